@@ -1,0 +1,1 @@
+//! Verdicts on credentials: SAS tokens, policies and scopes.

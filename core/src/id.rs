@@ -1,0 +1,175 @@
+//! Names and numbers of the things that a hub is made of.
+
+use core::borrow::Borrow;
+use core::fmt;
+use core::num::NonZeroU16;
+use std::sync::Arc;
+
+use crate::limits::ID_LEN_MAX;
+
+/// Number of a hub within the process; part of every key from the first day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HubId(pub u32);
+
+/// Number of an edge thread.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShardId(pub u16);
+
+/// Number of a partition executor thread.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExecutorId(pub u16);
+
+/// Number of a D2C partition within its hub.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PartitionId(pub u16);
+
+/// MQTT packet identifier, never zero (MQTT 3.1.1 section 2.3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PacketId(pub NonZeroU16);
+
+/// One live connection: where its driver runs and which of the slot's successive owners it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConnectionId {
+    /// Shard whose thread owns the connection.
+    pub shard: ShardId,
+    /// Place in that shard's connection table.
+    pub slot: u32,
+    /// Rises each time the slot is reused, so that a late message never reaches the next owner.
+    pub generation: u32,
+}
+
+/// Why a text is not a device or module id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidId {
+    /// Empty, or longer than [`ID_LEN_MAX`].
+    #[error("an id has 1 to 128 characters, this one has {0}")]
+    Length(usize),
+    /// A character outside the permitted set.
+    #[error("an id holds ASCII letters, digits and - : . + % _ # * ? ! ( ) , = @ ; $ ' only")]
+    Character,
+}
+
+/// Checks the rules for device and module ids.
+///
+/// # Errors
+/// [`InvalidId`] for a wrong length or character.
+///
+/// Source: control-plane reference, "Id rules".
+pub fn check_id(text: &str) -> Result<(), InvalidId> {
+    if text.is_empty() || text.len() > ID_LEN_MAX {
+        return Err(InvalidId::Length(text.len()));
+    }
+    let permitted = |b: u8| b.is_ascii_alphanumeric() || b"-:.+%_#*?!(),=@;$'".contains(&b);
+    if text.bytes().all(permitted) { Ok(()) } else { Err(InvalidId::Character) }
+}
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Takes a text that follows the id rules.
+            ///
+            /// # Errors
+            /// [`InvalidId`] for a wrong length or character.
+            pub fn parse(text: &str) -> Result<Self, InvalidId> {
+                check_id(text)?;
+                Ok(Self(text.into()))
+            }
+
+            /// The id as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text_id! {
+    /// Name of a device within its hub, case-sensitive.
+    DeviceId
+}
+
+text_id! {
+    /// Name of a module within its device, case-sensitive.
+    ModuleId
+}
+
+/// A device, or one of its modules.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Identity {
+    /// The device, or the device that the module belongs to.
+    pub device: DeviceId,
+    /// The module; `None` is the device itself.
+    pub module: Option<ModuleId>,
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.module {
+            None => self.device.fmt(f),
+            Some(module) => write!(f, "{}/{module}", self.device),
+        }
+    }
+}
+
+/// Named set of reader cursors over all partitions; names compare without case.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConsumerGroup(Arc<str>);
+
+impl ConsumerGroup {
+    /// Takes a name as a client spelled it.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self(name.to_ascii_lowercase().into())
+    }
+
+    /// The name in lower case, as it is compared.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_follow_the_rules() {
+        for good in ["a", "urn:dev:1", "x-._%*?!(),:=@$'+#;", &"a".repeat(128)] {
+            assert_eq!(check_id(good), Ok(()), "{good}");
+        }
+        assert_eq!(check_id(""), Err(InvalidId::Length(0)));
+        assert_eq!(check_id(&"a".repeat(129)), Err(InvalidId::Length(129)));
+        for bad in ["a b", "a/b", "ä", "a\0"] {
+            assert_eq!(check_id(bad), Err(InvalidId::Character), "{bad}");
+        }
+    }
+
+    #[test]
+    fn consumer_groups_compare_without_case() {
+        assert_eq!(ConsumerGroup::new("$Default"), ConsumerGroup::new("$default"));
+    }
+}

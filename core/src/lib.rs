@@ -1,0 +1,31 @@
+//! Pure logic of ringhub: everything between bytes and decisions, with no runtime, socket, file or clock.
+//!
+//! Bytes, time and randomness are arguments; results are return values. The modules stand in the order of the
+//! data path:
+//!
+//! ```text
+//!  device ─▶ codec ─▶ session ─▶ message ─▶ ring ─▶ log ─▶ reader ─▶ back end
+//!            bytes     packets    D2C event  shard    commit  position,
+//!            to values to events  as record  to exec. format  epoch, credit
+//! ```
+//!
+//! Drivers in `ringhub-edge` own the sockets and files; they depend on this crate and never the reverse.
+
+pub mod id;
+pub mod limits;
+pub mod position;
+pub mod time;
+
+pub mod codec;
+
+pub mod auth;
+
+pub mod session;
+
+pub mod message;
+
+pub mod ring;
+
+pub mod log;
+
+pub mod reader;

@@ -1,0 +1,1 @@
+//! LOG: the format of the commit log and its recovery, without IO.

@@ -1,0 +1,5 @@
+//! READER: where a back end reads: selector, epoch and credit.
+
+mod selector;
+
+pub use selector::{Bound, Selector};

@@ -1,0 +1,2 @@
+//! The process: arguments, configuration, topology, start, join.
+fn main() {}

@@ -1,0 +1,8 @@
+//! PARTITION: one pinned glommio thread per executor, owning one commit log and the partitions assigned to it.
+
+mod request;
+
+pub use request::{
+    PartitionDescription, PartitionReply, PartitionRequest, ReadRefused, ReaderId, ReplyBody,
+    RequestBody, Ticket,
+};

@@ -1,0 +1,143 @@
+//! What other threads tell a shard, and the bell that wakes it for that.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+
+use ringhub_control_plane::api::Response;
+use ringhub_control_plane::directory::CutReason;
+use ringhub_core::id::{ConnectionId, Identity};
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::partition::{PartitionReply, Ticket};
+
+/// One message to a shard.
+///
+/// The queue is not bounded by a number but by who may post: each connection has at most one exchange, one takeover
+/// and one request per link under way, and each answers once.
+#[derive(Debug)]
+pub enum Mail {
+    /// An executor answers a request of a reader link, or takes its reader away.
+    Partition(PartitionReply),
+    /// The control plane answers the HTTP exchange that `connection` waits for.
+    Exchange { connection: ConnectionId, response: Response },
+    /// Another connection of the same identity was accepted on shard `successor.shard`.
+    Evict { connection: ConnectionId, successor: ConnectionId },
+    /// The predecessor of `connection` is closed; its last record in a ring was `last`.
+    Evicted { connection: ConnectionId, last: Option<Ticket> },
+    /// The identity may no longer be connected.
+    Cut { connection: ConnectionId, identity: Identity, reason: CutReason },
+    /// The subscriptions of the session on `connection` are on disk.
+    SubscriptionsStored { connection: ConnectionId },
+    /// Stop accepting, close every session, publish what is in the rings, then end the thread.
+    Shutdown,
+}
+
+/// Posts to one shard from any thread. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub struct MailboxSender {
+    queue: flume::Sender<Mail>,
+    doorbell: Arc<Doorbell>,
+}
+
+impl MailboxSender {
+    /// Queues `mail` and wakes the shard if it sleeps. Mail to a shard that has ended is dropped: its connections
+    /// are closed and nobody waits for the answer.
+    pub fn post(&self, mail: Mail) {
+        if self.queue.send(mail).is_ok() {
+            self.doorbell.ring();
+        }
+    }
+
+    /// The bell alone, for producers whose news lies in a shared counter (commit positions).
+    #[must_use]
+    pub fn doorbell(&self) -> &Arc<Doorbell> {
+        &self.doorbell
+    }
+}
+
+/// The receiving end, owned by the shard.
+#[derive(Debug)]
+pub struct Mailbox {
+    queue: flume::Receiver<Mail>,
+    doorbell: Arc<Doorbell>,
+}
+
+impl Mailbox {
+    /// Next message, if one is there; never waits.
+    pub fn poll(&mut self) -> Option<Mail> {
+        self.queue.try_recv().ok()
+    }
+
+    /// True when nothing is queued.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// The bell that this shard sleeps on.
+    #[must_use]
+    pub fn doorbell(&self) -> &Arc<Doorbell> {
+        &self.doorbell
+    }
+}
+
+/// Makes the mailbox of one shard.
+///
+/// # Errors
+/// When the kernel refuses an eventfd (descriptor limit).
+pub fn mailbox() -> io::Result<(MailboxSender, Mailbox)> {
+    let doorbell = Arc::new(Doorbell::new()?);
+    let (sender, receiver) = flume::unbounded();
+    let sender = MailboxSender { queue: sender, doorbell: Arc::clone(&doorbell) };
+    Ok((sender, Mailbox { queue: receiver, doorbell }))
+}
+
+/// An eventfd that is written only when its owner sleeps.
+///
+/// The owner calls [`prepare_sleep`](Self::prepare_sleep), looks once more for work, and only then waits. A producer
+/// makes its work visible and then calls [`ring`](Self::ring). Sequentially consistent fences on both sides exclude
+/// that the owner misses the work and the producer misses the flag.
+#[derive(Debug)]
+pub struct Doorbell {
+    event: OwnedFd,
+    sleeping: AtomicBool,
+}
+
+impl Doorbell {
+    /// Makes a bell.
+    ///
+    /// # Errors
+    /// When the kernel refuses an eventfd (descriptor limit).
+    pub fn new() -> io::Result<Self> {
+        let event = eventfd(0, EventfdFlags::CLOEXEC)?;
+        Ok(Self { event, sleeping: AtomicBool::new(false) })
+    }
+
+    /// Wakes the owner if it sleeps; otherwise costs one fence and one load.
+    pub fn ring(&self) {
+        fence(Ordering::SeqCst);
+        if self.sleeping.load(Ordering::Relaxed) && self.sleeping.swap(false, Ordering::SeqCst) {
+            // An eventfd write fails only when the counter would overflow, and then the owner is awake anyway.
+            let _ = rustix::io::write(&self.event, &1_u64.to_ne_bytes());
+        }
+    }
+
+    /// Says that the owner is about to wait. It must look for work once more after this.
+    pub fn prepare_sleep(&self) {
+        self.sleeping.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+    }
+
+    /// Says that the owner found work after all, or was woken by something else.
+    pub fn awake(&self) {
+        self.sleeping.store(false, Ordering::Relaxed);
+    }
+
+    /// The descriptor to read eight bytes from while sleeping.
+    #[must_use]
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.event.as_fd()
+    }
+}

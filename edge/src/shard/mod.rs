@@ -1,0 +1,3 @@
+//! SHARD: one pinned thread, one monoio runtime, its own listeners and connections.
+
+pub mod mailbox;
