@@ -21,15 +21,40 @@ pub enum Mail {
     /// An executor answers a request of a reader link, or takes its reader away.
     Partition(PartitionReply),
     /// The control plane answers the HTTP exchange that `connection` waits for.
-    Exchange { connection: ConnectionId, response: Response },
+    Exchange {
+        /// Connection of the exchange.
+        connection: ConnectionId,
+        /// What to send.
+        response: Response,
+    },
     /// Another connection of the same identity was accepted on shard `successor.shard`.
-    Evict { connection: ConnectionId, successor: ConnectionId },
+    Evict {
+        /// The connection to close.
+        connection: ConnectionId,
+        /// Who waits for the answer.
+        successor: ConnectionId,
+    },
     /// The predecessor of `connection` is closed; its last record in a ring was `last`.
-    Evicted { connection: ConnectionId, last: Option<Ticket> },
+    Evicted {
+        /// The connection that waits.
+        connection: ConnectionId,
+        /// Last record of the predecessor, or what it was itself waiting for.
+        last: Option<Ticket>,
+    },
     /// The identity may no longer be connected.
-    Cut { connection: ConnectionId, identity: Identity, reason: CutReason },
+    Cut {
+        /// The connection to close, if it still serves `identity`.
+        connection: ConnectionId,
+        /// Who was disabled or deleted.
+        identity: Identity,
+        /// What happened to it.
+        reason: CutReason,
+    },
     /// The subscriptions of the session on `connection` are on disk.
-    SubscriptionsStored { connection: ConnectionId },
+    SubscriptionsStored {
+        /// Connection whose SUBACK waits.
+        connection: ConnectionId,
+    },
     /// Stop accepting, close every session, publish what is in the rings, then end the thread.
     Shutdown,
 }
