@@ -1,1 +1,5 @@
 //! Messages on their way through the hub.
+
+mod route;
+
+pub use route::partition_of;
