@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::id::{ExecutorId, ShardId};
 use crate::time::UnixMillis;
 
 /// Byte position of an event in its partition, as readers see it: rises, has gaps, is opaque to clients.
@@ -21,6 +22,17 @@ pub struct EnqueuedTime(pub UnixMillis);
 /// A producer gets one per pushed record; the record is durable once the ring's committed position has reached it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RingPosition(pub u64);
+
+/// A record's place in one ring: durable once that ring's committed position has reached it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ticket {
+    /// Producer side of the ring.
+    pub shard: ShardId,
+    /// Consumer side of the ring.
+    pub executor: ExecutorId,
+    /// Position after the record.
+    pub position: RingPosition,
+}
 
 /// A position that is durable: `fdatasync` has returned for everything up to it.
 ///

@@ -6,3 +6,4 @@
 pub mod amqp;
 pub mod http;
 pub mod mqtt;
+pub mod takeover;

@@ -2,7 +2,9 @@
 
 mod request;
 
+pub use ringhub_core::position::Ticket;
+
 pub use request::{
     PartitionDescription, PartitionReply, PartitionRequest, ReadRefused, ReaderId, ReplyBody,
-    RequestBody, Ticket,
+    RequestBody,
 };

@@ -1,20 +1,9 @@
 //! What a shard asks of a partition executor, and what comes back through its mailbox.
 
 use bytes::Bytes;
-use ringhub_core::id::{ConnectionId, ConsumerGroup, ExecutorId, HubId, PartitionId, ShardId};
-use ringhub_core::position::{EnqueuedTime, Offset, RingPosition, SequenceNumber};
+use ringhub_core::id::{ConnectionId, ConsumerGroup, HubId, PartitionId};
+use ringhub_core::position::{EnqueuedTime, Offset, SequenceNumber};
 use ringhub_core::reader::Selector;
-
-/// A record's place in one ring: durable once that ring's committed position has reached it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ticket {
-    /// Producer side of the ring.
-    pub shard: ShardId,
-    /// Consumer side of the ring.
-    pub executor: ExecutorId,
-    /// Position after the record.
-    pub position: RingPosition,
-}
 
 /// Number of an open reader, unique within its executor for the life of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,0 +1,111 @@
+//! One live connection per identity, and telemetry in order across its connections.
+//!
+//! ```text
+//!  new CONNECT          directory             old connection
+//!  reserve ───────────▶ holder = new
+//!       evict ────────────────────────────▶ stops reading, pushes the will
+//!                       release(last) ◀───── closes
+//!  predecessors gone ◀─ only the holder left
+//!  CONNACK, publishes nothing before `last` is committed
+//! ```
+//!
+//! [`Tenure`] is the directory's half, one per identity; [`Claim`] is the connection's half. A connection that dies
+//! while it waits releases like any other, so that every order of deaths ends with one holder and no one forgotten.
+
+use crate::id::ConnectionId;
+use crate::position::Ticket;
+
+/// Who holds an identity, kept in its directory entry.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tenure {
+    holder: Option<ConnectionId>,
+    /// Connections that reserved and have not released yet, the holder among them.
+    unreleased: u16,
+    fence: Option<Ticket>,
+}
+
+/// What a new connection learns when it reserves its identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reservation {
+    /// The connection to evict; it may have ended already, then its mail is answered by nobody and needs no answer.
+    pub previous: Option<ConnectionId>,
+    /// Where the connection stands.
+    pub claim: Claim,
+}
+
+impl Tenure {
+    /// Makes `connection` the holder. Constant time.
+    pub fn reserve(&mut self, connection: ConnectionId) -> Reservation {
+        let previous = self.holder.replace(connection);
+        self.unreleased = self.unreleased.saturating_add(1);
+        let claim = if self.unreleased == 1 {
+            Claim::after(self.fence)
+        } else {
+            Claim::AwaitingPredecessors
+        };
+        Reservation { previous, claim }
+    }
+
+    /// Ends a reservation; `last` is the last record that the connection pushed, if it pushed one.
+    ///
+    /// Returns the holder when it is now alone: it is to be told with [`fence`](Self::fence). Each connection that
+    /// reserved releases exactly once.
+    pub fn release(
+        &mut self,
+        connection: ConnectionId,
+        last: Option<Ticket>,
+    ) -> Option<ConnectionId> {
+        self.unreleased = self.unreleased.saturating_sub(1);
+        self.fence = last.or(self.fence);
+        if self.holder == Some(connection) {
+            self.holder = None;
+        }
+        if self.unreleased == 1 { self.holder } else { None }
+    }
+
+    /// Last record of the identity's former connections: the next one publishes nothing before it is committed.
+    #[must_use]
+    pub fn fence(&self) -> Option<Ticket> {
+        self.fence
+    }
+
+    /// The connection that serves the identity, or is about to.
+    #[must_use]
+    pub fn holder(&self) -> Option<ConnectionId> {
+        self.holder
+    }
+}
+
+/// How far a connection is on its way to publish for its identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Former connections are not closed yet: no CONNACK.
+    AwaitingPredecessors,
+    /// CONNACK may go; nothing may be published before this record is committed.
+    AwaitingCommit(Ticket),
+    /// May publish.
+    Open,
+}
+
+impl Claim {
+    /// The claim of the only connection of an identity.
+    #[must_use]
+    pub fn after(fence: Option<Ticket>) -> Self {
+        fence.map_or(Self::Open, Self::AwaitingCommit)
+    }
+
+    /// Takes the news that all former connections have released.
+    pub fn handle_predecessors_gone(&mut self, fence: Option<Ticket>) {
+        *self = Self::after(fence);
+    }
+
+    /// Whether the connection may publish now; asks `is_committed` for the fence only.
+    pub fn may_publish(&mut self, is_committed: impl FnOnce(Ticket) -> bool) -> bool {
+        if let Self::AwaitingCommit(fence) = *self
+            && is_committed(fence)
+        {
+            *self = Self::Open;
+        }
+        *self == Self::Open
+    }
+}
