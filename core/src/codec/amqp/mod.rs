@@ -1,1 +1,3 @@
 //! AMQP 1.0 frames, types, performatives and message sections.
+
+pub mod primitive;
