@@ -1,5 +1,9 @@
-//! READER: where a back end reads: selector, epoch and credit.
+//! READER: where a back end reads: selector, position and epoch.
 
+mod epoch;
+mod position;
 mod selector;
 
+pub use epoch::{ClaimRefused, Displaced, Ownership};
+pub use position::{BeyondEnd, StartAt};
 pub use selector::{Bound, Selector};
