@@ -1,0 +1,344 @@
+//! Device-to-cloud messages as they are stored: AMQP sections, ready to be sent to a reader.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use bytes::BytesMut;
+
+use super::stamps::Stamps;
+use crate::codec::amqp::primitive::{
+    begin_compound, end_map, write_binary, write_descriptor, write_list, write_null, write_str,
+    write_symbol, write_timestamp,
+};
+use crate::id::{HubId, PartitionId};
+use crate::limits::D2C_MESSAGE_BYTES_MAX;
+use crate::log::record::{NewRecord, RecordTooLarge, encode_record};
+use crate::time::UnixMillis;
+
+/// Section descriptors (AMQP 1.0 part 3, section 3.2).
+const PROPERTIES: u8 = 0x73;
+const APPLICATION_PROPERTIES: u8 = 0x74;
+const DATA: u8 = 0x75;
+
+/// Above this many application properties, duplicates are found by hashing instead of comparing each with each.
+const COMPARED_PROPERTIES_MAX: usize = 16;
+
+/// The system properties that a device may set, decoded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SystemProperties<'a> {
+    /// `$.mid`
+    pub message_id: Option<Cow<'a, str>>,
+    /// `$.cid`
+    pub correlation_id: Option<Cow<'a, str>>,
+    /// `$.uid`
+    pub user_id: Option<Cow<'a, str>>,
+    /// `$.ct`, ASCII only: AMQP carries it as a symbol.
+    pub content_type: Option<Cow<'a, str>>,
+    /// `$.ce`, ASCII only: AMQP carries it as a symbol.
+    pub content_encoding: Option<Cow<'a, str>>,
+    /// `$.exp`
+    pub absolute_expiry: Option<UnixMillis>,
+    /// `$.sub`, the Plug and Play component.
+    pub component: Option<Cow<'a, str>>,
+    /// `$.ifid`
+    pub interface_id: Option<Cow<'a, str>>,
+}
+
+/// One message as a protocol decoded it.
+#[derive(Debug)]
+pub struct D2cMessage<'a, A> {
+    /// System properties.
+    pub system: SystemProperties<'a>,
+    /// Application properties in the order of arrival; of several with one name the last counts.
+    pub application: A,
+    /// Payload.
+    pub body: &'a [u8],
+}
+
+/// Where the record of a message goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Destination {
+    /// Hub of the device.
+    pub hub: HubId,
+    /// Partition of the device.
+    pub partition: PartitionId,
+}
+
+/// The message has more than [`D2C_MESSAGE_BYTES_MAX`] bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a message has at most {D2C_MESSAGE_BYTES_MAX} bytes with its properties, this one has {0}"
+)]
+pub struct MessageTooLarge(pub usize);
+
+impl From<RecordTooLarge> for MessageTooLarge {
+    fn from(record: RecordTooLarge) -> Self {
+        Self(record.0)
+    }
+}
+
+/// Turns messages into records in buffers that a shard reuses for all its connections.
+#[derive(Debug, Default)]
+pub struct D2cEncoder {
+    annotations: BytesMut,
+    sections: BytesMut,
+    record: BytesMut,
+}
+
+impl D2cEncoder {
+    /// Encodes `message` as a ring record; the executor stamps offset, sequence number and time of append later.
+    ///
+    /// `ingress` is the wall-clock time of arrival. Allocates only while the buffer grows to the largest message of
+    /// the shard, and for messages with many application properties.
+    ///
+    /// # Errors
+    /// [`MessageTooLarge`]: the sender is to be refused; nothing was stored.
+    pub fn encode<'m, A>(
+        &mut self,
+        to: Destination,
+        stamps: &Stamps,
+        message: &D2cMessage<'m, A>,
+        ingress: UnixMillis,
+    ) -> Result<&[u8], MessageTooLarge>
+    where
+        A: Iterator<Item = (Cow<'m, str>, Cow<'m, str>)> + Clone,
+    {
+        check_size(message)?;
+        self.annotations.clear();
+        self.sections.clear();
+        self.record.clear();
+        let annotation_count =
+            write_annotations(&mut self.annotations, stamps, &message.system, ingress);
+        write_sections(&mut self.sections, stamps.to(), message);
+        let record = NewRecord {
+            hub: to.hub,
+            partition: to.partition,
+            annotation_count,
+            annotations: &self.annotations,
+            sections: &self.sections,
+        };
+        encode_record(&record, &mut self.record)?;
+        Ok(&self.record)
+    }
+}
+
+/// Counts body, system property values, and names and values of application properties.
+///
+/// Source: device-endpoints reference, "Sizes".
+fn check_size<'m, A>(message: &D2cMessage<'m, A>) -> Result<(), MessageTooLarge>
+where
+    A: Iterator<Item = (Cow<'m, str>, Cow<'m, str>)> + Clone,
+{
+    let system = &message.system;
+    let texts = [
+        &system.message_id,
+        &system.correlation_id,
+        &system.user_id,
+        &system.content_type,
+        &system.content_encoding,
+        &system.component,
+        &system.interface_id,
+    ];
+    let system_len: usize = texts.into_iter().flatten().map(|text| text.len()).sum();
+    let application_len: usize = message.application.clone().map(|(n, v)| n.len() + v.len()).sum();
+    let len = message.body.len() + system_len + application_len;
+    if len > D2C_MESSAGE_BYTES_MAX { Err(MessageTooLarge(len)) } else { Ok(()) }
+}
+
+fn write_annotations(
+    out: &mut BytesMut,
+    stamps: &Stamps,
+    system: &SystemProperties<'_>,
+    ingress: UnixMillis,
+) -> u16 {
+    out.extend_from_slice(stamps.pairs());
+    write_symbol(out, "iothub-enqueuedtime");
+    write_timestamp(out, ingress.as_millis());
+    let mut count = stamps.element_count() + 2;
+    for (name, value) in
+        [("dt-subject", &system.component), ("iothub-interface-id", &system.interface_id)]
+    {
+        if let Some(value) = value {
+            write_symbol(out, name);
+            write_str(out, value);
+            count += 2;
+        }
+    }
+    count
+}
+
+fn write_sections<'m, A>(out: &mut BytesMut, to: &str, message: &D2cMessage<'m, A>)
+where
+    A: Iterator<Item = (Cow<'m, str>, Cow<'m, str>)> + Clone,
+{
+    write_properties(out, to, &message.system);
+    write_application_properties(out, &message.application);
+    write_descriptor(out, DATA);
+    write_binary(out, message.body);
+}
+
+/// Writes the properties section up to the last field that D2C messages use, absolute-expiry-time.
+fn write_properties(out: &mut BytesMut, to: &str, system: &SystemProperties<'_>) {
+    write_descriptor(out, PROPERTIES);
+    write_list(out, 13, |out| {
+        write_optional(out, system.message_id.as_deref(), |o, t| write_str(o, t));
+        write_optional(out, system.user_id.as_deref(), |o, t| write_binary(o, t.as_bytes()));
+        write_str(out, to);
+        write_null(out); // subject
+        write_null(out); // reply-to
+        write_optional(out, system.correlation_id.as_deref(), |o, t| write_str(o, t));
+        write_optional(out, system.content_type.as_deref(), |o, t| write_symbol(o, t));
+        write_optional(out, system.content_encoding.as_deref(), |o, t| write_symbol(o, t));
+        write_optional(out, system.absolute_expiry, |o, t| write_timestamp(o, t.as_millis()));
+        for _creation_time_and_group_fields in 0..4 {
+            write_null(out);
+        }
+    });
+}
+
+fn write_optional<T>(out: &mut BytesMut, value: Option<T>, write: impl FnOnce(&mut BytesMut, T)) {
+    match value {
+        Some(value) => write(out, value),
+        None => write_null(out),
+    }
+}
+
+/// Writes the last property of each name; nothing at all when there is none.
+fn write_application_properties<'m, A>(out: &mut BytesMut, application: &A)
+where
+    A: Iterator<Item = (Cow<'m, str>, Cow<'m, str>)> + Clone,
+{
+    let total = application.clone().count();
+    if total == 0 {
+        return;
+    }
+    let overridden = Overridden::find(application, total);
+    write_descriptor(out, APPLICATION_PROPERTIES);
+    let map = begin_compound(out);
+    let mut elements = 0;
+    for (position, (name, value)) in application.clone().enumerate() {
+        if !overridden.contains(application, position, &name) {
+            write_str(out, &name);
+            write_str(out, &value);
+            elements += 2;
+        }
+    }
+    end_map(out, map, elements);
+}
+
+/// Which properties a later one of the same name overrides.
+enum Overridden {
+    /// Few properties: each is compared with those after it.
+    Compare,
+    /// Many: the positions were found with one pass over a hash set.
+    Positions(HashSet<usize>),
+}
+
+impl Overridden {
+    fn find<'m, A>(application: &A, total: usize) -> Self
+    where
+        A: Iterator<Item = (Cow<'m, str>, Cow<'m, str>)> + Clone,
+    {
+        if total <= COMPARED_PROPERTIES_MAX {
+            return Self::Compare;
+        }
+        let names: Vec<Cow<'m, str>> = application.clone().map(|(name, _)| name).collect();
+        let mut seen = HashSet::new();
+        let positions = (0..total).rev().filter(|&i| !seen.insert(&*names[i])).collect();
+        Self::Positions(positions)
+    }
+
+    fn contains<'m, A>(&self, application: &A, position: usize, name: &str) -> bool
+    where
+        A: Iterator<Item = (Cow<'m, str>, Cow<'m, str>)> + Clone,
+    {
+        match self {
+            Self::Compare => application.clone().skip(position + 1).any(|(later, _)| later == name),
+            Self::Positions(positions) => positions.contains(&position),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{DeviceId, Identity};
+    use crate::log::record::RecordView;
+    use crate::message::AuthScope;
+    use hex_literal::hex;
+
+    type Pair = (Cow<'static, str>, Cow<'static, str>);
+
+    fn stamps() -> Stamps {
+        let device = DeviceId::parse("d").expect("valid");
+        Stamps::new(&Identity { device, module: None }, AuthScope::Device, "638", None)
+    }
+
+    fn message(
+        system: SystemProperties<'static>,
+        application: &[(&'static str, &'static str)],
+        body: &'static [u8],
+    ) -> D2cMessage<'static, std::vec::IntoIter<Pair>> {
+        let pairs: Vec<Pair> =
+            application.iter().map(|&(n, v)| (Cow::Borrowed(n), Cow::Borrowed(v))).collect();
+        D2cMessage { system, application: pairs.into_iter(), body }
+    }
+
+    fn sections(message: &D2cMessage<'static, std::vec::IntoIter<Pair>>) -> Vec<u8> {
+        let mut encoder = D2cEncoder::default();
+        let to = Destination { hub: HubId(0), partition: PartitionId(3) };
+        let record =
+            encoder.encode(to, &stamps(), message, UnixMillis::from_millis(5)).expect("small");
+        let record = RecordView::parse(record).expect("just encoded");
+        assert_eq!(record.partition(), PartitionId(3));
+        assert_eq!(record.annotation_count(), 10);
+        record.sections().to_vec()
+    }
+
+    #[test]
+    fn an_empty_message_has_properties_and_one_data_section() {
+        let bytes = sections(&message(SystemProperties::default(), &[], b""));
+        let expected = [
+            &hex!("00 53 73 c0 29 0d 40 40 a1 1a")[..],
+            b"/devices/d/messages/events",
+            &hex!("40 40 40 40 40 40 40 40 40 40")[..],
+            &hex!("00 53 75 a0 00")[..],
+        ]
+        .concat();
+        assert_eq!(bytes, expected);
+    }
+
+    #[test]
+    fn of_properties_with_one_name_the_last_counts() {
+        let few = sections(&message(
+            SystemProperties::default(),
+            &[("a", "1"), ("b", "2"), ("a", "3")],
+            b"x",
+        ));
+        let map = hex!("00 53 74 c1 0d 04 a1 01 62 a1 01 32 a1 01 61 a1 01 33");
+        assert!(few.windows(map.len()).any(|w| w == map), "{few:02x?}");
+        let names: Vec<String> = (0..40).map(|n| format!("n{}", n % 20)).collect();
+        let names: &'static [String] = Box::leak(names.into_boxed_slice());
+        let pairs: Vec<(&'static str, &'static str)> = names
+            .iter()
+            .enumerate()
+            .map(|(i, n)| (&**n, if i < 20 { "old" } else { "new" }))
+            .collect();
+        let many = sections(&message(SystemProperties::default(), &pairs, b"x"));
+        let count = |needle: &[u8]| many.windows(needle.len()).filter(|w| *w == needle).count();
+        assert_eq!((count(b"old"), count(b"new")), (0, 20));
+    }
+
+    #[test]
+    fn refuses_what_is_larger_than_the_limit_with_its_properties() {
+        let body: &'static [u8] = Box::leak(vec![0; D2C_MESSAGE_BYTES_MAX - 4].into_boxed_slice());
+        let mut encoder = D2cEncoder::default();
+        let to = Destination { hub: HubId(0), partition: PartitionId(0) };
+        let mut encode = |application: &[(&'static str, &'static str)]| {
+            let message = message(SystemProperties::default(), application, body);
+            encoder.encode(to, &stamps(), &message, UnixMillis::EPOCH).map(|_| ())
+        };
+        assert_eq!(encode(&[("ab", "cd")]), Ok(()));
+        assert_eq!(encode(&[("ab", "cde")]), Err(MessageTooLarge(D2C_MESSAGE_BYTES_MAX + 1)));
+    }
+}
