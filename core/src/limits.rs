@@ -1,5 +1,7 @@
 //! Every bound in the system, with what happens when it is reached.
 
+use core::time::Duration;
+
 /// Longest device or module id in characters. Longer: refused as a bad argument.
 pub const ID_LEN_MAX: usize = 128;
 
@@ -32,3 +34,48 @@ pub const SHARED_READERS_MAX: usize = 5;
 
 const _: () = assert!(RING_BYTES_MIN.is_power_of_two() && RING_BYTES_MIN >= 4 * RECORD_BYTES_MAX);
 const _: () = assert!(COMMIT_BYTES_MAX >= 8 * RECORD_BYTES_MAX);
+/// Largest MQTT packet of a connected client in bytes: a D2C message with the longest topic, fixed header and packet
+/// id. Larger: the connection is closed as soon as the fixed header is there.
+pub const MQTT_PACKET_BYTES_MAX: usize = D2C_MESSAGE_BYTES_MAX + 66 * 1024;
+
+/// Largest MQTT packet before a client is authenticated: a CONNECT with the largest will payload and a long token.
+/// Larger: the connection is closed as soon as the fixed header is there.
+pub const MQTT_CONNECT_BYTES_MAX: usize = 96 * 1024;
+
+const _: () = assert!(MQTT_CONNECT_BYTES_MAX <= MQTT_PACKET_BYTES_MAX);
+
+/// Accepted QoS 1 publishes of one MQTT connection that may await their commit. At the limit: the shard stops reading
+/// the connection.
+pub const MQTT_INFLIGHT_PUBLISHES_MAX: usize = 1024;
+
+/// Bytes of the publishes counted by [`MQTT_INFLIGHT_PUBLISHES_MAX`]. At the limit, which the last publish may
+/// overstep: the shard stops reading the connection.
+pub const MQTT_INFLIGHT_BYTES_MAX: usize = 1024 * 1024;
+
+/// Time from an open transport to an accepted MQTT CONNECT. After it: the connection is closed.
+pub const MQTT_CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Longest silence of an MQTT client, whatever keep-alive it asks for, 0 included. After it: the connection is closed.
+///
+/// Source: device-endpoints reference, "Keep alive".
+pub const MQTT_KEEP_ALIVE_MAX: Duration = Duration::from_secs(1767);
+
+/// How long a live connection outlasts its token, for clocks that differ. After it: the connection is closed.
+pub const TOKEN_EXPIRY_GRACE: Duration = Duration::from_secs(300);
+
+/// C2D messages sent to one MQTT client and not yet acknowledged. At the limit: further ones stay in the queue.
+pub const MQTT_DELIVERIES_MAX: usize = 10;
+
+/// QoS 1 packets sent to one MQTT client and not yet acknowledged. At the limit: replies and notifications go out
+/// with QoS 0, which needs no acknowledgement.
+pub const MQTT_UNACKED_MAX: usize = 64;
+
+/// Bytes waiting to be sent to one MQTT client. At the limit, which the last packet may overstep: the shard stops
+/// reading the connection, and deliveries to it are refused.
+pub const MQTT_TRANSMIT_BYTES_MAX: usize = 256 * 1024;
+
+/// Filters in one SUBSCRIBE or UNSUBSCRIBE. More: the connection is closed.
+pub const MQTT_FILTERS_MAX: usize = 100;
+
+const _: () = assert!(MQTT_DELIVERIES_MAX <= MQTT_UNACKED_MAX);
+const _: () = assert!(D2C_MESSAGE_BYTES_MAX <= MQTT_INFLIGHT_BYTES_MAX);

@@ -1,1 +1,38 @@
-//! MQTT 3.1.1 session, hub side and client side.
+//! MQTT 3.1.1 session, hub side ([`MqttSession`]) and client side ([`MqttClient`]).
+//!
+//! ```text
+//!                  handle_packet              accept / refuse
+//!  ExpectConnect ───── CONNECT ─────▶ AwaitingVerdict ───────▶ Connected ◀──────────┐
+//!        │                                  │                  │   │       handle_subscribed
+//!        │ error, 60 s                      │ refused, 60 s    │   └ SUBSCRIBE ─▶ AwaitingSubscribed
+//!        ▼                                  ▼                  ▼ error, DISCONNECT, deadline, takeover
+//!      Closed ◀──────────────────────────── close ─────────────┘
+//! ```
+
+pub mod client;
+mod d2c;
+mod error;
+mod handled;
+mod outbound;
+pub mod property_bag;
+mod session;
+pub mod subscription;
+mod timer;
+pub mod topic;
+pub mod user_name;
+mod will;
+mod window;
+
+pub use client::{ClientError, ClientEvent, MqttClient, SendError};
+pub use d2c::{D2cPublish, Receipt};
+pub use error::{CloseReason, SessionError};
+pub use handled::{
+    ConnectRequest, Handled, MethodResponse, SubscriptionChange, TwinOperation, TwinRequest,
+};
+pub use outbound::DeliveryToken;
+pub use session::{Acceptance, Delivered, DeviceBound, MqttSession, NotSent};
+pub use subscription::{SubscriptionKind, Subscriptions};
+pub use will::Will;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! The telemetry path from bytes to typed parts allocates nothing, and an idle session holds no heap memory.
+#![expect(unsafe_code, reason = "a counting allocator implements an unsafe trait")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::hint::black_box;
+
+use ringhub_core::codec::mqtt::{Packet, decode};
+use ringhub_core::position::{Committed, RingPosition};
+use ringhub_core::session::mqtt::property_bag::PropertyName;
+use ringhub_core::session::mqtt::{Acceptance, Handled, MqttSession, Subscriptions};
+use ringhub_core::time::Timestamp;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+// SAFETY: every call goes to the system allocator unchanged; the counter is a plain thread-local cell that needs no
+// allocation itself.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller upholds the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the pointer came from `System.alloc` with this layout.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations(work: impl FnOnce()) -> usize {
+    let before = ALLOCATIONS.get();
+    work();
+    ALLOCATIONS.get() - before
+}
+
+const CONNECT: &[u8] = include_bytes!("../samples/mqtt/connect_sas.bin");
+const PLAIN: &[u8] = include_bytes!("../samples/mqtt/publish_qos1_three_properties.bin");
+const ESCAPED: &[u8] = include_bytes!("../samples/mqtt/publish_qos1_escaped_properties.bin");
+const SUBSCRIBE: &[u8] = include_bytes!("../samples/mqtt/subscribe.bin");
+
+fn packet(bytes: &[u8]) -> Packet<'_> {
+    decode(bytes).unwrap().unwrap().0
+}
+
+fn connected() -> MqttSession {
+    let mut session = MqttSession::new(Timestamp::ZERO);
+    session.handle_packet(packet(CONNECT), Timestamp::ZERO).unwrap();
+    let subscriptions = Subscriptions::NONE;
+    let acceptance = Acceptance { session_present: false, subscriptions, token_expiry: None };
+    session.accept(acceptance, Timestamp::ZERO);
+    session.poll_transmit(&mut bytes::BytesMut::with_capacity(64));
+    session
+}
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(allocations(|| drop(black_box(Box::new(1)))), 1);
+}
+
+#[test]
+fn decoding_allocates_nothing() {
+    for bytes in [CONNECT, PLAIN, ESCAPED, SUBSCRIBE] {
+        let work = || {
+            if let Packet::Subscribe(subscribe) = black_box(packet(bytes)) {
+                assert_eq!(subscribe.filters().count(), 4);
+            }
+        };
+        assert_eq!(allocations(work), 0);
+    }
+}
+
+#[test]
+fn handling_telemetry_allocates_nothing() {
+    let mut session = connected();
+    let mut decoded = bytes::BytesMut::with_capacity(1024);
+    for (bytes, properties) in [(PLAIN, 3), (ESCAPED, 4)] {
+        let work = || {
+            let handled = session.handle_packet(packet(bytes), Timestamp::ZERO);
+            let Ok(Handled::Publish(event)) = handled else { panic!("{handled:?}") };
+            let mut count = 0;
+            for property in event.bag {
+                if let PropertyName::Application(name) = property.name {
+                    name.decode_into(&mut decoded);
+                }
+                property.value.inspect(|value| {
+                    value.decode_into(&mut decoded);
+                });
+                count += 1;
+            }
+            assert_eq!(count, properties);
+        };
+        assert_eq!(allocations(work), 0);
+    }
+}
+
+#[test]
+fn a_publish_costs_one_allocation_until_it_is_acknowledged() {
+    let mut session = connected();
+    let mut out = bytes::BytesMut::with_capacity(64);
+    let work = || {
+        let handled = session.handle_packet(packet(PLAIN), Timestamp::ZERO);
+        let Ok(Handled::Publish(event)) = handled else { panic!("{handled:?}") };
+        session.handle_accepted(event.receipt, RingPosition(1));
+        session.handle_committed(Committed(RingPosition(1)));
+        assert!(session.poll_transmit(&mut out));
+    };
+    assert_eq!(allocations(work), 1);
+}
