@@ -3,5 +3,7 @@
 //! Every thread is either a shard (one monoio runtime with its connections) or an executor (one glommio runtime
 //! with one commit log), never both.
 
+pub mod listener;
 pub mod partition;
 pub mod shard;
+pub mod tls;

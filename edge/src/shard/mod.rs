@@ -1,3 +1,25 @@
 //! SHARD: one pinned thread, one monoio runtime, its own listeners and connections.
+//!
+//! ```text
+//!  task per connection: readable ─▶ recv ─▶ decrypt ─▶ Protocol::handle_bytes ─▶ (rings, directory)
+//!  end of the turn:     publish rings ─▶ commits ─▶ mail ─▶ deadlines ─▶ poll_transmit ─▶ encrypt ─▶ send
+//! ```
 
+mod clock;
+mod commit_queue;
+mod connection;
+mod counters;
+mod event_loop;
 pub mod mailbox;
+mod protocol;
+mod signal;
+mod socket;
+mod start;
+mod state;
+mod table;
+mod timer_wheel;
+
+pub use clock::Clock;
+pub use counters::{Counter, ShardCounters};
+pub use protocol::{Close, Opening, Protocol, Services, ShardContext};
+pub use start::{ShardConfig, ShardHandle, ShardParts, start_shard, start_shards};

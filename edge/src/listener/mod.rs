@@ -1,0 +1,7 @@
+//! LISTENER: bound ports, one socket per shard and port, and the loop that accepts from one of them.
+
+mod accept;
+mod bind;
+
+pub(crate) use accept::accept_loop;
+pub use bind::{BindError, BoundListener, ListenerConfig, ListenerKind, bind_listeners};

@@ -1,0 +1,399 @@
+//! One connection: socket, TLS and protocol, and the bytes that wait between them.
+
+use std::net::SocketAddr;
+use std::task::Waker;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use ringhub_core::limits::{
+    LINGER_TIME_MAX, OUTPUT_BYTES_MAX, OUTPUT_PAUSE_BYTES, PLAINTEXT_KEPT_BYTES_MAX,
+    READ_BYTES_PER_TURN, TLS_PARTIAL_BYTES_MAX, TRANSMIT_BYTES_PER_TURN,
+};
+use ringhub_core::time::Timestamp;
+use rustix::io::Errno;
+use rustix::net::Shutdown;
+use rustls::pki_types::CertificateDer;
+
+use super::protocol::{Close, Opening, Protocol, Services, ShardContext};
+use super::socket::Socket;
+use crate::listener::ListenerKind;
+use crate::tls::{PlaintextSink, TlsFault, TlsSession};
+
+/// Buffers of the shard that every connection uses in its turn.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    read: Box<[u8]>,
+    plain: BytesMut,
+    cipher: Vec<u8>,
+}
+
+impl Scratch {
+    pub(super) fn new() -> Self {
+        let read = vec![0; TLS_PARTIAL_BYTES_MAX + READ_BYTES_PER_TURN].into_boxed_slice();
+        Self { read, plain: BytesMut::new(), cipher: Vec::new() }
+    }
+}
+
+/// What a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// The end of the handshake, up to a deadline.
+    ExpectHandshake { until: Timestamp },
+    /// Anything.
+    Open,
+    /// The peer's end of stream, up to a deadline; the protocol is gone.
+    ExpectEnd { until: Timestamp },
+}
+
+/// What is over for a connection whose deadline came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Overdue {
+    /// The protocol's own deadline.
+    Protocol,
+    /// The connection has to end.
+    Close(Close),
+    /// The peer did not close its side: cut it.
+    Cut,
+}
+
+/// What one read brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Received(pub(super) usize);
+
+/// Whether a session has more to send than one turn takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flushed {
+    All { sent: usize },
+    More { sent: usize },
+}
+
+/// Times that a connection is held to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    pub(super) handshake: Duration,
+    pub(super) write_stall: Duration,
+}
+
+pub(super) struct Connection<P> {
+    pub(super) socket: Socket,
+    tls: TlsSession,
+    protocol: Option<P>,
+    /// Plaintext that the protocol has not taken.
+    kept: Vec<u8>,
+    /// TLS records that the socket has not taken.
+    output: Vec<u8>,
+    state: State,
+    write_stall: Duration,
+    write_until: Option<Timestamp>,
+    /// The entry of the timer wheel that counts for this connection.
+    pub(super) armed: Option<Timestamp>,
+    /// The reading task, while it waits for [`Self::is_paused`] to end.
+    pub(super) paused_reader: Option<Waker>,
+    pub(super) is_dirty: bool,
+    pub(super) has_writer: bool,
+    peer: Peer,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer {
+    pub(super) listener: ListenerKind,
+    pub(super) address: SocketAddr,
+}
+
+impl<P: Protocol> Connection<P> {
+    pub(super) fn new(
+        socket: Socket,
+        tls: TlsSession,
+        peer: Peer,
+        patience: Patience,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            socket,
+            tls,
+            protocol: None,
+            kept: Vec::new(),
+            output: Vec::new(),
+            state: State::ExpectHandshake { until: now + patience.handshake },
+            write_stall: patience.write_stall,
+            write_until: None,
+            armed: None,
+            paused_reader: None,
+            is_dirty: false,
+            has_writer: false,
+            peer,
+        }
+    }
+
+    pub(super) fn protocol(&mut self) -> Option<&mut P> {
+        self.protocol.as_mut()
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        matches!(self.state, State::ExpectEnd { .. })
+    }
+
+    pub(super) fn has_output(&self) -> bool {
+        !self.output.is_empty()
+    }
+
+    /// True while the peer's bytes are to stay in the socket.
+    pub(super) fn is_paused(&self, services: &P::Services) -> bool {
+        if self.is_closing() {
+            return false;
+        }
+        self.output.len() > OUTPUT_PAUSE_BYTES
+            || self.protocol.as_ref().is_some_and(|protocol| !protocol.can_read(services))
+    }
+
+    /// Reads once, decrypts, and lets the protocol have it.
+    pub(super) fn receive(
+        &mut self,
+        scratch: &mut Scratch,
+        cx: &mut ShardContext<'_, P::Services>,
+    ) -> Result<Received, Close> {
+        let partial = self.tls.partial_len();
+        let end = partial + READ_BYTES_PER_TURN;
+        let received = match self.socket.receive(&mut scratch.read[partial..end]) {
+            Ok(0) => return Err(Close::PeerClosed),
+            Ok(received) => received,
+            Err(Errno::AGAIN) => return Ok(Received(0)),
+            Err(_) => return Err(Close::SocketFailed),
+        };
+        scratch.cipher.clear();
+        let mut intake = Intake {
+            protocol: &mut self.protocol,
+            kept: &mut self.kept,
+            state: &mut self.state,
+            peer: self.peer,
+            cx,
+        };
+        let result = self.tls.read(
+            &mut scratch.read[..partial + received],
+            &mut scratch.cipher,
+            &mut intake,
+        );
+        let now = cx.now;
+        // Handshake messages, or the alert that tells the peer what was wrong.
+        let sent = self.send(&scratch.cipher, now);
+        match result {
+            Ok(()) => sent.map(|_| Received(received)),
+            Err(TlsFault::Sink(close)) => Err(close),
+            Err(TlsFault::PeerClosed) => Err(Close::PeerClosed),
+            Err(TlsFault::Tls(_) | TlsFault::PartialTooLong) => Err(Close::TlsFailed),
+        }
+    }
+
+    /// Takes what the peer still sends to a connection that is over.
+    pub(super) fn discard(&mut self, scratch: &mut Scratch) -> Result<(), Close> {
+        match self.socket.receive(&mut scratch.read) {
+            Ok(0) => Err(Close::PeerClosed),
+            Ok(_) | Err(Errno::AGAIN) => Ok(()),
+            Err(_) => Err(Close::SocketFailed),
+        }
+    }
+
+    /// Shows the protocol again what it had left, after a pause.
+    pub(super) fn resume(&mut self, cx: &mut ShardContext<'_, P::Services>) -> Result<(), Close> {
+        match self.protocol.as_mut() {
+            Some(protocol) => feed_kept(protocol, &mut self.kept, cx),
+            None => Ok(()),
+        }
+    }
+
+    /// Encrypts and sends what the protocol has, within one turn's bound.
+    pub(super) fn flush(
+        &mut self,
+        scratch: &mut Scratch,
+        now: Timestamp,
+    ) -> Result<Flushed, Close> {
+        let Some(protocol) = self.protocol.as_mut() else { return Ok(Flushed::All { sent: 0 }) };
+        if self.output.len() >= OUTPUT_BYTES_MAX {
+            return Ok(Flushed::All { sent: 0 });
+        }
+        scratch.plain.clear();
+        let mut has_more = true;
+        while has_more && scratch.plain.len() < TRANSMIT_BYTES_PER_TURN {
+            has_more = protocol.poll_transmit(&mut scratch.plain);
+        }
+        if scratch.plain.is_empty() {
+            return Ok(Flushed::All { sent: 0 });
+        }
+        scratch.cipher.clear();
+        self.tls.write(&scratch.plain, &mut scratch.cipher).map_err(|_| Close::TlsFailed)?;
+        let sent = self.send(&scratch.cipher, now)?;
+        Ok(if has_more { Flushed::More { sent } } else { Flushed::All { sent } })
+    }
+
+    /// Sends `records` behind what waits already; keeps what the socket does not take.
+    fn send(&mut self, records: &[u8], now: Timestamp) -> Result<usize, Close> {
+        if records.is_empty() {
+            return Ok(0);
+        }
+        let sent = if self.output.is_empty() {
+            self.socket.send(records).map_err(|_| Close::SocketFailed)?
+        } else {
+            0
+        };
+        if sent < records.len() {
+            self.output.extend_from_slice(&records[sent..]);
+            self.write_until.get_or_insert(now + self.write_stall);
+        }
+        Ok(sent)
+    }
+
+    /// The socket has room again: sends what waits.
+    pub(super) fn send_output(&mut self, now: Timestamp) -> Result<usize, Close> {
+        let sent = self.socket.send(&self.output).map_err(|_| Close::SocketFailed)?;
+        self.output.drain(..sent);
+        if self.output.is_empty() {
+            self.output = Vec::new();
+            self.write_until = None;
+            if self.is_closing() {
+                self.socket.shutdown(Shutdown::Write);
+                self.state = State::ExpectEnd { until: now + LINGER_TIME_MAX };
+            }
+        } else if sent > 0 {
+            self.write_until = Some(now + self.write_stall);
+        }
+        Ok(sent)
+    }
+
+    /// Ends the protocol, says good-bye as far as `why` allows, and waits for the peer's end of stream.
+    pub(super) fn begin_close(
+        &mut self,
+        why: Close,
+        scratch: &mut Scratch,
+        cx: &mut ShardContext<'_, P::Services>,
+    ) {
+        if self.is_closing() {
+            return;
+        }
+        let farewell = if why.is_orderly() { self.send_farewell(scratch, cx.now) } else { Ok(()) };
+        if let Some(mut protocol) = self.protocol.take() {
+            protocol.handle_closed(why, cx);
+        }
+        self.kept = Vec::new();
+        let output_time = if self.output.is_empty() { Duration::ZERO } else { self.write_stall };
+        self.state = State::ExpectEnd { until: cx.now + output_time + LINGER_TIME_MAX };
+        // An alert may be on its way after broken TLS, everything else that is not orderly ends at once.
+        if farewell.is_err() || !(why.is_orderly() || why == Close::TlsFailed) {
+            self.cut();
+        } else if self.output.is_empty() {
+            self.socket.shutdown(Shutdown::Write);
+        }
+        self.wake_reader();
+    }
+
+    fn send_farewell(&mut self, scratch: &mut Scratch, now: Timestamp) -> Result<(), Close> {
+        while let Flushed::More { .. } = self.flush(scratch, now)? {}
+        if self.tls.is_established() {
+            scratch.cipher.clear();
+            self.tls.write_close_notify(&mut scratch.cipher).map_err(|_| Close::TlsFailed)?;
+            self.send(&scratch.cipher, now)?;
+        }
+        Ok(())
+    }
+
+    /// Ends both directions; the tasks of the connection end.
+    pub(super) fn cut(&mut self) {
+        self.output = Vec::new();
+        self.write_until = None;
+        self.socket.shutdown(Shutdown::Both);
+    }
+
+    pub(super) fn wake_reader(&mut self) {
+        if let Some(reader) = self.paused_reader.take() {
+            reader.wake();
+        }
+    }
+
+    /// The first of all deadlines.
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        let own = match self.state {
+            State::ExpectHandshake { until } | State::ExpectEnd { until } => Some(until),
+            State::Open => None,
+        };
+        let protocol = self.protocol.as_ref().and_then(Protocol::poll_timeout);
+        [own, protocol, self.write_until].into_iter().flatten().min()
+    }
+
+    /// What is over at `now`, the gravest first.
+    pub(super) fn overdue(&self, now: Timestamp) -> Option<Overdue> {
+        match self.state {
+            State::ExpectHandshake { until } if until <= now => {
+                return Some(Overdue::Close(Close::HandshakeTimeout));
+            }
+            State::ExpectEnd { until } if until <= now => return Some(Overdue::Cut),
+            _ => {}
+        }
+        if self.write_until.is_some_and(|until| until <= now) {
+            return Some(Overdue::Close(Close::SlowReader));
+        }
+        let timeout = self.protocol.as_ref().and_then(Protocol::poll_timeout);
+        timeout.is_some_and(|at| at <= now).then_some(Overdue::Protocol)
+    }
+}
+
+/// Where plaintext goes: the parts of a connection beside its TLS session.
+struct Intake<'a, 'b, P: Protocol> {
+    protocol: &'a mut Option<P>,
+    kept: &'a mut Vec<u8>,
+    state: &'a mut State,
+    peer: Peer,
+    cx: &'a mut ShardContext<'b, P::Services>,
+}
+
+impl<P: Protocol> PlaintextSink for Intake<'_, '_, P> {
+    type Error = Close;
+
+    fn handle_established(&mut self, certificates: &[CertificateDer<'_>]) -> Result<(), Close> {
+        let Peer { listener, address } = self.peer;
+        let opening = Opening { listener, peer: address, certificates };
+        *self.protocol = Some(self.cx.services.open(&opening, self.cx.connection));
+        *self.state = State::Open;
+        Ok(())
+    }
+
+    fn handle_plaintext(&mut self, plaintext: &[u8]) -> Result<(), Close> {
+        let Some(protocol) = self.protocol.as_mut() else { return Ok(()) };
+        if !self.kept.is_empty() {
+            self.kept.extend_from_slice(plaintext);
+            feed_kept(protocol, self.kept, self.cx)?;
+        } else {
+            let used = feed(protocol, plaintext, self.cx)?;
+            self.kept.extend_from_slice(&plaintext[used..]);
+        }
+        if self.kept.len() > PLAINTEXT_KEPT_BYTES_MAX {
+            return Err(Close::Violation("a packet is longer than permitted"));
+        }
+        Ok(())
+    }
+}
+
+fn feed<P: Protocol>(
+    protocol: &mut P,
+    input: &[u8],
+    cx: &mut ShardContext<'_, P::Services>,
+) -> Result<usize, Close> {
+    if input.is_empty() || !protocol.can_read(cx.services) {
+        return Ok(0);
+    }
+    let used = protocol.handle_bytes(input, cx)?;
+    assert!(used <= input.len(), "a driver took {used} of {} bytes", input.len());
+    Ok(used)
+}
+
+fn feed_kept<P: Protocol>(
+    protocol: &mut P,
+    kept: &mut Vec<u8>,
+    cx: &mut ShardContext<'_, P::Services>,
+) -> Result<(), Close> {
+    let used = feed(protocol, kept, cx)?;
+    if used == kept.len() {
+        *kept = Vec::new();
+    } else {
+        kept.drain(..used);
+    }
+    Ok(())
+}

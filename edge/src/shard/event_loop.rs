@@ -1,0 +1,225 @@
+//! The thread of a shard: its tasks, and the end of the turn.
+
+use std::cell::{Cell, RefCell};
+use std::fs::File;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use monoio::net::TcpStream;
+use monoio::time::Sleep;
+use ringhub_core::id::ConnectionId;
+use rustix::net::Shutdown;
+
+use super::clock::Clock;
+use super::protocol::Services;
+use super::signal::Signal;
+use super::socket::Socket;
+use super::state::{NextRead, ShardState};
+use crate::listener::{BoundListener, ListenerKind, accept_loop};
+
+/// What the tasks of a shard share.
+pub(super) struct Shard<S: Services> {
+    state: RefCell<ShardState<S>>,
+    clock: Clock,
+    /// Wakes the end of the turn.
+    turn: RefCell<Waker>,
+    /// Asks for another turn after the ready tasks have run.
+    again: Signal,
+    is_accepting: Cell<bool>,
+    /// Second descriptors of the listening sockets, to stop the tasks that accept from the first.
+    listeners: RefCell<Vec<std::net::TcpListener>>,
+}
+
+impl<S: Services> Shard<S> {
+    pub(super) fn new(state: ShardState<S>, clock: Clock) -> Rc<Self> {
+        Rc::new(Self {
+            state: RefCell::new(state),
+            clock,
+            turn: RefCell::new(Waker::noop().clone()),
+            again: Signal::default(),
+            is_accepting: Cell::new(true),
+            listeners: RefCell::new(Vec::new()),
+        })
+    }
+
+    /// Runs until the shard has been shut down.
+    pub(super) async fn run(self: Rc<Self>, bell: OwnedFd, listeners: Vec<BoundListener>) {
+        monoio::spawn(Rc::clone(&self).hear_bell(bell));
+        monoio::spawn(Rc::clone(&self).repeat_turns());
+        for listener in listeners {
+            self.listen(listener);
+        }
+        let mut alarm = Alarm::new(self.clock);
+        poll_fn(|cx| self.poll_turn(cx, &mut alarm)).await;
+    }
+
+    /// The end of a turn: polled after the tasks that were ready, before the thread sleeps.
+    fn poll_turn(self: &Rc<Self>, cx: &mut Context<'_>, alarm: &mut Alarm) -> Poll<()> {
+        let began = Instant::now();
+        self.turn.replace(cx.waker().clone());
+        let state = &mut *self.state.borrow_mut();
+        state.awake();
+
+        state.publish();
+        state.take_commits();
+        state.drain_mailbox();
+        state.fire_deadlines();
+        state.advance_shutdown();
+        state.flush();
+        state.resume_readers();
+        state.publish();
+
+        for (id, socket) in state.take_writers() {
+            monoio::spawn(Rc::clone(self).write(id, socket));
+        }
+        if !state.is_accepting() {
+            self.stop_accepting();
+        }
+        count_turn(state, began);
+        if state.is_ended() {
+            return Poll::Ready(());
+        }
+        state.prepare_sleep();
+        // Whoever made news before the line above did not ring: look once more.
+        state.take_commits();
+        if state.has_work() || alarm.poll_due(state.next_wake(), cx).is_ready() {
+            self.again.raise();
+        }
+        Poll::Pending
+    }
+
+    fn end_turn(&self) {
+        self.turn.borrow().wake_by_ref();
+    }
+
+    async fn hear_bell(self: Rc<Self>, bell: OwnedFd) {
+        let Ok(bell) = monoio::fs::File::from_std(File::from(bell)) else { return };
+        let mut buffer = vec![0_u8; 8];
+        loop {
+            let (result, returned) = bell.read_at(buffer, u64::MAX).await;
+            buffer = returned;
+            if let Err(error) = result {
+                tracing::error!(%error, "the shard's bell cannot be read");
+                return;
+            }
+            self.end_turn();
+        }
+    }
+
+    /// A turn that asks for the next one lets the other tasks and the completion queue go first.
+    async fn repeat_turns(self: Rc<Self>) {
+        loop {
+            self.again.raised().await;
+            self.end_turn();
+        }
+    }
+
+    fn listen(self: &Rc<Self>, listener: BoundListener) {
+        let BoundListener { kind, address, socket } = listener;
+        let pair = socket
+            .try_clone()
+            .and_then(|clone| Ok((clone, monoio::net::TcpListener::from_std(socket)?)));
+        match pair {
+            Ok((clone, socket)) => {
+                self.listeners.borrow_mut().push(clone);
+                monoio::spawn(Rc::clone(self).accept(socket, kind));
+            }
+            Err(error) => tracing::error!(%address, %error, "a port cannot be listened on"),
+        }
+    }
+
+    async fn accept(self: Rc<Self>, listener: monoio::net::TcpListener, kind: ListenerKind) {
+        let on_socket = |stream, peer| self.take_in(stream, peer, kind);
+        let on_exhausted = |error: &std::io::Error| {
+            self.state.borrow().counters.accept_pauses.add(1);
+            tracing::warn!(%error, "accepting pauses: raise the limit of open files");
+        };
+        accept_loop(listener, on_socket, on_exhausted).await;
+    }
+
+    fn take_in(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr, kind: ListenerKind) {
+        let accepted = self.state.borrow_mut().accept(stream, peer, kind);
+        if let Some((id, socket)) = accepted {
+            monoio::spawn(Rc::clone(self).read(id, socket));
+            self.end_turn();
+        }
+    }
+
+    fn stop_accepting(&self) {
+        if self.is_accepting.replace(false) {
+            for listener in self.listeners.take() {
+                // Completes the pending accept; a socket that is gone already needs nothing.
+                let _ = rustix::net::shutdown(&listener, Shutdown::Both);
+            }
+        }
+    }
+
+    /// The task of a connection, from accept to its end.
+    async fn read(self: Rc<Self>, id: ConnectionId, socket: Socket) {
+        while socket.readable().await.is_ok() {
+            let mut next = self.state.borrow_mut().read(id);
+            self.end_turn();
+            while next == NextRead::Pause {
+                poll_fn(|cx| self.state.borrow_mut().poll_resumed(id, cx.waker())).await;
+                next = self.state.borrow_mut().resume(id);
+                self.end_turn();
+            }
+            if next == NextRead::End {
+                break;
+            }
+        }
+        self.state.borrow_mut().remove(id);
+        // A writing task may be waiting for a peer that takes nothing more.
+        socket.shutdown(Shutdown::Both);
+        self.end_turn();
+    }
+
+    /// The task of a connection whose socket did not take everything; ends with the last byte.
+    async fn write(self: Rc<Self>, id: ConnectionId, socket: Socket) {
+        while socket.writable().await.is_ok() {
+            let has_more = self.state.borrow_mut().write(id);
+            self.end_turn();
+            if !has_more {
+                return;
+            }
+        }
+    }
+}
+
+fn count_turn<S: Services>(state: &ShardState<S>, began: Instant) {
+    let nanos = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    state.counters.turns.add(1);
+    state.counters.turn_time_ns.add(nanos);
+    state.counters.turn_time_max_ns.set_max(nanos);
+}
+
+/// The one runtime timer of a shard. It is moved only to an earlier time; a ring too early does no harm.
+struct Alarm {
+    clock: Clock,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Alarm {
+    fn new(clock: Clock) -> Self {
+        Self { clock, sleep: None }
+    }
+
+    fn poll_due(
+        &mut self,
+        due: Option<ringhub_core::time::Timestamp>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let Some(due) = due else { return Poll::Pending };
+        let due = monoio::time::Instant::from_std(self.clock.instant(due));
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(monoio::time::sleep_until(due)));
+        if due < sleep.deadline() || sleep.is_elapsed() {
+            sleep.as_mut().reset(due);
+        }
+        sleep.as_mut().poll(cx)
+    }
+}

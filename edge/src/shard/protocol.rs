@@ -1,0 +1,169 @@
+//! What a shard asks of the protocols that it carries, and what it offers them.
+
+use std::net::SocketAddr;
+
+use bytes::BytesMut;
+use ringhub_core::id::{ConnectionId, ExecutorId, ShardId};
+use ringhub_core::position::{Committed, RingPosition};
+use ringhub_core::time::{Timestamp, UnixMillis};
+use rustls::pki_types::CertificateDer;
+
+use super::commit_queue::CommitQueue;
+use super::mailbox::Mail;
+use crate::listener::ListenerKind;
+use crate::partition::Ticket;
+
+/// Why a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Close {
+    /// The protocol has said all it had to say.
+    Finished,
+    /// The peer broke a rule; the text names it for the log.
+    Violation(&'static str),
+    /// The peer was silent for too long.
+    Idle,
+    /// Another connection of the same identity took its place.
+    Evicted,
+    /// The identity may no longer be connected, or its credential ran out.
+    Cut,
+    /// The commit log takes no more records.
+    LogFailed,
+    /// The hub ends.
+    Shutdown,
+    /// The peer sent `close_notify` or ended its stream.
+    PeerClosed,
+    /// The peer broke TLS.
+    TlsFailed,
+    /// The handshake took too long.
+    HandshakeTimeout,
+    /// The peer did not take its data.
+    SlowReader,
+    /// The socket failed.
+    SocketFailed,
+}
+
+impl Close {
+    /// True when what the protocol still has to say should reach the peer.
+    pub(super) fn is_orderly(self) -> bool {
+        !matches!(
+            self,
+            Self::TlsFailed | Self::HandshakeTimeout | Self::SlowReader | Self::SocketFailed
+        )
+    }
+}
+
+/// What is known when a handshake is complete.
+#[derive(Debug)]
+pub struct Opening<'a> {
+    /// Protocol of the port that was dialled.
+    pub listener: ListenerKind,
+    /// The peer's address.
+    pub peer: SocketAddr,
+    /// The client's certificate chain, leaf first; empty if it sent none. The client holds the leaf's key, nothing
+    /// else about it has been checked.
+    pub certificates: &'a [CertificateDer<'a>],
+}
+
+/// The driver of one connection: decrypted bytes in, bytes out.
+///
+/// All calls come from the shard's thread. After every `handle_` call the shard collects what
+/// [`poll_transmit`](Self::poll_transmit) has, once, at the end of the turn, and looks at
+/// [`poll_timeout`](Self::poll_timeout) and [`can_read`](Self::can_read) again. `Err` ends the connection: what
+/// `poll_transmit` then gives is still sent for the reasons in which the peer listens.
+pub trait Protocol: Sized + 'static {
+    /// What the shard's connections share.
+    type Services: Services<Protocol = Self>;
+
+    /// The peer spoke. Returns how many bytes are done with; the rest is shown again, with what came after it: at
+    /// once when more arrives, or when [`can_read`](Self::can_read) is true again. Called with at most
+    /// `PLAINTEXT_KEPT_BYTES_MAX` bytes; a peer that makes the driver keep more is closed.
+    ///
+    /// # Errors
+    /// The reason to end the connection.
+    fn handle_bytes(
+        &mut self,
+        input: &[u8],
+        cx: &mut ShardContext<'_, Self::Services>,
+    ) -> Result<usize, Close>;
+
+    /// Everything up to and including the ticket's position in the ticket's ring is durable. Comes at least once
+    /// after each [`ShardContext::await_commit`] and may come more often.
+    ///
+    /// # Errors
+    /// The reason to end the connection.
+    fn handle_committed(
+        &mut self,
+        upto: Committed<Ticket>,
+        cx: &mut ShardContext<'_, Self::Services>,
+    ) -> Result<(), Close>;
+
+    /// Another thread spoke.
+    ///
+    /// # Errors
+    /// The reason to end the connection.
+    fn handle_mail(
+        &mut self,
+        mail: Mail,
+        cx: &mut ShardContext<'_, Self::Services>,
+    ) -> Result<(), Close>;
+
+    /// The clock reached [`poll_timeout`](Self::poll_timeout).
+    ///
+    /// # Errors
+    /// The reason to end the connection.
+    fn handle_timeout(&mut self, cx: &mut ShardContext<'_, Self::Services>) -> Result<(), Close>;
+
+    /// The last word: push the will, release the directory entry, close readers. Nothing is called afterwards, and
+    /// what was awaited no longer comes.
+    fn handle_closed(&mut self, why: Close, cx: &mut ShardContext<'_, Self::Services>);
+
+    /// Next deadline; may move in either direction from call to call.
+    fn poll_timeout(&self) -> Option<Timestamp>;
+
+    /// Appends bytes for the peer, about one packet or frame per call. True if it appended something: it is then
+    /// asked again.
+    fn poll_transmit(&mut self, out: &mut BytesMut) -> bool;
+
+    /// False while nothing more may be taken from the peer (ring full, in-flight bound): the shard then leaves the
+    /// peer's bytes in the socket. It looks again after every `handle_` call and at the end of turns.
+    fn can_read(&self, services: &Self::Services) -> bool;
+}
+
+/// What the connections of one shard share: rings, directory, configuration. Lives on the shard's thread.
+pub trait Services: Sized + 'static {
+    /// Driver of one connection.
+    type Protocol: Protocol<Services = Self>;
+
+    /// Makes the driver of a connection whose handshake is complete.
+    fn open(&mut self, opening: &Opening<'_>, connection: ConnectionId) -> Self::Protocol;
+
+    /// Makes the records of this turn visible to the executors. Called at least once per turn.
+    fn publish(&mut self);
+
+    /// How far a ring is durable. The executor rings the bell of the shard that owns the ring after it moves.
+    fn committed(&self, shard: ShardId, executor: ExecutorId) -> Committed<RingPosition>;
+
+    /// Mail for a connection that has ended; an eviction still has to be answered.
+    fn handle_undeliverable(&mut self, mail: Mail);
+}
+
+/// The surroundings of one `handle_` call.
+#[derive(Debug)]
+pub struct ShardContext<'a, S> {
+    /// Monotonic time of this call.
+    pub now: Timestamp,
+    /// Wall-clock time of this call.
+    pub wall: UnixMillis,
+    /// The connection that is called.
+    pub connection: ConnectionId,
+    /// What the shard's connections share.
+    pub services: &'a mut S,
+    pub(super) commits: &'a mut CommitQueue,
+}
+
+impl<S> ShardContext<'_, S> {
+    /// Asks for [`Protocol::handle_committed`] once `ticket` is durable; it may belong to any shard's ring.
+    pub fn await_commit(&mut self, ticket: Ticket) {
+        self.commits.push(ticket, self.connection);
+    }
+}

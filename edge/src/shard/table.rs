@@ -1,0 +1,106 @@
+//! The connections of a shard, by slot and generation.
+
+use ringhub_core::id::{ConnectionId, ShardId};
+
+#[derive(Debug)]
+struct Slot<T> {
+    generation: u32,
+    value: Option<Box<T>>,
+}
+
+/// A slab whose ids are never mistaken for those of a later owner of the same slot.
+#[derive(Debug)]
+pub(super) struct Table<T> {
+    shard: ShardId,
+    slots: Vec<Slot<T>>,
+    free: Vec<u32>,
+    capacity: u32,
+}
+
+impl<T> Table<T> {
+    pub(super) fn new(shard: ShardId, capacity: u32) -> Self {
+        Self { shard, slots: Vec::new(), free: Vec::new(), capacity }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.len() >= self.capacity as usize
+    }
+
+    /// Adds a value; `None` when the table is full.
+    pub(super) fn insert(&mut self, value: Box<T>) -> Option<ConnectionId> {
+        if self.is_full() {
+            return None;
+        }
+        let slot = match self.free.pop() {
+            Some(slot) => slot,
+            None => {
+                self.slots.push(Slot { generation: 0, value: None });
+                u32::try_from(self.slots.len() - 1).expect("capacity is a u32")
+            }
+        };
+        let entry = &mut self.slots[slot as usize];
+        entry.value = Some(value);
+        Some(ConnectionId { shard: self.shard, slot, generation: entry.generation })
+    }
+
+    /// The value, if `id` is its present owner.
+    pub(super) fn find(&mut self, id: ConnectionId) -> Option<&mut T> {
+        let entry = self.slots.get_mut(id.slot as usize)?;
+        if entry.generation != id.generation || id.shard != self.shard {
+            return None;
+        }
+        entry.value.as_deref_mut()
+    }
+
+    pub(super) fn remove(&mut self, id: ConnectionId) -> Option<Box<T>> {
+        self.find(id)?;
+        let entry = &mut self.slots[id.slot as usize];
+        entry.generation = entry.generation.wrapping_add(1);
+        self.free.push(id.slot);
+        entry.value.take()
+    }
+
+    /// Ids of all values at this moment.
+    pub(super) fn ids(&self) -> Vec<ConnectionId> {
+        let occupied = self.slots.iter().zip(0_u32..).filter(|(entry, _)| entry.value.is_some());
+        occupied
+            .map(|(entry, slot)| ConnectionId {
+                shard: self.shard,
+                slot,
+                generation: entry.generation,
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_id_never_reaches_the_next_owner() {
+        let mut table = Table::new(ShardId(3), 2);
+        let old = table.insert(Box::new('a')).expect("room");
+        assert_eq!(table.remove(old).as_deref(), Some(&'a'));
+        let new = table.insert(Box::new('b')).expect("room");
+        assert_eq!((new.slot, new.generation), (old.slot, old.generation + 1));
+        assert_eq!(table.find(old), None);
+        assert_eq!(table.remove(old), None);
+        assert_eq!(table.find(new), Some(&mut 'b'));
+        assert_eq!(table.find(ConnectionId { shard: ShardId(4), ..new }), None);
+    }
+
+    #[test]
+    fn a_full_table_takes_nothing_until_a_slot_is_free() {
+        let mut table = Table::new(ShardId(0), 1);
+        let first = table.insert(Box::new(1)).expect("room");
+        assert_eq!(table.insert(Box::new(2)), None);
+        table.remove(first);
+        assert!(table.insert(Box::new(3)).is_some());
+        assert_eq!((table.len(), table.ids().len()), (1, 1));
+    }
+}
