@@ -18,3 +18,6 @@ mod store;
 
 pub use control::{ControlPlane, ControlPlaneConfig, SubscriptionsDone};
 pub use store::{HubSettings, OpenError};
+
+#[cfg(test)]
+mod tests;
