@@ -2,6 +2,22 @@
 //!
 //! The crate opens no socket: shards hand requests over and are called back. The directory is memory only and is
 //! looked into from shard threads; everything that touches the disk runs on the control plane's own threads.
+//!
+//! ```text
+//!  shard ── Request ──▶ worker: parse, authorise ── Change ──▶ writer: apply, commit ──▶ directory ──▶ Response
+//!  shard ── authenticate, reserve, release ──▶ directory (no thread in between)
+//! ```
 
 pub mod api;
+mod clock;
+mod control;
+mod credentials;
 pub mod directory;
+mod registry;
+mod store;
+
+pub use control::{ControlPlane, ControlPlaneConfig, SubscriptionsDone};
+pub use store::{HubSettings, OpenError};
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,14 @@
-//! Verdicts on credentials: SAS tokens, policies and scopes.
+//! Verdicts on credentials: SAS tokens, the keys that sign them, what they cover and what their policies allow.
+//!
+//! Pure: the token text, the keys and the wall clock are arguments. Finding the keys of an identity is the
+//! directory's work.
+
+pub mod key;
+pub mod policy;
+pub mod sas_token;
+pub mod scope;
+
+pub use key::{InvalidKey, KeyPair, KeyReading};
+pub use policy::{DefaultPolicy, Permissions};
+pub use sas_token::{InvalidToken, SasToken, TokenRefused};
+pub use scope::{Scope, Segment};

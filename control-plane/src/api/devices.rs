@@ -1,0 +1,219 @@
+//! Device identities.
+
+use http::StatusCode;
+use ringhub_core::auth::KeyPair;
+use ringhub_core::id::{DeviceId, HubId};
+use ringhub_core::limits::{DEVICE_LIST_MAX, STATUS_REASON_CHARS_MAX};
+use serde_json::{Value, json};
+
+use super::json::{Members, parse, time_text};
+use super::request::Context;
+use super::{Answer, Api, ApiError, Response};
+use crate::credentials::Credentials;
+use crate::directory::{Directory, IdentityRef, Presence, Status};
+use crate::registry::{
+    AuthenticationKind, AuthenticationText, Change, CredentialsDraft, Device, DeviceDraft, Outcome,
+    RegistryError,
+};
+use crate::store::Store as _;
+
+impl Api {
+    pub(super) fn show_device(
+        &self,
+        context: &Context<'_>,
+        id: &DeviceId,
+    ) -> Result<Answer, ApiError> {
+        let device = self.store.device(context.hub, id).map_err(ApiError::from_store)?;
+        let device = device.ok_or(RegistryError::DeviceNotFound)?;
+        Ok(Answer::Ready(device_response(&self.directory, context.hub, &device)))
+    }
+
+    pub(super) fn list_devices(&self, context: &Context<'_>) -> Result<Answer, ApiError> {
+        let top = context.parameter("top").and_then(|text| text.parse().ok());
+        let limit =
+            top.filter(|top| (1..=DEVICE_LIST_MAX).contains(top)).unwrap_or(DEVICE_LIST_MAX);
+        let devices = self.store.devices(context.hub, limit).map_err(ApiError::from_store)?;
+        let body: Vec<_> = devices
+            .iter()
+            .map(|device| device_json(&self.directory, context.hub, device))
+            .collect();
+        Ok(Answer::Ready(Response::json(StatusCode::OK, &body)))
+    }
+
+    pub(super) fn put_device(
+        &self,
+        context: &Context<'_>,
+        id: DeviceId,
+    ) -> Result<Answer, ApiError> {
+        let body = parse(&context.request.body)?;
+        let members = Members::of(&body)?;
+        check_same(members.text("deviceId")?, id.as_str())?;
+        let draft = device_draft(members, id)?;
+        let (hub, directory) = (context.hub, self.directory.clone());
+        let change = Change::PutDevice(hub, draft, context.put_precondition());
+        let map = move |outcome| match outcome {
+            Outcome::Device(device) => Ok(device_response(&directory, hub, &device)),
+            _ => Err(RegistryError::Storage.into()),
+        };
+        Ok(Answer::After(change, Box::new(map)))
+    }
+
+    pub(super) fn delete_device(
+        &self,
+        context: &Context<'_>,
+        id: DeviceId,
+    ) -> Result<Answer, ApiError> {
+        let change = Change::DeleteDevice(context.hub, id, context.delete_precondition());
+        Ok(Answer::After(change, Box::new(|_| Ok(Response::empty(StatusCode::NO_CONTENT)))))
+    }
+}
+
+impl ApiError {
+    /// A failed read; the reason is for the log only.
+    pub(super) fn from_store(error: crate::store::StoreError) -> Self {
+        tracing::error!(%error, "the registry could not be read");
+        RegistryError::Storage.into()
+    }
+}
+
+/// An id in the body must be the one of the path.
+pub(super) fn check_same(body: Option<&str>, path: &str) -> Result<(), ApiError> {
+    match body {
+        Some(id) if id != path => {
+            Err(RegistryError::Argument("the ids of path and body differ").into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reads the members that a device may set; the others are the hub's.
+///
+/// Source: control-plane reference, "Device object".
+pub(super) fn device_draft(members: Members<'_>, id: DeviceId) -> Result<DeviceDraft, ApiError> {
+    let status_reason = members.text("statusReason")?.map(ToOwned::to_owned);
+    if status_reason.as_ref().is_some_and(|text| text.chars().count() > STATUS_REASON_CHARS_MAX) {
+        return Err(RegistryError::Argument("statusReason has more than 128 characters").into());
+    }
+    let capabilities = members.object("capabilities")?;
+    Ok(DeviceDraft {
+        id,
+        status: status(members.text("status")?)?,
+        status_reason,
+        credentials: credentials_draft(members)?,
+        iot_edge: capabilities.map(|members| members.flag("iotEdge")).transpose()?.flatten(),
+        device_scope: members.text("deviceScope")?.map(ToOwned::to_owned),
+        parent_scope: parent_scope(members)?,
+    })
+}
+
+fn status(text: Option<&str>) -> Result<Status, ApiError> {
+    match text.map(str::to_ascii_lowercase).as_deref() {
+        None | Some("enabled") => Ok(Status::Enabled),
+        Some("disabled") => Ok(Status::Disabled),
+        Some(_) => Err(RegistryError::Argument("status is enabled or disabled").into()),
+    }
+}
+
+fn parent_scope(members: Members<'_>) -> Result<Option<String>, ApiError> {
+    const SHAPE: RegistryError = RegistryError::Argument("parentScopes holds at most one text");
+    match members.get("parentScopes").map(Value::as_array) {
+        None => Ok(None),
+        Some(Some(scopes)) if scopes.is_empty() => Ok(None),
+        Some(Some(scopes)) if scopes.len() == 1 => {
+            Ok(Some(scopes[0].as_str().ok_or(SHAPE)?.to_owned()))
+        }
+        Some(_) => Err(SHAPE.into()),
+    }
+}
+
+/// Reads `authentication`; `None` when there is none.
+pub(super) fn credentials_draft(
+    members: Members<'_>,
+) -> Result<Option<CredentialsDraft>, ApiError> {
+    let Some(authentication) = members.object("authentication")? else { return Ok(None) };
+    let keys = authentication.object("symmetricKey")?;
+    let thumbprints = authentication.object("x509Thumbprint")?;
+    let text = |object: Option<Members<'_>>, name| match object {
+        None => Ok(None),
+        Some(object) => object.text(name).map(|text| text.map(ToOwned::to_owned)),
+    };
+    let [primary_key, secondary_key] = [text(keys, "primaryKey")?, text(keys, "secondaryKey")?];
+    let [primary_thumbprint, secondary_thumbprint] =
+        [text(thumbprints, "primaryThumbprint")?, text(thumbprints, "secondaryThumbprint")?];
+    let texts = AuthenticationText {
+        kind: authentication.text("type")?.map(kind).transpose()?,
+        primary_key: primary_key.as_deref(),
+        secondary_key: secondary_key.as_deref(),
+        primary_thumbprint: primary_thumbprint.as_deref(),
+        secondary_thumbprint: secondary_thumbprint.as_deref(),
+    };
+    Ok(Some(texts.resolve()?))
+}
+
+fn kind(text: &str) -> Result<AuthenticationKind, ApiError> {
+    match text.to_ascii_lowercase().as_str() {
+        "sas" => Ok(AuthenticationKind::Sas),
+        "selfsigned" => Ok(AuthenticationKind::SelfSigned),
+        "certificateauthority" => Ok(AuthenticationKind::CertificateAuthority),
+        "none" => Ok(AuthenticationKind::None),
+        _ => Err(RegistryError::Argument("the authentication type is unknown").into()),
+    }
+}
+
+fn device_response(directory: &Directory, hub: HubId, device: &Device) -> Response {
+    let body = device_json(directory, hub, device);
+    Response::json(StatusCode::OK, &body).with_etag(device.etag)
+}
+
+/// A device as clients see it; nulls are written.
+///
+/// Source: control-plane reference, "Device object".
+fn device_json(directory: &Directory, hub: HubId, device: &Device) -> Value {
+    let name = IdentityRef { device: device.id.as_str(), module: None };
+    let presence = directory.presence(hub, name).unwrap_or_default();
+    let parents: Vec<_> = device.parent_scope.iter().collect();
+    json!({
+        "deviceId": device.id.as_str(),
+        "generationId": device.generation.0.to_string(),
+        "etag": device.etag.text(),
+        "connectionState": connection_state(presence),
+        "status": match device.status {
+            Status::Enabled => "enabled",
+            Status::Disabled => "disabled",
+        },
+        "statusReason": device.status_reason,
+        "connectionStateUpdatedTime": time_text(presence.changed),
+        "statusUpdatedTime": time_text(device.status_updated),
+        "lastActivityTime": time_text(presence.last_activity),
+        "cloudToDeviceMessageCount": 0,
+        "authentication": authentication_json(&device.credentials),
+        "capabilities": { "iotEdge": device.iot_edge },
+        "deviceScope": device.device_scope,
+        "parentScopes": parents,
+    })
+}
+
+pub(super) fn connection_state(presence: Presence) -> &'static str {
+    if presence.connection.is_some() { "Connected" } else { "Disconnected" }
+}
+
+/// Source: control-plane reference, "Authentication object".
+pub(super) fn authentication_json(credentials: &Credentials) -> Value {
+    let (kind, keys, thumbprints) = match credentials {
+        Credentials::Keys(keys) => ("sas", Some(keys), None),
+        Credentials::Thumbprints(pair) => ("selfSigned", None, Some(pair)),
+        Credentials::CertificateAuthority => ("certificateAuthority", None, None),
+        Credentials::None => ("none", None, None),
+    };
+    json!({
+        "symmetricKey": {
+            "primaryKey": keys.map(KeyPair::primary_text),
+            "secondaryKey": keys.map(KeyPair::secondary_text),
+        },
+        "x509Thumbprint": {
+            "primaryThumbprint": thumbprints.map(|pair| &pair.primary),
+            "secondaryThumbprint": thumbprints.and_then(|pair| pair.secondary.as_ref()),
+        },
+        "type": kind,
+    })
+}

@@ -1,0 +1,132 @@
+//! Error answers: one table from refusal to number and name.
+
+use std::fmt::Write as _;
+
+use aws_lc_rs::rand;
+use http::{HeaderName, HeaderValue, StatusCode};
+use serde::Serialize;
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+use super::Response;
+use crate::registry::RegistryError;
+
+const ERROR_CODE: HeaderName = HeaderName::from_static("iothub-errorcode");
+
+/// Why a request is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ApiError {
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    #[error("{0}")]
+    Unauthorized(String),
+    #[error("No hub answers under this host name")]
+    HubNotFound,
+    #[error("No resource has this path")]
+    NotFound,
+    #[error("The resource does not know this method")]
+    MethodNotAllowed,
+    #[error("The api-version is missing or unknown")]
+    ApiVersion,
+    #[error("The body is too large")]
+    BodyTooLarge,
+    #[error("The list holds more devices than one call may")]
+    TooManyItems,
+    #[error("DeviceDefinedMultipleTimes, device ID {0}")]
+    DuplicateItem(String),
+    #[error("Too many requests wait")]
+    Busy,
+}
+
+/// Number and name of an error; the status is the first three digits of the number.
+///
+/// Source: control-plane reference, "Full error-code table".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Code {
+    pub(super) number: u32,
+    pub(super) name: &'static str,
+}
+
+const fn code(number: u32, name: &'static str) -> Code {
+    Code { number, name }
+}
+
+impl RegistryError {
+    /// Number and name of a refusal of the registry.
+    pub(super) fn code(self) -> Code {
+        match self {
+            Self::Argument(_) | Self::Id(_) | Self::Key(_) => code(400_004, "ArgumentInvalid"),
+            Self::BodyMissing => code(400_005, "ArgumentNull"),
+            Self::DeviceScope => code(400_028, "InvalidDeviceScope"),
+            Self::SystemModule => code(401_100, "SystemModuleModifyUnauthorizedAccess"),
+            Self::DeviceNotFound => code(404_001, "DeviceNotFound"),
+            Self::ModuleNotFound => code(404_010, "ModuleNotFound"),
+            Self::DeviceExists => code(409_001, "DeviceAlreadyExists"),
+            Self::ModuleExists => code(409_301, "ModuleAlreadyExistsOnDevice"),
+            Self::ETag => code(412_001, "PreconditionFailed"),
+            Self::TooManyDevices => code(413_002, "TooManyDevices"),
+            Self::TooManyModules => code(413_003, "TooManyModulesOnDevice"),
+            Self::Storage => code(500_001, "ServerError"),
+            Self::Busy => code(503_005, "ServerBusy"),
+        }
+    }
+}
+
+impl ApiError {
+    fn code(&self) -> Code {
+        match self {
+            Self::Registry(error) => error.code(),
+            Self::ApiVersion => code(400_001, "InvalidProtocolVersion"),
+            Self::DuplicateItem(_) => code(400_011, "DeviceDefinedMultipleTimes"),
+            Self::HubNotFound => code(401_001, "IotHubNotFound"),
+            Self::Unauthorized(_) => code(401_002, "IotHubUnauthorizedAccess"),
+            Self::NotFound => code(404_000, "GenericNotFound"),
+            Self::MethodNotAllowed => code(405_000, "GenericMethodNotAllowed"),
+            Self::BodyTooLarge => code(413_000, "GenericRequestEntityTooLarge"),
+            Self::TooManyItems => code(413_002, "TooManyDevices"),
+            Self::Busy => code(503_005, "ServerBusy"),
+        }
+    }
+
+    /// The answer that tells a client about this error.
+    ///
+    /// Source: control-plane reference, "Error body", shape A.
+    pub(crate) fn response(&self) -> Response {
+        let Code { number, name } = self.code();
+        let status = u16::try_from(number / 1000).ok().and_then(|n| StatusCode::from_u16(n).ok());
+        let body = ErrorBody {
+            message: format!("ErrorCode:{name};{self}"),
+            exception_message: format!("Tracking ID:{}", tracking_id()),
+        };
+        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = Response::json(status, &body);
+        response.headers.insert(ERROR_CODE, HeaderValue::from_static(name));
+        response
+    }
+}
+
+#[derive(Serialize)]
+struct ErrorBody {
+    #[serde(rename = "Message")]
+    message: String,
+    #[serde(rename = "ExceptionMessage")]
+    exception_message: String,
+}
+
+fn tracking_id() -> String {
+    let format = format_description!("[month]/[day]/[year] [hour]:[minute]:[second]");
+    let time = OffsetDateTime::now_utc().format(format).unwrap_or_default();
+    format!("{}-G:0-TimeStamp:{time}", random_hex())
+}
+
+/// 32 hexadecimal digits that hardly come twice; nothing depends on it.
+pub(super) fn random_hex() -> String {
+    let mut bytes = [0; 16];
+    // Without random bytes the id is all zeros and everything else still works.
+    let _ = rand::fill(&mut bytes);
+    let mut text = String::with_capacity(32);
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}

@@ -1,0 +1,201 @@
+//! What every request says besides its path: version, host, credentials, preconditions.
+
+use http::header::{AUTHORIZATION, HOST, IF_MATCH};
+use http::{HeaderMap, Method};
+use percent_encoding::percent_decode_str;
+use ringhub_core::auth::{Permissions, SasToken};
+use ringhub_core::id::HubId;
+use ringhub_core::limits::REST_BODY_BYTES_MAX;
+
+use super::route::{Resource, Routes};
+use super::{ApiError, Request};
+use crate::clock;
+use crate::directory::{AuthFailure, Directory, Hub};
+use crate::registry::{Existing, Missing, Precondition};
+
+/// Oldest `api-version` of any client.
+const API_VERSION_MIN: &str = "2015-08-15";
+
+/// A request that is known to be well formed and allowed.
+pub(super) struct Context<'r> {
+    pub(super) hub: HubId,
+    pub(super) resource: Resource,
+    pub(super) request: &'r Request,
+    query: &'r str,
+}
+
+impl<'r> Context<'r> {
+    /// Checks host, path, verb, version, authorization and size, in this order.
+    pub(super) fn parse(
+        request: &'r Request,
+        directory: &Directory,
+        routes: &Routes,
+    ) -> Result<Self, ApiError> {
+        let (path, query) =
+            request.path_and_query.split_once('?').unwrap_or((&request.path_and_query, ""));
+        let host = request.headers.get(HOST).and_then(|host| host.to_str().ok());
+        let hub = host.and_then(|host| directory.hub_by_host(host)).ok_or(ApiError::HubNotFound)?;
+        let resource = routes.resolve(path)?;
+        let needed = permissions(&resource, &request.method).ok_or(ApiError::MethodNotAllowed)?;
+        let context = Self { hub: hub.id, resource, request, query };
+        if !context.parameter("api-version").is_some_and(|text| is_api_version(&text)) {
+            return Err(ApiError::ApiVersion);
+        }
+        context.authorize(directory, hub, needed)?;
+        if request.body.len() > REST_BODY_BYTES_MAX {
+            return Err(ApiError::BodyTooLarge);
+        }
+        Ok(context)
+    }
+
+    /// First value of a query parameter, decoded; its name compares without case.
+    pub(super) fn parameter(&self, name: &str) -> Option<String> {
+        let pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
+        let (_, value) = pairs.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+        percent_decode_str(value).decode_utf8().ok().map(Into::into)
+    }
+
+    /// When a PUT may happen: without `If-Match` it creates and never overwrites.
+    pub(super) fn put_precondition(&self) -> Precondition {
+        match if_match(&self.request.headers) {
+            None => Precondition { missing: Missing::Create, existing: Existing::Refuse },
+            Some(existing) => Precondition { missing: Missing::Refuse, existing },
+        }
+    }
+
+    /// When a DELETE may happen: without `If-Match` always.
+    pub(super) fn delete_precondition(&self) -> Existing {
+        if_match(&self.request.headers).unwrap_or(Existing::Overwrite)
+    }
+
+    /// Any one of the permissions is enough.
+    fn authorize(
+        &self,
+        directory: &Directory,
+        hub: &Hub,
+        needed: &[Permissions],
+    ) -> Result<(), ApiError> {
+        let header = self.request.headers.get(AUTHORIZATION);
+        let header = header.ok_or_else(|| unauthorized("Authorization header missing"))?;
+        let token = header.to_str().map_err(|_| unauthorized("Unauthorized"))?;
+        let segments = self.resource.segments();
+        let mut refusal = AuthFailure::Permission;
+        for permission in needed {
+            let now = clock::now();
+            match directory.authorize_service(hub.id, token, &segments, *permission, now) {
+                Ok(_) => return Ok(()),
+                Err(why) => refusal = why,
+            }
+        }
+        Err(unauthorized(&self.refusal_text(refusal, token)))
+    }
+
+    /// Source: control-plane reference, "What an authorization failure looks like".
+    fn refusal_text(&self, why: AuthFailure, token: &str) -> String {
+        match why {
+            AuthFailure::Permission => {
+                let token = SasToken::parse(token);
+                let policy = token.as_ref().ok().and_then(|token| token.policy());
+                let path = self.request.path_and_query.split('?').next().unwrap_or_default();
+                let policy = policy.unwrap_or_default();
+                format!("Authorization rule '{policy}' does not allow access for '{path}'")
+            }
+            AuthFailure::Scope
+            | AuthFailure::Refused(ringhub_core::auth::TokenRefused::Signature) => {
+                "Invalid token signature".to_owned()
+            }
+            _ => "Unauthorized".to_owned(),
+        }
+    }
+}
+
+fn unauthorized(text: &str) -> ApiError {
+    ApiError::Unauthorized(text.to_owned())
+}
+
+/// The rights of which one is needed; `None` for a verb that the resource does not know.
+///
+/// Source: control-plane reference, "Permission per operation".
+fn permissions(resource: &Resource, method: &Method) -> Option<&'static [Permissions]> {
+    const READ: &[Permissions] = &[Permissions::REGISTRY_READ];
+    const WRITE: &[Permissions] = &[Permissions::REGISTRY_WRITE];
+    const STATISTICS: &[Permissions] = &[Permissions::SERVICE_CONNECT, Permissions::REGISTRY_READ];
+    match (resource, method.as_str()) {
+        (Resource::ServiceStatistics, "GET") => Some(STATISTICS),
+        (_, "GET") => Some(READ),
+        (Resource::Devices, "POST") => Some(WRITE),
+        (Resource::Device(_) | Resource::Module(..), "PUT" | "DELETE") => Some(WRITE),
+        _ => None,
+    }
+}
+
+/// A date not before the oldest version, with `-preview` or without.
+///
+/// Source: control-plane reference, "Host, scheme, version".
+fn is_api_version(text: &str) -> bool {
+    let date = text.strip_suffix("-preview").unwrap_or(text);
+    let shape = date.len() == 10
+        && date.bytes().enumerate().all(|(at, b)| match at {
+            4 | 7 => b == b'-',
+            _ => b.is_ascii_digit(),
+        });
+    let within = |range: std::ops::RangeInclusive<&str>, at| range.contains(&at);
+    shape
+        && date >= API_VERSION_MIN
+        && within("01"..="12", &date[5..7])
+        && within("01"..="31", &date[8..10])
+}
+
+/// Reads `If-Match`; `None` when it is absent or, as with the original hub, not quoted.
+///
+/// Source: control-plane reference, "ETag rules".
+fn if_match(headers: &HeaderMap) -> Option<Existing> {
+    let text = headers.get(IF_MATCH)?.to_str().ok()?.trim();
+    let text = text.strip_prefix("W/").unwrap_or(text);
+    if text == "*" {
+        return Some(Existing::Overwrite);
+    }
+    match text.strip_prefix('"')?.strip_suffix('"')? {
+        "*" => Some(Existing::Overwrite),
+        etag => Some(Existing::Match(etag.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn if_match_has_five_meanings() {
+        let tag = || Some(Existing::Match("MQ==".to_owned()));
+        for (value, expected) in [
+            (None, None),
+            (Some("*"), Some(Existing::Overwrite)),
+            (Some("\"*\""), Some(Existing::Overwrite)),
+            (Some("\"MQ==\""), tag()),
+            (Some("W/\"MQ==\""), tag()),
+            (Some("MQ=="), None),
+            (Some("\""), None),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(value) = value {
+                headers.insert(IF_MATCH, HeaderValue::from_static(value));
+            }
+            assert_eq!(if_match(&headers), expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn api_versions_are_dates_of_clients() {
+        for good in ["2015-08-15-preview", "2016-02-03", "2021-04-12", "2024-03-31", "2030-01-01"] {
+            assert!(is_api_version(good), "{good}");
+        }
+        for bad in
+            ["", "latest", "2015-08-14", "2021-4-12", "2021-13-01", "2021-04-32", "2021-04-12-beta"]
+        {
+            assert!(!is_api_version(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Paths of the API.
+
+use matchit::Router;
+use percent_encoding::percent_decode_str;
+use ringhub_core::auth::Segment;
+use ringhub_core::id::{DeviceId, ModuleId};
+
+use super::ApiError;
+use crate::registry::RegistryError;
+
+/// What a path names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Resource {
+    Devices,
+    Device(DeviceId),
+    Modules(DeviceId),
+    Module(DeviceId, ModuleId),
+    DeviceStatistics,
+    ServiceStatistics,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Shape {
+    Devices,
+    Device,
+    Modules,
+    Module,
+    DeviceStatistics,
+    ServiceStatistics,
+}
+
+/// The table of paths.
+#[derive(Debug)]
+pub(crate) struct Routes {
+    router: Router<Shape>,
+}
+
+impl Routes {
+    pub(super) fn new() -> Self {
+        let mut router = Router::new();
+        for (path, shape) in [
+            ("/devices", Shape::Devices),
+            ("/devices/{device}", Shape::Device),
+            ("/devices/{device}/modules", Shape::Modules),
+            ("/devices/{device}/modules/{module}", Shape::Module),
+            ("/statistics/devices", Shape::DeviceStatistics),
+            ("/statistics/service", Shape::ServiceStatistics),
+        ] {
+            let inserted = router.insert(path, shape);
+            inserted.expect("the paths of the table do not contradict each other");
+        }
+        Self { router }
+    }
+
+    /// Finds what a path names. Words of the path match in any case, ids are decoded once, and one slash may follow.
+    ///
+    /// Source: control-plane reference, "Host, scheme, version".
+    pub(super) fn resolve(&self, path: &str) -> Result<Resource, ApiError> {
+        let path = path.strip_suffix('/').unwrap_or(path);
+        // Matching is without case, so ids are taken from the path as it came.
+        let lower = path.to_ascii_lowercase();
+        let shape = *self.router.at(&lower).map_err(|_| ApiError::NotFound)?.value;
+        let segments: Vec<&str> = path.split('/').skip(1).collect();
+        let device = || decode(segments[1], DeviceId::parse);
+        Ok(match shape {
+            Shape::Devices => Resource::Devices,
+            Shape::Device => Resource::Device(device()?),
+            Shape::Modules => Resource::Modules(device()?),
+            Shape::Module => Resource::Module(device()?, decode(segments[3], ModuleId::parse)?),
+            Shape::DeviceStatistics => Resource::DeviceStatistics,
+            Shape::ServiceStatistics => Resource::ServiceStatistics,
+        })
+    }
+}
+
+fn decode<T>(
+    raw: &str,
+    parse: impl Fn(&str) -> Result<T, ringhub_core::id::InvalidId>,
+) -> Result<T, ApiError> {
+    let text = percent_decode_str(raw).decode_utf8();
+    let text = text.map_err(|_| RegistryError::Argument("the path is not UTF-8"))?;
+    Ok(parse(&text).map_err(RegistryError::Id)?)
+}
+
+impl Resource {
+    /// The path below the host, for scope checks.
+    pub(super) fn segments(&self) -> Vec<Segment<'_>> {
+        use Segment::{Id, Literal};
+        match self {
+            Self::Devices => vec![Literal("devices")],
+            Self::Device(id) => vec![Literal("devices"), Id(id.as_str())],
+            Self::Modules(id) => vec![Literal("devices"), Id(id.as_str()), Literal("modules")],
+            Self::Module(device, id) => {
+                vec![Literal("devices"), Id(device.as_str()), Literal("modules"), Id(id.as_str())]
+            }
+            Self::DeviceStatistics => vec![Literal("statistics"), Literal("devices")],
+            Self::ServiceStatistics => vec![Literal("statistics"), Literal("service")],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(id: &str) -> Resource {
+        Resource::Device(DeviceId::parse(id).expect("valid id"))
+    }
+
+    #[test]
+    fn words_match_in_any_case_and_ids_decode_once() {
+        let routes = Routes::new();
+        for (path, expected) in [
+            ("/devices", Resource::Devices),
+            ("/DEVICES/", Resource::Devices),
+            ("/devices/Pump", device("Pump")),
+            ("/Devices/a%2Bb+c%23%40%24", device("a+b+c#@$")),
+            ("/devices/100%2525", device("100%25")),
+            ("/devices/devices", device("devices")),
+            ("/statistics/Devices", Resource::DeviceStatistics),
+            ("/statistics/service/", Resource::ServiceStatistics),
+        ] {
+            assert_eq!(routes.resolve(path).expect(path), expected, "{path}");
+        }
+        for path in ["/devices/D/modules/$edgeAgent", "/devices/D/Modules/%24edgeAgent/"] {
+            let found = routes.resolve(path).expect(path);
+            let module = ModuleId::parse("$edgeAgent").expect("valid id");
+            assert_eq!(found, Resource::Module(DeviceId::parse("D").expect("valid id"), module));
+        }
+    }
+
+    #[test]
+    fn other_paths_are_not_found_and_bad_ids_are_bad_arguments() {
+        let routes = Routes::new();
+        for path in ["", "/", "/device", "/devices/a/b", "/devices//modules", "/statistics/x"] {
+            assert!(matches!(routes.resolve(path), Err(ApiError::NotFound)), "{path}");
+        }
+        for path in ["/devices/a%20b", "/devices/a%2Fb", "/devices/%FF", "/devices/%C3%A4"] {
+            assert!(matches!(routes.resolve(path), Err(ApiError::Registry(_))), "{path}");
+        }
+    }
+}

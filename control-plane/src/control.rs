@@ -1,0 +1,147 @@
+//! The control plane as one thing: opens the data directory, runs the threads, takes requests.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use ringhub_core::id::{ConnectionId, HubId, Identity};
+use ringhub_core::limits::REST_QUEUE_MAX;
+
+use crate::api::{Api, ApiError, Reply, Request, routes};
+use crate::directory::{CutReason, Directory, Hub, Policy};
+use crate::registry::{Change, Mint};
+use crate::store::{
+    Database, HubSettings, OnCut, OpenError, SqliteStore, StoreError, Write, WriteQueue, Writer,
+    load, open_hubs,
+};
+
+/// Threads that answer REST requests: reads of one never wait for reads of the other.
+const WORKERS: usize = 2;
+
+/// What the control plane is opened with.
+#[derive(Clone, Debug)]
+pub struct ControlPlaneConfig {
+    /// Directory of the registry database; made if it is not there.
+    pub data_dir: PathBuf,
+    /// The hubs of this process, at least one.
+    pub hubs: Vec<HubSettings>,
+}
+
+/// Somebody wants to know when subscriptions are durable.
+pub type SubscriptionsDone = Box<dyn FnOnce() + Send>;
+
+/// Directory, registry and store of all hubs of the process.
+///
+/// Dropping it without [`shutdown`](Self::shutdown) loses nothing that was answered.
+#[derive(Debug)]
+pub struct ControlPlane {
+    directory: Arc<Directory>,
+    requests: flume::Sender<Job>,
+    writes: WriteQueue,
+    workers: Vec<JoinHandle<()>>,
+    writer: Writer,
+    _database: Database,
+}
+
+struct Job {
+    request: Request,
+    reply: Reply,
+}
+
+impl ControlPlane {
+    /// Opens the data directory, reads all identities into the directory and starts the threads.
+    ///
+    /// `on_cut` is called on the writer's thread for each live connection whose identity was disabled or deleted,
+    /// before the request that did so is answered; it must not block.
+    ///
+    /// # Errors
+    /// [`OpenError`], which names the file and the remedy.
+    pub fn open(
+        config: &ControlPlaneConfig,
+        on_cut: impl Fn(ConnectionId, Identity, CutReason) + Send + Sync + 'static,
+    ) -> Result<Self, OpenError> {
+        let database = Database::open(&config.data_dir)?;
+        let explain = |error: StoreError| database.explain(&error);
+        let connection = database.connect().map_err(explain)?;
+        let hubs = open_hubs(&database, &connection, &config.hubs)?;
+        let directory = Arc::new(Directory::new(hubs));
+        let mint = Mint::after(load(&connection, &directory).map_err(explain)?);
+        let on_cut: OnCut = Box::new(move |cut| on_cut(cut.connection, cut.identity, cut.reason));
+        let checkpoints = database.connect().map_err(explain)?;
+        let writer = Writer::start(connection, checkpoints, directory.clone(), mint, on_cut)
+            .map_err(OpenError::Thread)?;
+        let writes = writer.queue();
+        let (requests, jobs) = flume::bounded(REST_QUEUE_MAX);
+        let routes = Arc::new(routes());
+        let workers = (0..WORKERS)
+            .map(|number| {
+                let store = SqliteStore::new(database.connect_read_only().map_err(explain)?);
+                let api = Api::new(directory.clone(), store, writes.clone(), routes.clone());
+                start_worker(number, api, jobs.clone()).map_err(OpenError::Thread)
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { directory, requests, writes, workers, writer, _database: database })
+    }
+
+    /// The identities, for shards.
+    #[must_use]
+    pub fn directory(&self) -> &Arc<Directory> {
+        &self.directory
+    }
+
+    /// Policies of a hub with their keys, for connection strings; none for an unknown hub.
+    #[must_use]
+    pub fn policies(&self, hub: HubId) -> &[Policy] {
+        self.directory.hub(hub).map(|hub: &Hub| hub.policies.as_slice()).unwrap_or_default()
+    }
+
+    /// Queues a REST request. Never blocks: when too many wait, `reply` gets 503 at once and on this thread.
+    pub fn submit(&self, request: Request, reply: Reply) {
+        if let Err(refused) = self.requests.try_send(Job { request, reply }) {
+            (refused.into_inner().reply)(ApiError::Busy.response());
+        }
+    }
+
+    /// Stores the subscriptions of a persistent session; the meaning of the bits is the session's.
+    ///
+    /// `done` is called on the writer's thread once they are durable and in the directory. When they cannot be
+    /// stored, `done` is dropped without a call: the session gives no SUBACK, and the device asks again.
+    pub fn store_subscriptions(
+        &self,
+        hub: HubId,
+        identity: Identity,
+        flags: u32,
+        done: SubscriptionsDone,
+    ) {
+        let change = Change::SetSubscriptions(hub, identity, flags);
+        let done = Box::new(move |outcome: Result<_, _>| {
+            if outcome.is_ok() {
+                done();
+            }
+        });
+        self.writes.submit(Write { change, done });
+    }
+
+    /// Answers what is queued, moves the log into the database and ends all threads.
+    pub fn shutdown(self) {
+        drop((self.requests, self.writes));
+        for worker in self.workers {
+            if worker.join().is_err() {
+                tracing::error!("a worker thread of the control plane has panicked");
+            }
+        }
+        self.writer.finish();
+    }
+}
+
+fn start_worker(
+    number: usize,
+    api: Api,
+    jobs: flume::Receiver<Job>,
+) -> std::io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(format!("control-{number}")).spawn(move || {
+        for Job { request, reply } in jobs {
+            api.handle(&request, reply);
+        }
+    })
+}

@@ -1,0 +1,67 @@
+//! Hubs: their names, policies and consumer groups. Fixed while the process runs.
+
+use ringhub_core::auth::{KeyPair, Permissions, Segment};
+use ringhub_core::id::{ConsumerGroup, HubId};
+
+/// A named key pair with rights on a whole hub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Name, as it stands in the `skn` field of tokens.
+    pub name: String,
+    /// What holders of the keys may do.
+    pub permissions: Permissions,
+    /// The keys.
+    pub keys: KeyPair,
+}
+
+/// One hub.
+#[derive(Clone, Debug)]
+pub struct Hub {
+    /// Number of the hub in this process and in its data directory.
+    pub id: HubId,
+    /// Fully qualified name that clients address the hub by.
+    pub host_name: String,
+    /// Further names that mean the same hub.
+    pub aliases: Vec<String>,
+    /// Number of D2C partitions, fixed when the hub was created.
+    pub partition_count: u16,
+    /// Shared access policies.
+    pub policies: Vec<Policy>,
+    /// Consumer groups of the built-in endpoint; always has `$default`.
+    pub consumer_groups: Vec<ConsumerGroup>,
+}
+
+impl Hub {
+    /// True when `host` names this hub; without regard to case, port and a final dot.
+    #[must_use]
+    pub fn is_named(&self, host: &str) -> bool {
+        let host = match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+            _ => host,
+        };
+        let host = host.strip_suffix('.').unwrap_or(host);
+        let mut names = std::iter::once(&self.host_name).chain(&self.aliases);
+        names.any(|name| name.eq_ignore_ascii_case(host))
+    }
+
+    /// Finds a policy by its name, which compares with case.
+    #[must_use]
+    pub fn policy(&self, name: &str) -> Option<&Policy> {
+        self.policies.iter().find(|policy| policy.name == name)
+    }
+
+    /// True when the hub has this consumer group.
+    #[must_use]
+    pub fn has_consumer_group(&self, group: &ConsumerGroup) -> bool {
+        self.consumer_groups.contains(group)
+    }
+}
+
+/// The resource path of a device or module, for scope checks.
+pub(super) fn identity_resource<'a>(device: &'a str, module: Option<&'a str>) -> Vec<Segment<'a>> {
+    let mut path = vec![Segment::Literal("devices"), Segment::Id(device)];
+    if let Some(module) = module {
+        path.extend([Segment::Literal("modules"), Segment::Id(module)]);
+    }
+    path
+}

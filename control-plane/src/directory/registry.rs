@@ -1,0 +1,112 @@
+//! How registry writes reach the directory. Called after the store has committed, before the answer leaves.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use ringhub_core::id::{ConnectionId, DeviceId, HubId, Identity, ModuleId};
+
+use super::entry::{DeviceEntry, Entry};
+use super::{Cut, CutReason, Directory, IdentityRecord, IdentityRef, Status, Table};
+
+impl Directory {
+    /// Takes over a device as the registry has it. Returns the connections that must end.
+    pub(crate) fn put_device(
+        &self,
+        hub: HubId,
+        id: &DeviceId,
+        status: Status,
+        record: IdentityRecord,
+    ) -> Vec<Cut> {
+        let Some(table) = self.table(hub) else { return Vec::new() };
+        let mut stripe = table.stripe(id.as_str());
+        let Some(device) = stripe.get_mut(id.as_str()) else {
+            let entry = Entry::new(record);
+            stripe.insert(id.clone(), Box::new(DeviceEntry { entry, status, modules: None }));
+            table.counters.devices.fetch_add(1, Relaxed);
+            table.count_disabled(Status::Enabled, status);
+            return Vec::new();
+        };
+        table.count_disabled(device.status, status);
+        let mut cuts = Vec::new();
+        if status == Status::Disabled {
+            cuts.extend(device.connections().into_iter().map(cut(id, CutReason::Disabled)));
+        }
+        device.status = status;
+        device.entry.update(record);
+        cuts
+    }
+
+    /// Takes over a module as the registry has it. A module of an unknown device is not taken.
+    pub(crate) fn put_module(
+        &self,
+        hub: HubId,
+        device: &DeviceId,
+        id: &ModuleId,
+        record: IdentityRecord,
+    ) {
+        let Some(table) = self.table(hub) else { return };
+        let mut stripe = table.stripe(device.as_str());
+        let Some(device) = stripe.get_mut(device.as_str()) else { return };
+        if let Some(entry) = device.module_mut(id.as_str()) {
+            entry.update(record);
+        } else {
+            device.modules.get_or_insert_default().push((id.clone(), Entry::new(record)));
+        }
+    }
+
+    /// Forgets a device and its modules. Returns the connections that must end.
+    pub(crate) fn remove_device(&self, hub: HubId, id: &DeviceId) -> Vec<Cut> {
+        let Some(table) = self.table(hub) else { return Vec::new() };
+        let Some(device) = table.stripe(id.as_str()).remove(id.as_str()) else { return Vec::new() };
+        table.counters.devices.fetch_sub(1, Relaxed);
+        table.count_disabled(device.status, Status::Enabled);
+        let connected = i64::from(device.entry.presence.connection.is_some());
+        table.counters.connected.fetch_sub(connected, Relaxed);
+        device.connections().into_iter().map(cut(id, CutReason::Deleted)).collect()
+    }
+
+    /// Forgets a module. Returns its connection, which must end.
+    pub(crate) fn remove_module(
+        &self,
+        hub: HubId,
+        device: &DeviceId,
+        id: &ModuleId,
+    ) -> Option<Cut> {
+        let mut stripe = self.table(hub)?.stripe(device.as_str());
+        let modules = stripe.get_mut(device.as_str())?.modules.as_mut()?;
+        let at = modules.iter().position(|(module, _)| module == id)?;
+        let (module, entry) = modules.swap_remove(at);
+        let connection = entry.presence.connection?;
+        Some(cut(device, CutReason::Deleted)((connection, Some(module))))
+    }
+
+    /// Sets the subscriptions of a persistent session.
+    pub(crate) fn set_subscriptions(&self, hub: HubId, name: IdentityRef<'_>, flags: u32) {
+        let Some(table) = self.table(hub) else { return };
+        let mut stripe = table.stripe(name.device);
+        let Some(device) = stripe.get_mut(name.device) else { return };
+        let entry = match name.module {
+            None => Some(&mut device.entry),
+            Some(module) => device.module_mut(module),
+        };
+        if let Some(entry) = entry {
+            entry.subscriptions = flags;
+        }
+    }
+}
+
+impl Table {
+    fn count_disabled(&self, from: Status, to: Status) {
+        let number = |status| i64::from(status == Status::Disabled);
+        self.counters.disabled.fetch_add(number(to) - number(from), Relaxed);
+    }
+}
+
+fn cut(
+    device: &DeviceId,
+    reason: CutReason,
+) -> impl Fn((ConnectionId, Option<ModuleId>)) -> Cut + use<'_> {
+    move |(connection, module)| {
+        let identity = Identity { device: device.clone(), module };
+        Cut { connection, identity, reason }
+    }
+}

@@ -1,0 +1,106 @@
+//! Verdicts on those who connect.
+
+use ringhub_core::auth::{InvalidToken, Permissions, TokenRefused};
+use ringhub_core::id::{HubId, Identity};
+use ringhub_core::time::UnixMillis;
+
+use super::GenerationId;
+
+/// Why a credential is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthFailure {
+    /// No hub of this process.
+    #[error("the hub is unknown")]
+    UnknownHub,
+    /// No such device.
+    #[error("the device is unknown")]
+    UnknownDevice,
+    /// No such module on the device.
+    #[error("the module is unknown")]
+    UnknownModule,
+    /// The device is disabled, and its modules with it.
+    #[error("the device is disabled")]
+    Disabled,
+    /// The identity was deleted and created again since the credential was checked.
+    #[error("the identity has been replaced")]
+    Replaced,
+    /// The identity has no symmetric keys.
+    #[error("the identity does not use symmetric keys")]
+    NoKeys,
+    /// Not a token.
+    #[error(transparent)]
+    Malformed(#[from] InvalidToken),
+    /// Wrong signature, or expired.
+    #[error(transparent)]
+    Refused(#[from] TokenRefused),
+    /// The token is for another hub or resource.
+    #[error("the token does not cover the resource")]
+    Scope,
+    /// The hub has no policy of that name.
+    #[error("the policy is unknown")]
+    UnknownPolicy,
+    /// The policy lacks the right.
+    #[error("the policy lacks the permission")]
+    Permission,
+    /// A back-end operation needs a policy, and the token names none.
+    #[error("the token names no policy")]
+    PolicyNeeded,
+}
+
+/// Whose keys a connection was authenticated with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthScope {
+    /// Keys of the device.
+    Device,
+    /// Keys of the module.
+    Module,
+    /// Keys of a hub policy.
+    Hub,
+}
+
+impl AuthScope {
+    /// Value of the stamp `iothub-connection-auth-method` for a SAS token.
+    ///
+    /// Source: device-endpoints reference, "Stamps set by the hub".
+    #[must_use]
+    pub fn sas_stamp(self) -> &'static str {
+        match self {
+            Self::Device => {
+                r#"{"scope":"device","type":"sas","issuer":"iothub","acceptingIpFilterRule":null}"#
+            }
+            Self::Module => {
+                r#"{"scope":"module","type":"sas","issuer":"iothub","acceptingIpFilterRule":null}"#
+            }
+            Self::Hub => {
+                r#"{"scope":"hub","type":"sas","issuer":"iothub","acceptingIpFilterRule":null}"#
+            }
+        }
+    }
+}
+
+/// A device or module that may connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// Hub of the identity.
+    pub hub: HubId,
+    /// Who it is.
+    pub identity: Identity,
+    /// Which of the identities that ever had this name.
+    pub generation: GenerationId,
+    /// Whose keys signed the token.
+    pub scope: AuthScope,
+    /// When the token expires; the connection may live [`SAS_CLOCK_SKEW`](ringhub_core::limits::SAS_CLOCK_SKEW)
+    /// longer.
+    pub expires: UnixMillis,
+}
+
+/// A back end that may use a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceGrant {
+    /// Hub of the policy.
+    pub hub: HubId,
+    /// All that the policy allows.
+    pub permissions: Permissions,
+    /// When the token expires; see [`Grant::expires`].
+    pub expires: UnixMillis,
+}

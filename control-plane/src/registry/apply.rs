@@ -1,0 +1,253 @@
+//! Applies a change to the store by the rules of the registry. Runs on the writer thread, inside its transaction.
+
+use ringhub_core::id::{DeviceId, HubId, Identity, ModuleId};
+use ringhub_core::limits::{DEVICES_PER_HUB_MAX, MODULES_PER_DEVICE_MAX};
+use ringhub_core::time::UnixMillis;
+
+use super::{
+    Change, ChangeError, CredentialsDraft, Device, DeviceDraft, Effect, Existing, Mint, Missing,
+    Module, ModuleDraft, Outcome, Precondition, RegistryError,
+};
+use crate::credentials::Credentials;
+use crate::directory::{Directory, Status};
+use crate::store::Store;
+
+/// Modules that every edge device has.
+const EDGE_MODULES: [&str; 2] = ["$edgeAgent", "$edgeHub"];
+
+/// The writer's tools for one transaction.
+pub(crate) struct Applier<'a> {
+    pub(crate) store: &'a dyn Store,
+    pub(crate) directory: &'a Directory,
+    pub(crate) mint: &'a mut Mint,
+    pub(crate) now: UnixMillis,
+    /// What the directory must learn after the commit, in this order.
+    pub(crate) effects: Vec<Effect>,
+}
+
+impl Applier<'_> {
+    /// Makes one change, or says why not. A refused change has written nothing.
+    pub(crate) fn apply(&mut self, change: Change) -> Result<Outcome, ChangeError> {
+        match change {
+            Change::PutDevice(hub, draft, when) => self.put_device(hub, draft, &when),
+            Change::DeleteDevice(hub, id, when) => self.delete_device(hub, id, &when),
+            Change::PutModule(hub, draft, when) => self.put_module(hub, draft, &when),
+            Change::DeleteModule(hub, device, id, when) => {
+                self.delete_module(hub, device, id, &when)
+            }
+            Change::SetSubscriptions(hub, identity, flags) => {
+                self.set_subscriptions(hub, identity, flags)
+            }
+            Change::Bulk(items) => self.bulk(items),
+        }
+    }
+
+    fn bulk(&mut self, items: Vec<Result<Change, RegistryError>>) -> Result<Outcome, ChangeError> {
+        let mut refusals = Vec::with_capacity(items.len());
+        for item in items {
+            let made = item.map_err(ChangeError::Refused).and_then(|change| self.apply(change));
+            refusals.push(match made {
+                Ok(_) => None,
+                Err(ChangeError::Refused(why)) => Some(why),
+                Err(disk @ ChangeError::Store(_)) => return Err(disk),
+            });
+        }
+        Ok(Outcome::Bulk(refusals))
+    }
+
+    fn put_device(
+        &mut self,
+        hub: HubId,
+        draft: DeviceDraft,
+        when: &Precondition,
+    ) -> Result<Outcome, ChangeError> {
+        let mut device = match self.store.device(hub, &draft.id)? {
+            Some(device) => {
+                when.existing.check(device.etag, RegistryError::DeviceExists)?;
+                Device { etag: device.etag.next(), ..device }
+            }
+            None if when.missing == Missing::Refuse => {
+                return Err(RegistryError::DeviceNotFound.into());
+            }
+            None => self.new_device(hub, draft.id.clone())?,
+        };
+        self.overwrite(hub, &mut device, draft)?;
+        self.store.put_device(hub, &device)?;
+        self.effects.push(Effect::DevicePut(hub, Box::new(device.clone())));
+        if device.iot_edge {
+            self.ensure_edge_modules(hub, &device.id)?;
+        }
+        Ok(Outcome::Device(Box::new(device)))
+    }
+
+    fn new_device(&mut self, hub: HubId, id: DeviceId) -> Result<Device, ChangeError> {
+        if self.directory.counts(hub).devices >= DEVICES_PER_HUB_MAX {
+            return Err(RegistryError::TooManyDevices.into());
+        }
+        Ok(Device {
+            id,
+            generation: self.mint.generation(),
+            etag: Mint::etag().map_err(|_| RegistryError::Storage)?,
+            status: Status::Enabled,
+            status_reason: None,
+            status_updated: None,
+            credentials: Credentials::Keys(Mint::keys().map_err(|_| RegistryError::Storage)?),
+            iot_edge: false,
+            device_scope: None,
+            parent_scope: None,
+            subscriptions: 0,
+        })
+    }
+
+    /// Puts what the draft says into `device`, which is either stored or new.
+    fn overwrite(
+        &self,
+        hub: HubId,
+        device: &mut Device,
+        draft: DeviceDraft,
+    ) -> Result<(), ChangeError> {
+        if draft.status != device.status {
+            device.status_updated = Some(self.now);
+        }
+        device.status = draft.status;
+        device.status_reason = draft.status_reason;
+        device.iot_edge = draft.iot_edge.unwrap_or(device.iot_edge);
+        if let Some(credentials) = draft.credentials {
+            device.credentials = make(credentials)?;
+        }
+        let parent = if device.iot_edge {
+            device.device_scope = Some(device.edge_scope());
+            draft.parent_scope
+        } else {
+            device.device_scope = draft.device_scope.or(draft.parent_scope);
+            device.device_scope.clone()
+        };
+        if let Some(scope) = &parent
+            && device.parent_scope != parent
+        {
+            self.check_parent(hub, scope)?;
+        }
+        device.parent_scope = parent;
+        Ok(())
+    }
+
+    /// A parent is an edge device that exists under exactly this scope.
+    fn check_parent(&self, hub: HubId, scope: &str) -> Result<(), ChangeError> {
+        let name = scope.strip_prefix("ms-azure-iot-edge://").and_then(|s| s.rsplit_once('-'));
+        let (id, _) = name.ok_or(RegistryError::DeviceScope)?;
+        let id = DeviceId::parse(id).map_err(|_| RegistryError::DeviceScope)?;
+        match self.store.device(hub, &id)? {
+            Some(parent) if parent.iot_edge && parent.edge_scope() == scope => Ok(()),
+            _ => Err(RegistryError::DeviceScope.into()),
+        }
+    }
+
+    fn ensure_edge_modules(&mut self, hub: HubId, device: &DeviceId) -> Result<(), ChangeError> {
+        for name in EDGE_MODULES {
+            let id = ModuleId::parse(name).map_err(RegistryError::Id)?;
+            if self.store.module(hub, device, &id)?.is_none() {
+                let module = self.new_module(device.clone(), id)?;
+                self.write_module(hub, &module)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn delete_device(
+        &mut self,
+        hub: HubId,
+        id: DeviceId,
+        when: &Existing,
+    ) -> Result<Outcome, ChangeError> {
+        let device = self.store.device(hub, &id)?.ok_or(RegistryError::DeviceNotFound)?;
+        when.check(device.etag, RegistryError::DeviceExists)?;
+        self.store.delete_device(hub, &id)?;
+        self.effects.push(Effect::DeviceDeleted(hub, id));
+        Ok(Outcome::Done)
+    }
+
+    fn put_module(
+        &mut self,
+        hub: HubId,
+        draft: ModuleDraft,
+        when: &Precondition,
+    ) -> Result<Outcome, ChangeError> {
+        if self.store.device(hub, &draft.device)?.is_none() {
+            return Err(RegistryError::DeviceNotFound.into());
+        }
+        let mut module = match self.store.module(hub, &draft.device, &draft.id)? {
+            Some(module) => {
+                when.existing.check(module.etag, RegistryError::ModuleExists)?;
+                Module { etag: module.etag.next(), ..module }
+            }
+            None if when.missing == Missing::Refuse => {
+                return Err(RegistryError::ModuleNotFound.into());
+            }
+            None if self.store.modules(hub, &draft.device)?.len() >= MODULES_PER_DEVICE_MAX => {
+                return Err(RegistryError::TooManyModules.into());
+            }
+            None => self.new_module(draft.device, draft.id)?,
+        };
+        module.managed_by = draft.managed_by;
+        if let Some(credentials) = draft.credentials {
+            module.credentials = make(credentials)?;
+        }
+        self.write_module(hub, &module)?;
+        Ok(Outcome::Module(Box::new(module)))
+    }
+
+    fn new_module(&mut self, device: DeviceId, id: ModuleId) -> Result<Module, ChangeError> {
+        Ok(Module {
+            device,
+            id,
+            generation: self.mint.generation(),
+            etag: Mint::etag().map_err(|_| RegistryError::Storage)?,
+            managed_by: None,
+            credentials: Credentials::Keys(Mint::keys().map_err(|_| RegistryError::Storage)?),
+            subscriptions: 0,
+        })
+    }
+
+    fn write_module(&mut self, hub: HubId, module: &Module) -> Result<(), ChangeError> {
+        self.store.put_module(hub, module)?;
+        self.effects.push(Effect::ModulePut(hub, Box::new(module.clone())));
+        Ok(())
+    }
+
+    fn delete_module(
+        &mut self,
+        hub: HubId,
+        device: DeviceId,
+        id: ModuleId,
+        when: &Existing,
+    ) -> Result<Outcome, ChangeError> {
+        let module = self.store.module(hub, &device, &id)?.ok_or(RegistryError::ModuleNotFound)?;
+        when.check(module.etag, RegistryError::ModuleExists)?;
+        if EDGE_MODULES.contains(&id.as_str()) {
+            return Err(RegistryError::SystemModule.into());
+        }
+        self.store.delete_module(hub, &device, &id)?;
+        self.effects.push(Effect::ModuleDeleted(hub, device, id));
+        Ok(Outcome::Done)
+    }
+
+    fn set_subscriptions(
+        &mut self,
+        hub: HubId,
+        identity: Identity,
+        flags: u32,
+    ) -> Result<Outcome, ChangeError> {
+        self.store.set_subscriptions(hub, &identity, flags)?;
+        self.effects.push(Effect::SubscriptionsSet(hub, identity, flags));
+        Ok(Outcome::Done)
+    }
+}
+
+fn make(draft: CredentialsDraft) -> Result<Credentials, RegistryError> {
+    match draft {
+        CredentialsDraft::GenerateKeys => {
+            Mint::keys().map(Credentials::Keys).map_err(|_| RegistryError::Storage)
+        }
+        CredentialsDraft::Given(credentials) => Ok(credentials),
+    }
+}

@@ -1,0 +1,94 @@
+//! Changes as requests ask for them, and what they lead to.
+
+use ringhub_core::id::{DeviceId, HubId, Identity, ModuleId};
+
+use super::{CredentialsDraft, Device, ETag, Module, RegistryError};
+use crate::directory::Status;
+
+/// What to do when the identity does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    Create,
+    Refuse,
+}
+
+/// What to do when the identity exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Existing {
+    Refuse,
+    Overwrite,
+    /// Overwrite if this is its etag, as text without quotes.
+    Match(String),
+}
+
+/// When a change may happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Precondition {
+    pub(crate) missing: Missing,
+    pub(crate) existing: Existing,
+}
+
+impl Existing {
+    /// Decides about an identity that exists; `refusal` is for [`Existing::Refuse`].
+    pub(super) fn check(&self, etag: ETag, refusal: RegistryError) -> Result<(), RegistryError> {
+        match self {
+            Self::Refuse => Err(refusal),
+            Self::Overwrite => Ok(()),
+            Self::Match(text) if *text == etag.text() => Ok(()),
+            Self::Match(_) => Err(RegistryError::ETag),
+        }
+    }
+}
+
+/// A device as a request describes it. `None` keeps what is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DeviceDraft {
+    pub(crate) id: DeviceId,
+    pub(crate) status: Status,
+    pub(crate) status_reason: Option<String>,
+    pub(crate) credentials: Option<CredentialsDraft>,
+    pub(crate) iot_edge: Option<bool>,
+    pub(crate) device_scope: Option<String>,
+    pub(crate) parent_scope: Option<String>,
+}
+
+/// A module as a request describes it. `None` credentials keep what is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ModuleDraft {
+    pub(crate) device: DeviceId,
+    pub(crate) id: ModuleId,
+    pub(crate) managed_by: Option<String>,
+    pub(crate) credentials: Option<CredentialsDraft>,
+}
+
+/// One write to the registry of a hub.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    PutDevice(HubId, DeviceDraft, Precondition),
+    DeleteDevice(HubId, DeviceId, Existing),
+    PutModule(HubId, ModuleDraft, Precondition),
+    DeleteModule(HubId, DeviceId, ModuleId, Existing),
+    SetSubscriptions(HubId, Identity, u32),
+    /// Several changes in one transaction; those refused leave the others standing.
+    Bulk(Vec<Result<Change, RegistryError>>),
+}
+
+/// What a change answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Device(Box<Device>),
+    Module(Box<Module>),
+    Done,
+    /// The refusal of each item of a bulk change, in the order of the items.
+    Bulk(Vec<Option<RegistryError>>),
+}
+
+/// What the directory must learn once a change is committed.
+#[derive(Clone, Debug)]
+pub(crate) enum Effect {
+    DevicePut(HubId, Box<Device>),
+    DeviceDeleted(HubId, DeviceId),
+    ModulePut(HubId, Box<Module>),
+    ModuleDeleted(HubId, DeviceId, ModuleId),
+    SubscriptionsSet(HubId, Identity, u32),
+}

@@ -1,0 +1,52 @@
+//! Why the registry refuses a change.
+
+use ringhub_core::auth::InvalidKey;
+use ringhub_core::id::InvalidId;
+
+use crate::store::StoreError;
+
+/// A refusal that the requester is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum RegistryError {
+    #[error("{0}")]
+    Argument(&'static str),
+    #[error(transparent)]
+    Id(#[from] InvalidId),
+    #[error(transparent)]
+    Key(#[from] InvalidKey),
+    #[error("the request needs a body")]
+    BodyMissing,
+    #[error("the scope names no edge device")]
+    DeviceScope,
+    #[error("the device is not registered")]
+    DeviceNotFound,
+    #[error("the module is not registered")]
+    ModuleNotFound,
+    #[error("a device with this id is already registered")]
+    DeviceExists,
+    #[error("a module with this id is already registered on the device")]
+    ModuleExists,
+    #[error("the identity has changed: its etag is another one")]
+    ETag,
+    #[error("the registry is full")]
+    TooManyDevices,
+    #[error("the device has as many modules as it may have")]
+    TooManyModules,
+    #[error("modules of the edge runtime go with their device only")]
+    SystemModule,
+    #[error("too many requests wait for the disk")]
+    Busy,
+    #[error("the registry could not be read or written")]
+    Storage,
+}
+
+/// Why a change was not made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ChangeError {
+    /// The rules say no; nothing was written.
+    #[error(transparent)]
+    Refused(#[from] RegistryError),
+    /// The disk says no; the whole transaction ends.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

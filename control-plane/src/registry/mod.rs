@@ -1,0 +1,16 @@
+//! The identity registry: what devices and modules are and how they may change. Knows neither HTTP nor SQL.
+
+mod apply;
+mod change;
+mod credentials;
+mod error;
+mod mint;
+mod record;
+
+pub(crate) use apply::Applier;
+pub(crate) use change::Precondition;
+pub(crate) use change::{Change, DeviceDraft, Effect, Existing, Missing, ModuleDraft, Outcome};
+pub(crate) use credentials::{AuthenticationKind, AuthenticationText, CredentialsDraft};
+pub(crate) use error::{ChangeError, RegistryError};
+pub(crate) use mint::Mint;
+pub(crate) use record::{Device, ETag, Module};

@@ -1,0 +1,155 @@
+//! Hubs with their policies and consumer groups: made on first sight, then read.
+
+use ringhub_core::auth::policy::DEFAULT_POLICIES;
+use ringhub_core::auth::{KeyPair, Permissions};
+use ringhub_core::id::{ConsumerGroup, HubId};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::{Database, OpenError, StoreError};
+use crate::directory::{Hub, Policy};
+use crate::registry::Mint;
+
+/// Consumer group that every hub has.
+const DEFAULT_GROUP: &str = "$Default";
+
+/// A hub as the configuration describes it.
+#[derive(Clone, Debug)]
+pub struct HubSettings {
+    /// Fully qualified host name; the hub is known by it in the database.
+    pub host_name: String,
+    /// Further host names that mean this hub, such as `localhost`.
+    pub aliases: Vec<String>,
+    /// Number of D2C partitions; fixed when the hub is created.
+    pub partition_count: u16,
+    /// Consumer groups besides `$Default`. Groups once made stay.
+    pub consumer_groups: Vec<String>,
+}
+
+/// Makes the hubs that are not there yet and reads all of them, in the order of their ids.
+///
+/// Hubs in the database that the configuration does not name any more stay and answer under their stored name.
+pub(crate) fn open_hubs(
+    database: &Database,
+    connection: &Connection,
+    settings: &[HubSettings],
+) -> Result<Vec<Hub>, OpenError> {
+    check_names(settings)?;
+    let explain = |error: StoreError| database.explain(&error);
+    let sqlite = |error: rusqlite::Error| database.explain(&error.into());
+    let transaction = connection.unchecked_transaction().map_err(sqlite)?;
+    for hub in settings {
+        match stored(&transaction, &hub.host_name).map_err(explain)? {
+            None => create(&transaction, hub).map_err(explain)?.ok_or(OpenError::Entropy)?,
+            Some((id, count)) if count == hub.partition_count => {
+                add_groups(&transaction, id, &hub.consumer_groups).map_err(explain)?;
+            }
+            Some((_, stored)) => {
+                let host_name = hub.host_name.clone();
+                let configured = hub.partition_count;
+                return Err(OpenError::PartitionCount { host_name, stored, configured });
+            }
+        }
+    }
+    transaction.commit().map_err(sqlite)?;
+    read(connection, settings).map_err(explain)
+}
+
+fn check_names(settings: &[HubSettings]) -> Result<(), OpenError> {
+    let all = settings.iter().flat_map(|hub| std::iter::once(&hub.host_name).chain(&hub.aliases));
+    let mut names: Vec<_> = all.map(|name| name.to_ascii_lowercase()).collect();
+    let count = names.len();
+    names.sort();
+    names.dedup();
+    let good = count > 0 && names.len() == count && names.iter().all(|name| !name.is_empty());
+    if good { Ok(()) } else { Err(OpenError::HostNames) }
+}
+
+fn stored(connection: &Connection, host_name: &str) -> Result<Option<(HubId, u16)>, StoreError> {
+    let row = connection
+        .query_row(
+            "SELECT hub_id, partition_count FROM hub WHERE host_name = ?1",
+            [host_name],
+            |row| Ok((HubId(row.get(0)?), row.get(1)?)),
+        )
+        .optional()?;
+    Ok(row)
+}
+
+/// Makes a hub with the default policies; `None` when there are no random bytes for their keys.
+fn create(connection: &Connection, hub: &HubSettings) -> Result<Option<()>, StoreError> {
+    let id: u32 =
+        connection
+            .query_row("SELECT coalesce(max(hub_id) + 1, 0) FROM hub", [], |row| row.get(0))?;
+    connection.execute(
+        "INSERT INTO hub (hub_id, host_name, partition_count) VALUES (?1, ?2, ?3)",
+        params![id, hub.host_name, hub.partition_count],
+    )?;
+    for (name, permissions) in DEFAULT_POLICIES {
+        let Ok(keys) = Mint::keys() else { return Ok(None) };
+        connection.execute(
+            "INSERT INTO policy (hub_id, name, permissions, primary_key, secondary_key) \
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![id, name, permissions.bits(), keys.primary(), keys.secondary()],
+        )?;
+    }
+    add_groups(connection, HubId(id), &[DEFAULT_GROUP.to_owned()])?;
+    add_groups(connection, HubId(id), &hub.consumer_groups)?;
+    Ok(Some(()))
+}
+
+fn add_groups(connection: &Connection, hub: HubId, groups: &[String]) -> Result<(), StoreError> {
+    for group in groups {
+        connection.execute(
+            "INSERT OR IGNORE INTO consumer_group (hub_id, name) VALUES (?1, ?2)",
+            params![hub.0, ConsumerGroup::new(group).as_str()],
+        )?;
+    }
+    Ok(())
+}
+
+fn read(connection: &Connection, settings: &[HubSettings]) -> Result<Vec<Hub>, StoreError> {
+    let mut statement =
+        connection.prepare("SELECT hub_id, host_name, partition_count FROM hub ORDER BY hub_id")?;
+    let mut rows = statement.query([])?;
+    let mut hubs = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (id, host_name) = (HubId(row.get(0)?), row.get::<_, String>(1)?);
+        if usize::try_from(id.0) != Ok(hubs.len()) {
+            return Err(StoreError::Column("hub_id"));
+        }
+        let configured = settings.iter().find(|hub| hub.host_name.eq_ignore_ascii_case(&host_name));
+        hubs.push(Hub {
+            id,
+            aliases: configured.map(|hub| hub.aliases.clone()).unwrap_or_default(),
+            host_name,
+            partition_count: row.get(2)?,
+            policies: policies(connection, id)?,
+            consumer_groups: groups(connection, id)?,
+        });
+    }
+    Ok(hubs)
+}
+
+fn policies(connection: &Connection, hub: HubId) -> Result<Vec<Policy>, StoreError> {
+    let mut statement = connection.prepare(
+        "SELECT name, permissions, primary_key, secondary_key FROM policy WHERE hub_id = ?1",
+    )?;
+    let mut rows = statement.query([hub.0])?;
+    let mut policies = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (primary, secondary): (Vec<u8>, Vec<u8>) = (row.get(2)?, row.get(3)?);
+        let keys = KeyPair::new(&primary, &secondary);
+        policies.push(Policy {
+            name: row.get(0)?,
+            permissions: Permissions::from_bits(row.get(1)?),
+            keys: keys.map_err(|_| StoreError::Column("primary_key"))?,
+        });
+    }
+    Ok(policies)
+}
+
+fn groups(connection: &Connection, hub: HubId) -> Result<Vec<ConsumerGroup>, StoreError> {
+    let mut statement = connection.prepare("SELECT name FROM consumer_group WHERE hub_id = ?1")?;
+    let names = statement.query_map([hub.0], |row| row.get::<_, String>(0))?;
+    Ok(names.map(|name| name.map(|name| ConsumerGroup::new(&name))).collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,151 @@
+//! Durable registry documents. One trait in domain words, and its SQLite implementation.
+//!
+//! ```text
+//!  worker threads ── Write ──▶ bounded queue ──▶ writer thread: one transaction for all that wait, one sync
+//!        │                                            │ commit, then directory, then each answer
+//!        └── own read-only connection: lists          └──▶ checkpoint thread: moves the log into the database
+//! ```
+
+mod checkpoint;
+mod hubs;
+mod load;
+mod row;
+mod schema;
+mod sqlite;
+mod writer;
+
+use std::path::PathBuf;
+
+use ringhub_core::id::{DeviceId, HubId, Identity, ModuleId};
+
+use crate::registry::{Device, Module};
+
+pub use hubs::HubSettings;
+pub(crate) use hubs::open_hubs;
+pub(crate) use load::load;
+pub(crate) use schema::Database;
+pub(crate) use sqlite::SqliteStore;
+pub(crate) use writer::{OnCut, Write, WriteQueue, Writer};
+
+/// Registry documents of all hubs. Writes count once the transaction around them is committed.
+pub(crate) trait Store {
+    /// The device, if it is registered.
+    fn device(&self, hub: HubId, id: &DeviceId) -> Result<Option<Device>, StoreError>;
+    /// At most `limit` devices, in no order that means anything.
+    fn devices(&self, hub: HubId, limit: usize) -> Result<Vec<Device>, StoreError>;
+    /// The module, if it is registered.
+    fn module(
+        &self,
+        hub: HubId,
+        device: &DeviceId,
+        id: &ModuleId,
+    ) -> Result<Option<Module>, StoreError>;
+    /// All modules of a device; none for an unknown device.
+    fn modules(&self, hub: HubId, device: &DeviceId) -> Result<Vec<Module>, StoreError>;
+    /// Stores a device in place of what has its id.
+    fn put_device(&self, hub: HubId, device: &Device) -> Result<(), StoreError>;
+    /// Stores a module in place of what has its id.
+    fn put_module(&self, hub: HubId, module: &Module) -> Result<(), StoreError>;
+    /// Removes a device and its modules.
+    fn delete_device(&self, hub: HubId, id: &DeviceId) -> Result<(), StoreError>;
+    /// Removes a module.
+    fn delete_module(&self, hub: HubId, device: &DeviceId, id: &ModuleId)
+    -> Result<(), StoreError>;
+    /// Stores the subscriptions of a persistent session; nothing for an unknown identity.
+    fn set_subscriptions(
+        &self,
+        hub: HubId,
+        identity: &Identity,
+        flags: u32,
+    ) -> Result<(), StoreError>;
+}
+
+/// Why the database did not do what it should.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// SQLite refused.
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    /// A stored value has no meaning.
+    #[error("column {0} holds a value without meaning")]
+    Column(&'static str),
+}
+
+/// Why the control plane does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The data directory cannot be made or used.
+    #[error("{path}: {source}")]
+    Directory {
+        /// The directory or a file in it.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Another process works on the directory.
+    #[error(
+        "{path}: another process uses this data directory; end it, or configure another directory"
+    )]
+    InUse {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// The file is no registry database.
+    #[error("{path}: not a registry database of ringhub; configure another data directory")]
+    Foreign {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The file was written by a version that this one does not know.
+    #[error("{path}: format version {found} is unknown; start the ringhub version that wrote it")]
+    Version {
+        /// The database.
+        path: PathBuf,
+        /// Version in the file.
+        found: i64,
+    },
+    /// The file cannot be read.
+    #[error(
+        "{path}: the registry database is damaged ({detail}); restore it with its -wal file from a backup, \
+         or move it away to start with an empty registry"
+    )]
+    Damaged {
+        /// The database.
+        path: PathBuf,
+        /// What was found.
+        detail: String,
+    },
+    /// The database cannot be opened or written for another reason.
+    #[error("{path}: {detail}")]
+    Database {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite says.
+        detail: String,
+    },
+    /// The partition count of an existing hub is another one.
+    #[error(
+        "hub {host_name} was created with {stored} partitions and cannot have {configured}; \
+         configure {stored}"
+    )]
+    PartitionCount {
+        /// The hub.
+        host_name: String,
+        /// Count in the database.
+        stored: u16,
+        /// Count in the configuration.
+        configured: u16,
+    },
+    /// Two hubs would have the same name, or there is no hub.
+    #[error("the configuration must name at least one hub, and each host name once")]
+    HostNames,
+    /// The system gives no random bytes.
+    #[error("the system gives no random bytes for keys")]
+    Entropy,
+    /// A thread could not be started.
+    #[error("a thread could not be started: {0}")]
+    Thread(std::io::Error),
+}
+
+#[cfg(test)]
+mod tests;

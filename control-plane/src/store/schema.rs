@@ -1,0 +1,162 @@
+//! The database file: where it is, what its tables are and how connections to it are set up.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::{OpenError, StoreError};
+
+/// `application_id` of the file: "rhub".
+const APPLICATION_ID: i64 = 0x7268_7562;
+
+/// `user_version` of the file; rises when the tables change.
+const VERSION: i64 = 1;
+
+/// How long a connection waits for another one's lock. The checkpoint holds it for the time of one copy.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+const TABLES: &str = "
+CREATE TABLE hub (
+    hub_id INTEGER PRIMARY KEY,
+    host_name TEXT NOT NULL UNIQUE COLLATE NOCASE,
+    partition_count INTEGER NOT NULL
+) STRICT;
+CREATE TABLE policy (
+    hub_id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    permissions INTEGER NOT NULL,
+    primary_key BLOB NOT NULL,
+    secondary_key BLOB NOT NULL,
+    PRIMARY KEY (hub_id, name)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE consumer_group (
+    hub_id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    PRIMARY KEY (hub_id, name)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE device (
+    hub_id INTEGER NOT NULL,
+    device_id TEXT NOT NULL,
+    generation_id INTEGER NOT NULL,
+    etag INTEGER NOT NULL,
+    credential_kind INTEGER NOT NULL,
+    primary_credential BLOB,
+    secondary_credential BLOB,
+    subscriptions INTEGER NOT NULL,
+    enabled INTEGER NOT NULL,
+    status_reason TEXT,
+    status_updated_ms INTEGER,
+    iot_edge INTEGER NOT NULL,
+    device_scope TEXT,
+    parent_scope TEXT,
+    PRIMARY KEY (hub_id, device_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE module (
+    hub_id INTEGER NOT NULL,
+    device_id TEXT NOT NULL,
+    module_id TEXT NOT NULL,
+    generation_id INTEGER NOT NULL,
+    etag INTEGER NOT NULL,
+    credential_kind INTEGER NOT NULL,
+    primary_credential BLOB,
+    secondary_credential BLOB,
+    subscriptions INTEGER NOT NULL,
+    managed_by TEXT,
+    PRIMARY KEY (hub_id, device_id, module_id)
+) STRICT, WITHOUT ROWID;
+";
+
+/// The registry database of a data directory, locked against other processes as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Database {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Database {
+    /// Makes the directory and the database if they are not there, and checks them if they are.
+    pub(crate) fn open(data_dir: &Path) -> Result<Self, OpenError> {
+        let io = |path: &Path| {
+            let path = path.to_owned();
+            move |source| OpenError::Directory { path, source }
+        };
+        fs::create_dir_all(data_dir).map_err(io(data_dir))?;
+        let lock_path = data_dir.join("registry.lock");
+        let lock = File::create(&lock_path).map_err(io(&lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { path: lock_path }),
+            Err(TryLockError::Error(source)) => {
+                return Err(OpenError::Directory { path: lock_path, source });
+            }
+        }
+        let database = Self { path: data_dir.join("registry.db"), _lock: lock };
+        database.prepare()?;
+        Ok(database)
+    }
+
+    /// Turns an error of SQLite into one that names the file and the remedy.
+    pub(crate) fn explain(&self, error: &StoreError) -> OpenError {
+        let path = self.path.clone();
+        let detail = error.to_string();
+        let code = match error {
+            StoreError::Sqlite(error) => error.sqlite_error_code(),
+            StoreError::Column(_) => Some(ErrorCode::DatabaseCorrupt),
+        };
+        match code {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                OpenError::Damaged { path, detail }
+            }
+            _ => OpenError::Database { path, detail },
+        }
+    }
+
+    /// Opens the connection of the writer or of the checkpoint thread.
+    pub(crate) fn connect(&self) -> Result<Connection, StoreError> {
+        let connection = Connection::open(&self.path)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        connection.set_prepared_statement_cache_capacity(32);
+        Ok(connection)
+    }
+
+    /// Opens a connection that can only read.
+    pub(crate) fn connect_read_only(&self) -> Result<Connection, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        Ok(connection)
+    }
+
+    fn prepare(&self) -> Result<(), OpenError> {
+        let explain = |error: rusqlite::Error| self.explain(&error.into());
+        let connection = self.connect().map_err(|error| self.explain(&error))?;
+        let number = |name: &str| {
+            connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(explain)
+        };
+        let tables: i64 = connection
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+            .map_err(explain)?;
+        match (number("application_id")?, number("user_version")?, tables) {
+            (APPLICATION_ID, VERSION, _) => Ok(()),
+            (0, 0, 0) => create(&connection).map_err(explain),
+            (APPLICATION_ID, found, _) => {
+                Err(OpenError::Version { path: self.path.clone(), found })
+            }
+            _ => Err(OpenError::Foreign { path: self.path.clone() }),
+        }
+    }
+}
+
+/// Makes tables and version in one transaction: a crash leaves all or nothing.
+fn create(connection: &Connection) -> Result<(), rusqlite::Error> {
+    let transaction = connection.unchecked_transaction()?;
+    transaction.execute_batch(TABLES)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
+}

@@ -1,0 +1,190 @@
+//! The store's trait over one SQLite connection.
+
+use ringhub_core::id::{DeviceId, HubId, Identity, ModuleId};
+use rusqlite::{Connection, Params, Row, params};
+
+use super::row::{self, DEVICE_COLUMNS, MODULE_COLUMNS, credential_columns, signed};
+use super::{Store, StoreError};
+use crate::directory::Status;
+use crate::registry::{Device, Module};
+
+/// Documents of the registry through one connection, which belongs to one thread.
+#[derive(Debug)]
+pub(crate) struct SqliteStore {
+    connection: Connection,
+}
+
+impl SqliteStore {
+    pub(crate) fn new(connection: Connection) -> Self {
+        Self { connection }
+    }
+
+    /// Begins a transaction that will write.
+    pub(super) fn begin(&self) -> Result<(), StoreError> {
+        Ok(self.connection.execute_batch("BEGIN IMMEDIATE")?)
+    }
+
+    /// Makes everything since [`begin`](Self::begin) durable.
+    pub(super) fn commit(&self) -> Result<(), StoreError> {
+        Ok(self.connection.execute_batch("COMMIT")?)
+    }
+
+    /// Forgets everything since [`begin`](Self::begin). SQLite may have done so already.
+    pub(super) fn rollback(&self) {
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("ROLLBACK")
+        {
+            tracing::error!(%error, "the registry transaction could not be rolled back");
+        }
+    }
+
+    fn rows<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        decode: impl Fn(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(params)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(decode(row)?);
+        }
+        Ok(found)
+    }
+
+    fn execute(&self, sql: &str, params: impl Params) -> Result<(), StoreError> {
+        self.connection.prepare_cached(sql)?.execute(params)?;
+        Ok(())
+    }
+}
+
+impl Store for SqliteStore {
+    fn device(&self, hub: HubId, id: &DeviceId) -> Result<Option<Device>, StoreError> {
+        let statement =
+            sql("SELECT ", DEVICE_COLUMNS, " FROM device WHERE hub_id = ?1 AND device_id = ?2");
+        Ok(self.rows(&statement, params![hub.0, id.as_str()], row::device)?.pop())
+    }
+
+    fn devices(&self, hub: HubId, limit: usize) -> Result<Vec<Device>, StoreError> {
+        let statement = sql("SELECT ", DEVICE_COLUMNS, " FROM device WHERE hub_id = ?1 LIMIT ?2");
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.rows(&statement, params![hub.0, limit], row::device)
+    }
+
+    fn module(
+        &self,
+        hub: HubId,
+        device: &DeviceId,
+        id: &ModuleId,
+    ) -> Result<Option<Module>, StoreError> {
+        let statement = sql(
+            "SELECT ",
+            MODULE_COLUMNS,
+            " FROM module WHERE hub_id = ?1 AND device_id = ?2 AND module_id = ?3",
+        );
+        let params = params![hub.0, device.as_str(), id.as_str()];
+        Ok(self.rows(&statement, params, row::module)?.pop())
+    }
+
+    fn modules(&self, hub: HubId, device: &DeviceId) -> Result<Vec<Module>, StoreError> {
+        let statement =
+            sql("SELECT ", MODULE_COLUMNS, " FROM module WHERE hub_id = ?1 AND device_id = ?2");
+        self.rows(&statement, params![hub.0, device.as_str()], row::module)
+    }
+
+    fn put_device(&self, hub: HubId, device: &Device) -> Result<(), StoreError> {
+        let (kind, primary, secondary) = credential_columns(&device.credentials);
+        let statement = sql(
+            "INSERT OR REPLACE INTO device (hub_id, ",
+            DEVICE_COLUMNS,
+            ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        );
+        self.execute(
+            &statement,
+            params![
+                hub.0,
+                device.id.as_str(),
+                signed(device.generation.0),
+                signed(device.etag.0),
+                kind,
+                primary,
+                secondary,
+                device.subscriptions,
+                device.status == Status::Enabled,
+                device.status_reason,
+                device.status_updated.map(ringhub_core::time::UnixMillis::as_millis),
+                device.iot_edge,
+                device.device_scope,
+                device.parent_scope,
+            ],
+        )
+    }
+
+    fn put_module(&self, hub: HubId, module: &Module) -> Result<(), StoreError> {
+        let (kind, primary, secondary) = credential_columns(&module.credentials);
+        let statement = sql(
+            "INSERT OR REPLACE INTO module (hub_id, ",
+            MODULE_COLUMNS,
+            ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        );
+        self.execute(
+            &statement,
+            params![
+                hub.0,
+                module.device.as_str(),
+                signed(module.generation.0),
+                signed(module.etag.0),
+                kind,
+                primary,
+                secondary,
+                module.subscriptions,
+                module.id.as_str(),
+                module.managed_by,
+            ],
+        )
+    }
+
+    fn delete_device(&self, hub: HubId, id: &DeviceId) -> Result<(), StoreError> {
+        let params = params![hub.0, id.as_str()];
+        self.execute("DELETE FROM module WHERE hub_id = ?1 AND device_id = ?2", params)?;
+        self.execute("DELETE FROM device WHERE hub_id = ?1 AND device_id = ?2", params)
+    }
+
+    fn delete_module(
+        &self,
+        hub: HubId,
+        device: &DeviceId,
+        id: &ModuleId,
+    ) -> Result<(), StoreError> {
+        self.execute(
+            "DELETE FROM module WHERE hub_id = ?1 AND device_id = ?2 AND module_id = ?3",
+            params![hub.0, device.as_str(), id.as_str()],
+        )
+    }
+
+    fn set_subscriptions(
+        &self,
+        hub: HubId,
+        identity: &Identity,
+        flags: u32,
+    ) -> Result<(), StoreError> {
+        let device = identity.device.as_str();
+        match &identity.module {
+            None => self.execute(
+                "UPDATE device SET subscriptions = ?3 WHERE hub_id = ?1 AND device_id = ?2",
+                params![hub.0, device, flags],
+            ),
+            Some(module) => self.execute(
+                "UPDATE module SET subscriptions = ?4 \
+                 WHERE hub_id = ?1 AND device_id = ?2 AND module_id = ?3",
+                params![hub.0, device, module.as_str(), flags],
+            ),
+        }
+    }
+}
+
+/// A statement around a list of columns.
+fn sql(before: &str, columns: &str, after: &str) -> String {
+    [before, columns, after].concat()
+}

@@ -1,0 +1,172 @@
+//! The one thread that writes: many requests per transaction, one sync for all of them.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use ringhub_core::limits::{STORE_BATCH_MAX, STORE_QUEUE_MAX};
+use rusqlite::Connection;
+
+use super::checkpoint::Checkpointer;
+use super::{SqliteStore, StoreError};
+use crate::clock;
+use crate::directory::{Cut, Directory, IdentityRef};
+use crate::registry::{Applier, Change, ChangeError, Effect, Mint, Outcome, RegistryError};
+
+/// Called on the writer thread with the outcome, after the directory knows it.
+pub(crate) type Done = Box<dyn FnOnce(Result<Outcome, RegistryError>) + Send>;
+
+/// Called on the writer thread for each connection that must end.
+pub(crate) type OnCut = Box<dyn Fn(Cut) + Send>;
+
+/// A change and who waits for it.
+pub(crate) struct Write {
+    pub(crate) change: Change,
+    pub(crate) done: Done,
+}
+
+/// Hands changes to the writer thread.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    queue: flume::Sender<Write>,
+    thread: JoinHandle<()>,
+}
+
+/// A handle for those who only submit.
+#[derive(Clone, Debug)]
+pub(crate) struct WriteQueue(flume::Sender<Write>);
+
+impl WriteQueue {
+    /// Queues a change. When the queue is full the answer is [`RegistryError::Busy`], at once and on this thread.
+    pub(crate) fn submit(&self, write: Write) {
+        if let Err(refused) = self.0.try_send(write) {
+            let write = refused.into_inner();
+            (write.done)(Err(RegistryError::Busy));
+        }
+    }
+}
+
+impl Writer {
+    /// Starts the writer and its checkpoint thread.
+    pub(crate) fn start(
+        connection: Connection,
+        checkpoints: Connection,
+        directory: Arc<Directory>,
+        mint: Mint,
+        on_cut: OnCut,
+    ) -> io::Result<Self> {
+        let (queue, requests) = flume::bounded(STORE_QUEUE_MAX);
+        let checkpointer = Checkpointer::start(checkpoints)?;
+        let work = WriterThread { store: SqliteStore::new(connection), directory, mint, on_cut };
+        let thread = thread::Builder::new()
+            .name("control-writer".to_owned())
+            .spawn(move || work.run(&requests, checkpointer))?;
+        Ok(Self { queue, thread })
+    }
+
+    pub(crate) fn queue(&self) -> WriteQueue {
+        WriteQueue(self.queue.clone())
+    }
+
+    /// Writes what is queued, moves the log into the database and ends both threads.
+    ///
+    /// All [`WriteQueue`]s must be gone, or this waits for them.
+    pub(crate) fn finish(self) {
+        drop(self.queue);
+        if self.thread.join().is_err() {
+            tracing::error!("the registry's writer thread has panicked");
+        }
+    }
+}
+
+struct WriterThread {
+    store: SqliteStore,
+    directory: Arc<Directory>,
+    mint: Mint,
+    on_cut: OnCut,
+}
+
+/// Someone who waits, with what to answer.
+type Answer = (Done, Result<Outcome, RegistryError>);
+
+impl WriterThread {
+    fn run(mut self, requests: &flume::Receiver<Write>, checkpointer: Checkpointer) {
+        while let Ok(first) = requests.recv() {
+            let more = requests.try_iter().take(STORE_BATCH_MAX - 1);
+            let batch: Vec<Write> = std::iter::once(first).chain(more).collect();
+            self.transact(batch);
+            checkpointer.ring();
+        }
+        checkpointer.finish();
+    }
+
+    /// One transaction. Nobody is answered before its fate is known.
+    fn transact(&mut self, batch: Vec<Write>) {
+        let (dones, changes): (Vec<_>, Vec<_>) =
+            batch.into_iter().map(|write| (write.done, write.change)).unzip();
+        let result = self.store.begin().and_then(|()| self.apply_all(changes));
+        match result {
+            Ok((outcomes, effects)) => {
+                for effect in effects {
+                    self.tell_directory(effect);
+                }
+                let answers = dones.into_iter().zip(outcomes);
+                answers.for_each(|(done, outcome): Answer| done(outcome));
+            }
+            Err(error) => {
+                tracing::error!(%error, "the registry could not be written");
+                self.store.rollback();
+                dones.into_iter().for_each(|done| done(Err(RegistryError::Storage)));
+            }
+        }
+    }
+
+    /// Applies all changes and commits them.
+    #[expect(clippy::type_complexity, reason = "outcomes and effects are taken apart at once")]
+    fn apply_all(
+        &mut self,
+        changes: Vec<Change>,
+    ) -> Result<(Vec<Result<Outcome, RegistryError>>, Vec<Effect>), StoreError> {
+        let mut applier = Applier {
+            store: &self.store,
+            directory: &self.directory,
+            mint: &mut self.mint,
+            now: clock::now(),
+            effects: Vec::new(),
+        };
+        let mut outcomes = Vec::with_capacity(changes.len());
+        for change in changes {
+            outcomes.push(match applier.apply(change) {
+                Ok(outcome) => Ok(outcome),
+                Err(ChangeError::Refused(why)) => Err(why),
+                Err(ChangeError::Store(error)) => return Err(error),
+            });
+        }
+        let effects = applier.effects;
+        self.store.commit()?;
+        Ok((outcomes, effects))
+    }
+
+    fn tell_directory(&self, effect: Effect) {
+        let directory = &self.directory;
+        let cuts = match effect {
+            Effect::DevicePut(hub, device) => {
+                directory.put_device(hub, &device.id, device.status, device.directory_record())
+            }
+            Effect::DeviceDeleted(hub, id) => directory.remove_device(hub, &id),
+            Effect::ModulePut(hub, module) => {
+                let record = module.directory_record();
+                directory.put_module(hub, &module.device, &module.id, record);
+                Vec::new()
+            }
+            Effect::ModuleDeleted(hub, device, id) => {
+                directory.remove_module(hub, &device, &id).into_iter().collect()
+            }
+            Effect::SubscriptionsSet(hub, identity, flags) => {
+                directory.set_subscriptions(hub, IdentityRef::from(&identity), flags);
+                Vec::new()
+            }
+        };
+        cuts.into_iter().for_each(|cut| (self.on_cut)(cut));
+    }
+}

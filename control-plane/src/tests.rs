@@ -1,0 +1,46 @@
+//! What the tests of this crate share.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::{ControlPlane, ControlPlaneConfig, HubSettings};
+
+pub(crate) const HOST_NAME: &str = "hub.example.net";
+
+/// A directory that goes with its owner.
+pub(crate) struct TempDir(PathBuf);
+
+impl TempDir {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("ringhub-control-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).expect("the directory for temporary files is writable");
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+pub(crate) fn config(dir: &Path) -> ControlPlaneConfig {
+    let hub = HubSettings {
+        host_name: HOST_NAME.to_owned(),
+        aliases: vec!["localhost".to_owned()],
+        partition_count: 4,
+        consumer_groups: vec!["Dashboard".to_owned()],
+    };
+    ControlPlaneConfig { data_dir: dir.to_owned(), hubs: vec![hub] }
+}
+
+pub(crate) fn open(dir: &TempDir) -> ControlPlane {
+    ControlPlane::open(&config(dir.path()), |_, _, _| {}).expect("a fresh directory opens")
+}
