@@ -1,9 +1,10 @@
 //! Kills the hub at random instants and checks that no promise was broken.
 //!
-//! Goal: a positive acknowledgement means that the data is on disk, and what one reader saw every later reader
-//! sees. Method: devices in plain Rust publish with QoS 1 and record every PUBACK; `kill -9` comes at a random
-//! time; the devices reconnect and resend what was unacknowledged, as the protocol asks of them; small segments
-//! make rolls and recoveries meet the kills. At the end everything is read back and judged by [`verdict`].
+//! Goal: a positive acknowledgement means that the data is on disk, and what one reader saw every
+//! later reader sees. Method: devices in plain Rust publish with QoS 1 and record every PUBACK;
+//! `kill -9` comes at a random time; the devices reconnect and resend what was unacknowledged, as
+//! the protocol asks of them; small segments make rolls and recoveries meet the kills. At the end
+//! everything is read back and judged by [`verdict`].
 //!
 //! `RINGHUB_CRASH_ROUNDS` and `RINGHUB_CRASH_SEED` repeat a run; the seed is printed.
 
@@ -104,7 +105,8 @@ impl Publisher {
         }
     }
 
-    /// Resends what is unacknowledged, then sends new messages; the error is how the connection ended.
+    /// Resends what is unacknowledged, then sends new messages; the error is how the connection
+    /// ended.
     fn publish(&mut self, hub: &Hub) -> io::Result<()> {
         let mut connection = MqttDevice::connect(hub, &self.device)?;
         for number in self.in_flight.clone() {

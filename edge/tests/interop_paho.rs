@@ -88,7 +88,8 @@ fn a_persistent_session_is_present_again_and_a_clean_one_is_not() {
     assert_eq!(after.one("session_present"), false);
 }
 
-/// Source: device-endpoints reference, "CONNECT": current form, form without `?`, bare, trailing slash.
+/// Source: device-endpoints reference, "CONNECT": current form, form without `?`, bare, trailing
+/// slash.
 const USER_NAMES: [&str; 4] = [
     "/pump-7/?api-version=2021-04-12",
     "/pump-7/api-version=2016-11-14&DeviceClientType=old%2F1.0",

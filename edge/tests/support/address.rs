@@ -1,7 +1,8 @@
-//! Loopback addresses: one per hub, so that parallel test processes can all use the ports that SDKs dial.
+//! Loopback addresses: one per hub, so that parallel test processes can all use the ports that SDKs
+//! dial.
 //!
-//! All of 127.0.0.0/8 is local on Linux without any set-up. The address is the hub's host name too: the hub
-//! puts it into its certificate as an IP address, and every SDK in the tests verifies that.
+//! All of 127.0.0.0/8 is local on Linux without any set-up. The address is the hub's host name too:
+//! the hub puts it into its certificate as an IP address, and every SDK in the tests verifies that.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener};

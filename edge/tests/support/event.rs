@@ -23,7 +23,8 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    /// A system property as text; empty when it is absent, so that a comparison shows what is missing.
+    /// A system property as text; empty when it is absent, so that a comparison shows what is
+    /// missing.
     pub(crate) fn system_text(&self, name: &str) -> &str {
         self.system.get(name).and_then(Value::as_str).unwrap_or_default()
     }

@@ -1,7 +1,8 @@
-//! What the black-box tests share: a hub process of their own, SDK scripts, and small clients in plain Rust.
+//! What the black-box tests share: a hub process of their own, SDK scripts, and small clients in
+//! plain Rust.
 //!
-//! SDKs dial fixed ports (8883, 5671, 443), so every hub gets a loopback address of its own instead of ports of
-//! its own: see [`address`].
+//! SDKs dial fixed ports (8883, 5671, 443), so every hub gets a loopback address of its own instead
+//! of ports of its own: see [`address`].
 #![allow(dead_code, reason = "every test binary uses its own part of the harness")]
 
 pub(crate) mod address;

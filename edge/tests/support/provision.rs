@@ -1,11 +1,12 @@
 //! Installs the SDKs that the interop tests run, once, below `target/interop`.
 //!
-//! The pins are `edge/tests/interop/python/requirements.txt` and `edge/tests/interop/node/package-lock.json`.
-//! A stamp file holds their digest: as long as it matches, nothing is installed. A file lock lets parallel test
-//! processes wait for the one that installs.
+//! The pins are `edge/tests/interop/python/requirements.txt` and
+//! `edge/tests/interop/node/package-lock.json`. A stamp file holds their digest: as long as it
+//! matches, nothing is installed. A file lock lets parallel test processes wait for the one that
+//! installs.
 //!
-//! Without `python3` or `npm` the tests fail and say what is missing: a hub that no real client has spoken to is
-//! not proven. `RINGHUB_SKIP_SDK_INTEROP=1` skips them knowingly.
+//! Without `python3` or `npm` the tests fail and say what is missing: a hub that no real client has
+//! spoken to is not proven. `RINGHUB_SKIP_SDK_INTEROP=1` skips them knowingly.
 
 use std::env;
 use std::fs::{self, File};
@@ -84,8 +85,8 @@ impl Provision {
                 .status();
             assert!(
                 found.is_ok_and(|status| status.success()),
-                "the SDK tests need {tool}, which is not there (Debian: apt-get install {packages}); \
-                 set {SKIP}=1 to do without these tests"
+                "the SDK tests need {tool}, which is not there \
+                 (Debian: apt-get install {packages}); set {SKIP}=1 to do without these tests"
             );
         }
     }

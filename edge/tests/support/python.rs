@@ -1,4 +1,5 @@
-//! The Python SDKs: azure-iot-device, azure-iot-hub, azure-eventhub over both AMQP stacks, and paho-mqtt.
+//! The Python SDKs: azure-iot-device, azure-iot-hub, azure-eventhub over both AMQP stacks, and
+//! paho-mqtt.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -66,7 +67,8 @@ impl Python {
             .arg(hub.ca_file())
     }
 
-    /// Sends `count` messages with ids `prefix-0`, `prefix-1`, … and checks that each was acknowledged.
+    /// Sends `count` messages with ids `prefix-0`, `prefix-1`, … and checks that each was
+    /// acknowledged.
     pub(crate) fn send(&self, hub: &Hub, device: &Device, prefix: &str, count: usize) {
         let count_text = count.to_string();
         let lines =
