@@ -1,0 +1,268 @@
+//! Kills the hub at random instants and checks that no promise was broken.
+//!
+//! Goal: a positive acknowledgement means that the data is on disk, and what one reader saw every
+//! later reader sees. Method: devices in plain Rust publish with QoS 1 and record every PUBACK;
+//! `kill -9` comes at a random time; the devices reconnect and resend what was unacknowledged, as
+//! the protocol asks of them; small segments make rolls and recoveries meet the kills. At the end
+//! everything is read back and judged by [`verdict`].
+//!
+//! `RINGHUB_CRASH_ROUNDS` and `RINGHUB_CRASH_SEED` repeat a run; the seed is printed.
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::env;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use support::event::Event;
+use support::hub::{Hub, HubOptions};
+use support::mqtt::MqttDevice;
+use support::python::Python;
+use support::rest::Device;
+use support::script::Running;
+
+const ROUNDS: u64 = 50;
+const DEVICES: usize = 4;
+/// Messages of one device that await their PUBACK.
+const WINDOW: usize = 16;
+/// Messages of one device in one round at most, so that the final read stays short.
+const ROUND_MESSAGES_MAX: usize = 400;
+/// A reader watches every so many rounds; starting it takes longer than a round.
+const WATCH_EVERY: u64 = 10;
+/// Small enough that a run rolls over many segments.
+const SMALL_SEGMENTS: &str = "[log]\nsegment_bytes = \"1MiB\"\n";
+
+#[test]
+fn nothing_acknowledged_is_lost_however_the_hub_ends() {
+    let Some(python) = Python::provisioned() else { return };
+    let rounds = number_from("RINGHUB_CRASH_ROUNDS").unwrap_or(ROUNDS);
+    let seed = number_from("RINGHUB_CRASH_SEED").unwrap_or_else(random_seed);
+    println!("crash: {rounds} rounds, seed {seed}");
+    let mut random = Random(seed | 1);
+    let options = HubOptions { shards: 2, executors: 2, config: SMALL_SEGMENTS.to_owned() };
+    let mut hub = Hub::start_with(options);
+    let mut publishers: Vec<Publisher> =
+        (0..DEVICES).map(|n| Publisher::new(Device::create(&hub, &format!("pump-{n}")))).collect();
+    let mut watched = Vec::new();
+    for round in 0..rounds {
+        let watcher = (round % WATCH_EVERY == 0).then(|| start_watching(&python, &hub));
+        run_round(&mut hub, &mut publishers, Duration::from_millis(20 + random.below(400)));
+        watched.extend(watcher.into_iter().flat_map(|reader| reader.stop().events()));
+        hub.launch();
+    }
+    let events = read_everything(&python, &hub);
+    let verdict = verdict(&publishers, &events, &watched);
+    println!("crash: {rounds} rounds, {verdict:?}");
+    assert!(verdict.acknowledged > rounds as usize, "too little traffic to prove anything");
+    assert!(!watched.is_empty(), "no reader saw anything before a kill");
+    let Verdict { acknowledged, resent, .. } = verdict;
+    assert_eq!(verdict, Verdict { acknowledged, resent, ..Verdict::default() }, "seed {seed}");
+}
+
+/// Publishes from all devices until the kill has cut every one of them off.
+fn run_round(hub: &mut Hub, publishers: &mut [Publisher], life: Duration) {
+    let killed = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let (target, killed): (&Hub, &AtomicBool) = (hub, &killed);
+        for publisher in publishers {
+            scope.spawn(move || {
+                if let Err(error) = publisher.publish(target) {
+                    let device = &publisher.device.id;
+                    assert!(killed.load(Ordering::SeqCst), "{device} before the kill: {error}");
+                }
+            });
+        }
+        thread::sleep(life);
+        killed.store(true, Ordering::SeqCst);
+        target.kill();
+    });
+    hub.reap();
+}
+
+/// One device and what it knows about its messages, numbered from zero over all rounds.
+#[derive(Debug)]
+struct Publisher {
+    device: Device,
+    next: u64,
+    /// Sent and not acknowledged, oldest first.
+    in_flight: VecDeque<u64>,
+    acknowledged: BTreeSet<u64>,
+    /// How often a message was sent again after a connection broke.
+    resends: BTreeMap<u64, usize>,
+}
+
+impl Publisher {
+    fn new(device: Device) -> Self {
+        Self {
+            device,
+            next: 0,
+            in_flight: VecDeque::new(),
+            acknowledged: BTreeSet::new(),
+            resends: BTreeMap::new(),
+        }
+    }
+
+    /// Resends what is unacknowledged, then sends new messages; the error is how the connection
+    /// ended.
+    fn publish(&mut self, hub: &Hub) -> io::Result<()> {
+        let mut connection = MqttDevice::connect(hub, &self.device)?;
+        for number in self.in_flight.clone() {
+            *self.resends.entry(number).or_default() += 1;
+            connection.publish(packet_id(number), self.body(number).as_bytes(), true)?;
+        }
+        let end = self.next + ROUND_MESSAGES_MAX as u64;
+        loop {
+            while self.in_flight.len() < WINDOW && self.next < end {
+                let number = self.next;
+                self.next += 1;
+                self.in_flight.push_back(number);
+                connection.publish(packet_id(number), self.body(number).as_bytes(), false)?;
+            }
+            connection.flush()?;
+            if self.in_flight.is_empty() {
+                return Ok(());
+            }
+            let acknowledged = connection.read_puback()?;
+            self.on_puback(acknowledged);
+        }
+    }
+
+    /// PUBACKs come in the order of the PUBLISHes [MQTT-4.6.0-2].
+    fn on_puback(&mut self, id: u16) {
+        let oldest = self.in_flight.pop_front().expect("a PUBACK answers a PUBLISH");
+        assert_eq!(id, packet_id(oldest), "PUBACKs of {} are out of order", self.device.id);
+        self.acknowledged.insert(oldest);
+    }
+
+    fn body(&self, number: u64) -> String {
+        format!("{}/{number}/{}", self.device.id, "x".repeat(200 + (number % 7) as usize * 90))
+    }
+}
+
+/// What is wrong; a run without fault has zeros everywhere but in the first two.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Verdict {
+    acknowledged: usize,
+    resent: usize,
+    /// Acknowledged and not there.
+    missing: usize,
+    /// There more often than it was sent.
+    duplicates: usize,
+    /// Events whose sequence number does not follow the one before.
+    gaps: usize,
+    /// First appearances that come after a later message of the same device.
+    disordered: usize,
+    /// Seen by a reader before a kill, and gone or changed afterwards.
+    unseen: usize,
+    /// Events whose body no device has sent.
+    damaged: usize,
+}
+
+/// Judges the final content; knows nothing of the hub but what its clients may rely on.
+fn verdict(publishers: &[Publisher], events: &[Event], watched: &[Event]) -> Verdict {
+    let mut verdict = Verdict { gaps: gaps(events), ..Verdict::default() };
+    let bodies = |event: &Event| event.body.clone();
+    let mut copies = BTreeMap::<String, usize>::new();
+    events.iter().map(bodies).for_each(|body| *copies.entry(body).or_default() += 1);
+    let mut accounted = 0;
+    for publisher in publishers {
+        verdict.acknowledged += publisher.acknowledged.len();
+        verdict.resent += publisher.resends.values().sum::<usize>();
+        for number in 0..publisher.next {
+            let found = copies.get(&publisher.body(number)).copied().unwrap_or(0);
+            let sent = 1 + publisher.resends.get(&number).copied().unwrap_or(0);
+            accounted += found;
+            verdict.duplicates += found.saturating_sub(sent);
+            verdict.missing += usize::from(found == 0 && publisher.acknowledged.contains(&number));
+        }
+        verdict.disordered += disordered(&publisher.device.id, events);
+    }
+    verdict.damaged = events.len() - accounted;
+    verdict.unseen = unseen(events, watched);
+    verdict
+}
+
+fn gaps(events: &[Event]) -> usize {
+    let mut ends = BTreeMap::<&str, u64>::new();
+    let mut gaps = 0;
+    for event in events {
+        let next = ends.entry(&event.partition).or_default();
+        gaps += usize::from(event.sequence_number != *next);
+        *next = event.sequence_number + 1;
+    }
+    gaps
+}
+
+fn disordered(device: &str, events: &[Event]) -> usize {
+    let mut seen = BTreeSet::new();
+    let mut disordered = 0;
+    for event in events.iter().filter(|event| event.device_id() == device) {
+        let number = event.body.split('/').nth(1).and_then(|text| text.parse::<u64>().ok());
+        let Some(number) = number else { continue };
+        let newest = seen.last().copied();
+        disordered += usize::from(seen.insert(number) && newest.is_some_and(|last| last > number));
+    }
+    disordered
+}
+
+fn unseen(events: &[Event], watched: &[Event]) -> usize {
+    let place = |event: &Event| {
+        (event.partition.clone(), event.sequence_number, event.offset.clone(), event.body.clone())
+    };
+    let there: BTreeSet<_> = events.iter().map(place).collect();
+    watched.iter().filter(|event| !there.contains(&place(event))).count()
+}
+
+/// Starts a reader from the beginning and waits until it sees events, unless there are none yet.
+fn start_watching(python: &Python, hub: &Hub) -> Running {
+    let mut reader = python.reader(hub).args(["--seconds", "120"]).spawn();
+    if count_events(python, hub) > 0 {
+        reader.wait_for("event");
+    }
+    reader
+}
+
+fn read_everything(python: &Python, hub: &Hub) -> Vec<Event> {
+    let expect = count_events(python, hub).to_string();
+    let reader = python.reader(hub).args(["--expect", &expect, "--seconds", "180"]);
+    reader.run().events()
+}
+
+fn count_events(python: &Python, hub: &Hub) -> i64 {
+    let script = python.script("metadata.py").arg(hub.event_hub_connection_string());
+    let lines = script.arg(hub.ca_file()).run();
+    let counts = lines.all("partition").into_iter().map(|partition| {
+        partition["last_enqueued_sequence_number"].as_i64().expect("a sequence number") + 1
+    });
+    counts.sum()
+}
+
+/// Packet identifiers go round from 1; a window is far smaller than the circle.
+fn packet_id(number: u64) -> u16 {
+    (number % u64::from(u16::MAX)) as u16 + 1
+}
+
+/// xorshift64: enough to spread kills, and repeatable.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
+
+fn random_seed() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
+    u64::from(now.subsec_nanos())
+}
+
+fn number_from(variable: &str) -> Option<u64> {
+    let text = env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {text}")))
+}

@@ -1,0 +1,214 @@
+//! A hub process under test: the built binary, with a data directory and an address of its own.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::address::{AMQP_PORT, Loopback, MQTT_PORT};
+
+/// First words of the line by which the hub says that all its ports are open.
+const READY: &str = "ringhub is ready";
+/// The CA that clients must trust, below the data directory.
+const CA_FILE: &str = "tls/ca.pem";
+/// The shared access policies with their keys, below the data directory.
+const POLICIES_FILE: &str = "policies.json";
+/// The Event-Hubs-compatible name of the hub.
+const EVENT_HUB: &str = "ringhub";
+/// How long a start, recovery included, may take on a busy machine.
+const START_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// How a hub is started; the defaults are one thread of each kind and the hub's own configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct HubOptions {
+    pub(crate) shards: u16,
+    pub(crate) executors: u16,
+    /// Text of the configuration file.
+    pub(crate) config: String,
+}
+
+impl Default for HubOptions {
+    fn default() -> Self {
+        Self { shards: 1, executors: 1, config: String::new() }
+    }
+}
+
+/// A running hub. Dropping it kills the process and, unless the test failed, removes its data.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    pub(crate) address: Loopback,
+    options: HubOptions,
+    home: PathBuf,
+    process: Option<Child>,
+}
+
+impl Hub {
+    /// Starts a hub with the default options.
+    pub(crate) fn start() -> Self {
+        Self::start_with(HubOptions::default())
+    }
+
+    /// Starts a hub on fresh data and waits until it is ready.
+    pub(crate) fn start_with(options: HubOptions) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let home = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("hub-{}-{number}", std::process::id()));
+        fs::create_dir_all(home.join("data")).expect("the target directory is writable");
+        fs::write(home.join("ringhub.toml"), &options.config).expect("the home is writable");
+        let mut hub = Self { address: Loopback::claim(), options, home, process: None };
+        hub.launch();
+        hub
+    }
+
+    /// Starts the process again on the data that [`kill`](Self::kill) left.
+    pub(crate) fn launch(&mut self) {
+        assert!(self.process.is_none(), "the hub runs already");
+        let mut process = self.command().spawn().expect("the hub binary can be started");
+        let stdout = process.stdout.take().expect("standard output is piped");
+        self.process = Some(process);
+        if let Err(last_line) = wait_until_ready(stdout) {
+            panic!("the hub did not become ready ({last_line}); its log:\n{}", self.log_tail());
+        }
+    }
+
+    /// Ends the process at once, as `kill -9` does: nothing in it gets to run any more.
+    ///
+    /// Other threads may be talking to the hub; [`reap`](Self::reap) follows when they are done.
+    pub(crate) fn kill(&self) {
+        let process = self.process.as_ref().expect("the hub runs");
+        kill_process(Pid::from_child(process), Signal::KILL).expect("the hub is our child");
+    }
+
+    /// Waits for the end of a killed process, so that its ports and files are free.
+    pub(crate) fn reap(&mut self) {
+        let mut process = self.process.take().expect("the hub was running");
+        process.wait().expect("the hub is our child");
+    }
+
+    /// The primary key of a shared access policy.
+    pub(crate) fn policy_key(&self, policy: &str) -> String {
+        let text =
+            fs::read(self.data_dir().join(POLICIES_FILE)).expect("the hub wrote its policies");
+        let document: serde_json::Value = serde_json::from_slice(&text).expect("policies are JSON");
+        let policies = document["policies"].as_array().expect("policies are an array");
+        let found = policies.iter().find(|entry| entry["name"] == policy);
+        let key = found.and_then(|entry| entry["primaryKey"].as_str());
+        key.unwrap_or_else(|| panic!("no policy called {policy}")).to_owned()
+    }
+
+    /// What registry clients start from, as the owner.
+    pub(crate) fn registry_connection_string(&self, host: &str) -> String {
+        format!(
+            "HostName={host};SharedAccessKeyName=iothubowner;SharedAccessKey={}",
+            self.policy_key("iothubowner")
+        )
+    }
+
+    /// What Event Hubs clients start from, with the right to read and nothing else.
+    pub(crate) fn event_hub_connection_string(&self) -> String {
+        self.event_hub_connection_string_with(&self.policy_key("service"))
+    }
+
+    /// As above with a key that need not be the right one.
+    pub(crate) fn event_hub_connection_string_with(&self, key: &str) -> String {
+        format!(
+            "Endpoint=sb://{}/;SharedAccessKeyName=service;SharedAccessKey={key};\
+             EntityPath={EVENT_HUB}",
+            self.address.ip
+        )
+    }
+
+    /// What device SDKs start from.
+    pub(crate) fn device_connection_string(&self, device_id: &str, key: &str) -> String {
+        format!("HostName={};DeviceId={device_id};SharedAccessKey={key}", self.address.ip)
+    }
+
+    /// The PEM file that clients must trust.
+    pub(crate) fn ca_file(&self) -> PathBuf {
+        self.data_dir().join(CA_FILE)
+    }
+
+    /// A file name beside the data, for what a test wants to keep while the hub lives.
+    pub(crate) fn scratch(&self, name: &str) -> PathBuf {
+        self.home.join(name)
+    }
+
+    fn data_dir(&self) -> PathBuf {
+        self.home.join("data")
+    }
+
+    fn command(&self) -> Command {
+        let log = File::options().append(true).create(true).open(self.home.join("hub.log"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringhub"));
+        command
+            .arg("serve")
+            .arg("--data-dir")
+            .arg(self.data_dir())
+            .arg("--config")
+            .arg(self.home.join("ringhub.toml"))
+            .args(["--host-name", &self.address.host(), "--listen", &self.address.host()])
+            .args(["--mqtt-port", &MQTT_PORT.to_string(), "--amqp-port", &AMQP_PORT.to_string()])
+            .args(["--https-port", &self.address.https_port.to_string()])
+            .args(["--shards", &self.options.shards.to_string()])
+            .args(["--executors", &self.options.executors.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log.expect("the home is writable"));
+        command
+    }
+
+    fn log_tail(&self) -> String {
+        let log = fs::read_to_string(self.home.join("hub.log")).unwrap_or_default();
+        let from = log.lines().count().saturating_sub(30);
+        log.lines().skip(from).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // Fails only when the hub is gone already, which is what is wanted.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+        if thread::panicking() {
+            eprintln!(
+                "data kept in {}; end of the hub's log:\n{}",
+                self.home.display(),
+                self.log_tail()
+            );
+        } else {
+            // What stays behind lies below target and is only untidy.
+            let _ = fs::remove_dir_all(&self.home);
+        }
+    }
+}
+
+/// Reads the hub's output until the ready line, and goes on draining it on a thread of its own.
+///
+/// The error is the last line that came instead.
+fn wait_until_ready(stdout: ChildStdout) -> Result<(), String> {
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            // After the ready line nobody listens any more; the pipe must be emptied all the same.
+            let _ = sender.send(line);
+        }
+    });
+    let mut last = String::from("no output");
+    loop {
+        match lines.recv_timeout(START_TIME_MAX) {
+            Ok(line) if line.starts_with(READY) => return Ok(()),
+            Ok(line) => last = line,
+            Err(RecvTimeoutError::Timeout) => return Err(format!("timed out after: {last}")),
+            Err(RecvTimeoutError::Disconnected) => return Err(format!("exited after: {last}")),
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! What the black-box tests share: a hub process of their own, SDK scripts, and small clients in
+//! plain Rust.
+//!
+//! SDKs dial fixed ports (8883, 5671, 443), so every hub gets a loopback address of its own instead
+//! of ports of its own: see [`address`].
+#![allow(dead_code, reason = "every test binary uses its own part of the harness")]
+
+pub(crate) mod address;
+pub(crate) mod event;
+pub(crate) mod hub;
+pub(crate) mod mqtt;
+pub(crate) mod node;
+pub(crate) mod provision;
+pub(crate) mod python;
+pub(crate) mod rest;
+pub(crate) mod sas;
+pub(crate) mod script;
+pub(crate) mod tls;

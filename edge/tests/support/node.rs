@@ -1,0 +1,87 @@
+//! The Node SDKs: azure-iot-device, azure-iothub and @azure/event-hubs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::hub::Hub;
+use super::provision::{Provision, scripts_dir};
+use super::rest::Device;
+use super::script::{Lines, Script};
+
+const PROVISION: Provision = Provision {
+    name: "node",
+    pins: &["package.json", "package-lock.json"],
+    tools: &[("node", "nodejs"), ("npm", "npm")],
+    install: |target, pins| {
+        for file in ["package.json", "package-lock.json", ".npmrc"] {
+            fs::copy(pins.join(file), target.join(file)).expect("the pins are part of the sources");
+        }
+        let mut packages = Command::new("npm");
+        packages.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(target);
+        vec![packages]
+    },
+};
+
+/// A Node with the pinned SDKs.
+#[derive(Debug)]
+pub(crate) struct Node {
+    modules: PathBuf,
+}
+
+impl Node {
+    /// Installs the SDKs if need be; `None` when the SDK tests are to be skipped.
+    pub(crate) fn provisioned() -> Option<Self> {
+        PROVISION.ensure().map(|target| Self { modules: modules(&target) })
+    }
+
+    /// A script of `edge/tests/interop/node` that trusts the hub's CA.
+    pub(crate) fn script(&self, hub: &Hub, name: &str) -> Script {
+        Script::new("node", scripts_dir("node").join(name))
+            .env("NODE_PATH", &self.modules)
+            .env("NODE_EXTRA_CA_CERTS", hub.ca_file())
+    }
+
+    /// A registry operation as the owner of the hub.
+    pub(crate) fn registry(&self, hub: &Hub, arguments: &[&str]) -> Lines {
+        self.script(hub, "registry.js")
+            .arg(hub.registry_connection_string(&hub.address.host()))
+            .arg(hub.address.https_port.to_string())
+            .args(arguments)
+            .run()
+    }
+
+    /// Registers a device through the registry SDK.
+    pub(crate) fn create_device(&self, hub: &Hub, id: &str) -> Device {
+        let lines = self.registry(hub, &["create", id]);
+        let key = &lines.one("device")["authentication"]["symmetricKey"]["primaryKey"];
+        Device { id: id.to_owned(), key: key.as_str().expect("the hub made a key").to_owned() }
+    }
+
+    /// A device that sends `count` messages, before it is started.
+    pub(crate) fn device(&self, hub: &Hub, device: &Device, prefix: &str, count: usize) -> Script {
+        self.script(hub, "device.js")
+            .arg(hub.device_connection_string(&device.id, &device.key))
+            .arg(prefix)
+            .arg(count.to_string())
+    }
+
+    /// A reader of all partitions from the beginning; `options` overrides its settings.
+    pub(crate) fn reader(&self, hub: &Hub, options: &Value) -> Script {
+        let mut settings = json!({
+            "connectionString": hub.event_hub_connection_string(),
+            "seconds": 60,
+        });
+        let overrides = options.as_object().expect("reader options are an object");
+        for (name, value) in overrides {
+            settings[name] = value.clone();
+        }
+        self.script(hub, "reader.js").arg(settings.to_string())
+    }
+}
+
+fn modules(target: &Path) -> PathBuf {
+    target.join("node_modules")
+}

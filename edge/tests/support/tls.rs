@@ -1,0 +1,37 @@
+//! TLS client streams that trust the hub's CA and nothing else.
+
+use std::io;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use super::hub::Hub;
+
+/// A blocking TLS connection; reads and writes give up after ten seconds.
+pub(crate) type TlsStream = StreamOwned<ClientConnection, TcpStream>;
+
+/// Connects to a port of the hub and verifies its certificate against the hub's own CA.
+pub(crate) fn connect(hub: &Hub, port: u16) -> io::Result<TlsStream> {
+    let socket = TcpStream::connect((hub.address.ip, port))?;
+    socket.set_nodelay(true)?;
+    socket.set_read_timeout(Some(Duration::from_secs(10)))?;
+    socket.set_write_timeout(Some(Duration::from_secs(10)))?;
+    let name = ServerName::from(std::net::IpAddr::V4(hub.address.ip));
+    let session = ClientConnection::new(Arc::new(config(hub)?), name).map_err(io::Error::other)?;
+    Ok(StreamOwned::new(session, socket))
+}
+
+fn config(hub: &Hub) -> io::Result<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    let ca = CertificateDer::from_pem_file(hub.ca_file()).map_err(io::Error::other)?;
+    roots.add(ca).map_err(io::Error::other)?;
+    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
