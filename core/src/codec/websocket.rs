@@ -1,1 +1,0 @@
-//! WebSocket frames (RFC 6455): masking and reassembly.
