@@ -62,6 +62,43 @@ fn nothing_acknowledged_is_lost_however_the_hub_ends() {
     assert_eq!(verdict, Verdict { acknowledged, resent, ..Verdict::default() }, "seed {seed}");
 }
 
+#[test]
+fn the_verdict_sees_every_kind_of_fault() {
+    let mut publisher = Publisher::new(Device { id: "pump".to_owned(), key: String::new() });
+    publisher.next = 4;
+    publisher.acknowledged = BTreeSet::from([0, 1, 2]);
+    publisher.resends.insert(3, 1);
+    let publishers = [publisher];
+    let event = |sequence_number: u64, body: String| Event {
+        partition: "0".to_owned(),
+        offset: sequence_number.to_string(),
+        sequence_number,
+        enqueued_time_ms: 0,
+        body,
+        properties: BTreeMap::new(),
+        system: BTreeMap::from([("iothub-connection-device-id".to_owned(), "pump".into())]),
+        last_enqueued: None,
+    };
+    let stored = |numbers: &[u64]| -> Vec<Event> {
+        let bodies = numbers.iter().map(|number| publishers[0].body(*number));
+        bodies.zip(0..).map(|(body, sequence_number)| event(sequence_number, body)).collect()
+    };
+    let judge = |events: &[Event], watched: &[Event]| verdict(&publishers, events, watched);
+    let sound = Verdict { acknowledged: 3, resent: 1, ..Verdict::default() };
+
+    assert_eq!(judge(&stored(&[0, 1, 2]), &stored(&[0, 1])), sound);
+    assert_eq!(judge(&stored(&[0, 1, 2, 3, 3]), &[]), sound, "a resend may appear twice");
+    assert_eq!(judge(&stored(&[0, 2]), &[]).missing, 1);
+    assert_eq!(judge(&stored(&[0, 1, 1, 2]), &[]).duplicates, 1);
+    assert_eq!(judge(&stored(&[0, 2, 1]), &[]).disordered, 1);
+    assert_eq!(judge(&stored(&[0, 1, 2]), &stored(&[0, 2])).unseen, 1);
+    let mut events = stored(&[0, 1, 2]);
+    events.remove(1);
+    assert_eq!(judge(&events, &[]).gaps, 1);
+    events.push(event(3, "pump/9/never sent".to_owned()));
+    assert_eq!(judge(&events, &[]).damaged, 1);
+}
+
 /// Publishes from all devices until the kill has cut every one of them off.
 fn run_round(hub: &mut Hub, publishers: &mut [Publisher], life: Duration) {
     let killed = AtomicBool::new(false);

@@ -62,8 +62,8 @@ def describe(partition, event):
         "offset": event.offset,
         "sequence_number": event.sequence_number,
         "enqueued_time_ms": event.enqueued_time,
-        "body": event.body_as_str(errors="backslashreplace"),
-        "properties": event.properties,
+        "body": b"".join(event.body),
+        "properties": event.properties or {},
         "system": event.system_properties,
         "last_enqueued": partition.last_enqueued_event_properties,
     }
