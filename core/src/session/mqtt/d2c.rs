@@ -56,7 +56,9 @@ impl<'p> D2cPublish<'p> {
     }
 
     /// Application properties that the hub adds because of how the message came.
-    pub fn added_properties(&self) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
+    pub fn added_properties(
+        &self,
+    ) -> impl Iterator<Item = (&'static str, &'static str)> + Clone + use<> {
         let added = [
             self.dup.then_some(("mqtt-dup", "true")),
             self.retain.then_some(("mqtt-retain", "true")),

@@ -17,6 +17,7 @@ mod outbound;
 pub mod property_bag;
 mod session;
 pub mod subscription;
+mod telemetry;
 mod timer;
 pub mod topic;
 pub mod user_name;
@@ -32,6 +33,7 @@ pub use handled::{
 pub use outbound::DeliveryToken;
 pub use session::{Acceptance, Delivered, DeviceBound, MqttSession, NotSent};
 pub use subscription::{SubscriptionKind, Subscriptions};
+pub use telemetry::d2c_message;
 pub use will::Will;
 
 #[cfg(test)]
