@@ -56,7 +56,7 @@ pub const REST_QUEUE_MAX: usize = 4096;
 /// Registry writes that wait for the store's writer. Full: 503 at once.
 pub const STORE_QUEUE_MAX: usize = 4096;
 
-/// Most registry writes of one transaction: one sync of the disk serves them all.
+/// Identities written at which a transaction takes no further request: one sync of the disk serves them all.
 pub const STORE_BATCH_MAX: usize = 512;
 
 /// Length of the write-ahead log in bytes at which its content is moved into the database, whoever waits.

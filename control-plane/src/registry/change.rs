@@ -73,6 +73,16 @@ pub(crate) enum Change {
     Bulk(Vec<Result<Change, RegistryError>>),
 }
 
+impl Change {
+    /// How many identities it touches.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Bulk(items) => items.len(),
+            _ => 1,
+        }
+    }
+}
+
 /// What a change answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
