@@ -51,7 +51,7 @@ pub const STATUS_REASON_CHARS_MAX: usize = 128;
 pub const REST_BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// REST requests that wait for a worker of the control plane. Full: 503 at once.
-pub const REST_QUEUE_MAX: usize = 4096;
+pub const REST_QUEUE_MAX: usize = 1024;
 
 /// Registry writes that wait for the store's writer. Full: 503 at once.
 pub const STORE_QUEUE_MAX: usize = 4096;
