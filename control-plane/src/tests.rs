@@ -1,6 +1,7 @@
 //! What the tests of this crate share.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::{ControlPlane, ControlPlaneConfig, HubSettings};
@@ -43,4 +44,11 @@ pub(crate) fn config(dir: &Path) -> ControlPlaneConfig {
 
 pub(crate) fn open(dir: &TempDir) -> ControlPlane {
     ControlPlane::open(&config(dir.path()), |_, _, _| {}).expect("a fresh directory opens")
+}
+
+/// Runs one test of this binary alone, in a process of its own.
+pub(crate) fn this_binary(test: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("the test binary has a path"));
+    command.args([test, "--nocapture", "--test-threads=1"]);
+    command
 }

@@ -184,12 +184,12 @@ pub const STATUS_REASON_CHARS_MAX: usize = 128;
 pub const REST_BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// REST requests that wait for a worker of the control plane. Full: 503 at once.
-pub const REST_QUEUE_MAX: usize = 4096;
+pub const REST_QUEUE_MAX: usize = 1024;
 
 /// Registry writes that wait for the store's writer. Full: 503 at once.
 pub const STORE_QUEUE_MAX: usize = 4096;
 
-/// Most registry writes of one transaction: one sync of the disk serves them all.
+/// Identities written at which a transaction takes no further request: one sync of the disk serves them all.
 pub const STORE_BATCH_MAX: usize = 512;
 
 /// Length of the write-ahead log in bytes at which its content is moved into the database, whoever waits.

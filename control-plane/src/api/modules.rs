@@ -74,7 +74,7 @@ impl Api {
     fn check_device(&self, hub: HubId, device: &DeviceId) -> Result<(), ApiError> {
         let name = IdentityRef { device: device.as_str(), module: None };
         let found = self.directory.presence(hub, name);
-        found.map(drop).ok_or(RegistryError::DeviceNotFound.into())
+        found.map(drop).ok_or_else(|| RegistryError::DeviceNotFound.into())
     }
 }
 

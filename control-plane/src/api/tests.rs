@@ -8,6 +8,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, HOST, IF_MATCH};
 use http::{HeaderMap, HeaderValue, Method};
 use ringhub_core::auth::sas_token::sign;
 use ringhub_core::id::HubId;
+use ringhub_core::limits::REST_QUEUE_MAX;
 use serde_json::{Value, json};
 
 use super::{Request, Response};
@@ -253,6 +254,9 @@ fn requests_are_refused_with_the_codes_of_the_reference() {
     }
 }
 
+/// Makes a good request a bad one.
+type ChangeHeaders = Box<dyn Fn(&mut HeaderMap)>;
+
 #[test]
 fn authorization_failures_have_the_texts_seen_in_the_field() {
     let dir = TempDir::new();
@@ -269,7 +273,7 @@ fn authorization_failures_have_the_texts_seen_in_the_field() {
         }
     };
     let rule = "Authorization rule 'service' does not allow access for '/devices/d'";
-    let cases: [(Box<dyn Fn(&mut HeaderMap)>, &str); 6] = [
+    let cases: [(ChangeHeaders, &str); 6] = [
         (Box::new(keep), rule),
         (Box::new(without), "Authorization header missing"),
         (Box::new(replace(expired)), "Unauthorized"),
@@ -305,7 +309,7 @@ fn edge_devices_get_a_scope_and_their_modules_and_become_parents() {
     let modules = body(&client.get("/devices/e/modules"));
     let mut ids: Vec<_> =
         modules.as_array().expect("a list").iter().map(|m| &m["moduleId"]).collect();
-    ids.sort_by_key(|id| id.to_string());
+    ids.sort_by_key(ToString::to_string);
     assert_eq!(ids, [&json!("$edgeAgent"), &json!("$edgeHub")]);
     let response = client.send("DELETE", "/devices/e/modules/%24edgeHub", None, &Value::Null);
     assert_eq!(verdict(&response), refused(401, "SystemModuleModifyUnauthorizedAccess"));
@@ -458,4 +462,30 @@ fn a_whole_identity_may_come_back_as_input() {
         body(&client.get("/statistics/devices")),
         json!({"totalDeviceCount": 1, "enabledDeviceCount": 0, "disabledDeviceCount": 1})
     );
+}
+
+/// Method: replies that block hold up all workers until the queue is full.
+#[test]
+fn a_full_queue_answers_503_at_once() {
+    let dir = TempDir::new();
+    let control = open(&dir);
+    let client = Client::new(&control, "iothubowner");
+    let (gate, wait) = flume::bounded::<()>(0);
+    let (sender, receiver) = flume::unbounded();
+    for _ in 0..REST_QUEUE_MAX + 10 {
+        let (wait, sender) = (wait.clone(), sender.clone());
+        let reply = Box::new(move |response: Response| {
+            let status = response.status.as_u16();
+            if status != 503 {
+                let _ = wait.recv();
+            }
+            sender.send((status, response)).expect("the test waits");
+        });
+        control.submit(client.request("GET", "/devices/d", None, &Value::Null), reply);
+    }
+    let (_, busy) = receiver.recv().expect("the queue is full by now");
+    assert_eq!(verdict(&busy), refused(503, "ServerBusy"));
+    drop(gate);
+    let answers = receiver.iter().take(REST_QUEUE_MAX + 9);
+    assert!(answers.filter(|(status, _)| *status == 404).count() >= REST_QUEUE_MAX);
 }

@@ -1,8 +1,6 @@
 //! Checks the tokens of devices and back ends against the directory.
 
-use ringhub_core::auth::{
-    InvalidToken, KeyPair, KeyReading, Permissions, SasToken, Segment, TokenRefused,
-};
+use ringhub_core::auth::{KeyPair, KeyReading, Permissions, SasToken, Segment};
 use ringhub_core::id::{DeviceId, HubId, Identity, ModuleId};
 use ringhub_core::limits::SAS_CLOCK_SKEW;
 use ringhub_core::time::UnixMillis;
@@ -123,21 +121,4 @@ fn verify_policy<'h>(
     let policy = hub.policy(name).ok_or(AuthFailure::UnknownPolicy)?;
     token.verify(&policy.keys, KeyReading::DecodedOrText, now, SAS_CLOCK_SKEW)?;
     if policy.permissions.allow(needed) { Ok(policy) } else { Err(AuthFailure::Permission) }
-}
-
-impl AuthFailure {
-    /// Whether the clock alone is to blame: the peer may come back with a fresh token.
-    #[must_use]
-    pub fn is_expiry(self) -> bool {
-        self == Self::Refused(TokenRefused::Expired)
-    }
-
-    /// Whether the credential could not even be read.
-    #[must_use]
-    pub fn malformed(self) -> Option<InvalidToken> {
-        match self {
-            Self::Malformed(why) => Some(why),
-            _ => None,
-        }
-    }
 }

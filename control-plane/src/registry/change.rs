@@ -70,7 +70,17 @@ pub(crate) enum Change {
     DeleteModule(HubId, DeviceId, ModuleId, Existing),
     SetSubscriptions(HubId, Identity, u32),
     /// Several changes in one transaction; those refused leave the others standing.
-    Bulk(Vec<Result<Change, RegistryError>>),
+    Bulk(Vec<Result<Self, RegistryError>>),
+}
+
+impl Change {
+    /// How many identities it touches.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Bulk(items) => items.len(),
+            _ => 1,
+        }
+    }
 }
 
 /// What a change answers.

@@ -57,7 +57,7 @@ fn step(connection: &Connection) -> Result<i64, StoreError> {
     if pages > pages_max { checkpoint(connection, "TRUNCATE") } else { Ok(pages) }
 }
 
-/// Pages that the file of the log has room for; it is reused from its start after a full checkpoint.
+/// Pages in the file of the log. It shrinks when the writer starts it anew after a full checkpoint.
 fn wal_pages(connection: &Connection, page_bytes: i64) -> i64 {
     let wal = connection.path().map(|path| format!("{path}-wal"));
     let bytes = wal.and_then(|path| std::fs::metadata(path).ok()).map_or(0, |meta| meta.len());

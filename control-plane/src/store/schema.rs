@@ -120,6 +120,8 @@ impl Database {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        // The file of the log shrinks once it starts anew, so that its length says what is in it.
+        connection.pragma_update(None, "journal_size_limit", 0)?;
         connection.set_prepared_statement_cache_capacity(32);
         Ok(connection)
     }

@@ -1,1 +1,281 @@
+//! Durability: what was acknowledged is there after reopening, however the process ended.
 
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use http::header::{AUTHORIZATION, HOST};
+use http::{HeaderMap, HeaderValue, Method};
+use ringhub_core::auth::sas_token::sign;
+use ringhub_core::id::{ConnectionId, ConsumerGroup, DeviceId, HubId, Identity, ShardId};
+use ringhub_core::limits::STORE_WAL_BYTES_MAX;
+use ringhub_core::time::UnixMillis;
+use serde_json::{Value, json};
+
+use super::OpenError;
+use crate::ControlPlane;
+use crate::api::{Request, Response};
+use crate::directory::{CutReason, IdentityRef};
+use crate::tests::{HOST_NAME, TempDir, config, open, this_binary};
+
+const HUB: HubId = HubId(0);
+
+/// Makes this test binary play the process that is killed.
+const CHILD_DIR: &str = "RINGHUB_TEST_CHILD_DIR";
+
+fn owner_token(control: &ControlPlane) -> String {
+    let policies = control.policies(HUB);
+    let owner = policies.iter().find(|policy| policy.name == "iothubowner").expect("a default");
+    sign(HOST_NAME, owner.keys.primary(), 4_000_000_000, Some("iothubowner"))
+}
+
+fn request(control: &ControlPlane, verb: Method, path: &str, body: &Value) -> Request {
+    let mut headers = HeaderMap::new();
+    headers.insert(HOST, HeaderValue::from_static(HOST_NAME));
+    let token = HeaderValue::try_from(owner_token(control)).expect("a header value");
+    headers.insert(AUTHORIZATION, token);
+    let path_and_query = format!("{path}?api-version=2021-04-12");
+    Request { method: verb, path_and_query, headers, body: body.to_string().into() }
+}
+
+fn call(control: &ControlPlane, verb: Method, path: &str, body: &Value) -> Response {
+    let (sender, receiver) = flume::bounded(1);
+    let request = request(control, verb, path, body);
+    control.submit(request, Box::new(move |response| drop(sender.send(response))));
+    receiver.recv().expect("every request is answered")
+}
+
+fn put(control: &ControlPlane, path: &str, body: &Value) {
+    let response = call(control, Method::PUT, path, body);
+    assert_eq!(response.status, 200, "{path}: {response:?}");
+}
+
+fn device(id: &str) -> IdentityRef<'_> {
+    IdentityRef { device: id, module: None }
+}
+
+#[test]
+fn acknowledged_writes_are_in_the_files_without_a_clean_shutdown() {
+    let (dir, copy) = (TempDir::new(), TempDir::new());
+    let control = open(&dir);
+    put(&control, "/devices/kept", &json!({"statusReason": "as it was"}));
+    put(&control, "/devices/kept/modules/m", &json!({}));
+    put(&control, "/devices/gone", &json!({}));
+    assert_eq!(call(&control, Method::DELETE, "/devices/gone", &Value::Null).status, 204);
+    let (done, stored) = flume::bounded(1);
+    let kept = Identity { device: DeviceId::parse("kept").expect("valid"), module: None };
+    let done = Box::new(move || done.send(()).expect("the test waits"));
+    control.store_subscriptions(HUB, kept, 0b101, done);
+    stored.recv().expect("the subscriptions are stored");
+    let before = call(&control, Method::GET, "/devices/kept", &Value::Null).body;
+    for file in ["registry.db", "registry.db-wal"] {
+        fs::copy(dir.path().join(file), copy.path().join(file)).expect("the file is there");
+    }
+
+    let control = open(&copy);
+    assert_eq!(control.directory().subscriptions(HUB, device("kept")), Some(0b101));
+    let module = IdentityRef { device: "kept", module: Some("m") };
+    assert!(control.directory().presence(HUB, module).is_some());
+    assert!(control.directory().presence(HUB, device("gone")).is_none());
+    assert_eq!(call(&control, Method::GET, "/devices/kept", &Value::Null).body, before);
+}
+
+#[test]
+fn the_process_that_is_killed_in_the_middle_of_writing() {
+    let Ok(dir) = std::env::var(CHILD_DIR) else { return };
+    let control = ControlPlane::open(&config(dir.as_ref()), |_, _, _| {}).expect("it opens");
+    for number in 0_u64.. {
+        put(&control, &format!("/devices/d{number}"), &json!({}));
+        println!("acknowledged d{number}");
+    }
+}
+
+/// Method: another process registers devices and tells of each acknowledgement; it is killed in between.
+#[test]
+fn acknowledged_writes_survive_a_kill() {
+    const ACKNOWLEDGED: usize = 200;
+    let dir = TempDir::new();
+    let mut child = this_binary("the_process_that_is_killed_in_the_middle_of_writing")
+        .env(CHILD_DIR, dir.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the test binary starts");
+    let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let acknowledged = lines
+        .map_while(Result::ok)
+        .filter_map(|line| line.split_once("acknowledged ").map(|(_, id)| id.to_owned()))
+        .take(ACKNOWLEDGED)
+        .collect::<Vec<_>>();
+    child.kill().expect("the process runs still");
+    child.wait().expect("it is a child of this process");
+    assert_eq!(acknowledged.len(), ACKNOWLEDGED);
+    let control = open(&dir);
+    for id in acknowledged {
+        assert!(control.directory().presence(HUB, device(&id)).is_some(), "{id}");
+    }
+}
+
+#[test]
+fn policies_and_consumer_groups_stay_the_same_over_restarts() {
+    let dir = TempDir::new();
+    let control = open(&dir);
+    let policies = control.policies(HUB).to_vec();
+    assert_eq!(policies.len(), 5);
+    assert_ne!(policies[0].keys, policies[1].keys);
+    control.shutdown();
+    let control = open(&dir);
+    assert_eq!(control.policies(HUB), policies);
+    let hub = control.directory().hub(HUB).expect("the first hub");
+    let groups: Vec<_> = hub.consumer_groups.iter().map(ConsumerGroup::as_str).collect();
+    assert_eq!(groups, ["$default", "dashboard"]);
+}
+
+#[test]
+fn several_hubs_keep_their_identities_apart() {
+    let dir = TempDir::new();
+    let mut settings = config(dir.path());
+    let mut second = settings.hubs[0].clone();
+    (second.host_name, second.aliases) = ("second.example.net".to_owned(), Vec::new());
+    settings.hubs.push(second);
+    let control = ControlPlane::open(&settings, |_, _, _| {}).expect("a fresh directory opens");
+    put(&control, "/devices/d", &json!({}));
+    assert_eq!(control.directory().counts(HUB).devices, 1);
+    let second = control.directory().hub_by_host("second.example.net").expect("configured").id;
+    assert_eq!(control.directory().counts(second).devices, 0);
+    let mut elsewhere = request(&control, Method::GET, "/devices/d", &Value::Null);
+    elsewhere.headers.insert(HOST, HeaderValue::from_static("second.example.net"));
+    let (sender, receiver) = flume::bounded(1);
+    control.submit(elsewhere, Box::new(move |response| drop(sender.send(response))));
+    assert_eq!(receiver.recv().expect("answered").status, 401, "the token is the first hub's");
+}
+
+#[test]
+fn what_cannot_be_opened_says_which_file_and_what_to_do() {
+    let changed = |change: fn(&TempDir)| {
+        let dir = TempDir::new();
+        open(&dir).shutdown();
+        change(&dir);
+        let error = ControlPlane::open(&config(dir.path()), |_, _, _| {}).map(drop);
+        let error = error.expect_err("the directory is not good");
+        assert!(error.to_string().contains(&*dir.path().to_string_lossy()), "{error}");
+        error
+    };
+    let text = changed(|dir| {
+        fs::write(dir.path().join("registry.db"), vec![b'x'; 8192]).expect("writable");
+    });
+    assert!(matches!(text, OpenError::Damaged { .. }), "{text:?}");
+    let holes = changed(|dir| {
+        let path = dir.path().join("registry.db");
+        let mut bytes = fs::read(&path).expect("readable");
+        bytes[4096..].fill(0xAA);
+        fs::write(path, bytes).expect("writable");
+    });
+    assert!(matches!(holes, OpenError::Damaged { .. }), "{holes:?}");
+    let newer = changed(|dir| run_sql(dir, "PRAGMA user_version = 99"));
+    assert!(matches!(newer, OpenError::Version { found: 99, .. }), "{newer:?}");
+    let foreign = changed(|dir| run_sql(dir, "PRAGMA application_id = 1"));
+    assert!(matches!(foreign, OpenError::Foreign { .. }), "{foreign:?}");
+}
+
+fn run_sql(dir: &TempDir, sql: &str) {
+    let connection = rusqlite::Connection::open(dir.path().join("registry.db"));
+    connection.and_then(|connection| connection.execute_batch(sql)).expect("the statement runs");
+}
+
+#[test]
+fn settings_that_contradict_the_database_are_refused() {
+    let dir = TempDir::new();
+    let control = open(&dir);
+    let twice = ControlPlane::open(&config(dir.path()), |_, _, _| {}).map(drop);
+    assert!(matches!(twice, Err(OpenError::InUse { .. })), "{twice:?}");
+    control.shutdown();
+    let mut settings = config(dir.path());
+    settings.hubs[0].partition_count = 8;
+    let other = ControlPlane::open(&settings, |_, _, _| {}).map(drop);
+    let count = matches!(other, Err(OpenError::PartitionCount { stored: 4, configured: 8, .. }));
+    assert!(count, "{other:?}");
+    settings.hubs[0].aliases = vec![HOST_NAME.to_uppercase()];
+    let same = ControlPlane::open(&settings, |_, _, _| {}).map(drop);
+    assert!(matches!(same, Err(OpenError::HostNames)), "{same:?}");
+}
+
+#[test]
+fn the_live_connection_is_cut_before_the_request_is_answered() {
+    let dir = TempDir::new();
+    let cuts = Arc::new(Mutex::new(Vec::new()));
+    let seen = cuts.clone();
+    let on_cut = move |connection, identity: Identity, reason| {
+        seen.lock().expect("no test panics here").push((connection, identity.to_string(), reason));
+    };
+    let control = ControlPlane::open(&config(dir.path()), on_cut).expect("a fresh directory opens");
+    let connection = ConnectionId { shard: ShardId(3), slot: 7, generation: 1 };
+    let take = || std::mem::take(&mut *cuts.lock().expect("no test panics here"));
+    put(&control, "/devices/d", &json!({}));
+    let now = UnixMillis::EPOCH;
+    let grant = control.directory().authenticate(HUB, device("d"), &owner_token(&control), now);
+    let grant = grant.expect("the owner may act as any device");
+    control.directory().reserve(&grant, connection, now).expect("the device is enabled");
+
+    let mut disable = request(&control, Method::PUT, "/devices/d", &json!({"status": "disabled"}));
+    disable.headers.insert("if-match", HeaderValue::from_static("*"));
+    let (sender, receiver) = flume::bounded(1);
+    control.submit(disable, Box::new(move |response| drop(sender.send(response))));
+    assert_eq!(receiver.recv().expect("answered").status, 200);
+    assert_eq!(take(), [(connection, "d".to_owned(), CutReason::Disabled)]);
+    call(&control, Method::DELETE, "/devices/d", &Value::Null);
+    assert_eq!(take(), [(connection, "d".to_owned(), CutReason::Deleted)]);
+}
+
+/// Method: a thousand bulk calls at once, then a restart; prints how long both take.
+#[test]
+fn a_hundred_thousand_identities_register_and_load() {
+    const CALLS: usize = 1000;
+    let dir = TempDir::new();
+    let control = open(&dir);
+    let start = Instant::now();
+    let (sender, receiver) = flume::unbounded();
+    for number in 0..CALLS {
+        let items: Vec<_> =
+            (0..100).map(|item| json!({"id": format!("device-{number:04}-{item:02}")})).collect();
+        let request = request(&control, Method::POST, "/devices", &json!(items));
+        let sender = sender.clone();
+        control.submit(
+            request,
+            Box::new(move |response| sender.send(response.status).expect("the test waits")),
+        );
+    }
+    assert!(receiver.iter().take(CALLS).all(|status| status == 200));
+    println!("100,000 identities registered in {:?}", start.elapsed());
+    let log = dir.path().join("registry.db-wal");
+    let log_bytes = || fs::metadata(&log).map_or(0, |meta| meta.len());
+    println!("{} bytes in the log", log_bytes());
+    assert!(log_bytes() <= STORE_WAL_BYTES_MAX, "{} bytes in the log", log_bytes());
+    let start = Instant::now();
+    control.shutdown();
+    println!("shut down in {:?}", start.elapsed());
+    assert_eq!(log_bytes(), 0, "a clean shutdown leaves nothing in the log");
+    let start = Instant::now();
+    let control = open(&dir);
+    println!("100,000 identities loaded in {:?}", start.elapsed());
+    assert_eq!(control.directory().counts(HUB).devices, 100_000);
+}
+
+/// Method: rows made by SQL, so that only the start is measured; prints its time.
+#[test]
+#[ignore = "makes a database of 250 MB; run it to measure the start"]
+fn a_million_identities_load_in_seconds() {
+    let dir = TempDir::new();
+    open(&dir).shutdown();
+    run_sql(
+        &dir,
+        "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 999999) \
+         INSERT INTO device SELECT 0, printf('device-%07d', i), i, i, 0, randomblob(32), \
+         randomblob(32), 0, 1, NULL, NULL, 0, NULL, NULL FROM n",
+    );
+    let start = Instant::now();
+    let control = open(&dir);
+    println!("1,000,000 identities loaded in {:?}", start.elapsed());
+    assert_eq!(control.directory().counts(HUB).devices, 1_000_000);
+}

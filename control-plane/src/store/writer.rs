@@ -86,15 +86,26 @@ struct WriterThread {
     on_cut: OnCut,
 }
 
+/// Everything that waits, up to the size of a transaction. Never waits for more.
+fn batch(first: Write, requests: &flume::Receiver<Write>) -> Vec<Write> {
+    let mut changes = first.change.len();
+    let mut batch = vec![first];
+    while changes < STORE_BATCH_MAX
+        && let Ok(write) = requests.try_recv()
+    {
+        changes += write.change.len();
+        batch.push(write);
+    }
+    batch
+}
+
 /// Someone who waits, with what to answer.
 type Answer = (Done, Result<Outcome, RegistryError>);
 
 impl WriterThread {
     fn run(mut self, requests: &flume::Receiver<Write>, checkpointer: Checkpointer) {
         while let Ok(first) = requests.recv() {
-            let more = requests.try_iter().take(STORE_BATCH_MAX - 1);
-            let batch: Vec<Write> = std::iter::once(first).chain(more).collect();
-            self.transact(batch);
+            self.transact(batch(first, requests));
             checkpointer.ring();
         }
         checkpointer.finish();
