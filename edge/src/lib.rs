@@ -3,5 +3,10 @@
 //! Every thread is either a shard (one monoio runtime with its connections) or an executor (one glommio runtime
 //! with one commit log), never both.
 
+pub mod cli;
+pub mod config;
 pub mod partition;
 pub mod shard;
+pub mod shutdown;
+pub mod startup;
+pub mod topology;
