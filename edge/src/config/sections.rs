@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ringhub_core::limits::HTTP_BODY_BYTES_MAX;
+use ringhub_core::session::http::HttpLimits;
 use serde::Deserialize;
 
 use super::ByteSize;
@@ -188,6 +189,19 @@ impl Default for Limits {
             http_body_timeout: Duration::from_mins(1),
             http_idle_timeout: Duration::from_mins(2),
             shutdown_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Limits {
+    /// The bounds of one HTTP connection.
+    #[must_use]
+    pub fn http(&self) -> HttpLimits {
+        HttpLimits {
+            body_bytes_max: usize::try_from(self.http_body_max.as_bytes()).unwrap_or(usize::MAX),
+            head_timeout: self.http_head_timeout,
+            body_timeout: self.http_body_timeout,
+            idle_timeout: self.http_idle_timeout,
         }
     }
 }

@@ -163,3 +163,8 @@ fn sizes_read_as_they_are_written() {
         assert!(text.parse::<ByteSize>().is_err(), "{text:?}");
     }
 }
+
+#[test]
+fn the_default_bounds_of_http_are_those_of_the_machine() {
+    assert_eq!(Limits::default().http(), ringhub_core::session::http::HttpLimits::default());
+}

@@ -38,7 +38,7 @@ const COMMON_NAME_CHARS_MAX: usize = 64;
 
 /// The CA of one data directory.
 #[derive(Debug)]
-pub struct DevelopmentCa {
+struct DevelopmentCa {
     certificate_path: PathBuf,
     issuer: Issuer<'static, KeyPair>,
 }

@@ -7,13 +7,15 @@ mod certificate;
 mod data_directory;
 mod files;
 mod ports;
+mod prepare;
 mod process_limits;
 
 pub use banner::{Banner, ConnectionStrings};
-pub use ca::{DevelopmentCa, development_certificate};
+pub use ca::development_certificate;
 pub use certificate::{CertificateError, ServerCertificate, configured_certificate};
 pub use data_directory::{DataDirectory, DataDirectoryError, Layout, default_data_directory};
 pub use ports::{PortError, Ports, claim_ports};
+pub use prepare::{Prepared, StartupError, prepare};
 pub use process_limits::{
     DescriptorLimit, LockedMemoryTooSmall, check_locked_memory, raise_descriptor_limit,
 };

@@ -174,7 +174,7 @@ fn openssl_accepts_the_chain_strictly() {
         .output();
     match run {
         Ok(output) => {
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr))
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         }
         Err(error) => println!("skipped: openssl cannot be started: {error}"),
     }
