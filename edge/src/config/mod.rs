@@ -1,6 +1,7 @@
 //! The configuration: one TOML file, one struct per section.
 //!
-//! Every value has a unit, a default, a range and a cost; a [`Config`] that exists is valid. The command line stands
+//! Every value has a unit, a default, a range and a cost (`example.toml` beside this file names them all); a [`Config`]
+//! that exists is valid. The command line stands
 //! over the file, the file over the defaults.
 //!
 //! ```toml

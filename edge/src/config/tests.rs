@@ -168,3 +168,16 @@ fn sizes_read_as_they_are_written() {
 fn the_default_bounds_of_http_are_those_of_the_machine() {
     assert_eq!(Limits::default().http(), ringhub_core::session::http::HttpLimits::default());
 }
+
+/// Goal: the example tells the truth. Method: as it stands, it is the default; and it names every key, so that a new
+/// one cannot be forgotten.
+#[test]
+fn the_example_is_the_default_and_names_every_key() {
+    let example = include_str!("example.toml");
+    assert_eq!(parse(example), Ok(Config::default()));
+    let sections = include_str!("sections.rs");
+    let keys = sections.lines().filter_map(|line| line.strip_prefix("    pub ")?.split_once(": "));
+    for (key, _) in keys {
+        assert!(example.contains(&format!("{key} = ")), "{key} is missing");
+    }
+}

@@ -197,6 +197,22 @@ socket.on('data', (data) => process.exit(data.toString() === 'hello' ? 0 : 1));
 socket.on('error', (error) => { console.error(error); process.exit(1); });
 ";
 
+/// Waits for the connection of `client`, which must not end before it has connected.
+fn accept(
+    listener: &std::net::TcpListener,
+    client: &mut std::process::Child,
+) -> std::net::TcpStream {
+    listener.set_nonblocking(true).unwrap();
+    loop {
+        if let Ok((socket, _)) = listener.accept() {
+            socket.set_nonblocking(false).unwrap();
+            return socket;
+        }
+        assert_eq!(client.try_wait().unwrap(), None, "the client ended without connecting");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
 /// Goal: Python with strict verification and Node.js connect. Method: each dials a server in this process; skipped with
 /// a message where it is missing.
 #[test]
@@ -224,7 +240,7 @@ fn python_and_node_connect() {
                 continue;
             }
         };
-        let (socket, _) = listener.accept().unwrap();
+        let socket = accept(&listener, &mut client);
         socket.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
         let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
         let mut stream = rustls::StreamOwned::new(connection, socket);
