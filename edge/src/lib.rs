@@ -3,7 +3,12 @@
 //! Every thread is either a shard (one monoio runtime with its connections) or an executor (one glommio runtime
 //! with one commit log), never both.
 
+pub mod cli;
+pub mod config;
 pub mod listener;
 pub mod partition;
 pub mod shard;
+pub mod shutdown;
+pub mod startup;
 pub mod tls;
+pub mod topology;

@@ -1,0 +1,192 @@
+//! The development CA: a hub has a certificate from its first start on.
+//!
+//! ```text
+//! tls/ca.pem, ca.key           made once, valid for 10 years; clients trust ca.pem
+//! tls/server.pem, server.key   made anew when they near their end, or when the host name is another
+//! ```
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+};
+use time::{Duration, OffsetDateTime};
+
+use super::certificate::{
+    CertificateError, Leaf, ServerCertificate, configured_certificate, read_chain,
+};
+use super::files::{self, Readable};
+
+/// How long the CA is valid.
+const CA_VALIDITY: Duration = Duration::days(3_650);
+
+/// How long a server certificate is valid: longer ones are refused by some clients.
+const SERVER_VALIDITY: Duration = Duration::days(397);
+
+/// A certificate that ends sooner than this is made anew.
+const RENEWAL: Duration = Duration::days(30);
+
+/// Certificates are valid from yesterday on: clocks of devices are wrong.
+const CLOCK_TOLERANCE: Duration = Duration::days(1);
+
+/// Longest common name (X.520); a longer host name stands in the alternative names only.
+const COMMON_NAME_CHARS_MAX: usize = 64;
+
+/// The CA of one data directory.
+#[derive(Debug)]
+struct DevelopmentCa {
+    certificate_path: PathBuf,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+/// Certificate for `host_name`, `localhost`, `127.0.0.1` and `::1` from the development CA in `data_directory`.
+///
+/// CA and certificate are made on the first start; the certificate again when it ends within 30 days or does not name
+/// `host_name`. Both on ECDSA P-256.
+///
+/// # Errors
+/// [`CertificateError`]; a damaged file is named and never replaced silently, because clients trust what is there.
+pub fn development_certificate(
+    data_directory: &Path,
+    host_name: &str,
+    now: OffsetDateTime,
+) -> Result<ServerCertificate, CertificateError> {
+    let directory = data_directory.join("tls");
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&directory)
+        .map_err(|source| io_error("create", &directory, source))?;
+    let (ca, age) = DevelopmentCa::open(&directory, now)?;
+    let (certificate, key) = (directory.join("server.pem"), directory.join("server.key"));
+    if age == Age::New || needs_issue(&certificate, &key, host_name, now)? {
+        ca.issue(&certificate, &key, host_name, now)?;
+    }
+    let loaded = configured_certificate(&certificate, &key, host_name, now)?;
+    Ok(ServerCertificate { ca: Some(ca.certificate_path), ..loaded })
+}
+
+/// Whether the CA was there before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Age {
+    New,
+    Old,
+}
+
+impl DevelopmentCa {
+    /// Loads the CA in `directory`, or makes one when there is none or it nears its end.
+    fn open(directory: &Path, now: OffsetDateTime) -> Result<(Self, Age), CertificateError> {
+        let (certificate, key) = (directory.join("ca.pem"), directory.join("ca.key"));
+        if !exists(&certificate)? || !exists(&key)? {
+            return Ok((Self::create(certificate, &key, now)?, Age::New));
+        }
+        let leaf = Leaf::parse(&read_chain(&certificate)?[0], &certificate)?;
+        if leaf.not_after < now + SERVER_VALIDITY {
+            return Ok((Self::create(certificate, &key, now)?, Age::New));
+        }
+        let text = fs::read_to_string(&key).map_err(|source| io_error("read", &key, source))?;
+        let key = KeyPair::from_pem(&text)
+            .map_err(|error| CertificateError::NoKey { path: key, reason: error.to_string() })?;
+        Ok((
+            Self { certificate_path: certificate, issuer: Issuer::new(ca_parameters(now), key) },
+            Age::Old,
+        ))
+    }
+
+    fn create(
+        certificate: PathBuf,
+        key: &Path,
+        now: OffsetDateTime,
+    ) -> Result<Self, CertificateError> {
+        let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let parameters = ca_parameters(now);
+        let signed = parameters.self_signed(&pair)?;
+        write(key, &pair.serialize_pem(), Readable::ByOwner)?;
+        write(&certificate, &signed.pem(), Readable::ByAll)?;
+        Ok(Self { certificate_path: certificate, issuer: Issuer::new(parameters, pair) })
+    }
+
+    /// Makes key and certificate of the server and writes them.
+    fn issue(
+        &self,
+        certificate: &Path,
+        key: &Path,
+        host_name: &str,
+        now: OffsetDateTime,
+    ) -> Result<(), CertificateError> {
+        let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let signed = server_parameters(host_name, now)?.signed_by(&pair, &self.issuer)?;
+        write(key, &pair.serialize_pem(), Readable::ByOwner)?;
+        write(certificate, &signed.pem(), Readable::ByAll)
+    }
+}
+
+fn ca_parameters(now: OffsetDateTime) -> CertificateParams {
+    let mut parameters = CertificateParams::default();
+    parameters.distinguished_name = common_name("ringhub development CA");
+    parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    parameters.not_before = now - CLOCK_TOLERANCE;
+    parameters.not_after = now + CA_VALIDITY;
+    parameters
+}
+
+fn server_parameters(
+    host_name: &str,
+    now: OffsetDateTime,
+) -> Result<CertificateParams, rcgen::Error> {
+    let mut names = vec![host_name.to_owned()];
+    for name in ["localhost", "127.0.0.1", "::1"] {
+        if !host_name.eq_ignore_ascii_case(name) {
+            names.push(name.to_owned());
+        }
+    }
+    let mut parameters = CertificateParams::new(names)?;
+    let is_short = host_name.len() <= COMMON_NAME_CHARS_MAX;
+    parameters.distinguished_name = common_name(if is_short { host_name } else { "ringhub" });
+    parameters.is_ca = IsCa::ExplicitNoCa;
+    parameters.use_authority_key_identifier_extension = true;
+    parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    parameters.not_before = now - CLOCK_TOLERANCE;
+    parameters.not_after = parameters.not_before + SERVER_VALIDITY;
+    Ok(parameters)
+}
+
+fn common_name(name: &str) -> DistinguishedName {
+    let mut distinguished = DistinguishedName::new();
+    distinguished.push(DnType::CommonName, name);
+    distinguished
+}
+
+fn needs_issue(
+    certificate: &Path,
+    key: &Path,
+    host_name: &str,
+    now: OffsetDateTime,
+) -> Result<bool, CertificateError> {
+    if !exists(certificate)? || !exists(key)? {
+        return Ok(true);
+    }
+    let leaf = Leaf::parse(&read_chain(certificate)?[0], certificate)?;
+    Ok(leaf.not_after < now + RENEWAL || !leaf.names(host_name))
+}
+
+fn exists(path: &Path) -> Result<bool, CertificateError> {
+    path.try_exists().map_err(|source| io_error("look for", path, source))
+}
+
+fn write(path: &Path, text: &str, readable: Readable) -> Result<(), CertificateError> {
+    files::write(path, text, readable).map_err(|source| io_error("write", path, source))
+}
+
+fn io_error(action: &'static str, path: &Path, source: io::Error) -> CertificateError {
+    CertificateError::Io { action, path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests;

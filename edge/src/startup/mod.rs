@@ -1,0 +1,24 @@
+//! STARTUP: what has to be true before the first thread starts: data directory, limits of the process, certificate,
+//! ports, and what the operator is told.
+
+mod banner;
+mod ca;
+mod certificate;
+mod data_directory;
+mod files;
+mod ports;
+mod prepare;
+mod process_limits;
+
+pub use banner::{Banner, ConnectionStrings};
+pub use ca::development_certificate;
+pub use certificate::{CertificateError, ServerCertificate, configured_certificate};
+pub use data_directory::{DataDirectory, DataDirectoryError, Layout, default_data_directory};
+pub use ports::{PortError, Ports, claim_ports};
+pub use prepare::{Prepared, StartupError, prepare};
+pub use process_limits::{
+    DescriptorLimit, LockedMemoryTooSmall, check_locked_memory, raise_descriptor_limit,
+};
+
+#[cfg(test)]
+mod test_directory;

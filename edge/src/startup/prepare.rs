@@ -1,0 +1,146 @@
+//! Everything that comes before the first thread, in its order.
+
+use std::io;
+
+use time::OffsetDateTime;
+
+use super::ca::development_certificate;
+use super::certificate::{CertificateError, ServerCertificate, configured_certificate};
+use super::data_directory::{DataDirectory, DataDirectoryError, Layout, default_data_directory};
+use super::ports::{PortError, Ports, claim_ports};
+use super::process_limits::{
+    DescriptorLimit, LockedMemoryTooSmall, check_locked_memory, raise_descriptor_limit,
+};
+use crate::cli::ServeArguments;
+use crate::config::{Config, ConfigError};
+use crate::topology::{Placement, available_cpus, place};
+
+/// What the threads of a hub are started with.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The configuration, checked.
+    pub config: Config,
+    /// The data directory, locked for this process: keep it until the last thread has ended.
+    pub data_directory: DataDirectory,
+    /// Number and place of shards and executors.
+    pub placement: Placement,
+    /// What all listeners present.
+    pub certificate: ServerCertificate,
+    /// Where they listen.
+    pub ports: Ports,
+    /// Descriptors that the process may have.
+    pub descriptors: DescriptorLimit,
+}
+
+/// Why a hub does not start; the text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartupError {
+    /// The configuration is refused.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// No data directory was named, and there is no home to put one into.
+    #[error("neither XDG_STATE_HOME nor HOME is set: name a data directory with --data-dir")]
+    NoDataDirectory,
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    DataDirectory(#[from] DataDirectoryError),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// A port cannot be bound.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// Executors could not start.
+    #[error(transparent)]
+    LockedMemory(#[from] LockedMemoryTooSmall),
+    /// The kernel does not tell or change a limit of the process.
+    #[error("the kernel refuses a limit or the list of CPUs: {0}")]
+    Kernel(#[from] io::Error),
+}
+
+/// Loads the configuration, takes the data directory, places the threads, gets a certificate and claims the ports.
+///
+/// Call it before any thread is started: it changes limits of the process.
+///
+/// # Errors
+/// [`StartupError`]. A new data directory is fixed last, so that a start that fails leaves no layout behind.
+pub fn prepare(arguments: &ServeArguments, now: OffsetDateTime) -> Result<Prepared, StartupError> {
+    let mut config = Config::load(arguments.config.as_deref(), &arguments.overrides())?;
+    let path = arguments.data_dir.clone().or_else(default_data_directory);
+    let mut data_directory = DataDirectory::open(&path.ok_or(StartupError::NoDataDirectory)?)?;
+    if let Some(fixed) = data_directory.layout() {
+        config.executors.count.get_or_insert(fixed.executors);
+    }
+    let placement =
+        place(&available_cpus()?, &config.shards, &config.executors, config.format.partitions);
+    check_locked_memory()?;
+    let descriptors = raise_descriptor_limit()?;
+    let certificate = certificate(&config, &data_directory, now)?;
+    let ports = claim_ports(&config.listen)?;
+    let executors = u16::try_from(placement.executors.len()).unwrap_or(u16::MAX);
+    data_directory.fix(Layout { partitions: config.format.partitions, executors })?;
+    Ok(Prepared { config, data_directory, placement, certificate, ports, descriptors })
+}
+
+fn certificate(
+    config: &Config,
+    data_directory: &DataDirectory,
+    now: OffsetDateTime,
+) -> Result<ServerCertificate, CertificateError> {
+    let host_name = &config.hub.host_name;
+    match (&config.tls.certificate, &config.tls.private_key) {
+        (Some(certificate), Some(key)) => configured_certificate(certificate, key, host_name, now),
+        (None, _) | (_, None) => development_certificate(data_directory.path(), host_name, now),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::super::test_directory::TestDirectory;
+    use super::*;
+
+    /// Arguments for a hub in `directory` on ports that were free a moment ago.
+    fn arguments(directory: &TestDirectory) -> ServeArguments {
+        let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let [mqtt, amqp, https] = listeners.map(|listener| listener.local_addr().unwrap().port());
+        ServeArguments {
+            data_dir: Some(directory.path().join("data")),
+            mqtt_port: Some(mqtt),
+            amqp_port: Some(amqp),
+            https_port: Some(https),
+            ..ServeArguments::default()
+        }
+    }
+
+    #[test]
+    fn a_second_start_keeps_the_layout_of_the_first() {
+        let directory = TestDirectory::new();
+        let first = ServeArguments { executors: Some(2), ..arguments(&directory) };
+        let prepared = prepare(&first, OffsetDateTime::now_utc()).unwrap();
+        assert_eq!(prepared.placement.executors.len(), 2);
+        assert!(prepared.certificate.ca.as_ref().unwrap().starts_with(directory.path()));
+        drop(prepared);
+
+        let prepared = prepare(&arguments(&directory), OffsetDateTime::now_utc()).unwrap();
+        assert_eq!(prepared.placement.executors.len(), 2, "not said: as before");
+        drop(prepared);
+
+        let other = ServeArguments { executors: Some(1), ..arguments(&directory) };
+        let error = prepare(&other, OffsetDateTime::now_utc()).unwrap_err().to_string();
+        assert!(error.contains("executors.count is 1") && error.contains("with 2"), "{error}");
+    }
+
+    #[test]
+    fn a_failed_start_fixes_nothing() {
+        let directory = TestDirectory::new();
+        let mut wanted = arguments(&directory);
+        let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+        wanted.amqp_port = Some(holder.local_addr().unwrap().port());
+        let error = prepare(&wanted, OffsetDateTime::now_utc()).unwrap_err();
+        assert!(matches!(error, StartupError::Port(_)), "{error}");
+        let data_directory = DataDirectory::open(&directory.path().join("data")).unwrap();
+        assert_eq!(data_directory.layout(), None);
+    }
+}
