@@ -139,20 +139,71 @@ fn a_message_beyond_the_bound_ends_the_connection() {
 }
 
 #[test]
-fn garbage_gets_an_alert_and_the_others_go_on() {
+fn garbage_ends_its_connection_and_the_others_go_on() {
     let hub = Hub::start(1, Ports::Shared);
     let mut witness = hub.connect(0);
-    let garbage: [&[u8]; 4] =
-        [b"GET / HTTP/1.1\r\n\r\n", &[0; 600], &[0x16, 3, 1, 0, 4, 9, 9, 9, 9], &[0xff; 7]];
-    for bytes in garbage {
+    const ALERT: Option<&u8> = Some(&21);
+    let garbage: [(&[u8], Option<&u8>); 5] = [
+        (b"GET / HTTP/1.1\r\n\r\n", ALERT),
+        (&[0; 600], ALERT),
+        (&[0xff; 7], ALERT),
+        (&[0x17, 3, 3, 0, 4, 1, 2, 3, 4], ALERT),
+        // A handshake message of 592,137 bytes: rustls has no alert for it.
+        (&[0x16, 3, 1, 0, 4, 9, 9, 9, 9], None),
+    ];
+    for (bytes, alert) in garbage {
         let mut socket = TcpStream::connect(hub.addresses[0]).expect("connect");
+        socket.set_read_timeout(Some(Duration::from_secs(20))).expect("timeout");
         socket.write_all(bytes).expect("send");
         let mut answer = Vec::new();
         socket.read_to_end(&mut answer).expect("an orderly end");
-        assert_eq!(answer.first(), Some(&21), "an alert record to {bytes:x?}");
+        assert_eq!(answer.first(), alert, "to {bytes:x?}");
         assert_eq!(witness.ask("echo alive"), "alive");
     }
-    assert_eq!(hub.count("handshakes_failed"), 4);
+    assert_eq!(hub.count("handshakes_failed"), 5);
+    hub.stop();
+}
+
+#[test]
+fn garbage_after_the_handshake_ends_its_connection_and_the_others_go_on() {
+    let hub = Hub::start(1, Ports::Shared);
+    let mut witness = hub.connect(0);
+    let garbage: [&[u8]; 4] = [
+        b"\xff\xff\xff\xff\xff\xff",
+        &[0x17, 3, 3, 0, 20, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0],
+        &[0x16, 3, 3, 0, 4, 0, 0, 0, 0],
+        &[0x14, 3, 3, 0, 1, 1, 0x14, 3, 3, 0, 1, 1],
+    ];
+    for version in [&TLS12, &TLS13] {
+        for bytes in garbage {
+            let config = Arc::new(hub.client_config(version));
+            let mut client = Client::connect(hub.addresses[0], config);
+            assert_eq!(client.ask("echo x"), "x");
+            client.socket().write_all(bytes).expect("send");
+            let error = client.read_to_end().expect_err("an alert").to_string();
+            assert!(error.contains("received fatal alert"), "{error}");
+            assert_eq!(witness.ask("echo alive"), "alive");
+        }
+    }
+    hub.stop();
+}
+
+/// A client hello with one byte changed at every place: whatever happens, the shard lives.
+#[test]
+fn no_damaged_client_hello_harms_the_shard() {
+    let hub = Hub::start(1, Ports::Shared);
+    let mut client = hub.connect(0);
+    let mut hello = Vec::new();
+    client.tls().write_tls(&mut hello).expect("memory");
+    for place in 0..hello.len() {
+        let mut damaged = hello.clone();
+        damaged[place] ^= 0x55;
+        let mut socket = TcpStream::connect(hub.addresses[0]).expect("connect");
+        socket.write_all(&damaged).expect("send");
+        socket.shutdown(std::net::Shutdown::Write).expect("shutdown");
+    }
+    eventually("all are gone", || hub.count("connections_open") <= 1);
+    assert_eq!(hub.connect(0).ask("echo alive"), "alive");
     hub.stop();
 }
 

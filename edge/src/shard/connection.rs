@@ -397,3 +397,82 @@ fn feed_kept<P: Protocol>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use ringhub_core::id::{ConnectionId, ExecutorId, ShardId};
+    use ringhub_core::position::{Committed, RingPosition};
+
+    use super::super::mailbox::Mail;
+    use super::*;
+    use crate::partition::Ticket;
+
+    /// What an idle connection costs beside rustls's own allocations and its task.
+    #[test]
+    fn an_idle_connection_is_small() {
+        let tls = size_of::<TlsSession>();
+        let around = size_of::<Connection<NoProtocol>>() - tls;
+        println!("TlsSession {tls} B, around it {around} B, Peer {} B", size_of::<Peer>());
+        assert!(tls <= 1536, "TlsSession has {tls} bytes");
+        assert!(around <= 256, "Connection has {around} bytes around its TLS session");
+    }
+
+    struct NoProtocol;
+    struct NoServices;
+
+    impl Services for NoServices {
+        type Protocol = NoProtocol;
+
+        fn open(&mut self, _: &Opening<'_>, _: ConnectionId) -> NoProtocol {
+            NoProtocol
+        }
+
+        fn publish(&mut self) {}
+
+        fn committed(&self, _: ShardId, _: ExecutorId) -> Committed<RingPosition> {
+            Committed::default()
+        }
+
+        fn handle_undeliverable(&mut self, _: Mail) {}
+    }
+
+    type Context<'a> = ShardContext<'a, NoServices>;
+
+    impl Protocol for NoProtocol {
+        type Services = NoServices;
+
+        fn handle_bytes(&mut self, input: &[u8], _: &mut Context<'_>) -> Result<usize, Close> {
+            Ok(input.len())
+        }
+
+        fn handle_committed(
+            &mut self,
+            _: Committed<Ticket>,
+            _: &mut Context<'_>,
+        ) -> Result<(), Close> {
+            Ok(())
+        }
+
+        fn handle_mail(&mut self, _: Mail, _: &mut Context<'_>) -> Result<(), Close> {
+            Ok(())
+        }
+
+        fn handle_timeout(&mut self, _: &mut Context<'_>) -> Result<(), Close> {
+            Ok(())
+        }
+
+        fn handle_closed(&mut self, _: Close, _: &mut Context<'_>) {}
+
+        fn poll_timeout(&self) -> Option<Timestamp> {
+            None
+        }
+
+        fn poll_transmit(&mut self, _: &mut BytesMut) -> bool {
+            false
+        }
+
+        fn can_read(&self, _: &NoServices) -> bool {
+            true
+        }
+    }
+}

@@ -145,7 +145,7 @@ impl<S: Services> ShardState<S> {
             };
         }
         let was_open = connection.protocol().is_some();
-        let result = self.with(id, |connection, scratch, cx| connection.receive(scratch, cx));
+        let result = self.with(id, Connection::receive);
         let Some(connection) = self.table.find(id) else { return NextRead::End };
         if !was_open && connection.protocol().is_some() {
             self.counters.handshakes_completed.add(1);
@@ -332,7 +332,7 @@ impl<S: Services> ShardState<S> {
         connection.armed = None;
         match connection.overdue(now) {
             Some(Overdue::Protocol) => {
-                self.with_protocol(id, |protocol, cx| protocol.handle_timeout(cx));
+                self.with_protocol(id, Protocol::handle_timeout);
             }
             Some(Overdue::Close(why)) => self.close(id, why),
             // The tasks end on their own once the socket is shut down.

@@ -167,10 +167,13 @@ impl TlsSession {
     }
 
     /// Appends the alert that an error left behind; the session is over.
+    ///
+    /// Only while something is queued: rustls would otherwise look at the offending bytes again, and it panics when
+    /// they make it send a second alert.
     fn encode_alert(&mut self, rest: &mut [u8], out: &mut Vec<u8>) {
-        while let Ok(ConnectionState::EncodeTlsData(mut data)) =
-            self.connection.process_tls_records(rest).state
-        {
+        while self.connection.wants_write() {
+            let status = self.connection.process_tls_records(rest);
+            let Ok(ConnectionState::EncodeTlsData(mut data)) = status.state else { return };
             if encode(&mut data, out).is_err() {
                 return;
             }
@@ -193,6 +196,10 @@ impl TlsSession {
     ///
     /// # Errors
     /// When the session has failed.
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method itself is not general enough over the lifetime of the traffic"
+    )]
     pub(crate) fn write_close_notify(&mut self, out: &mut Vec<u8>) -> Result<(), rustls::Error> {
         self.with_traffic(out, 0, |traffic, room| traffic.queue_close_notify(room))
     }

@@ -1,4 +1,5 @@
 //! A hub of a few shards that speak a line protocol, and a TLS client for it.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read, Write};

@@ -1,0 +1,29 @@
+//! A shard that runs out of descriptors. Alone in its process: the limit is the process's.
+
+mod shard_support;
+
+use std::fs::File;
+use std::io::Read;
+use std::net::TcpStream;
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use shard_support::{Hub, Ports, eventually};
+
+#[test]
+fn accepting_goes_on_once_there_are_descriptors_again() {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: Some(64), maximum }).expect("lower the limit");
+    let hub = Hub::start(1, Ports::Shared);
+    let mut fillers: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+    fillers.pop();
+    let mut waiting = TcpStream::connect(hub.addresses[0]).expect("the kernel accepts");
+    eventually("accepting pauses", || hub.count("accept_pauses") > 1);
+    assert_eq!(hub.count("connections_accepted"), 0);
+    waiting.set_read_timeout(Some(Duration::from_millis(50))).expect("timeout");
+    assert!(waiting.read(&mut [0; 8]).is_err(), "it waits and is not closed");
+    drop(fillers);
+    eventually("it is accepted", || hub.count("connections_accepted") == 1);
+    assert_eq!(hub.connect(0).ask("echo alive"), "alive");
+    hub.stop();
+}
