@@ -36,6 +36,9 @@ struct Accepted {
 
 struct World {
     random: Random,
+    /// Slow commits fill the window: by bytes with large payloads, by number without.
+    slow_commits: bool,
+    large_payloads: bool,
     client: MqttClient,
     session: MqttSession,
     to_hub: BytesMut,
@@ -63,10 +66,13 @@ impl World {
             user_name: Some("hub/d"),
             password: None,
         };
-        let window = if seed.is_multiple_of(2) { 8 } else { 3 * MQTT_INFLIGHT_PUBLISHES_MAX };
+        let slow_commits = !seed.is_multiple_of(2);
+        let window = if slow_commits { 3 * MQTT_INFLIGHT_PUBLISHES_MAX } else { 8 };
         let patience = Duration::from_secs(60);
         Self {
             random: Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
+            slow_commits,
+            large_payloads: seed.is_multiple_of(3),
             client: MqttClient::connect(&connect, window, patience, now).unwrap(),
             session: MqttSession::new(now),
             to_hub: BytesMut::new(),
@@ -96,7 +102,7 @@ impl World {
     fn publish(&mut self, tag: u64) {
         let (topic, payload) = match self.random.below(40) {
             0 => ("$iothub/twin/GET/?$rid=1", vec![b' ']),
-            1 => ("devices/d/messages/events/", vec![0; 200_000]),
+            1 if self.large_payloads => ("devices/d/messages/events/", vec![0; 200_000]),
             _ => ("devices/d/messages/events/a=1", vec![0; 100]),
         };
         let qos = if self.random.below(4) == 0 { Qos::AtMostOnce } else { Qos::AtLeastOnce };
@@ -171,6 +177,9 @@ impl World {
     }
 
     fn commit(&mut self) {
+        if self.slow_commits && self.random.below(500) != 0 {
+            return;
+        }
         self.committed += self.random.below(self.ring - self.committed + 1);
         self.session.handle_committed(Committed(RingPosition(self.committed)));
     }

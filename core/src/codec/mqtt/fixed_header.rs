@@ -187,18 +187,17 @@ mod tests {
     fn judges_the_first_byte_alone() {
         for first in 0..=u8::MAX {
             let decoded = FixedHeader::decode(&[first]);
-            match (first >> 4, first & 0x0f) {
-                (0 | 15, _) => {
-                    assert_eq!(decoded, Err(DecodeError::ReservedPacketType(first >> 4)))
+            let (number, flags) = (first >> 4, first & 0x0f);
+            let expected = match (number, flags) {
+                (0 | 15, _) => Err(DecodeError::ReservedPacketType(number)),
+                (5..=7, _) => Err(DecodeError::ExactlyOnce(number)),
+                (3, _) | (8 | 10, 2) | (1 | 2 | 4 | 9 | 11..=14, 0) => Ok(None),
+                _ => {
+                    let packet_type = PacketType::from_number(number).unwrap();
+                    Err(DecodeError::ReservedFlags { packet_type, flags })
                 }
-                (5..=7, _) => assert_eq!(decoded, Err(DecodeError::ExactlyOnce(first >> 4))),
-                (3, _) | (8 | 10, 2) | (1 | 2 | 4 | 9 | 11..=14, 0) => {
-                    assert_eq!(decoded, Ok(None))
-                }
-                (_, found) => assert!(
-                    matches!(decoded, Err(DecodeError::ReservedFlags { flags, .. }) if flags == found)
-                ),
-            }
+            };
+            assert_eq!(decoded, expected, "{first:#04x}");
         }
     }
 }

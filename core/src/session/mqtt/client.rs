@@ -325,3 +325,130 @@ impl MqttClient {
         idle.then(|| self.sent + self.keep_alive)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hex_literal::hex;
+
+    use super::*;
+    use crate::codec::mqtt::decode;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn at(secs: u64) -> Timestamp {
+        Timestamp::ZERO + Duration::from_secs(secs)
+    }
+
+    fn client(inflight_max: usize) -> MqttClient {
+        let connect = Connect {
+            clean_session: true,
+            keep_alive: 60,
+            client_id: "d",
+            will: None,
+            user_name: None,
+            password: None,
+        };
+        MqttClient::connect(&connect, inflight_max, PATIENCE, at(0)).unwrap()
+    }
+
+    fn connected(inflight_max: usize) -> MqttClient {
+        let mut client = client(inflight_max);
+        assert_eq!(
+            receive(&mut client, &hex!("20 02 01 00")),
+            Ok(ClientEvent::Connected { session_present: true })
+        );
+        transmitted(&mut client);
+        client
+    }
+
+    fn receive<'p>(
+        client: &mut MqttClient,
+        bytes: &'p [u8],
+    ) -> Result<ClientEvent<'p>, ClientError> {
+        client.handle_packet(decode(bytes).unwrap().unwrap().0)
+    }
+
+    fn transmitted(client: &mut MqttClient) -> BytesMut {
+        let mut out = BytesMut::new();
+        client.poll_transmit(&mut out, at(0));
+        out
+    }
+
+    #[test]
+    fn a_refused_client_sends_nothing_more() {
+        let mut client = client(1);
+        let refused = ClientEvent::Refused(ConnackCode::NotAuthorized);
+        assert_eq!(receive(&mut client, &hex!("20 02 00 05")), Ok(refused));
+        assert_eq!(client.publish("a", b"", Qos::AtMostOnce, 0), Err(SendError::NotConnected));
+        assert_eq!(client.poll_timeout(), None);
+    }
+
+    #[test]
+    fn acknowledgements_bring_their_tag_and_free_the_window() {
+        let mut client = connected(2);
+        client.publish("a", b"", Qos::AtLeastOnce, 70).unwrap();
+        client.publish("a", b"", Qos::AtLeastOnce, 71).unwrap();
+        assert_eq!(client.publish("a", b"", Qos::AtLeastOnce, 72), Err(SendError::WindowFull));
+        assert_eq!(transmitted(&mut client)[..], hex!("32 05 0001 61 0001  32 05 0001 61 0002"));
+        let acknowledged = |tag, in_order| Ok(ClientEvent::Acknowledged { tag, in_order });
+        assert_eq!(receive(&mut client, &hex!("40 02 0002")), acknowledged(71, false));
+        assert_eq!(receive(&mut client, &hex!("40 02 0001")), acknowledged(70, true));
+        let again = receive(&mut client, &hex!("40 02 0001"));
+        assert!(matches!(again, Err(ClientError::UnknownPuback(_))), "{again:?}");
+    }
+
+    #[test]
+    fn never_reuses_the_id_of_a_publish_in_flight() {
+        let mut client = connected(usize::MAX);
+        client.publish("a", b"", Qos::AtLeastOnce, 0).unwrap();
+        for _ in 1..u16::MAX {
+            client.subscribe(&[("a", Qos::AtMostOnce)]).unwrap();
+        }
+        let full = client.subscribe(&[("a", Qos::AtMostOnce)]);
+        assert_eq!(full, Err(SendError::WindowFull));
+        receive(&mut client, &hex!("40 02 0001")).unwrap();
+        assert!(client.subscribe(&[("a", Qos::AtMostOnce)]).is_ok());
+    }
+
+    #[test]
+    fn acknowledges_what_it_receives() {
+        let mut client = connected(1);
+        let message = receive(&mut client, &hex!("32 06 0001 61 0007 78"));
+        assert!(matches!(message, Ok(ClientEvent::Message(publish)) if publish.payload == b"x"));
+        assert_eq!(transmitted(&mut client)[..], hex!("40 02 0007"));
+        let exactly_once = receive(&mut client, &hex!("34 06 0001 61 0007 78"));
+        assert_eq!(exactly_once, Err(ClientError::PublishQos));
+    }
+
+    #[test]
+    fn pings_when_it_has_sent_nothing_and_expects_an_answer() {
+        let mut client = connected(1);
+        assert_eq!(client.poll_timeout(), Some(at(60)));
+        assert_eq!(client.handle_timeout(at(60)), Ok(()));
+        assert_eq!(transmitted(&mut client)[..], hex!("c0 00"));
+        assert_eq!(client.poll_timeout(), Some(at(90)));
+        assert_eq!(client.handle_timeout(at(90)), Err(ClientError::Silent));
+        assert_eq!(receive(&mut client, &hex!("d0 00")), Ok(ClientEvent::Pong));
+        assert_eq!(client.poll_timeout(), Some(at(60)));
+    }
+
+    #[test]
+    fn rejects_a_server_that_breaks_the_rules() {
+        let cases: [(&[u8], ClientError); 2] = [
+            (&hex!("20 02 00 00"), ClientError::Connack),
+            (&hex!("c0 00"), ClientError::ClientPacket),
+        ];
+        for (bytes, error) in cases {
+            assert_eq!(receive(&mut connected(1), bytes), Err(error));
+        }
+        assert_eq!(receive(&mut client(1), &hex!("d0 00")), Err(ClientError::Connack));
+    }
+
+    #[test]
+    fn says_goodbye_once() {
+        let mut client = connected(1);
+        client.disconnect();
+        client.disconnect();
+        assert_eq!(transmitted(&mut client)[..], hex!("e0 00"));
+    }
+}

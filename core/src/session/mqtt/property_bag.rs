@@ -234,7 +234,7 @@ impl<'a> IntoIterator for PropertyBag<'a> {
 /// Whether an escape may stand for a byte outside ASCII: only those can break UTF-8.
 fn has_wide_escape(text: &[u8]) -> bool {
     let wide = |digit: &u8| matches!(digit, b'8'..=b'9' | b'a'..=b'f' | b'A'..=b'F');
-    text.windows(2).any(|pair| pair[0] == b'%' && wide(&pair[1]))
+    text.contains(&b'%') && text.windows(2).any(|pair| pair[0] == b'%' && wide(&pair[1]))
 }
 
 #[cold]
@@ -290,7 +290,10 @@ mod tests {
                 PropertyName::UnknownSystem(name) => format!("$.{}", name.decode()),
                 PropertyName::Application(name) => name.decode().into_owned(),
             };
-            property.value.map_or(name.clone(), |value| format!("{name}={}", value.decode()))
+            match property.value {
+                Some(value) => format!("{name}={}", value.decode()),
+                None => name,
+            }
         });
         shown.collect()
     }
