@@ -2,4 +2,4 @@
 
 mod selector;
 
-pub use selector::{Bound, Selector};
+pub use selector::{Bound, InvalidSelector, Selector};

@@ -36,6 +36,7 @@ pub use terminus::{SELECTOR_FILTER, Source, Target};
 pub use transfer::{DeliveryTag, Transfer};
 
 pub(crate) use fields::Fields;
+pub(crate) use sasl::{write_init, write_mechanisms, write_outcome};
 
 use super::error::DecodeError;
 use super::primitive::Reader;

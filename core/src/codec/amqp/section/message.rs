@@ -167,7 +167,7 @@ mod tests {
         let bytes = hex!(
             "005375 a00161"
             "005374 c10702 a1016b a10176"
-            "005373 c00703 a1016d 40 a10174"
+            "005373 c00803 a1016d 40 a10174"
             "005372 c10702 a3016b a10176"
             "005371 c10100"
             "005370 45"
@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(message.message_annotations.unwrap().value("k"), Some(Value::Str("v")));
         assert!(message.header.is_some() && message.footer.is_some());
         for len in 1..bytes.len() {
-            let cut_between = [6, 18, 30, 42, 48, 52].contains(&len);
+            let cut_between = [6, 18, 31, 43, 49, 53].contains(&len);
             assert_eq!(Message::decode(&bytes[..len]).is_ok(), cut_between, "{len}");
         }
     }
