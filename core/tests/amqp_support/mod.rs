@@ -14,7 +14,7 @@ use ringhub_core::time::Timestamp;
 
 /// An event without its borrows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fact {
+pub(crate) enum Fact {
     Sasl,
     Plain(String, String),
     Opened,
@@ -30,22 +30,22 @@ pub enum Fact {
 }
 
 /// Both machines, what they said, and how the driver of each answers.
-pub struct Pair {
-    pub hub: AmqpConnection,
-    pub client: AmqpConnection,
-    pub hub_facts: Vec<Fact>,
-    pub client_facts: Vec<Fact>,
-    pub hub_messages: Vec<Vec<u8>>,
-    pub client_messages: Vec<Vec<u8>>,
-    pub hub_error: Option<SessionError>,
-    pub client_error: Option<SessionError>,
-    pub now: Timestamp,
+pub(crate) struct Pair {
+    pub(crate) hub: AmqpConnection,
+    pub(crate) client: AmqpConnection,
+    pub(crate) hub_facts: Vec<Fact>,
+    pub(crate) client_facts: Vec<Fact>,
+    pub(crate) hub_messages: Vec<Vec<u8>>,
+    pub(crate) client_messages: Vec<Vec<u8>>,
+    pub(crate) hub_error: Option<SessionError>,
+    pub(crate) client_error: Option<SessionError>,
+    pub(crate) now: Timestamp,
     /// Refuse links as not found.
-    pub refuse: bool,
-    pub max_message_size: u64,
+    pub(crate) refuse: bool,
+    pub(crate) max_message_size: u64,
     /// What the client says to unsettled deliveries.
-    pub client_outcome: Option<DeliveryState<'static>>,
-    pub attach_answer: Option<(Role, SenderSettleMode)>,
+    pub(crate) client_outcome: Option<DeliveryState<'static>>,
+    pub(crate) attach_answer: Option<(Role, SenderSettleMode)>,
     hub_links: Vec<LinkId>,
     to_hub: BytesMut,
     to_client: BytesMut,
@@ -54,7 +54,12 @@ pub struct Pair {
 }
 
 impl Pair {
-    pub fn new(seed: u64, hub: AmqpConfig, client: AmqpConfig, sasl: ClientSasl<'_>) -> Self {
+    pub(crate) fn new(
+        seed: u64,
+        hub: AmqpConfig,
+        client: AmqpConfig,
+        sasl: ClientSasl<'_>,
+    ) -> Self {
         println!("seed {seed}");
         Self {
             hub: AmqpConnection::hub(Arc::new(hub), Timestamp::ZERO),
@@ -78,15 +83,15 @@ impl Pair {
         }
     }
 
-    pub fn hub_link(&self) -> LinkId {
+    pub(crate) fn hub_link(&self) -> LinkId {
         *self.hub_links.last().expect("a link was accepted")
     }
 
-    pub fn wire_bytes_since_mark(&mut self) -> usize {
+    pub(crate) fn wire_bytes_since_mark(&mut self) -> usize {
         core::mem::take(&mut self.wire_bytes)
     }
 
-    pub fn advance(&mut self, by: Duration) {
+    pub(crate) fn advance(&mut self, by: Duration) {
         self.now = self.now + by;
         if let Err(error) = self.hub.handle_timeout(self.now) {
             self.hub_error = Some(error);
@@ -97,7 +102,7 @@ impl Pair {
     }
 
     /// Carries bytes until both sides are silent.
-    pub fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         loop {
             let mut wrote = self.hub.poll_transmit(&mut self.to_client);
             wrote |= self.client.poll_transmit(&mut self.to_hub);

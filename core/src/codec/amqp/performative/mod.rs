@@ -38,6 +38,8 @@ pub use transfer::{DeliveryTag, Transfer};
 pub(crate) use fields::Fields;
 pub(crate) use sasl::{write_init, write_mechanisms, write_outcome};
 
+use bytes::BytesMut;
+
 use super::error::DecodeError;
 use super::primitive::Reader;
 
@@ -98,6 +100,21 @@ impl<'a> Performative<'a> {
             _ => return Err(DecodeError::UnknownDescriptor(descriptor)),
         };
         Ok((performative, reader.rest()))
+    }
+
+    /// Appends the performative.
+    pub fn encode(&self, out: &mut BytesMut) {
+        match self {
+            Self::Open(open) => open.encode(out),
+            Self::Begin(begin) => begin.encode(out),
+            Self::Attach(attach) => attach.encode(out),
+            Self::Flow(flow) => flow.encode(out),
+            Self::Transfer(transfer) => transfer.encode(out),
+            Self::Disposition(disposition) => disposition.encode(out),
+            Self::Detach(detach) => detach.encode(out),
+            Self::End(end) => end.encode(out),
+            Self::Close(close) => close.encode(out),
+        }
     }
 }
 
