@@ -6,4 +6,4 @@ mod selector;
 
 pub use epoch::{ClaimRefused, Displaced, Ownership};
 pub use position::{BeyondEnd, StartAt};
-pub use selector::{Bound, Selector};
+pub use selector::{Bound, InvalidSelector, Selector};

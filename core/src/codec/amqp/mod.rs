@@ -1,3 +1,10 @@
 //! AMQP 1.0 frames, types, performatives and message sections.
 
+mod error;
+mod frame;
+pub mod performative;
 pub mod primitive;
+pub mod section;
+
+pub use error::DecodeError;
+pub use frame::{EMPTY_FRAME, Frame, FrameKind, ProtocolHeader, UnsupportedHeader, write_frame};

@@ -1,1 +1,40 @@
 //! AMQP 1.0 connection, sessions and links, for both roles.
+//!
+//! ```text
+//!  peer bytes ─▶ handle_bytes ─▶ AmqpEvent        accept_link, send, settle, … ─▶ poll_transmit ─▶ peer
+//!                    │ one frame at a time                  clock ─▶ handle_timeout ◀─ poll_timeout
+//!  connection ── AmqpSession (windows, delivery ids) ── Link (credit, partial delivery)
+//! ```
+//!
+//! Around the machine stand what the nodes of a hub need: [`NodeAddress`], [`cbs`], [`management`], [`event`].
+
+mod address;
+mod attach;
+pub mod cbs;
+mod config;
+mod connection;
+mod credit;
+mod error;
+pub mod event;
+mod exercise;
+mod link;
+pub mod management;
+mod negotiation;
+mod receive;
+mod redirect;
+mod reply;
+mod send;
+mod session;
+mod signal;
+mod timer;
+
+pub use address::{DeviceNode, NodeAddress};
+pub use config::{AmqpConfig, ClientSasl};
+pub use connection::AmqpConnection;
+pub use error::SessionError;
+pub use exercise::exercise;
+pub use link::{DeliveryId, LinkAccept, LinkId, SessionId};
+pub use redirect::write_redirect_info;
+pub use reply::RequestReply;
+pub use send::{Outgoing, SendBlocked};
+pub use signal::{AmqpEvent, Payload, SaslStep};

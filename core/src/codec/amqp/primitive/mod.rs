@@ -1,4 +1,4 @@
-//! AMQP 1.0 type system: compact writers.
+//! AMQP 1.0 type system: compact writers and a reader that borrows.
 //!
 //! A value is a one-byte constructor followed by its bytes; the upper half of the constructor tells the width:
 //!
@@ -12,13 +12,19 @@
 //!
 //! Source: AMQP 1.0 part 1, "Types".
 
+mod read;
+mod value;
 mod write;
+
+pub use read::Reader;
+pub(crate) use read::descriptor_code;
+pub use value::{Array, Items, List, Map, Value};
 
 pub use write::{
     CompoundStart, begin_compound, end_list, end_map, write_array, write_binary, write_bool,
-    write_descriptor, write_int, write_list, write_long, write_map, write_null, write_str,
-    write_symbol, write_symbol_array, write_timestamp, write_ubyte, write_uint, write_ulong,
-    write_ushort, write_uuid,
+    write_descriptor, write_empty_list, write_int, write_list, write_long, write_map, write_null,
+    write_option, write_str, write_symbol, write_symbol_array, write_timestamp, write_ubyte,
+    write_uint, write_ulong, write_ushort, write_uuid,
 };
 
 /// Constructor bytes (AMQP 1.0 part 1, section 1.6).
@@ -51,6 +57,16 @@ pub(crate) mod ctor {
     pub(crate) const MAP_8: u8 = 0xc1;
     pub(crate) const LIST_32: u8 = 0xd0;
     pub(crate) const MAP_32: u8 = 0xd1;
+    pub(crate) const LIST_0: u8 = 0x45;
+    pub(crate) const BYTE: u8 = 0x51;
+    pub(crate) const BOOL: u8 = 0x56;
+    pub(crate) const SHORT: u8 = 0x61;
+    pub(crate) const FLOAT: u8 = 0x72;
+    pub(crate) const CHAR: u8 = 0x73;
+    pub(crate) const DECIMAL_32: u8 = 0x74;
+    pub(crate) const DOUBLE: u8 = 0x82;
+    pub(crate) const DECIMAL_64: u8 = 0x84;
+    pub(crate) const DECIMAL_128: u8 = 0x94;
     pub(crate) const ARRAY_8: u8 = 0xe0;
     pub(crate) const ARRAY_32: u8 = 0xf0;
 }

@@ -9,6 +9,14 @@ pub fn write_null(out: &mut impl BufMut) {
     out.put_u8(ctor::NULL);
 }
 
+/// Appends a value, or null if there is none.
+pub fn write_option<B: BufMut, T>(out: &mut B, value: Option<T>, write: impl FnOnce(&mut B, T)) {
+    match value {
+        Some(value) => write(out, value),
+        None => write_null(out),
+    }
+}
+
 /// Appends a boolean.
 pub fn write_bool(out: &mut impl BufMut, value: bool) {
     out.put_u8(if value { ctor::TRUE } else { ctor::FALSE });
@@ -133,6 +141,11 @@ fn write_variable(out: &mut impl BufMut, narrow: u8, wide: u8, value: &[u8]) {
 
 fn len_u32(len: usize) -> u32 {
     u32::try_from(len).expect("limits keep every message below 4 GiB")
+}
+
+/// Appends the list without elements in its one-byte form, which only outcomes may take.
+pub fn write_empty_list(out: &mut impl BufMut) {
+    out.put_u8(ctor::LIST_0);
 }
 
 /// Where a list or map was begun: handed back to [`end_list`] or [`end_map`].

@@ -1,0 +1,218 @@
+//! A message split into its sections, without copying.
+
+use super::{Properties, code};
+use crate::codec::amqp::error::DecodeError;
+use crate::codec::amqp::performative::Fields;
+use crate::codec::amqp::primitive::{List, Map, Reader, Value};
+
+/// The sections of one message, borrowed from its bytes.
+///
+/// Maps are checked for size only; their pairs are read when they are walked.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Message<'a> {
+    /// Durability, priority, time to live, as a list.
+    pub header: Option<List<'a>>,
+    /// Annotations for the next hop.
+    pub delivery_annotations: Option<Map<'a>>,
+    /// Annotations that stay with the message.
+    pub message_annotations: Option<Map<'a>>,
+    /// The properties section; all null if there is none.
+    pub properties: Properties<'a>,
+    /// What the application has set.
+    pub application_properties: Option<Map<'a>>,
+    /// What the message is about.
+    pub body: Body<'a>,
+    /// What could only be known after the body.
+    pub footer: Option<Map<'a>>,
+}
+
+/// The body of a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Body<'a> {
+    /// None at all.
+    #[default]
+    Absent,
+    /// One data section, as nearly all messages have.
+    Data(&'a [u8]),
+    /// Several data sections: a body in pieces, or a batch of messages.
+    DataSections(DataSections<'a>),
+    /// One value.
+    Value(Value<'a>),
+    /// Sequences; this is the first.
+    Sequence(List<'a>),
+}
+
+impl<'a> Message<'a> {
+    /// Splits a message; sections may come in any order.
+    ///
+    /// # Errors
+    /// [`DecodeError`] for a malformed section or one of unknown kind.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut message = Self::default();
+        let mut reader = Reader::new(bytes);
+        while !reader.is_empty() {
+            let descriptor = reader.descriptor()?;
+            message.take_section(descriptor, reader.value()?, bytes)?;
+        }
+        Ok(message)
+    }
+
+    fn take_section(
+        &mut self,
+        descriptor: u64,
+        value: Value<'a>,
+        bytes: &'a [u8],
+    ) -> Result<(), DecodeError> {
+        match (u8::try_from(descriptor), value) {
+            (Ok(code::HEADER), Value::List(list)) => self.header = Some(list),
+            (Ok(code::DELIVERY_ANNOTATIONS), Value::Map(map)) => {
+                self.delivery_annotations = Some(map);
+            }
+            (Ok(code::MESSAGE_ANNOTATIONS), Value::Map(map)) => {
+                self.message_annotations = Some(map);
+            }
+            (Ok(code::PROPERTIES), Value::List(list)) => {
+                self.properties = Properties::decode(&mut Fields::of(&list))?;
+            }
+            (Ok(code::APPLICATION_PROPERTIES), Value::Map(map)) => {
+                self.application_properties = Some(map);
+            }
+            (Ok(code::DATA), Value::Binary(data)) => {
+                self.body = match self.body {
+                    Body::Absent => Body::Data(data),
+                    _ => Body::DataSections(DataSections { reader: Reader::new(bytes) }),
+                };
+            }
+            (Ok(code::SEQUENCE), Value::List(list)) => {
+                if self.body == Body::Absent {
+                    self.body = Body::Sequence(list);
+                }
+            }
+            (Ok(code::VALUE), value) => self.body = Body::Value(value),
+            (Ok(code::FOOTER), Value::Map(map)) => self.footer = Some(map),
+            (Ok(code::HEADER..=code::FOOTER), _) => return Err(DecodeError::WrongType),
+            _ => return Err(DecodeError::UnknownDescriptor(descriptor)),
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Body<'a> {
+    /// The pieces of a body made of bytes: data sections, or a binary or string value.
+    #[must_use]
+    pub fn pieces(&self) -> DataPieces<'a> {
+        match *self {
+            Self::Data(data) => DataPieces::One(Some(data)),
+            Self::Value(Value::Binary(bytes)) => DataPieces::One(Some(bytes)),
+            Self::Value(Value::Str(text)) => DataPieces::One(Some(text.as_bytes())),
+            Self::DataSections(sections) => DataPieces::Many(sections),
+            Self::Absent | Self::Value(_) | Self::Sequence(_) => DataPieces::One(None),
+        }
+    }
+}
+
+/// Walks the pieces of a body.
+#[derive(Clone, Copy, Debug)]
+pub enum DataPieces<'a> {
+    /// At most one piece.
+    One(Option<&'a [u8]>),
+    /// Each data section.
+    Many(DataSections<'a>),
+}
+
+impl<'a> Iterator for DataPieces<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        match self {
+            Self::One(piece) => piece.take(),
+            Self::Many(sections) => sections.next(),
+        }
+    }
+}
+
+/// Walks the data sections of a message that has been split before, so that no error is left to meet.
+#[derive(Clone, Copy, Debug)]
+pub struct DataSections<'a> {
+    reader: Reader<'a>,
+}
+
+impl PartialEq for DataSections<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.reader.rest() == other.reader.rest()
+    }
+}
+
+impl<'a> Iterator for DataSections<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        while !self.reader.is_empty() {
+            let descriptor = self.reader.descriptor().ok()?;
+            if let (0x75, Value::Binary(data)) = (descriptor, self.reader.value().ok()?) {
+                return Some(data);
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hex_literal::hex;
+
+    #[test]
+    fn sections_are_found_in_any_order() {
+        let bytes = hex!(
+            "005375 a00161"
+            "005374 c10702 a1016b a10176"
+            "005373 c00803 a1016d 40 a10174"
+            "005372 c10702 a3016b a10176"
+            "005371 c10100"
+            "005370 45"
+            "005378 c10100"
+        );
+        let message = Message::decode(&bytes).unwrap();
+        assert_eq!(message.body, Body::Data(b"a"));
+        assert_eq!(message.properties.message_id, Some(super::super::MessageId::Str("m")));
+        assert_eq!(message.properties.to, Some("t"));
+        assert_eq!(message.application_properties.unwrap().value("k"), Some(Value::Str("v")));
+        assert_eq!(message.message_annotations.unwrap().value("k"), Some(Value::Str("v")));
+        assert!(message.header.is_some() && message.footer.is_some());
+        for len in 1..bytes.len() {
+            let cut_between = [6, 18, 31, 43, 49, 53].contains(&len);
+            assert_eq!(Message::decode(&bytes[..len]).is_ok(), cut_between, "{len}");
+        }
+    }
+
+    #[test]
+    fn several_data_sections_are_all_walked() {
+        let bytes = hex!("005375 a00161 005372 c10100 005375 a000 005375 a0026262");
+        let body = Message::decode(&bytes).unwrap().body;
+        assert!(body.pieces().eq([&b"a"[..], b"", b"bb"]));
+    }
+
+    #[test]
+    fn values_and_sequences_are_bodies() {
+        let text = Message::decode(&hex!("005377 a10161")).unwrap().body;
+        assert!(text.pieces().eq([b"a"]));
+        assert_eq!(Message::decode(&hex!("005377 40")).unwrap().body, Body::Value(Value::Null));
+        let list = Message::decode(&hex!("005376 c00201 40")).unwrap().body;
+        assert!(matches!(list, Body::Sequence(list) if list.count() == 1));
+        assert_eq!(Message::decode(b"").unwrap().body, Body::Absent);
+    }
+
+    #[test]
+    fn wrong_sections_are_refused() {
+        for (bytes, error) in [
+            (&hex!("005375 c10100")[..], DecodeError::WrongType),
+            (&hex!("005372 45"), DecodeError::WrongType),
+            (&hex!("005379 45"), DecodeError::UnknownDescriptor(0x79)),
+            (&hex!("40"), DecodeError::WrongType),
+            (&hex!("005373 c00201 41"), DecodeError::WrongType),
+        ] {
+            assert_eq!(Message::decode(bytes), Err(error), "{bytes:02x?}");
+        }
+    }
+}

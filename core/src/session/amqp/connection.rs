@@ -1,0 +1,442 @@
+//! The machine of one connection: phases, channels and what a frame leads to.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+
+use super::config::{AmqpConfig, ClientSasl};
+use super::error::SessionError;
+use super::link::{LinkId, LinkTable, SessionId};
+use super::session::AmqpSession;
+use super::signal::AmqpEvent;
+use super::timer::Timer;
+use crate::codec::amqp::performative::{
+    AmqpError, Begin, Close, Condition, End, Open, Performative,
+};
+use crate::codec::amqp::{EMPTY_FRAME, Frame, FrameKind, write_frame};
+use crate::limits::AMQP_OUT_BYTES_MAX;
+use crate::time::Timestamp;
+
+pub(super) type Result<T> = core::result::Result<T, SessionError>;
+
+/// What is awaited from the peer.
+///
+/// ```text
+///  hub:    ExpectHeader ─▶ ExpectInit ─▶ AwaitVerdict ─▶ ExpectHeader ─▶ ExpectOpen ─▶ Open ─▶ (Closing) ─▶ Closed
+///  client: ExpectHeader ─▶ ExpectMechanisms ─▶ ExpectOutcome ─▶ ExpectHeader ─▶ ExpectOpen ─▶ Open ─▶ …
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// A protocol header.
+    ExpectHeader,
+    /// The mechanisms of the server.
+    ExpectMechanisms,
+    /// The choice of the client.
+    ExpectInit,
+    /// The verdict of the driver.
+    AwaitVerdict,
+    /// The verdict of the server.
+    ExpectOutcome,
+    /// The open.
+    ExpectOpen,
+    /// Everything else.
+    Open,
+    /// The answer to our close.
+    Closing,
+    /// Nothing.
+    Closed,
+}
+
+/// Which side of the connection the machine is, and how far its SASL layer is.
+#[derive(Debug)]
+pub(super) enum Side {
+    Hub { sasl_done: bool },
+    Client { sasl: Option<(&'static str, Box<[u8]>)> },
+}
+
+/// The protocol machine of one AMQP connection, for either side.
+///
+/// The driver feeds bytes to [`handle_bytes`](Self::handle_bytes) until it consumes none and tells nothing, answers
+/// events by commands, and writes what [`poll_transmit`](Self::poll_transmit) gives. Commands append frames in the
+/// order in which they are called. One thread at a time; nothing blocks.
+#[derive(Debug)]
+pub struct AmqpConnection {
+    pub(super) config: Arc<AmqpConfig>,
+    pub(super) side: Side,
+    pub(super) phase: Phase,
+    pub(super) now: Timestamp,
+    pub(super) timer: Timer,
+    pub(super) out: BytesMut,
+    pub(super) opened: bool,
+    pub(super) peer_max_frame: u32,
+    pub(super) peer_channel_max: u16,
+    pub(super) sessions: Vec<Option<AmqpSession>>,
+    pub(super) channels: BTreeMap<u16, u16>,
+    pub(super) links: LinkTable,
+    /// The attach that awaits the driver's answer, as it came.
+    pub(super) requested: Option<(LinkId, Box<[u8]>)>,
+    /// Links that are gone without the driver knowing.
+    pub(super) orphans: Vec<LinkId>,
+    pub(super) window_opened: bool,
+    /// Bytes of messages received in part, over all links.
+    pub(super) partial_bytes: usize,
+}
+
+impl AmqpConnection {
+    /// The hub's side of a connection that has just been accepted.
+    #[must_use]
+    pub fn hub(config: Arc<AmqpConfig>, now: Timestamp) -> Self {
+        Self::new(config, Side::Hub { sasl_done: false }, now)
+    }
+
+    /// The client's side; its first bytes are there at once.
+    #[must_use]
+    pub fn client(config: Arc<AmqpConfig>, sasl: ClientSasl<'_>, now: Timestamp) -> Self {
+        let mut connection = Self::new(config, Side::Client { sasl: None }, now);
+        connection.start_client(sasl);
+        connection
+    }
+
+    fn new(config: Arc<AmqpConfig>, side: Side, now: Timestamp) -> Self {
+        let timer = Timer::new(config.handshake_timeout, config.idle_timeout, now);
+        Self {
+            config,
+            side,
+            phase: Phase::ExpectHeader,
+            now,
+            timer,
+            out: BytesMut::new(),
+            opened: false,
+            peer_max_frame: 512,
+            peer_channel_max: u16::MAX,
+            sessions: Vec::new(),
+            channels: BTreeMap::new(),
+            links: LinkTable::default(),
+            requested: None,
+            orphans: Vec::new(),
+            window_opened: false,
+            partial_bytes: 0,
+        }
+    }
+
+    /// Takes bytes of the peer: at most one frame and one event a call.
+    ///
+    /// The number is what was consumed. Call again with the rest until nothing is consumed and no event comes;
+    /// that means that more bytes are needed, or a `LinkRequested` or `Sasl` event waits for its answer, or the
+    /// output must be drained first.
+    ///
+    /// # Errors
+    /// [`SessionError`]: write what `poll_transmit` still gives, then drop the socket.
+    pub fn handle_bytes<'i>(
+        &mut self,
+        input: &'i [u8],
+        now: Timestamp,
+    ) -> Result<(usize, Option<AmqpEvent<'i>>)> {
+        self.now = self.now.max(now);
+        if let Some(event) = self.poll_queued() {
+            return Ok((0, Some(event)));
+        }
+        let blocked = self.requested.is_some() || self.out.len() >= 2 * AMQP_OUT_BYTES_MAX;
+        if blocked || input.is_empty() {
+            return Ok((0, None));
+        }
+        let step = match self.phase {
+            Phase::ExpectHeader => self.on_header(input),
+            Phase::AwaitVerdict | Phase::Closed => return Ok((0, None)),
+            _ => self.on_frame_bytes(input),
+        };
+        step.inspect_err(|error| self.fail(error))
+    }
+
+    fn poll_queued(&mut self) -> Option<AmqpEvent<'static>> {
+        if let Some(link) = self.orphans.pop() {
+            return Some(AmqpEvent::LinkDetached { link, error: None });
+        }
+        core::mem::take(&mut self.window_opened).then_some(AmqpEvent::WindowOpened)
+    }
+
+    fn on_frame_bytes<'i>(&mut self, input: &'i [u8]) -> Result<(usize, Option<AmqpEvent<'i>>)> {
+        let Some((frame, len)) = Frame::decode(input, self.config.max_frame_size)? else {
+            return Ok((0, None));
+        };
+        self.timer.on_received(self.now);
+        match (self.phase, frame.kind) {
+            (Phase::Open, FrameKind::Amqp) if frame.body.is_empty() => Ok((len, None)),
+            (Phase::Open, FrameKind::Amqp) => self.on_frame(&frame, len),
+            (Phase::Closing, FrameKind::Amqp) => Ok((len, self.on_frame_while_closing(&frame)?)),
+            (Phase::ExpectOpen, FrameKind::Amqp) => Ok((len, Some(self.on_open(&frame)?))),
+            (_, FrameKind::Sasl) => Ok((len, self.on_sasl(frame.body)?)),
+            _ => Err(SessionError::UnexpectedFrame),
+        }
+    }
+
+    fn on_frame<'i>(
+        &mut self,
+        frame: &Frame<'i>,
+        len: usize,
+    ) -> Result<(usize, Option<AmqpEvent<'i>>)> {
+        let (performative, payload) = Performative::decode(frame.body)?;
+        match performative {
+            Performative::Open(_) => return Err(SessionError::UnexpectedFrame),
+            Performative::Close(close) => return Ok((len, Some(self.on_close(&close)))),
+            Performative::Begin(begin) => return Ok((len, self.on_begin(frame.channel, &begin)?)),
+            _ => {}
+        }
+        let channel = self.channels.get(&frame.channel).copied();
+        let channel = channel.ok_or(SessionError::Channel(frame.channel))?;
+        let ending = self.session_mut(channel).is_none_or(|session| session.ending);
+        let event = match performative {
+            Performative::End(_) => {
+                self.on_end(channel);
+                None
+            }
+            _ if ending => None,
+            Performative::Attach(attach) => self.on_attach(channel, &attach, frame.body),
+            Performative::Flow(flow) => self.on_flow(channel, &flow),
+            Performative::Transfer(transfer) => self.on_transfer(channel, &transfer, payload),
+            Performative::Disposition(disposition) => {
+                let event = self.on_disposition(channel, &disposition);
+                // The frame is looked at again until no delivery of its range is left to tell.
+                return Ok((if event.is_some() { 0 } else { len }, event));
+            }
+            Performative::Detach(detach) => self.on_detach(channel, &detach),
+            Performative::Open(_) | Performative::Close(_) | Performative::Begin(_) => None,
+        };
+        Ok((len, event))
+    }
+
+    fn on_open<'i>(&mut self, frame: &Frame<'i>) -> Result<AmqpEvent<'i>> {
+        let (Performative::Open(open), _) = Performative::decode(frame.body)? else {
+            return Err(SessionError::UnexpectedFrame);
+        };
+        if open.max_frame_size < 512 {
+            return Err(SessionError::FrameSizeTooSmall(open.max_frame_size));
+        }
+        self.peer_max_frame = open.max_frame_size;
+        self.peer_channel_max = open.channel_max;
+        self.send_open();
+        self.phase = Phase::Open;
+        let idle = open.idle_timeout_ms.map(|ms| Duration::from_millis(ms.into()));
+        self.timer.on_opened(idle, self.now);
+        Ok(AmqpEvent::Opened { container_id: open.container_id, hostname: open.hostname })
+    }
+
+    pub(super) fn send_open(&mut self) {
+        if core::mem::replace(&mut self.opened, true) {
+            return;
+        }
+        let idle_ms = u32::try_from(self.config.idle_timeout.as_millis()).unwrap_or(u32::MAX);
+        let open = Open {
+            container_id: &self.config.container_id,
+            hostname: self.config.hostname.as_deref(),
+            max_frame_size: self.config.max_frame_size,
+            channel_max: self.config.channel_max,
+            idle_timeout_ms: Some(idle_ms),
+            properties: None,
+        };
+        write_frame(&mut self.out, FrameKind::Amqp, 0, |out| open.encode(out));
+        self.timer.on_sent();
+    }
+
+    fn on_close<'i>(&mut self, close: &Close<'i>) -> AmqpEvent<'i> {
+        self.write(0, |out| Close { error: None }.encode(out));
+        self.phase = Phase::Closed;
+        AmqpEvent::Closed(close.error)
+    }
+
+    fn on_frame_while_closing<'i>(&mut self, frame: &Frame<'i>) -> Result<Option<AmqpEvent<'i>>> {
+        if frame.body.is_empty() {
+            return Ok(None);
+        }
+        let (Performative::Close(close), _) = Performative::decode(frame.body)? else {
+            return Ok(None);
+        };
+        self.phase = Phase::Closed;
+        Ok(Some(AmqpEvent::Closed(close.error)))
+    }
+
+    fn on_begin<'i>(&mut self, channel: u16, begin: &Begin) -> Result<Option<AmqpEvent<'i>>> {
+        if channel > self.config.channel_max || self.channels.contains_key(&channel) {
+            return Err(SessionError::Channel(channel));
+        }
+        if let Some(ours) = begin.remote_channel {
+            let awaited = self.session_mut(ours).is_some_and(|s| s.remote_channel.is_none());
+            if !awaited {
+                return Err(SessionError::Channel(channel));
+            }
+            self.adopt_begin(ours, channel, begin);
+            return Ok(Some(AmqpEvent::SessionBegun(SessionId(ours))));
+        }
+        let full = self.channels.len() >= self.config.sessions_max;
+        let Some(ours) = self.new_session(Some(channel)) else {
+            return Err(SessionError::Channel(channel));
+        };
+        self.adopt_begin(ours, channel, begin);
+        self.send_begin(ours, Some(channel));
+        if full {
+            let limit = Condition::ResourceLimitExceeded;
+            self.end_session(ours, &AmqpError::new(limit, "too many sessions"));
+        }
+        Ok(None)
+    }
+
+    fn adopt_begin(&mut self, ours: u16, channel: u16, begin: &Begin) {
+        self.channels.insert(channel, ours);
+        if let Some(session) = self.session_mut(ours) {
+            session.remote_channel = Some(channel);
+            session.next_incoming_id = Some(begin.next_outgoing_id);
+            session.remote_incoming_window = begin.incoming_window;
+            session.handle_max = begin.handle_max;
+        }
+    }
+
+    /// Begins a session (client side); links may be attached to it at once.
+    ///
+    /// `None` before the connection is open, or when there are too many sessions.
+    pub fn begin_session(&mut self) -> Option<SessionId> {
+        if self.phase != Phase::Open || self.channels.len() >= self.config.sessions_max {
+            return None;
+        }
+        let channel = self.new_session(None)?;
+        self.send_begin(channel, None);
+        Some(SessionId(channel))
+    }
+
+    /// Takes the same channel as the peer if it is free, else the lowest free one.
+    fn new_session(&mut self, like: Option<u16>) -> Option<u16> {
+        let free = |place: usize| self.sessions.get(place).is_none_or(Option::is_none);
+        let mirrored =
+            like.map(usize::from).filter(|&place| free(place) && place <= self.sessions.len() + 16);
+        let place = mirrored.or_else(|| (0..=self.sessions.len()).find(|&place| free(place)))?;
+        let channel = u16::try_from(place).ok().filter(|&c| c <= self.peer_channel_max)?;
+        if place >= self.sessions.len() {
+            self.sessions.resize_with(place + 1, || None);
+        }
+        self.sessions[place] = Some(AmqpSession::new(self.config.session_window));
+        Some(channel)
+    }
+
+    fn send_begin(&mut self, channel: u16, remote_channel: Option<u16>) {
+        let Some(session) = self.session_mut(channel) else { return };
+        let next_outgoing_id = session.next_outgoing_id;
+        let begin = Begin {
+            remote_channel,
+            next_outgoing_id,
+            incoming_window: self.config.session_window,
+            outgoing_window: self.config.session_window,
+            handle_max: self.config.handle_max,
+        };
+        self.write(channel, |out| begin.encode(out));
+    }
+
+    fn on_end(&mut self, channel: u16) {
+        self.drop_links(channel);
+        let place = self.sessions.get_mut(usize::from(channel));
+        let Some(session) = place.and_then(Option::take) else { return };
+        if let Some(remote) = session.remote_channel {
+            self.channels.remove(&remote);
+        }
+        if !session.ending {
+            self.write(channel, |out| End { error: None }.encode(out));
+        }
+    }
+
+    /// Ends a session for a fault of the peer; its links are told to the driver as detached.
+    pub(super) fn end_session(&mut self, channel: u16, error: &AmqpError<'_>) {
+        self.write(channel, |out| End { error: Some(*error) }.encode(out));
+        self.drop_links(channel);
+        if let Some(session) = self.session_mut(channel) {
+            session.ending = true;
+        }
+    }
+
+    fn drop_links(&mut self, channel: u16) {
+        let of_session =
+            |(id, link): (LinkId, &super::link::Link)| (link.session == channel).then_some(id);
+        let links: Vec<LinkId> = self.links.iter().filter_map(of_session).collect();
+        for link in links {
+            let known = self.remove_link(link);
+            if known {
+                self.orphans.push(link);
+            }
+        }
+    }
+
+    /// Closes the connection; the `Closed` event comes with the peer's answer.
+    pub fn close(&mut self, error: Option<AmqpError<'_>>) {
+        if !matches!(self.phase, Phase::Open | Phase::ExpectOpen) {
+            self.phase = Phase::Closed;
+            return;
+        }
+        self.send_open();
+        self.write(0, |out| Close { error }.encode(out));
+        self.phase = Phase::Closing;
+        self.requested = None;
+        self.timer.on_closing(self.now);
+    }
+
+    /// Whether nothing more is read or written: flush, then drop the socket.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.phase == Phase::Closed
+    }
+
+    fn fail(&mut self, error: &SessionError) {
+        if matches!(self.phase, Phase::Open | Phase::ExpectOpen) {
+            self.send_open();
+            let text = error.to_string();
+            let told = AmqpError::new(error.condition(), &text);
+            self.write(0, |out| Close { error: Some(told) }.encode(out));
+        }
+        self.phase = Phase::Closed;
+    }
+
+    /// Moves the bytes to be written to the end of `out`; `false` if there are none.
+    pub fn poll_transmit(&mut self, out: &mut BytesMut) -> bool {
+        if self.out.is_empty() {
+            return false;
+        }
+        out.extend_from_slice(&self.out);
+        self.out.clear();
+        true
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout); `None` once closed.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        (self.phase != Phase::Closed).then(|| self.timer.deadline())
+    }
+
+    /// Sends a heartbeat if one is due, and gives memory back when nothing else went out.
+    ///
+    /// # Errors
+    /// [`SessionError`] once the peer has been silent for too long, as for [`handle_bytes`](Self::handle_bytes).
+    pub fn handle_timeout(&mut self, now: Timestamp) -> Result<()> {
+        self.now = self.now.max(now);
+        match self.timer.on_timeout(self.now) {
+            Ok(true) => {
+                if self.out.is_empty() {
+                    self.out = BytesMut::from(&EMPTY_FRAME[..]);
+                }
+                Ok(())
+            }
+            Ok(false) => Ok(()),
+            Err(error) => {
+                self.fail(&error);
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) fn session_mut(&mut self, channel: u16) -> Option<&mut AmqpSession> {
+        self.sessions.get_mut(usize::from(channel))?.as_mut()
+    }
+
+    /// Appends one AMQP frame.
+    pub(super) fn write(&mut self, channel: u16, body: impl FnOnce(&mut BytesMut)) {
+        write_frame(&mut self.out, FrameKind::Amqp, channel, body);
+        self.timer.on_sent();
+    }
+}

@@ -1,0 +1,170 @@
+//! Counts allocations: reading a transfer makes none, sending an event makes none.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::hint::black_box;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use ringhub_core::codec::amqp::Frame;
+use ringhub_core::codec::amqp::performative::Performative;
+use ringhub_core::codec::amqp::section::Message;
+use ringhub_core::session::amqp::event::EventHead;
+use ringhub_core::session::amqp::{
+    AmqpConfig, AmqpConnection, AmqpEvent, LinkAccept, LinkId, Outgoing,
+};
+use ringhub_core::time::Timestamp;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+// SAFETY: every call goes on to the system allocator unchanged; counting touches only a thread-local without
+// destructor. Safe code cannot be an allocator.
+#[expect(unsafe_code, reason = "an allocator cannot be written without")]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's promise about the layout is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        // SAFETY: the place came from the same allocator.
+        unsafe { System.dealloc(place, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations(work: impl FnOnce()) -> usize {
+    let before = ALLOCATIONS.with(Cell::get);
+    work();
+    ALLOCATIONS.with(Cell::get) - before
+}
+
+const TRANSFER: &[u8] = include_bytes!("../samples/amqp/transfer_all_sections.bin");
+
+/// Reads a whole transfer with every annotation and property typed; the number of pairs.
+fn read_transfer(bytes: &[u8]) -> usize {
+    let (frame, _) = Frame::decode(bytes, 65536).unwrap().unwrap();
+    let (performative, payload) = Performative::decode(frame.body).unwrap();
+    black_box(performative);
+    let message = Message::decode(payload).unwrap();
+    black_box(message.properties.message_id);
+    let maps = [message.message_annotations, message.application_properties];
+    maps.into_iter()
+        .flatten()
+        .flat_map(|map| map.pairs())
+        .map(|pair| black_box(pair.unwrap()))
+        .count()
+}
+
+#[test]
+fn reading_a_transfer_does_not_allocate() {
+    let mut pairs = 0;
+    assert_eq!(allocations(|| pairs = read_transfer(TRANSFER)), 0);
+    assert_eq!(pairs, 5);
+    assert_eq!(allocations(|| drop(black_box(vec![1u8]))), 1, "the counter counts");
+}
+
+/// A hub with an attached reader that has granted credit.
+fn hub_with_reader() -> (AmqpConnection, LinkId) {
+    let mut hub = AmqpConnection::hub(Arc::new(AmqpConfig::default()), Timestamp::ZERO);
+    let input = [
+        &b"AMQP\0\x01\0\0"[..],
+        include_bytes!("../samples/amqp/open.bin"),
+        include_bytes!("../samples/amqp/begin.bin"),
+        include_bytes!("../samples/amqp/attach_partition_receiver.bin"),
+        include_bytes!("../samples/amqp/flow_credit.bin"),
+    ]
+    .concat();
+    let (mut used, mut reader) = (0, None);
+    loop {
+        let (consumed, event) = hub.handle_bytes(&input[used..], Timestamp::ZERO).unwrap();
+        used += consumed;
+        match event {
+            Some(AmqpEvent::LinkRequested { link, .. }) => {
+                let accept =
+                    LinkAccept { credit: 0, max_message_size: u64::MAX, snd_settle_mode: None };
+                hub.accept_link(link, accept);
+                reader = Some(link);
+            }
+            None if consumed == 0 => return (hub, reader.unwrap()),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn sending_an_event_does_not_allocate_once_the_buffers_have_grown() {
+    let (mut hub, link) = hub_with_reader();
+    let (mut head, mut out) = (BytesMut::with_capacity(1024), BytesMut::with_capacity(1 << 17));
+    let mut send = |hub: &mut AmqpConnection, number| {
+        head.clear();
+        let event = EventHead {
+            sequence_number: number,
+            offset: number * 300,
+            enqueued_time_ms: 1_700_000_000_000,
+            annotation_count: 0,
+            annotations: &[],
+        };
+        event.encode(&mut head);
+        hub.send(link, &[&head, &[7; 256]], Outgoing::SETTLED).unwrap();
+    };
+    (0..140).for_each(|number| send(&mut hub, number));
+    hub.poll_transmit(&mut out);
+    out.clear();
+    let counted = allocations(|| {
+        (140..280).for_each(|number| send(&mut hub, number));
+        hub.poll_transmit(&mut out);
+    });
+    assert_eq!(counted, 0);
+}
+
+/// Prints the cost of reading, for `cargo test --release -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement, not a check"]
+fn measure_reading_a_transfer() {
+    const ROUNDS: u32 = 1_000_000;
+    #[expect(clippy::disallowed_methods, reason = "a measurement needs a clock")]
+    let start = std::time::Instant::now();
+    for _ in 0..ROUNDS {
+        black_box(read_transfer(black_box(TRANSFER)));
+    }
+    println!("read transfer: {} ns", start.elapsed().as_nanos() / u128::from(ROUNDS));
+}
+
+/// Prints the cost of sending, for `cargo test --release -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement, not a check"]
+fn measure_sending_an_event() {
+    const ROUNDS: u32 = 10_000;
+    let mut total = core::time::Duration::ZERO;
+    let mut out = BytesMut::with_capacity(1 << 17);
+    let mut head = BytesMut::with_capacity(1024);
+    for _ in 0..ROUNDS {
+        let (mut hub, link) = hub_with_reader();
+        #[expect(clippy::disallowed_methods, reason = "a measurement needs a clock")]
+        let start = std::time::Instant::now();
+        for number in 0..100 {
+            head.clear();
+            let event = EventHead {
+                sequence_number: number,
+                offset: number * 300,
+                enqueued_time_ms: 1_700_000_000_000,
+                annotation_count: 0,
+                annotations: &[],
+            };
+            event.encode(&mut head);
+            hub.send(link, &[&head, &[7; 256]], Outgoing::SETTLED).unwrap();
+        }
+        out.clear();
+        hub.poll_transmit(&mut out);
+        total += start.elapsed();
+    }
+    println!("send event: {} ns", total.as_nanos() / u128::from(ROUNDS) / 100);
+}
