@@ -186,7 +186,7 @@ fn fill(hub: &mut Hub, from: u64, count: u64) -> Vec<Vec<u8>> {
             hub.commit(&ticket);
         }
     }
-    for ticket in last {
+    if let Some(ticket) = last {
         hub.commit(&ticket);
     }
     let tickets = [hub.push(0, P0, &payload(1 << 40)), hub.push(1, P0, &payload(7))];

@@ -11,7 +11,7 @@ use ringhub_core::log::segment::{
     LogShape, SEGMENT_HEADER_BYTES, SegmentHeader, index_file_name, parse_segment_file_name,
     segment_file_name,
 };
-use ringhub_core::log::{FilePosition, LogError, SegmentNumber};
+use ringhub_core::log::{BLOCK_BYTES, FilePosition, LogError, SegmentNumber};
 use tracing::{info, warn};
 
 use super::segment_file::{IoMode, SegmentFile};
@@ -65,6 +65,9 @@ pub(super) fn shape(config: &PartitionsConfig, executor: ExecutorId) -> LogShape
 }
 
 /// Tries direct IO on a file of the directory: tmpfs turns it off in silence, other filesystems refuse the open.
+///
+/// The file has a block of data on disk before glommio first sees it: on an empty one, glommio takes the device for one
+/// that can be polled, whatever it is, and every later read of the process fails.
 async fn detect(dir: &Path) -> Result<IoMode, StartError> {
     let is_tmpfs =
         rustix::fs::statfs(dir).map_err(|e| StartError::io(dir, e))?.f_type == libc::TMPFS_MAGIC;
@@ -72,7 +75,8 @@ async fn detect(dir: &Path) -> Result<IoMode, StartError> {
     let reason = if is_tmpfs {
         "the directory is in memory and survives no restart of the machine".to_owned()
     } else {
-        match SegmentFile::create(&probe, IoMode::Direct).await {
+        write_probe(&probe).map_err(|e| StartError::io(&probe, e))?;
+        match SegmentFile::open(&probe, IoMode::Direct).await {
             Ok(file) => {
                 file.close().await.map_err(|e| StartError::io(&probe, e))?;
                 return Ok(IoMode::Direct);
@@ -82,6 +86,12 @@ async fn detect(dir: &Path) -> Result<IoMode, StartError> {
     };
     warn!(dir = %dir.display(), reason, "no direct IO: the log goes through the page cache");
     Ok(IoMode::Buffered)
+}
+
+fn write_probe(path: &Path) -> io::Result<()> {
+    let mut file = std::fs::File::create(path)?;
+    io::Write::write_all(&mut file, &[1; 2 * BLOCK_BYTES])?;
+    file.sync_all()
 }
 
 struct Opener {
