@@ -100,11 +100,9 @@ pub(super) async fn run(seed: Seed) {
     });
     let background =
         proxy.create_task_queue(Shares::Static(50), Latency::NotImportant, "background");
-    let ingest = proxy.create_task_queue(
-        Shares::Static(1000),
-        Latency::Matters(Duration::from_millis(1)),
-        "ingest",
-    );
+    // `Latency::Matters` would move ingest to a second io_uring, whose completions glommio 0.9 now and then leaves
+    // unseen until something else wakes the thread: a commit then hangs.
+    let ingest = proxy.create_task_queue(Shares::Static(1000), Latency::NotImportant, "ingest");
     let spawned = [
         glommio::spawn_local_into(prepare_segments(Rc::clone(&executor)), background),
         glommio::spawn_local_into(drop_expired(Rc::clone(&executor)), background),
