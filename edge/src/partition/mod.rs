@@ -1,10 +1,37 @@
 //! PARTITION: one pinned glommio thread per executor, owning one commit log and the partitions assigned to it.
+//!
+//! Shards push records into rings and ask questions over channels; executors commit the records, store how far each
+//! ring is on disk, and answer through the mailboxes of the shards. Nothing is acknowledged, and no reader sees
+//! anything, before the sync of its commit and of all before it has returned.
 
+mod appender;
+mod batch;
+mod catch_up;
+mod committing;
+mod config;
+mod error;
+mod executor;
+mod handle;
+mod open;
+mod pipeline;
+mod prepare;
+mod readers;
 mod request;
+mod retention;
+mod segment_file;
+mod status;
+mod tail;
 
+pub use config::PartitionsConfig;
+pub use error::StartError;
+pub use handle::{PartitionsHandle, start};
+pub use open::Recovery;
+pub use pipeline::ShardPipeline;
 pub use ringhub_core::position::Ticket;
-
+pub use ringhub_core::ring::RingFull;
 pub use request::{
     PartitionDescription, PartitionReply, PartitionRequest, ReadRefused, ReaderId, ReplyBody,
     RequestBody,
 };
+pub use segment_file::IoMode;
+pub use status::LogState;

@@ -1,0 +1,274 @@
+//! What is at the end of the log: stamps given out, commits in flight, what is durable.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
+
+use ringhub_core::id::PartitionId;
+use ringhub_core::log::commit::{Chunk, CommitHead, CommitPlace, commit_len, header_len, seal};
+use ringhub_core::log::index::{SegmentIndex, SegmentSummary};
+use ringhub_core::log::record::stamp;
+use ringhub_core::log::segment::{LogShape, SegmentHeader};
+use ringhub_core::log::{
+    BLOCK_BYTES, Chain, CommitNumber, FilePosition, LogId, PartitionState, SegmentNumber,
+};
+use ringhub_core::position::{EnqueuedTime, RingPosition};
+use ringhub_core::ring::Consumer;
+use ringhub_core::time::UnixMillis;
+
+use super::batch::Batch;
+use super::open::Sealed;
+use super::segment_file::{SegmentFile, SharedBuffer};
+
+/// The segment that is written.
+pub(super) struct Active {
+    pub(super) file: Rc<SegmentFile>,
+    pub(super) header: SegmentHeader,
+    /// Covers durable commits only.
+    pub(super) summary: SegmentSummary,
+    pub(super) zeroed: Rc<Cell<u64>>,
+    write_end: FilePosition,
+}
+
+/// A commit whose sync has not been reported in order yet.
+struct InFlight {
+    head: CommitHead,
+    buffer: SharedBuffer,
+    rings: Vec<Option<RingPosition>>,
+    ends: Vec<PartitionState>,
+    outcome: Option<io::Result<()>>,
+}
+
+/// A commit that is durable, and so are all before it.
+pub(super) struct Durable {
+    pub(super) head: CommitHead,
+    pub(super) buffer: SharedBuffer,
+    pub(super) rings: Vec<Option<RingPosition>>,
+}
+
+/// A built commit, to be written.
+pub(super) struct Built {
+    pub(super) number: CommitNumber,
+    pub(super) file: Rc<SegmentFile>,
+    pub(super) buffer: SharedBuffer,
+    pub(super) at: FilePosition,
+}
+
+/// State at the end of one log.
+pub(super) struct Appender {
+    log: LogId,
+    shape: LogShape,
+    next_commit: CommitNumber,
+    next_chain: Chain,
+    next_segment: SegmentNumber,
+    /// With every stamp given out.
+    stamped: Vec<PartitionState>,
+    /// With durable events only: what readers may know.
+    committed: Vec<PartitionState>,
+    pub(super) sealed: VecDeque<Sealed>,
+    pub(super) active: Option<Active>,
+    in_flight: VecDeque<InFlight>,
+}
+
+impl Appender {
+    pub(super) fn new(
+        shape: LogShape,
+        partitions: &[PartitionId],
+        sealed: VecDeque<Sealed>,
+    ) -> Self {
+        let last = sealed.back().map(|last| &last.summary);
+        let ends = last.map_or_else(
+            || partitions.iter().copied().map(PartitionState::new).collect(),
+            |last| last.ends.clone(),
+        );
+        Self {
+            log: last.map_or_else(random_log_id, |last| last.log),
+            shape,
+            next_commit: last.map_or(CommitNumber(0), |last| last.next_commit),
+            next_chain: last.map_or(Chain(0), |last| last.next_chain),
+            next_segment: SegmentNumber(last.map_or(0, |last| last.segment.0 + 1)),
+            stamped: ends.clone(),
+            committed: ends,
+            sealed,
+            active: None,
+            in_flight: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn in_flight_len(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// What readers may know of the partition at `place`.
+    pub(super) fn committed(&self, place: usize) -> &PartitionState {
+        &self.committed[place]
+    }
+
+    /// Where the partition at `place` begins: what the oldest segment began with.
+    pub(super) fn oldest(&self, place: usize) -> &PartitionState {
+        let sealed = self.sealed.front().map(|sealed| &sealed.header);
+        let header = sealed.or(self.active.as_ref().map(|active| &active.header));
+        header.map_or(&self.committed[place], |header| &header.bases[place])
+    }
+
+    /// The header of the next segment. Everything before it is durable: nothing is in flight.
+    pub(super) fn next_header(&self, now: UnixMillis) -> SegmentHeader {
+        assert!(self.in_flight.is_empty(), "a segment begins after all commits before it");
+        SegmentHeader {
+            log: self.log,
+            shape: self.shape,
+            segment: self.next_segment,
+            block: BLOCK_BYTES as u32,
+            first_commit: self.next_commit,
+            chain: self.next_chain,
+            created: now,
+            bases: self.committed.clone(),
+        }
+    }
+
+    /// Goes on in a segment whose header is on disk.
+    pub(super) fn begin_segment(
+        &mut self,
+        header: SegmentHeader,
+        file: Rc<SegmentFile>,
+        zeroed: Rc<Cell<u64>>,
+    ) {
+        let data_start = header.data_start();
+        let summary = SegmentSummary {
+            log: header.log,
+            segment: header.segment,
+            ends: header.bases.clone(),
+            next_commit: header.first_commit,
+            next_chain: header.chain,
+            data_end: data_start,
+            newest: EnqueuedTime(header.created),
+            index: SegmentIndex::default(),
+        };
+        self.next_segment.0 += 1;
+        self.active = Some(Active { file, header, summary, zeroed, write_end: data_start });
+    }
+
+    /// Takes the active segment away from writing.
+    pub(super) fn end_segment(&mut self) -> Option<(Sealed, Rc<SegmentFile>)> {
+        let active = self.active.take()?;
+        let sealed = Sealed { header: active.header, summary: active.summary };
+        self.sealed.push_back(sealed.clone());
+        Some((sealed, active.file))
+    }
+
+    /// Where the active segment would end after a commit of `batch`; `None` without a segment.
+    pub(super) fn end_after(&self, batch: &Batch) -> Option<u64> {
+        let active = self.active.as_ref()?;
+        Some(active.write_end.0 + batch_commit_len(batch) as u64)
+    }
+
+    /// Copies the batch into a commit at the end of the active segment, stamping every record. `None` without a segment.
+    pub(super) fn build(
+        &mut self,
+        batch: &Batch,
+        rings: &[Consumer],
+        now: UnixMillis,
+    ) -> Option<Built> {
+        let durable_before = self.durable_before();
+        let active = self.active.as_mut()?;
+        let mut buffer = active.file.allocate(batch_commit_len(batch));
+        let place = CommitPlace {
+            log: self.log,
+            segment: active.header.segment,
+            number: self.next_commit,
+            chain: self.next_chain,
+            durable_before,
+        };
+        let executor_count = usize::from(self.shape.executor_count);
+        let mut chunks = Vec::new();
+        let mut at = header_len(chunk_count(batch));
+        for (partition, waiting) in batch.partitions.iter().enumerate() {
+            if waiting.is_empty() {
+                continue;
+            }
+            let state = &mut self.stamped[partition / executor_count];
+            let start = at;
+            let before = *state;
+            for waiting in waiting {
+                let record = rings[waiting.ring].record(waiting.record);
+                let target = &mut buffer.bytes_mut()[at..at + record.len()];
+                target.copy_from_slice(record);
+                stamp(target, state.append(record.len(), now)).expect("gather parsed the record");
+                at += record.len();
+            }
+            chunks.push(Chunk {
+                partition: before.partition,
+                record_count: u32::try_from(waiting.len()).expect("a commit is small"),
+                position: 0,
+                len: u32::try_from(at - start).expect("a commit is small"),
+                first_offset: before.next_offset,
+                first_sequence_number: before.next_sequence_number,
+                first_enqueued: state.last.map_or(EnqueuedTime(now), |last| last.enqueued_time),
+                last_enqueued: state.last.map_or(EnqueuedTime(now), |last| last.enqueued_time),
+                checksum: 0,
+            });
+        }
+        let next_chain = seal(buffer.bytes_mut(), &place, &mut chunks);
+        let len = buffer.bytes().len();
+        let (file, at, buffer) = (Rc::clone(&active.file), active.write_end, buffer.share());
+        active.write_end.0 += len as u64;
+        self.next_commit.0 += 1;
+        self.next_chain = next_chain;
+        self.in_flight.push_back(InFlight {
+            head: CommitHead { place, len, chunks, next_chain },
+            buffer: buffer.clone(),
+            rings: batch.upto.clone(),
+            ends: self.stamped.clone(),
+            outcome: None,
+        });
+        Some(Built { number: place.number, file, buffer, at })
+    }
+
+    /// All commits below this are durable.
+    fn durable_before(&self) -> CommitNumber {
+        self.in_flight.front().map_or(self.next_commit, |first| first.head.place.number)
+    }
+
+    /// Notes how the sync of a commit ended.
+    pub(super) fn synced(&mut self, number: CommitNumber, outcome: io::Result<()>) {
+        let commit = self.in_flight.iter_mut().find(|commit| commit.head.place.number == number);
+        if let Some(commit) = commit {
+            commit.outcome = Some(outcome);
+        }
+    }
+
+    /// The next commit in order whose sync has ended. Once one has failed, none after it is durable.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub(super) fn poll_durable(&mut self) -> io::Result<Option<Durable>> {
+        match self.in_flight.front().map(|first| first.outcome.as_ref()) {
+            None | Some(None) => return Ok(None),
+            Some(Some(Err(error))) => return Err(io::Error::new(error.kind(), error.to_string())),
+            Some(Some(Ok(()))) => {}
+        }
+        let Some(commit) = self.in_flight.pop_front() else { return Ok(None) };
+        if let Some(active) = &mut self.active {
+            active.summary.ends.clone_from(&commit.ends);
+            active.summary.append(&commit.head);
+        }
+        self.committed = commit.ends;
+        Ok(Some(Durable { head: commit.head, buffer: commit.buffer, rings: commit.rings }))
+    }
+}
+
+fn chunk_count(batch: &Batch) -> usize {
+    batch.partitions.iter().filter(|waiting| !waiting.is_empty()).count()
+}
+
+fn batch_commit_len(batch: &Batch) -> usize {
+    commit_len(chunk_count(batch), batch.bytes, BLOCK_BYTES)
+}
+
+/// A fresh name; foreign or stale commits must not carry it by chance.
+fn random_log_id() -> LogId {
+    let mut id = [0; 16];
+    aws_lc_rs::rand::fill(&mut id).expect("the kernel gives random bytes");
+    LogId(id)
+}

@@ -1,0 +1,147 @@
+//! The way of a batch to the disk, and what happens once it is there.
+
+use std::io;
+use std::rc::Rc;
+
+use tracing::info;
+
+use super::appender::{Built, Durable};
+use super::batch::Batch;
+use super::executor::{Executor, wall_clock};
+use super::open::{place_of, sync_dir, write_index};
+use super::readers;
+use super::status::LogState;
+use ringhub_core::log::FilePosition;
+use ringhub_core::log::segment::{SEGMENT_HEADER_BYTES, segment_file_name};
+
+impl Executor {
+    /// Builds a commit of `batch`, starts its write and gives the room in the rings back.
+    pub(super) async fn commit(self: &Rc<Self>, batch: &mut Batch) -> io::Result<()> {
+        if !self.make_room(batch).await? {
+            return Ok(());
+        }
+        let built = {
+            let mut rings = self.rings.borrow_mut();
+            let built = self.appender.borrow_mut().build(batch, &rings, wall_clock());
+            for (ring, upto) in rings.iter_mut().zip(&batch.upto) {
+                if let Some(upto) = upto {
+                    ring.release(*upto);
+                }
+            }
+            built.ok_or_else(|| io::Error::other("no segment is open"))?
+        };
+        batch.clear();
+        glommio::spawn_local(write_and_sync(Rc::clone(self), built)).detach();
+        Ok(())
+    }
+
+    /// Makes sure that the active segment has zeros where the commit goes. False if the log failed meanwhile.
+    async fn make_room(&self, batch: &Batch) -> io::Result<bool> {
+        loop {
+            if self.status.state() == LogState::Failed {
+                return Ok(false);
+            }
+            if self.status.state() == LogState::DiskFull && self.status.is_stopping() {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            let (end, zeroed) = {
+                let appender = self.appender.borrow();
+                let zeroed = appender.active.as_ref().map_or(0, |active| active.zeroed.get());
+                (appender.end_after(batch), zeroed)
+            };
+            match end {
+                Some(end) if end <= zeroed => return Ok(true),
+                Some(end) if end <= self.config.segment_bytes => self.sleep(None).await,
+                _ => self.switch_segment().await?,
+            }
+        }
+    }
+
+    /// Seals the active segment and begins the next once all commits are durable and its file is prepared.
+    async fn switch_segment(&self) -> io::Result<()> {
+        while self.appender.borrow().in_flight_len() > 0 {
+            if self.status.state() == LogState::Failed {
+                return Ok(());
+            }
+            self.sleep(None).await;
+        }
+        let prepared = self.prepared.borrow_mut().take();
+        let Some(prepared) = prepared else {
+            self.sleep(None).await;
+            return Ok(());
+        };
+        self.seal_active().await?;
+        let header = self.appender.borrow().next_header(wall_clock());
+        let mut buffer = prepared.file.allocate(SEGMENT_HEADER_BYTES);
+        header.encode(buffer.bytes_mut());
+        prepared.file.write(buffer.share(), FilePosition(0)).await?;
+        prepared.file.sync().await?;
+        let (dir, from) = (self.dir.clone(), prepared.path);
+        let name = segment_file_name(header.segment);
+        let renamed = glommio::executor().spawn_blocking(move || {
+            std::fs::rename(&from, dir.join(name))?;
+            sync_dir(&dir)
+        });
+        renamed.await?;
+        info!(segment = header.segment.0, "segment begun");
+        self.appender.borrow_mut().begin_segment(header, prepared.file, prepared.zeroed);
+        let _ = self.take_prepared.try_send(());
+        Ok(())
+    }
+
+    /// Ends the active segment, if there is one, and writes its index. Nothing is in flight.
+    pub(super) async fn seal_active(&self) -> io::Result<()> {
+        let ended = self.appender.borrow_mut().end_segment();
+        let Some((sealed, file)) = ended else { return Ok(()) };
+        if self.status.is_stopping() {
+            // The next start begins a new segment: the zeros behind the data are of no more use.
+            file.truncate(sealed.summary.data_end).await?;
+            file.sync().await?;
+        }
+        let dir = self.dir.clone();
+        glommio::executor().spawn_blocking(move || write_index(&dir, &sealed.summary)).await
+    }
+
+    /// Reports every commit that has become durable, in order.
+    fn on_synced(self: &Rc<Self>) {
+        loop {
+            let durable = self.appender.borrow_mut().poll_durable();
+            match durable {
+                Ok(Some(durable)) => self.on_durable(&durable),
+                Ok(None) => break,
+                Err(error) => {
+                    if self.status.state() != LogState::Failed {
+                        self.fail(format!("a commit could not be written: {error}"));
+                    }
+                    break;
+                }
+            }
+        }
+        self.status.wake();
+    }
+
+    /// Acknowledgements first, then the tail and whoever waits for it.
+    fn on_durable(self: &Rc<Self>, durable: &Durable) {
+        for (ring, upto) in self.rings.borrow_mut().iter_mut().zip(&durable.rings) {
+            if let Some(upto) = upto {
+                ring.set_committed(*upto);
+            }
+        }
+        self.ring_doorbells();
+        for chunk in &durable.head.chunks {
+            let place = place_of(chunk.partition, &self.config);
+            let records = &durable.buffer.bytes()[chunk.range()];
+            self.tail.borrow_mut().push(place, chunk, records);
+            readers::serve_parked(self, chunk.partition);
+        }
+    }
+}
+
+async fn write_and_sync(executor: Rc<Executor>, built: Built) {
+    let outcome = match built.file.write(built.buffer, built.at).await {
+        Ok(()) => built.file.sync().await,
+        Err(error) => Err(error),
+    };
+    executor.appender.borrow_mut().synced(built.number, outcome);
+    executor.on_synced();
+}

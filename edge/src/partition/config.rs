@@ -1,0 +1,122 @@
+//! What an operator may choose about the log.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ringhub_core::id::{ExecutorId, HubId, PartitionId};
+use ringhub_core::limits::{COMMIT_BYTES_MAX, PARTITIONS_MAX, RECORD_BYTES_MAX, RING_BYTES_MIN};
+use ringhub_core::log::segment::SEGMENT_HEADER_BYTES;
+
+use super::StartError;
+
+/// The partitions of one hub and how they are kept.
+///
+/// The first four decide what is where on disk and are checked against it at start; the others only tune.
+#[derive(Clone, Debug)]
+pub struct PartitionsConfig {
+    /// Hub that the partitions belong to.
+    pub hub: HubId,
+    /// Directory of the whole process; the logs are in `hub/<hub>/log/<executor>` below it.
+    pub data_dir: PathBuf,
+    /// Number of partitions, 1 to 128; fixed when the hub is made.
+    pub partition_count: u16,
+    /// Number of executor threads, each with its own log; partition `p` is on executor `p` modulo this.
+    pub executor_count: u16,
+    /// CPU of each executor; empty leaves all of them to the scheduler.
+    pub cores: Vec<usize>,
+    /// Capacity of each ring in bytes, a power of two; one ring per shard and executor.
+    pub ring_bytes: usize,
+    /// Length of a segment file in bytes. Retention and disk use go in steps of it.
+    pub segment_bytes: u64,
+    /// A commit starts once this many bytes wait (the N of the commit rule). More raises throughput until the disk is
+    /// at its bandwidth; less lowers the time a large burst waits.
+    pub commit_bytes: usize,
+    /// A commit starts once the first waiting record is this old (the T of the commit rule). A lone message waits this
+    /// long for company before its sync starts; each halving about doubles the syncs of a hub with little traffic.
+    pub commit_delay: Duration,
+    /// Commits whose sync may be under way at once. Four keep a disk busy that serves syncs in parallel.
+    pub commits_in_flight_max: usize,
+    /// Memory for the newest events of all partitions of an executor, from which readers are served.
+    pub tail_bytes: usize,
+    /// How long events are kept at least.
+    pub retention: Duration,
+    /// How often expired segments are looked for.
+    pub retention_interval: Duration,
+}
+
+impl PartitionsConfig {
+    /// The defaults: one executor, 4 MiB rings, 64 MiB segments, commits of 256 KiB or 250 µs, four in flight, 32 MiB of
+    /// tail, one day.
+    #[must_use]
+    pub fn new(hub: HubId, data_dir: PathBuf, partition_count: u16) -> Self {
+        Self {
+            hub,
+            data_dir,
+            partition_count,
+            executor_count: 1,
+            cores: Vec::new(),
+            ring_bytes: 2 * RING_BYTES_MIN,
+            segment_bytes: 64 * 1024 * 1024,
+            commit_bytes: 256 * 1024,
+            commit_delay: Duration::from_micros(250),
+            commits_in_flight_max: 4,
+            tail_bytes: 32 * 1024 * 1024,
+            retention: Duration::from_secs(24 * 3600),
+            retention_interval: Duration::from_secs(60),
+        }
+    }
+
+    /// Smallest segment that takes the largest commit of this configuration.
+    fn segment_bytes_min(&self) -> u64 {
+        (2 * SEGMENT_HEADER_BYTES + self.commit_bytes + 2 * RECORD_BYTES_MAX) as u64
+    }
+
+    pub(super) fn check(&self) -> Result<(), StartError> {
+        let rules: [(bool, &'static str); 7] = [
+            (
+                (1..=PARTITIONS_MAX).contains(&usize::from(self.partition_count)),
+                "a hub has 1 to 128 partitions",
+            ),
+            (
+                (1..=self.partition_count).contains(&self.executor_count),
+                "there is at least one executor and at most one per partition",
+            ),
+            (
+                self.cores.is_empty() || self.cores.len() == usize::from(self.executor_count),
+                "cores names one CPU per executor, or none at all",
+            ),
+            (
+                self.ring_bytes.is_power_of_two() && self.ring_bytes >= RING_BYTES_MIN,
+                "ring_bytes is a power of two of at least 2 MiB",
+            ),
+            (
+                self.commit_bytes >= 4096 && self.commit_bytes <= COMMIT_BYTES_MAX / 2,
+                "commit_bytes is 4 KiB to 8 MiB",
+            ),
+            ((1..=16).contains(&self.commits_in_flight_max), "commits_in_flight_max is 1 to 16"),
+            (
+                self.segment_bytes >= self.segment_bytes_min()
+                    && self.segment_bytes.is_multiple_of(4096),
+                "segment_bytes is a multiple of 4096 with room for a commit and two records",
+            ),
+        ];
+        match rules.iter().find(|(holds, _)| !holds) {
+            Some((_, rule)) => Err(StartError::Config(rule)),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn executor_of(&self, partition: PartitionId) -> ExecutorId {
+        ExecutorId(partition.0 % self.executor_count)
+    }
+
+    pub(super) fn partitions_of(&self, executor: ExecutorId) -> Vec<PartitionId> {
+        let all = (0..self.partition_count).map(PartitionId);
+        all.filter(|partition| self.executor_of(*partition) == executor).collect()
+    }
+
+    pub(super) fn log_dir(&self, executor: ExecutorId) -> PathBuf {
+        let hub = self.hub.0.to_string();
+        self.data_dir.join("hub").join(hub).join("log").join(executor.0.to_string())
+    }
+}

@@ -1,0 +1,202 @@
+//! One thread with one commit log: takes records from the rings, commits them, tells everybody.
+//!
+//! ```text
+//!  rings ─▶ gather ─▶ batch ─▶ build ─▶ write + sync ─▶ in order: positions, doorbells, tail, parked readers
+//!                      └ N bytes or T ┘ └ few in flight ┘
+//! ```
+//!
+//! All state is on this thread; `RefCell`s are never borrowed across an await. Ingest has most of the shares, reading
+//! old segments and preparing new ones the rest.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use glommio::{GlommioError, Latency, Shares, TaskQueueHandle};
+use ringhub_core::id::ExecutorId;
+use ringhub_core::ring::Consumer;
+use ringhub_core::time::UnixMillis;
+use tracing::error;
+
+use super::appender::Appender;
+use super::batch::Batch;
+use super::open::{self, Recovery};
+use super::prepare::{Prepared, prepare_segments};
+use super::readers::{Readers, answer_requests};
+use super::retention::drop_expired;
+use super::segment_file::{IoMode, SegmentFile};
+use super::status::{ExecutorStatus, LogState};
+use super::tail::Tail;
+use super::{PartitionRequest, PartitionsConfig, StartError};
+use crate::shard::mailbox::MailboxSender;
+
+/// What the thread of an executor begins with.
+pub(super) struct Seed {
+    pub(super) id: ExecutorId,
+    pub(super) config: Arc<PartitionsConfig>,
+    pub(super) rings: Vec<Consumer>,
+    pub(super) shards: Vec<MailboxSender>,
+    pub(super) status: Arc<ExecutorStatus>,
+    pub(super) woken: flume::Receiver<()>,
+    pub(super) requests: flume::Receiver<PartitionRequest>,
+    pub(super) opened: flume::Sender<Result<Recovery, StartError>>,
+}
+
+/// State of the thread.
+pub(super) struct Executor {
+    pub(super) config: Arc<PartitionsConfig>,
+    pub(super) dir: PathBuf,
+    pub(super) io_mode: IoMode,
+    pub(super) status: Arc<ExecutorStatus>,
+    pub(super) rings: RefCell<Vec<Consumer>>,
+    pub(super) appender: RefCell<Appender>,
+    pub(super) tail: RefCell<Tail>,
+    pub(super) readers: RefCell<Readers>,
+    pub(super) prepared: RefCell<Option<Prepared>>,
+    pub(super) prepared_taken: flume::Receiver<()>,
+    pub(super) take_prepared: flume::Sender<()>,
+    pub(super) shards: Vec<MailboxSender>,
+    pub(super) open_files: RefCell<VecDeque<(u64, Rc<SegmentFile>)>>,
+    pub(super) catch_up_queue: TaskQueueHandle,
+    woken: flume::Receiver<()>,
+}
+
+/// Runs the thread until it is told to stop.
+pub(super) async fn run(seed: Seed) {
+    let (sealed, recovery) = match open::open(&seed.config, seed.id).await {
+        Ok(opened) => opened,
+        Err(error) => {
+            let _ = seed.opened.send(Err(error));
+            return;
+        }
+    };
+    let partitions = seed.config.partitions_of(seed.id);
+    let appender = Appender::new(open::shape(&seed.config, seed.id), &partitions, sealed);
+    let (take_prepared, prepared_taken) = flume::bounded(1);
+    let proxy = glommio::executor();
+    let executor = Rc::new(Executor {
+        dir: seed.config.log_dir(seed.id),
+        io_mode: recovery.io_mode,
+        status: seed.status,
+        rings: RefCell::new(seed.rings),
+        appender: RefCell::new(appender),
+        tail: RefCell::new(Tail::new(partitions.len(), seed.config.tail_bytes)),
+        readers: RefCell::new(Readers::default()),
+        prepared: RefCell::new(None),
+        prepared_taken,
+        take_prepared,
+        shards: seed.shards,
+        open_files: RefCell::new(VecDeque::new()),
+        catch_up_queue: proxy.create_task_queue(
+            Shares::Static(100),
+            Latency::NotImportant,
+            "catch-up",
+        ),
+        woken: seed.woken,
+        config: seed.config,
+    });
+    let background =
+        proxy.create_task_queue(Shares::Static(50), Latency::NotImportant, "background");
+    // `Latency::Matters` would move ingest to a second io_uring, whose completions glommio 0.9 now and then leaves
+    // unseen until something else wakes the thread: a commit then hangs.
+    let ingest = proxy.create_task_queue(Shares::Static(1000), Latency::NotImportant, "ingest");
+    let spawned = [
+        glommio::spawn_local_into(prepare_segments(Rc::clone(&executor)), background),
+        glommio::spawn_local_into(drop_expired(Rc::clone(&executor)), background),
+        Ok(glommio::spawn_local(answer_requests(Rc::clone(&executor), seed.requests))),
+    ];
+    let main = glommio::spawn_local_into(ingest_records(Rc::clone(&executor)), ingest);
+    match (spawned.into_iter().collect::<Result<Vec<_>, _>>(), main) {
+        (Ok(tasks), Ok(main)) => {
+            let _ = seed.opened.send(Ok(recovery));
+            main.await;
+            for task in tasks {
+                task.cancel().await;
+            }
+        }
+        (Err(error), _) | (_, Err(error)) => {
+            let _ = seed.opened.send(Err(StartError::Thread(error.to_string())));
+        }
+    }
+}
+
+/// Moves records from the rings into commits until the hub stops or the log fails.
+async fn ingest_records(executor: Rc<Executor>) {
+    let mut batch = Batch::new(executor.shards.len(), usize::from(executor.config.partition_count));
+    while executor.status.state() != LogState::Failed {
+        let gathered = batch.gather(&mut executor.rings.borrow_mut(), executor.config.commit_bytes);
+        if let Err(damaged) = gathered {
+            executor.fail(format!("a shard pushed what is no record: {damaged}"));
+            break;
+        }
+        let stopping = executor.status.is_stopping();
+        let in_flight = executor.appender.borrow().in_flight_len();
+        if batch.is_empty() {
+            if stopping && in_flight == 0 {
+                break;
+            }
+            executor.sleep_until_published().await;
+        } else if let Some(wait) = batch.wait(&executor.config).filter(|_| !stopping) {
+            glommio::timer::sleep(wait).await;
+        } else if in_flight >= executor.config.commits_in_flight_max {
+            executor.sleep(None).await;
+        } else if let Err(error) = executor.commit(&mut batch).await {
+            executor.fail(format!("the log cannot go on: {error}"));
+        } else {
+            glommio::executor().yield_task_queue_now().await;
+        }
+    }
+    if executor.status.state() != LogState::Failed
+        && let Err(error) = executor.seal_active().await
+    {
+        error!(%error, "the last segment could not be sealed; the next start reads it through");
+    }
+}
+
+impl Executor {
+    /// Waits for a shard's publish, the end of a commit, or room in the segment.
+    async fn sleep_until_published(&self) {
+        self.status.prepare_sleep();
+        let published = self.rings.borrow_mut().iter_mut().any(Consumer::refresh);
+        if !published {
+            self.sleep(None).await;
+        }
+        self.status.awake();
+    }
+
+    /// Waits for a wake-up, `limit` long at most.
+    pub(super) async fn sleep(&self, limit: Option<Duration>) {
+        let woken = async {
+            let _ = self.woken.recv_async().await;
+            Ok::<_, GlommioError<()>>(())
+        };
+        match limit {
+            None => drop(woken.await),
+            Some(limit) => drop(glommio::timer::timeout(limit, woken).await),
+        }
+    }
+
+    /// Stops accepting for good and says so to all shards. Nothing that failed is tried again: after a failed sync the
+    /// kernel may have dropped what it could not write.
+    pub(super) fn fail(&self, reason: String) {
+        error!(dir = %self.dir.display(), reason, "the log has failed; restart the hub to recover it");
+        self.status.fail(reason);
+        self.ring_doorbells();
+        self.status.wake();
+    }
+
+    pub(super) fn ring_doorbells(&self) {
+        for shard in &self.shards {
+            shard.doorbell().ring();
+        }
+    }
+}
+
+/// The wall clock, for stamps and retention.
+pub(super) fn wall_clock() -> UnixMillis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixMillis::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,296 @@
+//! Opens the directory of a log: recovers what is there, cuts a torn tail, refuses what would lose data.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use ringhub_core::id::{ExecutorId, PartitionId};
+use ringhub_core::log::index::SegmentSummary;
+use ringhub_core::log::recovery::{ScanStep, Scanned, SegmentScan, Tail, check_continues};
+use ringhub_core::log::segment::{
+    LogShape, SEGMENT_HEADER_BYTES, SegmentHeader, index_file_name, parse_segment_file_name,
+    segment_file_name,
+};
+use ringhub_core::log::{BLOCK_BYTES, FilePosition, LogError, SegmentNumber};
+use tracing::{info, warn};
+
+use super::segment_file::{IoMode, SegmentFile};
+use super::{PartitionsConfig, StartError};
+
+/// Name of the file that becomes the next segment.
+pub(super) const PREPARED_FILE_NAME: &str = "next.prepared";
+
+/// What an executor found in its directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovery {
+    /// The executor.
+    pub executor: ExecutorId,
+    /// How its files are read and written.
+    pub io_mode: IoMode,
+    /// Segments with events.
+    pub segments: usize,
+    /// Segments whose index was missing or damaged, so that they were read through.
+    pub scanned: usize,
+    /// Whole commits that were never acknowledged and were cut off with a torn one; `None` after a clean stop.
+    pub torn: Option<usize>,
+    /// Events ever taken in, over all partitions.
+    pub events: u64,
+}
+
+/// A segment that is not written any more.
+#[derive(Clone, Debug)]
+pub(super) struct Sealed {
+    pub(super) header: SegmentHeader,
+    pub(super) summary: SegmentSummary,
+}
+
+/// Recovers the log of `executor`.
+pub(super) async fn open(
+    config: &PartitionsConfig,
+    executor: ExecutorId,
+) -> Result<(VecDeque<Sealed>, Recovery), StartError> {
+    let dir = config.log_dir(executor);
+    std::fs::create_dir_all(&dir).map_err(|e| StartError::io(&dir, e))?;
+    let opener = Opener { io_mode: detect(&dir).await?, dir, shape: shape(config, executor) };
+    opener.recover(executor).await
+}
+
+pub(super) fn shape(config: &PartitionsConfig, executor: ExecutorId) -> LogShape {
+    LogShape {
+        hub: config.hub,
+        executor,
+        executor_count: config.executor_count,
+        partition_count: config.partition_count,
+    }
+}
+
+/// Tries direct IO on a file of the directory: tmpfs turns it off in silence, other filesystems refuse the open.
+///
+/// The file has a block of data on disk before glommio first sees it: on an empty one, glommio takes the device for one
+/// that can be polled, whatever it is, and every later read of the process fails.
+async fn detect(dir: &Path) -> Result<IoMode, StartError> {
+    let is_tmpfs =
+        rustix::fs::statfs(dir).map_err(|e| StartError::io(dir, e))?.f_type == libc::TMPFS_MAGIC;
+    let probe = dir.join(PREPARED_FILE_NAME);
+    let reason = if is_tmpfs {
+        "the directory is in memory and survives no restart of the machine".to_owned()
+    } else {
+        write_probe(&probe).map_err(|e| StartError::io(&probe, e))?;
+        match SegmentFile::open(&probe, IoMode::Direct).await {
+            Ok(file) => {
+                file.close().await.map_err(|e| StartError::io(&probe, e))?;
+                return Ok(IoMode::Direct);
+            }
+            Err(error) => error.to_string(),
+        }
+    };
+    warn!(dir = %dir.display(), reason, "no direct IO: the log goes through the page cache");
+    Ok(IoMode::Buffered)
+}
+
+fn write_probe(path: &Path) -> io::Result<()> {
+    let mut file = std::fs::File::create(path)?;
+    io::Write::write_all(&mut file, &[1; 2 * BLOCK_BYTES])?;
+    file.sync_all()
+}
+
+struct Opener {
+    dir: PathBuf,
+    io_mode: IoMode,
+    shape: LogShape,
+}
+
+impl Opener {
+    async fn recover(
+        &self,
+        executor: ExecutorId,
+    ) -> Result<(VecDeque<Sealed>, Recovery), StartError> {
+        let numbers = self.list()?;
+        let mut sealed: VecDeque<Sealed> = VecDeque::new();
+        let mut recovery = Recovery {
+            executor,
+            io_mode: self.io_mode,
+            segments: 0,
+            scanned: 0,
+            torn: None,
+            events: 0,
+        };
+        for (place, &number) in numbers.iter().enumerate() {
+            let is_last = place + 1 == numbers.len();
+            let segment = self.recover_segment(number, is_last, &mut recovery).await?;
+            if let Some(before) = sealed.back() {
+                let checked = check_continues(&before.summary, &segment.header);
+                checked.map_err(|source| self.log_error(number, source))?;
+            }
+            sealed.push_back(segment);
+        }
+        self.drop_empty_last(&mut sealed)?;
+        recovery.segments = sealed.len();
+        let ends = sealed.back().map(|last| &last.summary.ends);
+        recovery.events = ends.into_iter().flatten().map(|end| end.next_sequence_number.0).sum();
+        info!(?recovery, "log opened");
+        Ok((sealed, recovery))
+    }
+
+    fn list(&self) -> Result<Vec<SegmentNumber>, StartError> {
+        let entries = std::fs::read_dir(&self.dir).map_err(|e| StartError::io(&self.dir, e))?;
+        let mut numbers = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|e| StartError::io(&self.dir, e))?;
+            numbers.extend(entry.file_name().to_str().and_then(parse_segment_file_name));
+        }
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    async fn recover_segment(
+        &self,
+        number: SegmentNumber,
+        is_last: bool,
+        recovery: &mut Recovery,
+    ) -> Result<Sealed, StartError> {
+        let path = self.dir.join(segment_file_name(number));
+        let io = |e: io::Error| StartError::io(&path, e);
+        let file = SegmentFile::open(&path, self.io_mode).await.map_err(io)?;
+        let header = self.read_header(number, &file).await?;
+        if let Some(summary) = self.read_index(&header) {
+            file.close().await.map_err(io)?;
+            return Ok(Sealed { header, summary });
+        }
+        let scanned = self.scan(&header, &file).await?;
+        recovery.scanned += 1;
+        self.report_tail(number, &scanned, is_last, recovery);
+        if is_last {
+            // What was cut must not come back when the next segment's file is lost.
+            file.truncate(scanned.summary.data_end).await.map_err(io)?;
+            file.sync().await.map_err(io)?;
+        }
+        file.close().await.map_err(io)?;
+        write_index(&self.dir, &scanned.summary).map_err(io)?;
+        Ok(Sealed { header, summary: scanned.summary })
+    }
+
+    async fn read_header(
+        &self,
+        number: SegmentNumber,
+        file: &SegmentFile,
+    ) -> Result<SegmentHeader, StartError> {
+        let path = self.dir.join(segment_file_name(number));
+        let bytes = file.read(FilePosition(0), SEGMENT_HEADER_BYTES).await;
+        let bytes = bytes.map_err(|e| StartError::io(&path, e))?;
+        let header =
+            SegmentHeader::decode(&bytes).map_err(|source| self.log_error(number, source))?;
+        if header.segment != number {
+            return Err(self.log_error(number, LogError::Foreign("another place in the log")));
+        }
+        if header.shape != self.shape {
+            return Err(StartError::Shape {
+                path,
+                found_hub: header.shape.hub.0,
+                found_executors: header.shape.executor_count,
+                found_partitions: header.shape.partition_count,
+            });
+        }
+        Ok(header)
+    }
+
+    /// The summary beside the segment, if there is a good one.
+    fn read_index(&self, header: &SegmentHeader) -> Option<SegmentSummary> {
+        let path = self.dir.join(index_file_name(header.segment));
+        let bytes = std::fs::read(&path).ok()?;
+        match SegmentSummary::decode(&bytes) {
+            Ok(summary) if summary.log == header.log && summary.segment == header.segment => {
+                Some(summary)
+            }
+            Ok(_) => None,
+            Err(error) => {
+                warn!(path = %path.display(), %error, "index is made anew from its segment");
+                None
+            }
+        }
+    }
+
+    async fn scan(
+        &self,
+        header: &SegmentHeader,
+        file: &SegmentFile,
+    ) -> Result<Scanned, StartError> {
+        let path = self.dir.join(segment_file_name(header.segment));
+        let mut scan = SegmentScan::new(header.clone());
+        let mut step = scan.start();
+        loop {
+            match step {
+                ScanStep::Done(scanned) => return Ok(*scanned),
+                ScanStep::Read { position, len } => {
+                    let bytes = file.read(position, len).await;
+                    let bytes = bytes.map_err(|e| StartError::io(&path, e))?;
+                    let next = scan.feed(&bytes);
+                    step = next.map_err(|source| self.log_error(header.segment, source))?;
+                }
+            }
+        }
+    }
+
+    fn report_tail(
+        &self,
+        number: SegmentNumber,
+        scanned: &Scanned,
+        is_last: bool,
+        recovery: &mut Recovery,
+    ) {
+        if let (Tail::Torn { commit, whole_commits }, true) = (scanned.tail, is_last) {
+            recovery.torn = Some(whole_commits);
+            warn!(
+                segment = number.0,
+                commit = commit.0,
+                at = scanned.summary.data_end.0,
+                whole_commits,
+                "cut commits that were under way at a crash; none of them was acknowledged"
+            );
+        }
+    }
+
+    /// A segment that never got a commit gives its number to the next.
+    fn drop_empty_last(&self, sealed: &mut VecDeque<Sealed>) -> Result<(), StartError> {
+        let is_empty = |last: &Sealed| last.summary.next_commit == last.header.first_commit;
+        // The only segment stays: its bases are all that is known of the partitions.
+        if sealed.len() < 2 || !sealed.back().is_some_and(is_empty) {
+            return Ok(());
+        }
+        let Some(last) = sealed.pop_back() else { return Ok(()) };
+        remove_segment(&self.dir, last.header.segment).map_err(|e| StartError::io(&self.dir, e))
+    }
+
+    fn log_error(&self, number: SegmentNumber, source: LogError) -> StartError {
+        StartError::Log { path: self.dir.join(segment_file_name(number)), source }
+    }
+}
+
+/// Writes the index of a sealed segment. Losing it costs a scan at the next start and nothing else.
+pub(super) fn write_index(dir: &Path, summary: &SegmentSummary) -> io::Result<()> {
+    let path = dir.join(index_file_name(summary.segment));
+    let mut file = std::fs::File::create(path)?;
+    io::Write::write_all(&mut file, &summary.encode())?;
+    file.sync_all()
+}
+
+/// Removes the files of a segment, the index first: an index without segment would be left for ever.
+pub(super) fn remove_segment(dir: &Path, segment: SegmentNumber) -> io::Result<()> {
+    let index = std::fs::remove_file(dir.join(index_file_name(segment)));
+    if let Err(error) = index
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        return Err(error);
+    }
+    std::fs::remove_file(dir.join(segment_file_name(segment)))
+}
+
+/// Makes the names in a directory durable.
+pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
+    std::fs::File::open(dir)?.sync_all()
+}
+
+/// Place of a partition among those of its executor.
+pub(super) fn place_of(partition: PartitionId, config: &PartitionsConfig) -> usize {
+    usize::from(partition.0 / config.executor_count)
+}

@@ -1,0 +1,100 @@
+//! The shard's end of all its rings.
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use ringhub_core::id::{ExecutorId, PartitionId, ShardId};
+use ringhub_core::position::{Committed, RingPosition};
+use ringhub_core::ring::{CommitWatch, Producer, RingFull};
+
+use super::status::{ExecutorStatus, LogState};
+use super::{PartitionRequest, Ticket};
+
+/// What a shard needs of one executor.
+#[derive(Debug)]
+pub(super) struct ExecutorLink {
+    pub(super) ring: Producer,
+    pub(super) status: Arc<ExecutorStatus>,
+    pub(super) requests: flume::Sender<PartitionRequest>,
+}
+
+/// Pushes records and asks questions for one shard; moves to the shard's thread and stays there.
+#[derive(Debug)]
+pub struct ShardPipeline {
+    pub(super) shard: ShardId,
+    pub(super) executors: Vec<ExecutorLink>,
+    /// Of every shard, so that a ticket that comes with a takeover can be awaited.
+    pub(super) watches: Vec<Vec<CommitWatch>>,
+    pub(super) one_thread: PhantomData<Cell<()>>,
+}
+
+impl ShardPipeline {
+    /// Copies a whole, unstamped record into the ring of the executor of `partition`. The executor sees it after
+    /// [`publish`](Self::publish). The record names the same partition.
+    ///
+    /// # Errors
+    /// [`RingFull`]: nothing was pushed; pause the connection and try again on a later turn.
+    ///
+    /// # Panics
+    /// If the record is longer than [`RECORD_BYTES_MAX`](ringhub_core::limits::RECORD_BYTES_MAX).
+    pub fn push(&mut self, partition: PartitionId, record: &[u8]) -> Result<Ticket, RingFull> {
+        let executor = self.executor_of(partition);
+        let position = self.executors[usize::from(executor.0)].ring.push(record)?;
+        Ok(Ticket { shard: self.shard, executor, position })
+    }
+
+    /// Shows the executors what was pushed this turn and wakes those that sleep. Costs a comparison per executor when
+    /// nothing was pushed.
+    pub fn publish(&mut self) {
+        for link in &mut self.executors {
+            if link.ring.publish() {
+                link.status.wake_if_sleeping();
+            }
+        }
+    }
+
+    /// True once the record of `ticket`, whichever shard pushed it, is on disk.
+    #[must_use]
+    pub fn is_committed(&self, ticket: &Ticket) -> bool {
+        let watch = &self.watches[usize::from(ticket.shard.0)][usize::from(ticket.executor.0)];
+        watch.committed().0 >= ticket.position
+    }
+
+    /// How far this shard's ring to `executor` is on disk.
+    #[must_use]
+    pub fn committed(&self, executor: ExecutorId) -> Committed<RingPosition> {
+        self.executors[usize::from(executor.0)].ring.committed()
+    }
+
+    /// Number of executors, whose ids count from 0.
+    #[must_use]
+    pub fn executor_count(&self) -> u16 {
+        u16::try_from(self.executors.len()).expect("executors are numbered by u16")
+    }
+
+    /// The executor that owns `partition`.
+    #[must_use]
+    pub fn executor_of(&self, partition: PartitionId) -> ExecutorId {
+        ExecutorId(partition.0 % self.executor_count())
+    }
+
+    /// Asks the executor of the partition; the answer comes as mail to the shard of the asking connection. After the
+    /// executor has ended, nothing comes.
+    pub fn request(&self, request: PartitionRequest) {
+        let executor = self.executor_of(request.partition);
+        let _ = self.executors[usize::from(executor.0)].requests.send(request);
+    }
+
+    /// Whether `executor` accepts data. One load; a change rings the shard's doorbell.
+    #[must_use]
+    pub fn state(&self, executor: ExecutorId) -> LogState {
+        self.executors[usize::from(executor.0)].status.state()
+    }
+
+    /// Why a log has failed, if one has: the shard disconnects its devices.
+    #[must_use]
+    pub fn failed(&self) -> Option<&str> {
+        self.executors.iter().find_map(|link| link.status.failure())
+    }
+}

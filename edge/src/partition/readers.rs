@@ -1,0 +1,280 @@
+//! The open readers of an executor and their questions.
+//!
+//! A reader has at most one read under way. It is answered from the tail if that reaches back far enough, from the
+//! segments by a task of its own otherwise, or parked until the next commit of its partition.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use ringhub_core::id::{ConnectionId, ConsumerGroup, PartitionId};
+use ringhub_core::limits::SHARED_READERS_MAX;
+use ringhub_core::reader::{BeyondEnd, ClaimRefused, Displaced, Ownership, Selector, StartAt};
+
+use super::catch_up::catch_up;
+use super::executor::Executor;
+use super::open::place_of;
+use super::tail::Selected;
+use super::{
+    PartitionDescription, PartitionReply, PartitionRequest, ReadRefused, ReaderId, ReplyBody,
+    RequestBody,
+};
+use crate::shard::mailbox::Mail;
+
+/// Where an answer goes.
+#[derive(Clone, Copy, Debug)]
+struct Asker {
+    connection: ConnectionId,
+    token: u64,
+}
+
+#[derive(Debug)]
+struct Reader {
+    partition: PartitionId,
+    group: ConsumerGroup,
+    start: StartAt,
+    opened_by: Asker,
+    pending: Option<Pending>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    asker: Asker,
+    bytes_max: usize,
+    catching_up: bool,
+}
+
+/// All readers of one executor.
+#[derive(Debug, Default)]
+pub(super) struct Readers {
+    next: u64,
+    readers: HashMap<ReaderId, Reader>,
+    owners: HashMap<(PartitionId, ConsumerGroup), Ownership<ReaderId>>,
+    parked: HashMap<PartitionId, Vec<ReaderId>>,
+}
+
+impl Readers {
+    fn remove(&mut self, id: ReaderId) -> Option<Reader> {
+        let reader = self.readers.remove(&id)?;
+        if let Some(parked) = self.parked.get_mut(&reader.partition) {
+            parked.retain(|other| *other != id);
+        }
+        Some(reader)
+    }
+
+    fn close(&mut self, id: ReaderId) {
+        let Some(reader) = self.remove(id) else { return };
+        let key = (reader.partition, reader.group);
+        if let Some(ownership) = self.owners.get_mut(&key) {
+            ownership.release(id);
+            if ownership.is_empty() {
+                self.owners.remove(&key);
+            }
+        }
+    }
+}
+
+/// Wish of a client to read.
+struct Opening {
+    group: ConsumerGroup,
+    selector: Selector,
+    epoch: Option<i64>,
+    name: Option<String>,
+}
+
+/// Answers requests for the life of the executor.
+pub(super) async fn answer_requests(
+    executor: Rc<Executor>,
+    requests: flume::Receiver<PartitionRequest>,
+) {
+    while let Ok(request) = requests.recv_async().await {
+        handle(&executor, request);
+        glommio::yield_if_needed().await;
+    }
+}
+
+fn handle(executor: &Rc<Executor>, request: PartitionRequest) {
+    let asker = Asker { connection: request.connection, token: request.token };
+    let config = &executor.config;
+    let exists = request.hub == config.hub && request.partition.0 < config.partition_count;
+    match request.body {
+        RequestBody::Close { reader } => executor.readers.borrow_mut().close(reader),
+        _ if !exists => refuse(executor, asker, ReadRefused::UnknownPartition),
+        RequestBody::Describe => {
+            let described = ReplyBody::Described(describe(executor, request.partition));
+            post(executor, asker, described);
+        }
+        RequestBody::Open { group, selector, epoch, name } => {
+            let opening = Opening { group, selector, epoch, name };
+            match open(executor, asker, request.partition, opening) {
+                Ok(reader) => post(executor, asker, ReplyBody::Opened(reader)),
+                Err(refused) => refuse(executor, asker, refused),
+            }
+        }
+        RequestBody::Read { reader, bytes_max } => {
+            let pending = Pending { asker, bytes_max, catching_up: false };
+            match executor.readers.borrow_mut().readers.get_mut(&reader) {
+                Some(reader) if reader.pending.is_none() => reader.pending = Some(pending),
+                _ => return refuse(executor, asker, ReadRefused::UnknownReader),
+            }
+            serve(executor, reader);
+        }
+    }
+}
+
+fn open(
+    executor: &Executor,
+    asker: Asker,
+    partition: PartitionId,
+    opening: Opening,
+) -> Result<ReaderId, ReadRefused> {
+    let start = {
+        let appender = executor.appender.borrow();
+        let state = appender.committed(place_of(partition, &executor.config));
+        let last = state.last;
+        StartAt::resolve(opening.selector, state).map_err(|beyond| match beyond {
+            BeyondEnd::Offset(supplied) => {
+                ReadRefused::OffsetBeyondEnd { supplied, last: last.map(|last| last.offset) }
+            }
+            BeyondEnd::SequenceNumber(supplied) => ReadRefused::SequenceNumberBeyondEnd {
+                supplied,
+                last: last.map(|last| last.sequence_number),
+            },
+        })?
+    };
+    let mut readers = executor.readers.borrow_mut();
+    let id = ReaderId(readers.next);
+    let owners = readers.owners.entry((partition, opening.group.clone())).or_default();
+    let displaced = owners.claim(id, opening.epoch).map_err(refusal)?;
+    readers.next += 1;
+    for Displaced(displaced) in displaced {
+        let Some(reader) = readers.remove(displaced) else { continue };
+        let (epoch, by) = (opening.epoch.unwrap_or_default(), opening.name.clone());
+        post(executor, reader.opened_by, ReplyBody::Stolen { reader: displaced, epoch, by });
+    }
+    let group = opening.group;
+    readers.readers.insert(id, Reader { partition, group, start, opened_by: asker, pending: None });
+    Ok(id)
+}
+
+fn refusal(refused: ClaimRefused) -> ReadRefused {
+    match refused {
+        ClaimRefused::LowerEpoch { holder } => ReadRefused::LowerEpoch { holder },
+        ClaimRefused::EpochHeld { holder } => ReadRefused::EpochHeld { holder },
+        ClaimRefused::TooManyReaders => ReadRefused::TooManyReaders(SHARED_READERS_MAX),
+    }
+}
+
+/// Serves everybody who waits for `partition`.
+pub(super) fn serve_parked(executor: &Rc<Executor>, partition: PartitionId) {
+    let parked = executor.readers.borrow_mut().parked.remove(&partition);
+    for reader in parked.into_iter().flatten() {
+        serve(executor, reader);
+    }
+}
+
+/// Answers the read that is under way, now or later.
+fn serve(executor: &Rc<Executor>, id: ReaderId) {
+    let (partition, start, bytes_max) = {
+        let readers = executor.readers.borrow();
+        let Some(reader) = readers.readers.get(&id) else { return };
+        let Some(pending) = reader.pending.filter(|pending| !pending.catching_up) else { return };
+        (reader.partition, reader.start, pending.bytes_max)
+    };
+    let place = place_of(partition, &executor.config);
+    if start.is_after(executor.appender.borrow().committed(place)) {
+        executor.readers.borrow_mut().parked.entry(partition).or_default().push(id);
+        return;
+    }
+    let selected = executor.tail.borrow().select(place, start, bytes_max);
+    match selected {
+        Some(selected) => answer(executor, id, selected),
+        None => start_catch_up(executor, id),
+    }
+}
+
+/// Reads from the segments in the queue of low shares, so that ingest does not wait for it.
+fn start_catch_up(executor: &Rc<Executor>, id: ReaderId) {
+    set_catching_up(executor, id, true);
+    let task = read_segments(Rc::clone(executor), id);
+    match glommio::spawn_local_into(task, executor.catch_up_queue) {
+        Ok(task) => drop(task.detach()),
+        Err(error) => give_up(executor, id, error.to_string()),
+    }
+}
+
+async fn read_segments(executor: Rc<Executor>, id: ReaderId) {
+    let wanted = {
+        let readers = executor.readers.borrow();
+        let reader = readers.readers.get(&id);
+        reader.and_then(|reader| Some((reader.partition, reader.start, reader.pending?.bytes_max)))
+    };
+    let Some((partition, start, bytes_max)) = wanted else { return };
+    let place = place_of(partition, &executor.config);
+    let before = *executor.appender.borrow().committed(place);
+    let found = catch_up(&executor, partition, start, bytes_max).await;
+    set_catching_up(&executor, id, false);
+    match found {
+        Ok(Some(selected)) => answer(&executor, id, selected),
+        Err(damage) => give_up(&executor, id, damage),
+        Ok(None) if before != *executor.appender.borrow().committed(place) => serve(&executor, id),
+        Ok(None) => {
+            let mut readers = executor.readers.borrow_mut();
+            if readers.readers.contains_key(&id) {
+                readers.parked.entry(partition).or_default().push(id);
+            }
+        }
+    }
+}
+
+fn set_catching_up(executor: &Executor, id: ReaderId, catching_up: bool) {
+    let mut readers = executor.readers.borrow_mut();
+    let reader = readers.readers.get_mut(&id);
+    if let Some(pending) = reader.and_then(|reader| reader.pending.as_mut()) {
+        pending.catching_up = catching_up;
+    }
+}
+
+fn answer(executor: &Executor, id: ReaderId, selected: Selected) {
+    let answered = {
+        let mut readers = executor.readers.borrow_mut();
+        let Some(reader) = readers.readers.get_mut(&id) else { return };
+        reader.start = StartAt::Offset(selected.next);
+        reader.pending.take().map(|pending| (reader.partition, pending.asker))
+    };
+    let Some((partition, asker)) = answered else { return };
+    let partition = describe(executor, partition);
+    post(executor, asker, ReplyBody::Records { records: selected.records, partition });
+}
+
+fn give_up(executor: &Executor, id: ReaderId, damage: String) {
+    let pending = {
+        let mut readers = executor.readers.borrow_mut();
+        readers.readers.get_mut(&id).and_then(|reader| reader.pending.take())
+    };
+    if let Some(pending) = pending {
+        refuse(executor, pending.asker, ReadRefused::Damaged(damage));
+    }
+}
+
+fn describe(executor: &Executor, partition: PartitionId) -> PartitionDescription {
+    let appender = executor.appender.borrow();
+    let place = place_of(partition, &executor.config);
+    let (oldest, committed) = (appender.oldest(place), appender.committed(place));
+    let last = committed.last;
+    PartitionDescription {
+        begin_sequence_number: oldest.next_sequence_number,
+        last: last.map(|last| (last.sequence_number, last.offset, last.enqueued_time)),
+        is_empty: oldest.next_sequence_number == committed.next_sequence_number,
+    }
+}
+
+fn refuse(executor: &Executor, asker: Asker, refused: ReadRefused) {
+    post(executor, asker, ReplyBody::Refused(refused));
+}
+
+fn post(executor: &Executor, asker: Asker, body: ReplyBody) {
+    let Asker { connection, token } = asker;
+    if let Some(shard) = executor.shards.get(usize::from(connection.shard.0)) {
+        shard.post(Mail::Partition(PartitionReply { connection, token, body }));
+    }
+}

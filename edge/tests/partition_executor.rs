@@ -1,0 +1,413 @@
+//! The executor on a real directory: push, commit, read, restart, retention.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use ringhub_core::id::{ConnectionId, ConsumerGroup, HubId, PartitionId, ShardId};
+use ringhub_core::log::record::{NewRecord, Records, encode_record};
+use ringhub_core::position::{EnqueuedTime, Offset, SequenceNumber};
+use ringhub_core::reader::{Bound, Selector};
+use ringhub_core::time::UnixMillis;
+use ringhub_edge::partition::{
+    LogState, PartitionDescription, PartitionReply, PartitionRequest, PartitionsConfig,
+    PartitionsHandle, ReadRefused, ReaderId, Recovery, ReplyBody, RequestBody, ShardPipeline,
+    StartError, Ticket, start,
+};
+use ringhub_edge::shard::mailbox::{Mail, Mailbox, mailbox};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const P0: PartitionId = PartitionId(0);
+
+fn directory(name: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&dir);
+    dir
+}
+
+fn config(dir: &Path) -> PartitionsConfig {
+    let mut config = PartitionsConfig::new(HubId(1), dir.to_owned(), 4);
+    config.segment_bytes = 4 * 1024 * 1024;
+    config.executor_count = 2;
+    config
+}
+
+fn record(partition: PartitionId, sections: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let record =
+        NewRecord { hub: HubId(1), partition, annotation_count: 0, annotations: &[], sections };
+    encode_record(&record, &mut out).expect("small");
+    out
+}
+
+/// Two shards without threads: the test drives them.
+struct Hub {
+    pipelines: Vec<ShardPipeline>,
+    mailboxes: Vec<Mailbox>,
+    handle: PartitionsHandle,
+}
+
+impl Hub {
+    fn start(config: PartitionsConfig) -> Result<Self, StartError> {
+        let (senders, mailboxes) = (0..2).map(|_| mailbox().expect("eventfd")).unzip();
+        let (pipelines, handle) = start(config, senders)?;
+        Ok(Self { pipelines, mailboxes, handle })
+    }
+
+    fn push(&mut self, shard: usize, partition: PartitionId, sections: &[u8]) -> Ticket {
+        let record = record(partition, sections);
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Ok(ticket) = self.pipelines[shard].push(partition, &record) {
+                return ticket;
+            }
+            self.pipelines[shard].publish();
+            assert!(Instant::now() < deadline, "the ring stays full");
+            std::thread::sleep(Duration::from_micros(100));
+        }
+    }
+
+    /// Publishes and waits until `ticket` is on disk; another shard can tell as well.
+    fn commit(&mut self, ticket: &Ticket) {
+        self.pipelines.iter_mut().for_each(ShardPipeline::publish);
+        let deadline = Instant::now() + PATIENCE;
+        while !self.pipelines.iter().all(|pipeline| pipeline.is_committed(ticket)) {
+            assert!(Instant::now() < deadline, "not committed: {:?}", self.pipelines[0].failed());
+            std::thread::sleep(Duration::from_micros(100));
+        }
+    }
+
+    fn connection(slot: u32) -> ConnectionId {
+        ConnectionId { shard: ShardId(1), slot, generation: 0 }
+    }
+
+    fn ask(&self, partition: PartitionId, slot: u32, body: RequestBody) {
+        let (connection, token) = (Self::connection(slot), u64::from(slot) + 100);
+        let hub = HubId(1);
+        self.pipelines[0].request(PartitionRequest { hub, partition, connection, token, body });
+    }
+
+    fn reply(&mut self) -> PartitionReply {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.mailboxes[1].poll() {
+                Some(Mail::Partition(reply)) => return reply,
+                Some(other) => panic!("unexpected mail {other:?}"),
+                None => assert!(Instant::now() < deadline, "no reply"),
+            }
+            std::thread::sleep(Duration::from_micros(100));
+        }
+    }
+
+    fn open_as(
+        &mut self,
+        partition: PartitionId,
+        selector: Selector,
+        epoch: Option<i64>,
+    ) -> Result<ReaderId, ReadRefused> {
+        let (group, name) = (ConsumerGroup::new("$Default"), Some(format!("{epoch:?}")));
+        self.ask(partition, 7, RequestBody::Open { group, selector, epoch, name });
+        loop {
+            match self.reply().body {
+                ReplyBody::Opened(reader) => return Ok(reader),
+                ReplyBody::Refused(refused) => return Err(refused),
+                ReplyBody::Stolen { .. } => {}
+                other => panic!("unexpected {other:?}"),
+            }
+        }
+    }
+
+    fn open(&mut self, partition: PartitionId, selector: Selector) -> ReaderId {
+        self.open_as(partition, selector, None).expect("opened")
+    }
+
+    fn close(&self, partition: PartitionId, reader: ReaderId) {
+        self.ask(partition, 7, RequestBody::Close { reader });
+    }
+
+    fn read(&mut self, partition: PartitionId, reader: ReaderId, bytes_max: usize) -> Bytes {
+        self.ask(partition, 7, RequestBody::Read { reader, bytes_max });
+        match self.reply().body {
+            ReplyBody::Records { records, .. } => records,
+            other => panic!("unexpected {other:?}"),
+        }
+    }
+
+    /// Reads `count` events and returns their sequence numbers and sections.
+    fn read_events(
+        &mut self,
+        partition: PartitionId,
+        selector: Selector,
+        count: usize,
+    ) -> Vec<(u64, Vec<u8>)> {
+        let reader = self.open(partition, selector);
+        let mut events = Vec::new();
+        while events.len() < count {
+            let records = self.read(partition, reader, 100_000);
+            for record in Records::new(&records) {
+                let record = record.expect("whole records");
+                assert_eq!(record.partition(), partition);
+                events.push((record.sequence_number().0, record.sections().to_vec()));
+            }
+        }
+        self.close(partition, reader);
+        events
+    }
+
+    fn describe(&mut self, partition: PartitionId) -> PartitionDescription {
+        self.ask(partition, 7, RequestBody::Describe);
+        match self.reply().body {
+            ReplyBody::Described(description) => description,
+            other => panic!("unexpected {other:?}"),
+        }
+    }
+
+    fn stop(self) -> Vec<Mailbox> {
+        self.handle.stop();
+        self.mailboxes
+    }
+}
+
+fn payload(number: u64) -> Vec<u8> {
+    let len = 100 + usize::try_from(number * 7919 % 900).expect("small");
+    let mut payload = vec![number as u8; len];
+    payload[..8].copy_from_slice(&number.to_le_bytes());
+    payload
+}
+
+/// Fills partition 0 from both shards and returns what was pushed, in no order.
+fn fill(hub: &mut Hub, from: u64, count: u64) -> Vec<Vec<u8>> {
+    let mut last = None;
+    for number in from..from + count {
+        let shard = usize::from(number % 2 == 1);
+        let ticket = hub.push(shard, P0, &payload(number));
+        last = Some(ticket);
+        if number % 10 == 0 {
+            hub.commit(&ticket);
+        }
+    }
+    if let Some(ticket) = last {
+        hub.commit(&ticket);
+    }
+    let tickets = [hub.push(0, P0, &payload(1 << 40)), hub.push(1, P0, &payload(7))];
+    tickets.iter().for_each(|ticket| hub.commit(ticket));
+    let mut pushed: Vec<_> = (from..from + count).map(payload).collect();
+    pushed.extend([payload(1 << 40), payload(7)]);
+    pushed
+}
+
+fn assert_same(events: &[(u64, Vec<u8>)], mut pushed: Vec<Vec<u8>>) {
+    let numbers: Vec<_> = events.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, (0..pushed.len() as u64).collect::<Vec<_>>(), "no gap, none twice");
+    let mut read: Vec<_> = events.iter().map(|(_, sections)| sections.clone()).collect();
+    read.sort();
+    pushed.sort();
+    assert!(read == pushed, "every event comes back unharmed");
+}
+
+#[test]
+fn acknowledges_and_serves_from_tail_and_segments_and_after_a_restart() {
+    let dir = directory("serves");
+    let mut config = config(&dir);
+    config.tail_bytes = 64 * 1024;
+    let mut hub = Hub::start(config.clone()).expect("starts");
+    let pushed = fill(&mut hub, 0, 12_000);
+    let count = pushed.len();
+    assert_same(&hub.read_events(P0, Selector::Earliest, count), pushed.clone());
+    let exclusive = Selector::SequenceNumber(SequenceNumber(count as u64 - 4), Bound::Exclusive);
+    let newest = hub.read_events(P0, exclusive, 3);
+    assert_eq!(newest[0].0, count as u64 - 3);
+    let described = hub.describe(P0);
+    assert_eq!(described.last.map(|last| last.0.0), Some(count as u64 - 1));
+    assert!(hub.describe(PartitionId(1)).is_empty);
+    hub.stop();
+
+    let mut hub = Hub::start(config).expect("starts again");
+    let found: Vec<Recovery> = hub.handle.recoveries().cloned().collect();
+    assert!(found[0].segments > 1, "several segments: {found:?}");
+    assert_eq!((found[0].scanned, found[0].torn), (0, None), "a clean stop leaves indexes");
+    assert_eq!(found[0].events, count as u64);
+    assert_eq!(hub.describe(P0), described);
+    assert_same(&hub.read_events(P0, Selector::Earliest, count), pushed);
+    let ticket = hub.push(0, P0, b"after the restart");
+    hub.commit(&ticket);
+    let at = Selector::SequenceNumber(SequenceNumber(count as u64), Bound::Inclusive);
+    assert_eq!(hub.read_events(P0, at, 1), [(count as u64, b"after the restart".to_vec())]);
+    let all = Selector::EnqueuedTime(EnqueuedTime(UnixMillis::EPOCH), Bound::Exclusive);
+    assert_eq!(hub.read_events(P0, all, count + 1).len(), count + 1);
+    hub.stop();
+}
+
+#[test]
+fn parks_a_reader_until_the_next_commit() {
+    let mut hub = Hub::start(config(&directory("parks"))).expect("starts");
+    let ticket = hub.push(0, P0, b"old");
+    hub.commit(&ticket);
+    let reader = hub.open(P0, Selector::Latest);
+    hub.ask(P0, 7, RequestBody::Read { reader, bytes_max: 1000 });
+    std::thread::sleep(Duration::from_millis(30));
+    assert!(hub.mailboxes[1].is_empty(), "nothing new, no answer");
+    let other = hub.push(1, PartitionId(2), b"another partition of the executor");
+    hub.commit(&other);
+    let ticket = hub.push(0, P0, b"new");
+    assert!(hub.mailboxes[1].is_empty(), "not published yet");
+    hub.commit(&ticket);
+    let reply = hub.reply();
+    assert_eq!((reply.connection, reply.token), (Hub::connection(7), 107));
+    let ReplyBody::Records { records, partition } = reply.body else { panic!("no records") };
+    let records: Vec<_> = Records::new(&records).map(|r| r.expect("whole")).collect();
+    assert_eq!(records.len(), 1);
+    assert_eq!((records[0].sections(), records[0].sequence_number().0), (&b"new"[..], 1));
+    assert_eq!(partition.last.map(|last| last.0), Some(SequenceNumber(1)));
+    hub.stop();
+}
+
+#[test]
+fn keeps_to_the_bytes_that_a_reader_wants() {
+    let mut hub = Hub::start(config(&directory("budget"))).expect("starts");
+    let mut last = None;
+    for _ in 0..10 {
+        last = Some(hub.push(0, P0, &[1; 152]));
+    }
+    hub.commit(&last.expect("pushed"));
+    let reader = hub.open(P0, Selector::Earliest);
+    for (bytes_max, expected) in [(1, 1), (200, 1), (399, 1), (400, 2), (1000, 5)] {
+        let records = hub.read(P0, reader, bytes_max);
+        assert_eq!(Records::new(&records).count(), expected, "{bytes_max}");
+    }
+    hub.stop();
+}
+
+#[test]
+fn epochs_steal_and_are_refused() {
+    let mut hub = Hub::start(config(&directory("epochs"))).expect("starts");
+    let first = hub.open(P0, Selector::Earliest);
+    let second = hub.open_as(P0, Selector::Earliest, Some(3)).expect("steals");
+    hub.ask(P0, 8, RequestBody::Read { reader: first, bytes_max: 1 });
+    let ReplyBody::Refused(ReadRefused::UnknownReader) = hub.reply().body else {
+        panic!("the displaced reader goes on")
+    };
+    let lower = hub.open_as(P0, Selector::Earliest, Some(2));
+    assert!(matches!(lower, Err(ReadRefused::LowerEpoch { holder: 3 })), "{lower:?}");
+    let shared = hub.open_as(P0, Selector::Earliest, None);
+    assert!(matches!(shared, Err(ReadRefused::EpochHeld { holder: 3 })), "{shared:?}");
+    let (group, selector) = (ConsumerGroup::new("$Default"), Selector::Earliest);
+    let name = Some("thief".to_owned());
+    hub.ask(P0, 9, RequestBody::Open { group, selector, epoch: Some(3), name });
+    let stolen = hub.reply();
+    assert_eq!((stolen.connection, stolen.token), (Hub::connection(7), 107));
+    let ReplyBody::Stolen { reader, epoch: 3, by } = stolen.body else { panic!("not stolen") };
+    assert_eq!((reader, by.as_deref()), (second, Some("thief")));
+    assert!(matches!(hub.reply().body, ReplyBody::Opened(_)));
+    let beyond = Selector::Offset(Offset(1), Bound::Inclusive);
+    let refused = hub.open_as(PartitionId(1), beyond, None);
+    assert!(matches!(refused, Err(ReadRefused::OffsetBeyondEnd { last: None, .. })));
+    let unknown = hub.open_as(PartitionId(4), Selector::Earliest, None);
+    assert!(matches!(unknown, Err(ReadRefused::UnknownPartition)));
+    hub.stop();
+}
+
+#[test]
+fn retention_drops_segments_and_keeps_positions() {
+    let dir = directory("retention");
+    let mut config = config(&dir);
+    config.retention = Duration::from_millis(1);
+    config.retention_interval = Duration::from_millis(20);
+    config.tail_bytes = 4096;
+    let mut hub = Hub::start(config.clone()).expect("starts");
+    let count = fill(&mut hub, 0, 12_000).len() as u64;
+    let deadline = Instant::now() + PATIENCE;
+    while hub.describe(P0).begin_sequence_number.0 == 0 {
+        assert!(Instant::now() < deadline, "nothing is dropped");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    let begin = hub.describe(P0).begin_sequence_number.0;
+    let old = Selector::SequenceNumber(SequenceNumber(0), Bound::Inclusive);
+    let retained = usize::try_from(count - begin).expect("small");
+    let events = hub.read_events(P0, old, retained);
+    assert_eq!((events[0].0, events.len()), (begin, retained), "begins at the oldest");
+    hub.stop();
+    let mut hub = Hub::start(config).expect("starts again");
+    let ticket = hub.push(0, P0, b"x");
+    hub.commit(&ticket);
+    assert_eq!(hub.describe(P0).last.map(|last| last.0.0), Some(count));
+    hub.stop();
+}
+
+/// The file with the highest number.
+fn last_segment(dir: &Path) -> PathBuf {
+    let entries = std::fs::read_dir(dir).expect("directory").map(|e| e.expect("entry").path());
+    let segments = entries.filter(|path| path.extension().is_some_and(|e| e == "segment"));
+    segments.max().expect("a segment")
+}
+
+#[test]
+fn a_torn_tail_is_cut_and_an_unknown_version_is_refused() {
+    let dir = directory("torn");
+    let mut hub = Hub::start(config(&dir)).expect("starts");
+    let pushed = fill(&mut hub, 0, 100);
+    hub.stop();
+    let log = dir.join("hub/1/log/0");
+    let segment = last_segment(&log);
+    std::fs::remove_file(segment.with_extension("index")).expect("index");
+    let mut bytes = std::fs::read(&segment).expect("segment");
+    bytes.extend_from_slice(&[0xaa; 5000]);
+    bytes.resize(1024 * 1024, 0);
+    std::fs::write(&segment, &bytes).expect("written");
+
+    let mut hub = Hub::start(config(&dir)).expect("cuts the tail");
+    let found = hub.handle.recoveries().next().cloned().expect("an executor");
+    assert_eq!((found.torn, found.scanned), (Some(0), 1));
+    assert_same(&hub.read_events(P0, Selector::Earliest, pushed.len()), pushed);
+    hub.stop();
+
+    bytes = std::fs::read(&segment).expect("segment");
+    bytes[8] = 9;
+    std::fs::write(&segment, &bytes).expect("written");
+    let refused = Hub::start(config(&dir)).err().expect("refused").to_string();
+    assert!(refused.contains("version 9") && refused.contains(".segment"), "{refused}");
+}
+
+#[test]
+fn acknowledged_data_that_is_damaged_is_refused() {
+    let dir = directory("damaged");
+    let mut hub = Hub::start(config(&dir)).expect("starts");
+    fill(&mut hub, 0, 200);
+    hub.stop();
+    let segment = last_segment(&dir.join("hub/1/log/0"));
+    std::fs::remove_file(segment.with_extension("index")).expect("index");
+    let mut bytes = std::fs::read(&segment).expect("segment");
+    bytes[8192 + 3 * 4096 / 2] ^= 1;
+    std::fs::write(&segment, &bytes).expect("written");
+    let refused = Hub::start(config(&dir)).err().expect("refused").to_string();
+    assert!(refused.contains("was durable and is damaged"), "{refused}");
+    assert!(refused.contains("restore the file"), "{refused}");
+}
+
+#[test]
+fn refuses_another_number_of_executors() {
+    let dir = directory("shape");
+    let mut hub = Hub::start(config(&dir)).expect("starts");
+    let ticket = hub.push(0, P0, b"x");
+    hub.commit(&ticket);
+    assert_eq!(hub.handle.state(ringhub_core::id::ExecutorId(0)), Some(LogState::Running));
+    hub.stop();
+    let mut other = config(&dir);
+    other.executor_count = 1;
+    let refused = Hub::start(other).err();
+    assert!(matches!(refused, Some(StartError::Shape { .. })), "{refused:?}");
+}
+
+#[test]
+fn starts_and_acknowledges_at_once() {
+    let dir = directory("quick");
+    let mut config = config(&dir);
+    config.segment_bytes = 64 * 1024 * 1024;
+    let begin = Instant::now();
+    let mut hub = Hub::start(config).expect("starts");
+    let ticket = hub.push(0, P0, b"x");
+    hub.commit(&ticket);
+    assert!(begin.elapsed() < Duration::from_secs(1), "took {:?}", begin.elapsed());
+    hub.stop();
+}
