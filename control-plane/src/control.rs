@@ -27,8 +27,8 @@ pub struct ControlPlaneConfig {
     pub hubs: Vec<HubSettings>,
 }
 
-/// Somebody wants to know when subscriptions are durable.
-pub type SubscriptionsDone = Box<dyn FnOnce() + Send>;
+/// Somebody wants to know whether subscriptions are durable.
+pub type SubscriptionsDone = Box<dyn FnOnce(bool) + Send>;
 
 /// Directory, registry and store of all hubs of the process.
 ///
@@ -104,8 +104,8 @@ impl ControlPlane {
 
     /// Stores the subscriptions of a persistent session; the meaning of the bits is the session's.
     ///
-    /// `done` is called on the writer's thread once they are durable and in the directory. When they cannot be
-    /// stored, `done` is dropped without a call: the session gives no SUBACK, and the device asks again.
+    /// `done` is called once, with true when they are durable and in the directory, with false when they cannot be
+    /// stored: the session then gives no SUBACK, and the device asks again.
     pub fn store_subscriptions(
         &self,
         hub: HubId,
@@ -114,11 +114,7 @@ impl ControlPlane {
         done: SubscriptionsDone,
     ) {
         let change = Change::SetSubscriptions(hub, identity, flags);
-        let done = Box::new(move |outcome: Result<_, _>| {
-            if outcome.is_ok() {
-                done();
-            }
-        });
+        let done = Box::new(move |outcome: Result<_, _>| done(outcome.is_ok()));
         self.writes.submit(Write { change, done });
     }
 

@@ -158,7 +158,7 @@ pub const SAS_TOKEN_BYTES_MAX: usize = 4096;
 /// How long after its expiry a SAS token still counts: clocks of devices are off.
 ///
 /// Source: device-endpoints reference, "Time".
-pub const SAS_CLOCK_SKEW: core::time::Duration = core::time::Duration::from_secs(300);
+pub const SAS_CLOCK_SKEW: Duration = Duration::from_secs(300);
 
 /// Most devices of one hub: what the directory may need of memory. Full: a create is refused with `TooManyDevices`.
 /// Creates of the same transaction may pass it by their number.

@@ -1,7 +1,7 @@
 //! What the directory remembers about one identity.
 
-use ringhub_core::id::{ConnectionId, DeviceId, ExecutorId, ModuleId, ShardId};
-use ringhub_core::position::RingPosition;
+use ringhub_core::id::{ConnectionId, DeviceId, ModuleId};
+use ringhub_core::session::takeover::Tenure;
 use ringhub_core::time::UnixMillis;
 
 use crate::credentials::Credentials;
@@ -20,19 +20,6 @@ pub enum Status {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GenerationId(pub u64);
 
-/// The last record that an ended connection put into a ring.
-///
-/// The next connection of the identity publishes nothing before this position is committed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fence {
-    /// Shard that pushed the record.
-    pub shard: ShardId,
-    /// Executor that the ring leads to.
-    pub executor: ExecutorId,
-    /// Position of the record in that ring.
-    pub position: RingPosition,
-}
-
 /// What is observed of an identity, rather than configured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Presence {
@@ -50,8 +37,10 @@ pub(super) struct Entry {
     pub(super) generation: GenerationId,
     pub(super) credentials: Credentials,
     pub(super) subscriptions: u32,
-    pub(super) fence: Option<Fence>,
-    pub(super) presence: Presence,
+    pub(super) tenure: Tenure,
+    /// When the live connection came or went.
+    pub(super) changed: Option<UnixMillis>,
+    pub(super) last_activity: Option<UnixMillis>,
 }
 
 impl Entry {
@@ -60,8 +49,17 @@ impl Entry {
             generation: record.generation,
             credentials: record.credentials,
             subscriptions: record.subscriptions,
-            fence: None,
-            presence: Presence::default(),
+            tenure: Tenure::default(),
+            changed: None,
+            last_activity: None,
+        }
+    }
+
+    pub(super) fn presence(&self) -> Presence {
+        Presence {
+            connection: self.tenure.holder(),
+            changed: self.changed,
+            last_activity: self.last_activity,
         }
     }
 
@@ -103,10 +101,9 @@ impl DeviceEntry {
 
     /// The connections of the device and of its modules, with the module each belongs to.
     pub(super) fn connections(&self) -> Vec<(ConnectionId, Option<ModuleId>)> {
-        let own = self.entry.presence.connection.map(|connection| (connection, None));
+        let own = self.entry.tenure.holder().map(|connection| (connection, None));
         let modules = self.modules.iter().flat_map(|m| m.iter());
-        let modules =
-            modules.filter_map(|(id, e)| Some((e.presence.connection?, Some(id.clone()))));
+        let modules = modules.filter_map(|(id, e)| Some((e.tenure.holder()?, Some(id.clone()))));
         own.into_iter().chain(modules).collect()
     }
 }

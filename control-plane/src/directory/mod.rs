@@ -18,10 +18,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use ringhub_core::id::{ConnectionId, HubId, Identity};
 
 pub(crate) use entry::IdentityRecord;
-pub use entry::{Fence, GenerationId, Presence, Status};
+pub use entry::{GenerationId, Presence, Status};
 pub use hub::{Hub, Policy};
-pub use presence::{Occupied, Reservation};
-pub use verdict::{AuthFailure, AuthScope, Grant, ServiceGrant};
+pub use presence::Place;
+pub use ringhub_core::message::AuthScope;
+pub use verdict::{AuthFailure, Grant, ServiceGrant};
 
 use entry::DeviceMap;
 

@@ -2,30 +2,26 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use ringhub_core::id::{ConnectionId, HubId, Identity};
+use ringhub_core::id::{ConnectionId, HubId};
+use ringhub_core::position::Ticket;
+use ringhub_core::session::takeover::Reservation;
 use ringhub_core::time::UnixMillis;
 
 use super::entry::{DeviceEntry, Entry};
-use super::{AuthFailure, Counts, Directory, Fence, Grant, IdentityRef, Presence, Status, Table};
+use super::{AuthFailure, Counts, Directory, Grant, IdentityRef, Presence, Status, Table};
 
 /// What a connection finds when it takes the place of an identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reservation {
-    /// The connection that held the place; it must be evicted, and tells its own last record when it is gone.
-    pub previous: Option<ConnectionId>,
-    /// Last record of a connection that has already left.
-    pub fence: Option<Fence>,
+pub struct Place {
+    /// Whom to evict, and what to wait for.
+    pub reservation: Reservation,
     /// Subscriptions of the persistent session; the meaning of the bits is the session's.
     pub subscriptions: u32,
 }
 
-/// The identity has another holder by now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("another connection holds the identity")]
-pub struct Occupied;
-
 impl Directory {
-    /// Makes `connection` the one live connection of the identity in `grant`.
+    /// Makes `connection` the one live connection of the identity in `grant`; it is owed one
+    /// [`release`](Self::release).
     ///
     /// # Errors
     /// When the identity was deleted, disabled or replaced since it was authenticated.
@@ -34,7 +30,7 @@ impl Directory {
         grant: &Grant,
         connection: ConnectionId,
         now: UnixMillis,
-    ) -> Result<Reservation, AuthFailure> {
+    ) -> Result<Place, AuthFailure> {
         let table = self.table(grant.hub).ok_or(AuthFailure::UnknownHub)?;
         let name = IdentityRef::from(&grant.identity);
         let mut stripe = table.stripe(name.device);
@@ -46,43 +42,47 @@ impl Directory {
         if entry.generation != grant.generation {
             return Err(AuthFailure::Replaced);
         }
-        let previous = entry.presence.connection.replace(connection);
-        entry.presence.last_activity = Some(now);
-        if previous.is_none() {
-            entry.presence.changed = Some(now);
+        let reservation = entry.tenure.reserve(connection);
+        entry.last_activity = Some(now);
+        if reservation.previous.is_none() {
+            entry.changed = Some(now);
             table.count_connected(name, 1);
         }
-        Ok(Reservation { previous, fence: entry.fence, subscriptions: entry.subscriptions })
+        Ok(Place { reservation, subscriptions: entry.subscriptions })
     }
 
-    /// Ends the hold of `connection`, leaving its last record for the next one.
+    /// Ends the reservation of `connection`; `last` is the last record that it pushed.
     ///
-    /// `None` keeps the fence that is there: a connection that published nothing still passes on the one that it
-    /// waited for.
-    ///
-    /// # Errors
-    /// [`Occupied`] when another connection has taken the place, or the identity is gone: nothing changes.
+    /// Returns the connection that is now alone and waits to hear so. Nothing happens when the identity was deleted
+    /// or replaced since.
     pub fn release(
         &self,
-        hub: HubId,
-        identity: &Identity,
+        grant: &Grant,
         connection: ConnectionId,
-        fence: Option<Fence>,
+        last: Option<Ticket>,
         now: UnixMillis,
-    ) -> Result<(), Occupied> {
-        let table = self.table(hub).ok_or(Occupied)?;
-        let name = IdentityRef::from(identity);
+    ) -> Option<ConnectionId> {
+        let table = self.table(grant.hub)?;
+        let name = IdentityRef::from(&grant.identity);
         let mut stripe = table.stripe(name.device);
-        let device = stripe.get_mut(name.device).ok_or(Occupied)?;
-        let entry = entry_mut(device, name.module).ok_or(Occupied)?;
-        if entry.presence.connection != Some(connection) {
-            return Err(Occupied);
+        let entry = entry_mut(stripe.get_mut(name.device)?, name.module)?;
+        if entry.generation != grant.generation {
+            return None;
         }
-        entry.presence =
-            Presence { connection: None, changed: Some(now), last_activity: Some(now) };
-        entry.fence = fence.or(entry.fence);
-        table.count_connected(name, -1);
-        Ok(())
+        let was_connected = entry.tenure.holder().is_some();
+        let alone = entry.tenure.release(connection, last);
+        entry.last_activity = Some(now);
+        if was_connected && entry.tenure.holder().is_none() {
+            entry.changed = Some(now);
+            table.count_connected(name, -1);
+        }
+        alone
+    }
+
+    /// Last record of the former connections of the identity in `grant`, which the next one waits for.
+    #[must_use]
+    pub fn fence(&self, grant: &Grant) -> Option<Ticket> {
+        self.with_entry(grant.hub, IdentityRef::from(&grant.identity), |e| e.tenure.fence())?
     }
 
     /// The live connection of an identity, for deliveries.
@@ -94,7 +94,7 @@ impl Directory {
     /// What is observed of an identity; `None` when it does not exist.
     #[must_use]
     pub fn presence(&self, hub: HubId, name: IdentityRef<'_>) -> Option<Presence> {
-        self.with_entry(hub, name, |entry| entry.presence)
+        self.with_entry(hub, name, Entry::presence)
     }
 
     /// Subscriptions of the persistent session; `None` when the identity does not exist.

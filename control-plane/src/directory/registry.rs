@@ -59,7 +59,7 @@ impl Directory {
         let Some(device) = table.stripe(id.as_str()).remove(id.as_str()) else { return Vec::new() };
         table.counters.devices.fetch_sub(1, Relaxed);
         table.count_disabled(device.status, Status::Enabled);
-        let connected = i64::from(device.entry.presence.connection.is_some());
+        let connected = i64::from(device.entry.tenure.holder().is_some());
         table.counters.connected.fetch_sub(connected, Relaxed);
         device.connections().into_iter().map(cut(id, CutReason::Deleted)).collect()
     }
@@ -75,7 +75,7 @@ impl Directory {
         let modules = stripe.get_mut(device.as_str())?.modules.as_mut()?;
         let at = modules.iter().position(|(module, _)| module == id)?;
         let (module, entry) = modules.swap_remove(at);
-        let connection = entry.presence.connection?;
+        let connection = entry.tenure.holder()?;
         Some(cut(device, CutReason::Deleted)((connection, Some(module))))
     }
 

@@ -6,7 +6,8 @@ use ringhub_core::auth::{InvalidToken, KeyPair, Permissions, Segment, TokenRefus
 use ringhub_core::id::{
     ConnectionId, ConsumerGroup, DeviceId, ExecutorId, HubId, Identity, ModuleId, ShardId,
 };
-use ringhub_core::position::RingPosition;
+use ringhub_core::position::{RingPosition, Ticket};
+use ringhub_core::session::takeover::{Claim, Reservation};
 use ringhub_core::time::UnixMillis;
 
 use super::*;
@@ -70,8 +71,8 @@ fn connection(slot: u32) -> ConnectionId {
     ConnectionId { shard: ShardId(0), slot, generation: 0 }
 }
 
-fn fence(position: u64) -> Fence {
-    Fence { shard: ShardId(1), executor: ExecutorId(2), position: RingPosition(position) }
+fn fence(position: u64) -> Ticket {
+    Ticket { shard: ShardId(1), executor: ExecutorId(2), position: RingPosition(position) }
 }
 
 fn grant(directory: &Directory, name: IdentityRef<'_>) -> Grant {
@@ -126,7 +127,7 @@ fn a_grant_says_what_the_stamps_need_and_ends_with_its_token() {
     let token = sign("hub.example.net/devices/d", &DEVICE_KEY, EXPIRY, None);
     let grant = directory.authenticate(HUB, DEVICE, &token, NOW).expect("a good token");
     assert_eq!((grant.generation, grant.expires.as_secs()), (GenerationId(1), 1_800_003_600));
-    assert!(grant.scope.sas_stamp().starts_with(r#"{"scope":"device","type":"sas""#));
+    assert_eq!(grant.scope, AuthScope::Device);
     for (seconds, good) in [(299, true), (300, false)] {
         let late = UnixMillis::from_millis((1_800_003_600 + seconds) * 1000);
         assert_eq!(directory.authenticate(HUB, DEVICE, &token, late).is_ok(), good, "{seconds}");
@@ -171,25 +172,28 @@ fn hubs_answer_to_their_names_in_any_case() {
 }
 
 #[test]
-fn the_successor_learns_its_predecessor_and_a_late_release_changes_nothing() {
+fn the_successor_waits_until_its_predecessor_has_released() {
     let directory = directory();
     let grant = grant(&directory, DEVICE);
-    let reserve = |slot| directory.reserve(&grant, connection(slot), NOW).expect("enabled");
-    let device = identity(DEVICE);
-    assert_eq!(reserve(1), Reservation { previous: None, fence: None, subscriptions: 0 });
-    assert_eq!(reserve(2).previous, Some(connection(1)));
-    let late = directory.release(HUB, &device, connection(1), Some(fence(5)), NOW);
-    assert_eq!(late, Err(Occupied));
-    assert_eq!(directory.connection(HUB, DEVICE), Some(connection(2)));
+    let reserve =
+        |slot| directory.reserve(&grant, connection(slot), NOW).expect("enabled").reservation;
+    let release = |slot, last| directory.release(&grant, connection(slot), last, NOW);
+    assert_eq!(reserve(1), Reservation { previous: None, claim: Claim::Open });
+    let second = reserve(2);
+    assert_eq!(second.previous, Some(connection(1)));
+    assert_eq!(second.claim, Claim::AwaitingPredecessors);
     assert_eq!(directory.counts(HUB).connected, 1);
-
-    assert_eq!(directory.release(HUB, &device, connection(2), Some(fence(7)), NOW), Ok(()));
+    assert_eq!(release(1, Some(fence(5))), Some(connection(2)));
+    assert_eq!(directory.fence(&grant), Some(fence(5)));
+    assert_eq!(directory.connection(HUB, DEVICE), Some(connection(2)));
+    assert_eq!(release(2, None), None);
     assert_eq!(directory.connection(HUB, DEVICE), None);
     assert_eq!(directory.counts(HUB).connected, 0);
-    let next = reserve(3);
-    assert_eq!((next.previous, next.fence), (None, Some(fence(7))));
-    assert_eq!(directory.release(HUB, &device, connection(3), None, NOW), Ok(()));
-    assert_eq!(reserve(4).fence, Some(fence(7)), "a silent connection passes the fence on");
+    assert_eq!(
+        reserve(3).claim,
+        Claim::AwaitingCommit(fence(5)),
+        "a silent connection passes it on"
+    );
 }
 
 #[test]
@@ -197,8 +201,8 @@ fn a_device_and_its_module_do_not_evict_each_other() {
     let directory = directory();
     let device = directory.reserve(&grant(&directory, DEVICE), connection(1), NOW);
     let module = directory.reserve(&grant(&directory, MODULE), connection(2), NOW);
-    assert_eq!(device.map(|found| found.previous), Ok(None));
-    assert_eq!(module.map(|found| found.previous), Ok(None));
+    assert_eq!(device.map(|found| found.reservation.previous), Ok(None));
+    assert_eq!(module.map(|found| found.reservation.previous), Ok(None));
     assert_eq!(directory.counts(HUB).connected, 1, "modules do not count");
 }
 

@@ -4,7 +4,7 @@ use ringhub_core::auth::{InvalidToken, Permissions, TokenRefused};
 use ringhub_core::id::{HubId, Identity};
 use ringhub_core::time::UnixMillis;
 
-use super::GenerationId;
+use super::{AuthScope, GenerationId};
 
 /// Why a credential is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,37 +45,6 @@ pub enum AuthFailure {
     /// A back-end operation needs a policy, and the token names none.
     #[error("the token names no policy")]
     PolicyNeeded,
-}
-
-/// Whose keys a connection was authenticated with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuthScope {
-    /// Keys of the device.
-    Device,
-    /// Keys of the module.
-    Module,
-    /// Keys of a hub policy.
-    Hub,
-}
-
-impl AuthScope {
-    /// Value of the stamp `iothub-connection-auth-method` for a SAS token.
-    ///
-    /// Source: device-endpoints reference, "Stamps set by the hub".
-    #[must_use]
-    pub fn sas_stamp(self) -> &'static str {
-        match self {
-            Self::Device => {
-                r#"{"scope":"device","type":"sas","issuer":"iothub","acceptingIpFilterRule":null}"#
-            }
-            Self::Module => {
-                r#"{"scope":"module","type":"sas","issuer":"iothub","acceptingIpFilterRule":null}"#
-            }
-            Self::Hub => {
-                r#"{"scope":"hub","type":"sas","issuer":"iothub","acceptingIpFilterRule":null}"#
-            }
-        }
-    }
 }
 
 /// A device or module that may connect.

@@ -66,9 +66,9 @@ fn acknowledged_writes_are_in_the_files_without_a_clean_shutdown() {
     assert_eq!(call(&control, Method::DELETE, "/devices/gone", &Value::Null).status, 204);
     let (done, stored) = flume::bounded(1);
     let kept = Identity { device: DeviceId::parse("kept").expect("valid"), module: None };
-    let done = Box::new(move || done.send(()).expect("the test waits"));
+    let done = Box::new(move |is_stored| done.send(is_stored).expect("the test waits"));
     control.store_subscriptions(HUB, kept, 0b101, done);
-    stored.recv().expect("the subscriptions are stored");
+    assert_eq!(stored.recv(), Ok(true));
     let before = call(&control, Method::GET, "/devices/kept", &Value::Null).body;
     for file in ["registry.db", "registry.db-wal"] {
         fs::copy(dir.path().join(file), copy.path().join(file)).expect("the file is there");

@@ -57,6 +57,17 @@ impl Producer {
         Ok(self.position())
     }
 
+    /// Whether a record of `record_len` bytes would be taken now. One atomic load.
+    #[must_use]
+    pub fn has_room(&self, record_len: usize) -> bool {
+        let capacity = self.shared.capacity();
+        let len = WORD + record_len.next_multiple_of(WORD);
+        let to_end = capacity - self.shared.index(self.written);
+        let skip = if to_end < len { to_end } else { 0 };
+        let released = self.shared.released.0.load(Ordering::Acquire);
+        self.written + (skip + len) as u64 - released <= capacity as u64
+    }
+
     /// Shows the consumer everything that was pushed. One atomic store; nothing if nothing was pushed.
     ///
     /// Returns true if there was anything to show.

@@ -27,11 +27,11 @@ pub use error::StartError;
 pub use handle::{PartitionsHandle, start};
 pub use open::Recovery;
 pub use pipeline::ShardPipeline;
-pub use ringhub_core::position::Ticket;
-pub use ringhub_core::ring::RingFull;
 pub use request::{
     PartitionDescription, PartitionReply, PartitionRequest, ReadRefused, ReaderId, ReplyBody,
     RequestBody,
 };
+pub use ringhub_core::position::Ticket;
+pub use ringhub_core::ring::RingFull;
 pub use segment_file::IoMode;
 pub use status::LogState;

@@ -4,12 +4,12 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use ringhub_core::id::{ExecutorId, PartitionId, ShardId};
+use ringhub_core::id::{ConnectionId, ExecutorId, PartitionId, ShardId};
 use ringhub_core::position::{Committed, RingPosition};
 use ringhub_core::ring::{CommitWatch, Producer, RingFull};
 
 use super::status::{ExecutorStatus, LogState};
-use super::{PartitionRequest, Ticket};
+use super::{PartitionRequest, ReaderId, RequestBody, Ticket};
 
 /// What a shard needs of one executor.
 #[derive(Debug)]
@@ -44,6 +44,12 @@ impl ShardPipeline {
         Ok(Ticket { shard: self.shard, executor, position })
     }
 
+    /// Whether a record of `record_len` bytes for `partition` would be taken now.
+    #[must_use]
+    pub fn has_room(&self, partition: PartitionId, record_len: usize) -> bool {
+        self.executors[usize::from(self.executor_of(partition).0)].ring.has_room(record_len)
+    }
+
     /// Shows the executors what was pushed this turn and wakes those that sleep. Costs a comparison per executor when
     /// nothing was pushed.
     pub fn publish(&mut self) {
@@ -67,6 +73,12 @@ impl ShardPipeline {
         self.executors[usize::from(executor.0)].ring.committed()
     }
 
+    /// How far a ring of any shard is on disk.
+    #[must_use]
+    pub fn committed_of(&self, shard: ShardId, executor: ExecutorId) -> Committed<RingPosition> {
+        self.watches[usize::from(shard.0)][usize::from(executor.0)].committed()
+    }
+
     /// Number of executors, whose ids count from 0.
     #[must_use]
     pub fn executor_count(&self) -> u16 {
@@ -84,6 +96,13 @@ impl ShardPipeline {
     pub fn request(&self, request: PartitionRequest) {
         let executor = self.executor_of(request.partition);
         let _ = self.executors[usize::from(executor.0)].requests.send(request);
+    }
+
+    /// Ends a reader; nothing comes back. Harmless for one that was displaced.
+    pub fn close_reader(&self, reader: ReaderId, connection: ConnectionId) {
+        let ReaderId { hub, partition, .. } = reader;
+        let body = RequestBody::Close { reader };
+        self.request(PartitionRequest { hub, partition, connection, token: 0, body });
     }
 
     /// Whether `executor` accepts data. One load; a change rings the shard's doorbell.

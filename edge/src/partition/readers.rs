@@ -142,7 +142,7 @@ fn open(
         })?
     };
     let mut readers = executor.readers.borrow_mut();
-    let id = ReaderId(readers.next);
+    let id = ReaderId { hub: executor.config.hub, partition, number: readers.next };
     let owners = readers.owners.entry((partition, opening.group.clone())).or_default();
     let displaced = owners.claim(id, opening.epoch).map_err(refusal)?;
     readers.next += 1;

@@ -5,9 +5,16 @@ use ringhub_core::id::{ConnectionId, ConsumerGroup, HubId, PartitionId};
 use ringhub_core::position::{EnqueuedTime, Offset, SequenceNumber};
 use ringhub_core::reader::Selector;
 
-/// Number of an open reader, unique within its executor for the life of the process.
+/// An open reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ReaderId(pub u64);
+pub struct ReaderId {
+    /// Hub of the partition that it reads.
+    pub hub: HubId,
+    /// Partition that it reads.
+    pub partition: PartitionId,
+    /// Unique within the executor for the life of the process.
+    pub number: u64,
+}
 
 /// One question to the executor that owns `partition`.
 #[derive(Debug)]

@@ -269,10 +269,11 @@ impl<P: Protocol> Connection<P> {
         if self.is_closing() {
             return;
         }
-        let farewell = if why.is_orderly() { self.send_farewell(scratch, cx.now) } else { Ok(()) };
-        if let Some(mut protocol) = self.protocol.take() {
+        if let Some(protocol) = &mut self.protocol {
             protocol.handle_closed(why, cx);
         }
+        let farewell = if why.is_orderly() { self.send_farewell(scratch, cx.now) } else { Ok(()) };
+        self.protocol = None;
         self.kept = Vec::new();
         let output_time = if self.output.is_empty() { Duration::ZERO } else { self.write_stall };
         self.state = State::ExpectEnd { until: cx.now + output_time + LINGER_TIME_MAX };

@@ -10,7 +10,7 @@ use ringhub_control_plane::directory::CutReason;
 use ringhub_core::id::{ConnectionId, Identity};
 use rustix::event::{EventfdFlags, eventfd};
 
-use crate::partition::{PartitionReply, Ticket};
+use crate::partition::PartitionReply;
 
 /// One message to a shard.
 ///
@@ -27,19 +27,16 @@ pub enum Mail {
         /// What to send.
         response: Response,
     },
-    /// Another connection of the same identity was accepted on shard `successor.shard`.
+    /// Another connection of the same identity wants in. Nobody answers for a connection that has ended: its release
+    /// told the directory all there is to know.
     Evict {
         /// The connection to close.
         connection: ConnectionId,
-        /// Who waits for the answer.
-        successor: ConnectionId,
     },
-    /// The predecessor of `connection` is closed; its last record in a ring was `last`.
-    Evicted {
+    /// All former connections of the identity are closed; the directory has the fence they left.
+    PredecessorsGone {
         /// The connection that waits.
         connection: ConnectionId,
-        /// Last record of the predecessor, or what it was itself waiting for.
-        last: Option<Ticket>,
     },
     /// The identity may no longer be connected.
     Cut {
@@ -50,10 +47,12 @@ pub enum Mail {
         /// What happened to it.
         reason: CutReason,
     },
-    /// The subscriptions of the session on `connection` are on disk.
+    /// The store has dealt with the subscriptions of the session on `connection`.
     SubscriptionsStored {
         /// Connection whose SUBACK waits.
         connection: ConnectionId,
+        /// Whether they are on disk.
+        is_stored: bool,
     },
     /// Stop accepting, close every session, publish what is in the rings, then end the thread.
     Shutdown,

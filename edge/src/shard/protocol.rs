@@ -57,6 +57,8 @@ impl Close {
 pub struct Opening<'a> {
     /// Protocol of the port that was dialled.
     pub listener: ListenerKind,
+    /// Monotonic time of the end of the handshake.
+    pub now: Timestamp,
     /// The peer's address.
     pub peer: SocketAddr,
     /// The client's certificate chain, leaf first; empty if it sent none. The client holds the leaf's key, nothing
@@ -113,7 +115,8 @@ pub trait Protocol: Sized + 'static {
     /// The reason to end the connection.
     fn handle_timeout(&mut self, cx: &mut ShardContext<'_, Self::Services>) -> Result<(), Close>;
 
-    /// The last word: push the will, release the directory entry, close readers. Nothing is called afterwards, and
+    /// The last word: push the will, release the directory entry, close readers. Only
+    /// [`poll_transmit`](Self::poll_transmit) is called afterwards, for the reasons in which the peer listens, and
     /// what was awaited no longer comes.
     fn handle_closed(&mut self, why: Close, cx: &mut ShardContext<'_, Self::Services>);
 

@@ -447,10 +447,10 @@ impl Mail {
         match self {
             Self::Partition(reply) => Some(reply.connection),
             Self::Exchange { connection, .. }
-            | Self::Evict { connection, .. }
-            | Self::Evicted { connection, .. }
+            | Self::Evict { connection }
+            | Self::PredecessorsGone { connection }
             | Self::Cut { connection, .. }
-            | Self::SubscriptionsStored { connection } => Some(*connection),
+            | Self::SubscriptionsStored { connection, .. } => Some(*connection),
             Self::Shutdown => None,
         }
     }

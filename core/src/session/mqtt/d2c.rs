@@ -14,6 +14,14 @@ pub struct Receipt {
     pub(super) bytes: u32,
 }
 
+impl Receipt {
+    /// Whether the client waits for a PUBACK.
+    #[must_use]
+    pub const fn awaits_puback(&self) -> bool {
+        self.id.is_some()
+    }
+}
+
 /// A telemetry message that follows every rule, borrowed from the packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct D2cPublish<'p> {

@@ -1,0 +1,114 @@
+//! What the connections of one shard share.
+
+use std::sync::Arc;
+
+use ringhub_control_plane::ControlPlane;
+use ringhub_control_plane::directory::Grant;
+use ringhub_core::id::{ConnectionId, ExecutorId, ShardId};
+use ringhub_core::message::D2cEncoder;
+use ringhub_core::position::{Committed, RingPosition, Ticket};
+use ringhub_core::session::http::HttpLimits;
+use ringhub_core::session::mqtt::Subscriptions;
+use ringhub_core::time::UnixMillis;
+
+use super::driver::Driver;
+use super::mailbox::{Mail, MailboxSender};
+use super::{Opening, Services};
+use crate::partition::{PartitionReply, ReplyBody, ShardPipeline};
+
+/// What every shard of the process knows about its hub, fixed while it runs.
+#[derive(Debug)]
+pub struct HubInfo {
+    /// Name of the Event-Hubs-compatible entity.
+    pub event_hub: String,
+    /// Port of the AMQP endpoint, for the redirect.
+    pub amqp_port: u16,
+    /// When the hub was made, for `$management`.
+    pub created_at: UnixMillis,
+    /// Bounds of an HTTP connection.
+    pub http: HttpLimits,
+}
+
+/// Rings, directory and mailboxes as the drivers of one shard use them. Lives on the shard's thread.
+#[derive(Debug)]
+pub struct HubServices {
+    /// Number of this shard.
+    pub shard: ShardId,
+    /// Rings and requests to the executors.
+    pub pipeline: ShardPipeline,
+    /// Directory, registry and store.
+    pub control: Arc<ControlPlane>,
+    /// Mailboxes of all shards, by their number.
+    pub mailboxes: Arc<[MailboxSender]>,
+    /// Encodes records for all connections in turn.
+    pub encoder: D2cEncoder,
+    /// The hub.
+    pub hub: Arc<HubInfo>,
+}
+
+impl HubServices {
+    /// Tells a shard something, this one too.
+    pub(crate) fn post(&self, shard: ShardId, mail: Mail) {
+        if let Some(mailbox) = self.mailboxes.get(usize::from(shard.0)) {
+            mailbox.post(mail);
+        }
+    }
+
+    /// Ends the hold of `connection` on an identity and tells the one that waits for it.
+    pub(crate) fn release(
+        &self,
+        grant: &Grant,
+        connection: ConnectionId,
+        last: Option<Ticket>,
+        wall: UnixMillis,
+    ) {
+        if let Some(alone) = self.control.directory().release(grant, connection, last, wall) {
+            self.post(alone.shard, Mail::PredecessorsGone { connection: alone });
+        }
+    }
+
+    /// Stores the subscriptions of an identity; `told` hears about it.
+    pub(crate) fn store_subscriptions(
+        &self,
+        grant: &Grant,
+        subscriptions: Subscriptions,
+        told: Option<ConnectionId>,
+    ) {
+        let told = told.and_then(|connection| {
+            let mailbox = self.mailboxes.get(usize::from(connection.shard.0))?;
+            Some((connection, mailbox.clone()))
+        });
+        let done = Box::new(move |is_stored| {
+            if let Some((connection, mailbox)) = told {
+                mailbox.post(Mail::SubscriptionsStored { connection, is_stored });
+            }
+        });
+        let flags = u32::from(subscriptions.to_bits());
+        self.control.store_subscriptions(grant.hub, grant.identity.clone(), flags, done);
+    }
+}
+
+impl Services for HubServices {
+    type Protocol = Driver;
+
+    fn open(&mut self, opening: &Opening<'_>, connection: ConnectionId) -> Driver {
+        Driver::open(self, opening, connection)
+    }
+
+    fn publish(&mut self) {
+        self.pipeline.publish();
+    }
+
+    fn committed(&self, shard: ShardId, executor: ExecutorId) -> Committed<RingPosition> {
+        self.pipeline.committed_of(shard, executor)
+    }
+
+    /// A reader that was opened for a connection which has ended meanwhile is closed again; nothing else is owed.
+    fn handle_undeliverable(&mut self, mail: Mail) {
+        if let Mail::Partition(PartitionReply { connection, body, .. }) = mail
+            && let ReplyBody::Opened(reader) = body
+        {
+            self.pipeline.close_reader(reader, connection);
+        }
+    }
+}
