@@ -340,7 +340,7 @@ fn mail_wakes_a_sleeping_shard_and_old_ids_reach_nobody() {
     };
     for _ in 0..20 {
         std::thread::sleep(Duration::from_millis(5));
-        hub.mailboxes[0].post(Mail::SubscriptionsStored { connection });
+        hub.mailboxes[0].post(Mail::SubscriptionsStored { connection, is_stored: true });
         assert_eq!(client.receive(), "mail");
     }
     assert_eq!(client.ask("quit"), "bye");
@@ -349,7 +349,7 @@ fn mail_wakes_a_sleeping_shard_and_old_ids_reach_nobody() {
     eventually("forgotten", || hub.count("connections_open") == 0);
     let mut successor = hub.connect(0);
     assert_eq!(successor.ask("id"), format!("{slot} {}", connection.generation + 1));
-    hub.mailboxes[0].post(Mail::SubscriptionsStored { connection });
+    hub.mailboxes[0].post(Mail::SubscriptionsStored { connection, is_stored: true });
     eventually("undeliverable", || hub.world.undeliverable.load(Ordering::SeqCst) == 1);
     assert_eq!(successor.ask("echo alone"), "alone");
     hub.stop();

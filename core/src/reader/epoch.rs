@@ -90,6 +90,8 @@ impl<R: Copy + PartialEq> Ownership<R> {
 mod tests {
     use super::*;
 
+    type Claimed = Result<Vec<Displaced<usize>>, ClaimRefused>;
+
     fn held(epochs: &[Option<i64>]) -> Ownership<usize> {
         let mut ownership = Ownership::default();
         for (reader, epoch) in epochs.iter().enumerate() {
@@ -102,7 +104,8 @@ mod tests {
     fn follows_the_table_of_the_reference() {
         let displaced = |readers: &[usize]| Ok(readers.iter().copied().map(Displaced).collect());
         let shared: &[Option<i64>] = &[None; 5];
-        let cases: [(&[Option<i64>], Option<i64>, Result<Vec<_>, _>); 9] = [
+        type Case<'a> = (&'a [Option<i64>], Option<i64>, Claimed);
+        let cases: [Case<'_>; 9] = [
             (&[], None, displaced(&[])),
             (&shared[..4], None, displaced(&[])),
             (shared, None, Err(ClaimRefused::TooManyReaders)),

@@ -108,7 +108,7 @@ impl Appender {
     /// Where the partition at `place` begins: what the oldest segment began with.
     pub(super) fn oldest(&self, place: usize) -> &PartitionState {
         let sealed = self.sealed.front().map(|sealed| &sealed.header);
-        let header = sealed.or(self.active.as_ref().map(|active| &active.header));
+        let header = sealed.or_else(|| self.active.as_ref().map(|active| &active.header));
         header.map_or(&self.committed[place], |header| &header.bases[place])
     }
 

@@ -100,7 +100,11 @@ pub(super) struct Peer {
     pub(super) address: SocketAddr,
 }
 
-impl<P: Protocol> Connection<P> {
+impl<P> Connection<P>
+where
+    P: Protocol,
+    P::Services: Services<Protocol = P>,
+{
     pub(super) fn new(
         socket: Socket,
         tls: TlsSession,
@@ -345,12 +349,16 @@ struct Intake<'a, 'b, P: Protocol> {
     cx: &'a mut ShardContext<'b, P::Services>,
 }
 
-impl<P: Protocol> PlaintextSink for Intake<'_, '_, P> {
+impl<P> PlaintextSink for Intake<'_, '_, P>
+where
+    P: Protocol,
+    P::Services: Services<Protocol = P>,
+{
     type Error = Close;
 
     fn handle_established(&mut self, certificates: &[CertificateDer<'_>]) -> Result<(), Close> {
         let Peer { listener, address } = self.peer;
-        let opening = Opening { listener, peer: address, certificates };
+        let opening = Opening { listener, now: self.cx.now, peer: address, certificates };
         *self.protocol = Some(self.cx.services.open(&opening, self.cx.connection));
         *self.state = State::Open;
         Ok(())

@@ -74,7 +74,7 @@ pub struct Opening<'a> {
 /// `poll_transmit` then gives is still sent for the reasons in which the peer listens.
 pub trait Protocol: Sized + 'static {
     /// What the shard's connections share.
-    type Services: Services<Protocol = Self>;
+    type Services: Services;
 
     /// The peer spoke. Returns how many bytes are done with; the rest is shown again, with what came after it: at
     /// once when more arrives, or when [`can_read`](Self::can_read) is true again. Called with at most

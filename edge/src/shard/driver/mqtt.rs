@@ -1,7 +1,7 @@
 //! Drives the MQTT session of one device: directory, ring and control plane on one side, packets on the other.
 
 use bytes::BytesMut;
-use ringhub_control_plane::directory::{CutReason, Grant, IdentityRef};
+use ringhub_control_plane::directory::{Grant, IdentityRef};
 use ringhub_core::codec::mqtt::{ConnackCode, decode_within};
 use ringhub_core::id::PartitionId;
 use ringhub_core::message::{Destination, Stamps, partition_of};
