@@ -91,8 +91,8 @@ impl HubServices {
 impl Services for HubServices {
     type Protocol = Driver;
 
-    fn open(&mut self, opening: &Opening<'_>, connection: ConnectionId) -> Driver {
-        Driver::open(self, opening, connection)
+    fn open(&mut self, opening: &Opening<'_>, _: ConnectionId) -> Driver {
+        Driver::open(self, opening)
     }
 
     fn publish(&mut self) {
