@@ -38,6 +38,10 @@ impl Protocol for AmqpDriver {
         Ok(())
     }
 
+    fn handle_log_failed(&mut self, _: &mut Context<'_>) -> Result<(), Close> {
+        Ok(())
+    }
+
     fn handle_closed(&mut self, _: Close, _: &mut Context<'_>) {}
 
     fn poll_timeout(&self) -> Option<Timestamp> {
