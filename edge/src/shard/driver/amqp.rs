@@ -330,6 +330,11 @@ impl Protocol for AmqpDriver {
         self.settle(cx.now)
     }
 
+    /// What is committed stays readable.
+    fn handle_log_failed(&mut self, _: &mut Context<'_>) -> Result<(), Close> {
+        Ok(())
+    }
+
     fn handle_closed(&mut self, why: Close, cx: &mut Context<'_>) {
         debug!(?why, connection = ?cx.connection, "AMQP connection ended");
         for reader in self.readers.drain(..) {

@@ -1,4 +1,5 @@
-//! Drives the exchanges of one HTTP connection: requests to the control plane, handshakes to a WebSocket.
+//! Drives the exchanges of one HTTP connection: requests to the control plane, handshakes to a
+//! WebSocket.
 
 use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -103,6 +104,11 @@ impl Protocol for HttpDriver {
         self.end_if_closing()
     }
 
+    /// The registry does not need the log.
+    fn handle_log_failed(&mut self, _: &mut Context<'_>) -> Result<(), Close> {
+        Ok(())
+    }
+
     fn handle_closed(&mut self, _: Close, _: &mut Context<'_>) {
         self.exchange.shut_down();
     }
@@ -120,7 +126,8 @@ impl Protocol for HttpDriver {
     }
 }
 
-/// Headers as the control plane looks them up; what the `http` types do not take has no meaning for it.
+/// Headers as the control plane looks them up; what the `http` types do not take has no meaning for
+/// it.
 fn headers_of(request: &Request) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in request.headers() {

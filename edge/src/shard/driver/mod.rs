@@ -103,6 +103,10 @@ impl Protocol for Driver {
         dispatch!(&mut self.0, driver => driver.handle_timeout(cx))
     }
 
+    fn handle_log_failed(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
+        dispatch!(&mut self.0, driver => driver.handle_log_failed(cx))
+    }
+
     fn handle_closed(&mut self, why: Close, cx: &mut Context<'_>) {
         dispatch!(&mut self.0, driver => driver.handle_closed(why, cx));
     }

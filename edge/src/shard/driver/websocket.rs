@@ -14,10 +14,11 @@ type Context<'a> = ShardContext<'a, HubServices>;
 
 /// One WebSocket connection around the driver of the protocol that it carries.
 ///
-/// Each piece that the inner driver transmits becomes one binary message: for AMQP that is about one frame, which is
-/// what clients cope with best.
+/// Each piece that the inner driver transmits becomes one binary message: for AMQP that is about
+/// one frame, which is what clients cope with best.
 ///
-/// Source: service-endpoints reference, "AMQP over WebSocket"; device-endpoints reference, "MQTT over WebSocket".
+/// Source: service-endpoints reference, "AMQP over WebSocket"; device-endpoints reference, "MQTT
+/// over WebSocket".
 #[derive(Debug)]
 pub(super) struct WebSocketDriver<D> {
     socket: WebSocket,
@@ -94,6 +95,10 @@ impl<D: Protocol<Services = HubServices>> Protocol for WebSocketDriver<D> {
         self.feed(cx)
     }
 
+    fn handle_log_failed(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
+        self.inner.handle_log_failed(cx)
+    }
+
     fn handle_closed(&mut self, why: Close, cx: &mut Context<'_>) {
         self.inner.handle_closed(why, cx);
         self.is_ending = true;
@@ -123,7 +128,8 @@ impl<D: Protocol<Services = HubServices>> Protocol for WebSocketDriver<D> {
         false
     }
 
-    /// Input is also wanted while the inner driver has not taken what came before only because it was incomplete.
+    /// Input is also wanted while the inner driver has not taken what came before only because it
+    /// was incomplete.
     fn can_read(&self, services: &HubServices) -> bool {
         self.inner.can_read(services) && self.unread.len() < WEBSOCKET_UNREAD_BYTES_MAX
     }
