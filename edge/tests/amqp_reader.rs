@@ -140,3 +140,17 @@ fn namespace_keys_log_in_and_wrong_ones_do_not() {
     attach(&mut client, &partition(0));
     assert!(login(&hub.policy_key("device")).is_err(), "the key of another policy");
 }
+
+#[test]
+fn a_reader_is_told_when_the_hub_stops() {
+    let mut hub = Hub::start();
+    let mut client = connect(&hub, "service", 100);
+    let link = attach(&mut client, &partition(0));
+    client.machine().grant_credit(link, 1);
+    client.machine().drain(link);
+    assert_eq!(client.next().expect("an answer"), Fact::Drained);
+    hub.terminate();
+    let told = Fact::Closed(Some("amqp:connection:forced".to_owned()));
+    assert_eq!(client.next().expect("a farewell"), told);
+    hub.reap();
+}
