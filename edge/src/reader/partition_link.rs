@@ -157,10 +157,9 @@ impl PartitionLink {
                 self.batch = self.following.take();
             }
         }
-        if self.drain == Drain::Finishing && self.batch.is_none() {
-            self.drain = Drain::No;
-            connection.drain_done(link);
-        } else if self.drain != Drain::No && connection.can_send(link) == Err(SendBlocked::Credit) {
+        let nothing_left = self.drain == Drain::Finishing && self.batch.is_none();
+        let used_up = connection.can_send(link) == Err(SendBlocked::Credit);
+        if self.drain != Drain::No && (nothing_left || used_up) {
             self.drain = Drain::No;
             connection.drain_done(link);
         }

@@ -89,6 +89,12 @@ impl Hub {
         kill_process(Pid::from_child(process), Signal::KILL).expect("the hub is our child");
     }
 
+    /// Asks the process to end, as `kill` does by default; [`reap`](Self::reap) waits for it.
+    pub(crate) fn terminate(&self) {
+        let process = self.process.as_ref().expect("the hub runs");
+        kill_process(Pid::from_child(process), Signal::TERM).expect("the hub is our child");
+    }
+
     /// Waits for the end of a killed process, so that its ports and files are free.
     pub(crate) fn reap(&mut self) {
         let mut process = self.process.take().expect("the hub was running");
