@@ -14,7 +14,8 @@ use super::claims::Claim;
 const HUB_NODES: [&str; 6] =
     ["$cbs", "$management", "devicebound", "devices", "messages", "servicebound"];
 
-/// Judges a token that was put for `audience`, which may have any scheme, a port and trailing slashes.
+/// Judges a token that was put for `audience`, which may have any scheme, a port and trailing
+/// slashes.
 ///
 /// # Errors
 /// The [`Refusal`] to answer with.
@@ -104,7 +105,8 @@ pub(crate) enum PlainRefused {
     Token(#[from] AuthFailure),
 }
 
-/// Judges a SASL PLAIN login: `{policy}@sas.root.{hub}` with a token, or a policy with the text of its key.
+/// Judges a SASL PLAIN login: `{policy}@sas.root.{hub}` with a token, or a policy with the text of
+/// its key.
 ///
 /// Source: service-endpoints reference, "SASL layer".
 pub(crate) fn claim_of_plain(

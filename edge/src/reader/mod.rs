@@ -1,11 +1,13 @@
 //! READER: the Event-Hubs-compatible endpoint: what back ends may do and read over AMQP.
 //!
 //! ```text
-//!  PLAIN, $cbs ─▶ Claims          attach ─▶ Open ─▶ executor        credit ─▶ Read ─▶ executor
-//!                   └─ every attach and request asks them               PartitionLink ◀─ records by mail
+//!  PLAIN, $cbs ─▶ Claims ◀─ every attach and request asks them
+//!  attach ─▶ Open ─▶ executor
+//!  credit ─▶ Read ─▶ executor ─▶ records by mail ─▶ PartitionLink ─▶ transfers
 //! ```
 //!
-//! The protocol machine is core's, the connection that carries it is the shard's driver. Nothing here blocks.
+//! The protocol machine is core's, the connection that carries it is the shard's driver. Nothing
+//! here blocks.
 
 mod claims;
 mod credential;

@@ -1,7 +1,7 @@
 //! One link that reads a partition: batches of records in, transfers out.
 //!
 //! ```text
-//!  credit ─▶ Read ─▶ records (batch) ─▶ transfers      while one batch goes out, the next is asked for
+//!  credit ─▶ Read ─▶ batch of records ─▶ transfers    while one goes out, the next is asked for
 //! ```
 
 use bytes::{Bytes, BytesMut};

@@ -130,8 +130,8 @@ impl RequestLinks {
         }
     }
 
-    /// The link for answers to requests on `link`: of the same node and session, if there are several then the one
-    /// that `reply_to` names.
+    /// The link for answers to requests on `link`: of the same node and session; if there are
+    /// several, the one that `reply_to` names.
     pub(crate) fn reply_link(&self, link: LinkId, reply_to: Option<&str>) -> Option<LinkId> {
         let requests = self.links.iter().find(|other| other.link == link)?;
         let mut replies = self.links.iter().filter(|other| {

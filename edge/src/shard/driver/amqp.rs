@@ -1,30 +1,28 @@
-//! Drives one AMQP connection: core's machine on one side, claims, partition readers and request nodes on the other.
+//! Drives one AMQP connection: core's machine on one side, claims, partition readers and request
+//! nodes on the other.
 //!
-//! Events are sent in [`poll_transmit`](Protocol::poll_transmit), as much at a time as the shard takes: a client that
-//! does not read makes its links ask the log for nothing.
+//! Events are sent in [`poll_transmit`](Protocol::poll_transmit), as much at a time as the shard
+//! takes: a client that does not read makes its links ask the log for nothing.
 
 mod attach;
+mod login;
 mod request;
 
 use std::sync::{Arc, LazyLock};
 
 use bytes::BytesMut;
 use ringhub_control_plane::directory::Hub;
-use ringhub_core::codec::amqp::performative::{Condition, SaslCode};
+use ringhub_core::codec::amqp::performative::Condition;
 use ringhub_core::id::HubId;
 use ringhub_core::limits::{AMQP_FIRST_LINK_TIMEOUT, AMQP_NO_LINK_TIMEOUT, READER_TURN_BYTES_MAX};
 use ringhub_core::position::{Committed, Ticket};
-use ringhub_core::session::amqp::{
-    AmqpConfig, AmqpConnection, AmqpEvent, LinkId, SaslStep, SessionError,
-};
-use ringhub_core::time::{Timestamp, UnixMillis};
+use ringhub_core::session::amqp::{AmqpConfig, AmqpConnection, AmqpEvent, LinkId, SessionError};
+use ringhub_core::time::Timestamp;
 use tracing::{debug, info};
 
 use self::attach::OpeningReader;
 use crate::partition::{PartitionReply, ReplyBody};
-use crate::reader::{
-    Claims, Expired, OpenedLink, PartitionLink, Refusal, RequestLinks, claim_of_plain,
-};
+use crate::reader::{Claims, OpenedLink, PartitionLink, Refusal, RequestLinks};
 use crate::shard::mailbox::Mail;
 use crate::shard::{Close, HubServices, Protocol, ShardContext};
 
@@ -96,34 +94,6 @@ impl AmqpDriver {
             | AmqpEvent::Settled { .. }
             | AmqpEvent::Closed(_) => {}
         }
-    }
-
-    fn on_sasl(&mut self, step: &SaslStep<'_>, cx: &Context<'_>) {
-        let code = match step.mechanism {
-            "PLAIN" => self.log_in(step, cx),
-            _ => SaslCode::Ok,
-        };
-        self.connection.sasl_outcome(code);
-    }
-
-    fn log_in(&mut self, step: &SaslStep<'_>, cx: &Context<'_>) -> SaslCode {
-        let Some(login) = step.plain() else { return SaslCode::Auth };
-        let directory = cx.services.control.directory();
-        match claim_of_plain(directory, step.hostname, login, cx.wall) {
-            Ok(claim) => {
-                self.claims.log_in(claim);
-                self.note_claims(cx);
-                SaslCode::Ok
-            }
-            Err(reason) => {
-                info!(user = login.0, %reason, "PLAIN refused");
-                SaslCode::Auth
-            }
-        }
-    }
-
-    fn note_claims(&mut self, cx: &Context<'_>) {
-        self.claims_end = self.claims.next_end().map(|end| deadline(end, cx));
     }
 
     fn reader_mut(&mut self, link: LinkId) -> Option<&mut PartitionLink> {
@@ -202,7 +172,8 @@ impl AmqpDriver {
         }
     }
 
-    /// Moves events from the readers' batches into the output, a bounded number of bytes, each reader first in turn.
+    /// Moves events from the readers' batches into the output, a bounded number of bytes, each
+    /// reader first in turn.
     fn pump_readers(&mut self) {
         let count = self.readers.len();
         if count == 0 {
@@ -225,41 +196,13 @@ impl AmqpDriver {
         }
     }
 
-    /// Forgets claims that have ended, and detaches the readers that nothing allows any more.
-    fn expire_claims(&mut self, cx: &Context<'_>) {
-        if self.claims_end.is_none_or(|end| end > cx.now) {
-            return;
-        }
-        let expired = self.claims.remove_expired(cx.wall);
-        self.note_claims(cx);
-        match expired {
-            Expired::Nothing => {}
-            Expired::Login => self.connection.close(Some(Refusal::expired().error())),
-            Expired::Claims => self.detach_unclaimed(cx),
-        }
-    }
-
-    fn detach_unclaimed(&mut self, cx: &Context<'_>) {
-        let entity = &cx.services.hub.event_hub;
-        for place in (0..self.readers.len()).rev() {
-            let allowed = self.readers[place].place().with_resource(entity, |resource| {
-                self.claims.hub_allowing(resource, attach::LISTEN, cx.wall)
-            });
-            if allowed.is_none() {
-                self.detach_reader(place, &Refusal::expired());
-            }
-        }
-    }
-
-    /// After a failure of the log nothing new is read, and what comes after the restart is for new readers.
-    fn detach_if_log_failed(&mut self, cx: &Context<'_>) {
-        if self.readers.is_empty() {
-            return;
-        }
-        let Some(reason) = cx.services.pipeline.failed() else { return };
-        let refusal = Refusal::internal(reason);
+    /// The executor of a failed log answers nobody any more, and the others wait for the restart too.
+    fn detach_all_readers(&mut self, refusal: &Refusal) {
         while let Some(last) = self.readers.len().checked_sub(1) {
-            self.detach_reader(last, &refusal);
+            self.detach_reader(last, refusal);
+        }
+        if let Some(OpeningReader(opened)) = self.opening.take() {
+            self.connection.refuse_link(opened.link, &refusal.error());
         }
     }
 
@@ -325,14 +268,14 @@ impl Protocol for AmqpDriver {
     fn handle_timeout(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
         self.connection.handle_timeout(cx.now).map_err(|error| close_of(error, cx))?;
         self.expire_claims(cx);
-        self.detach_if_log_failed(cx);
         self.close_if_unused(cx.now);
         self.settle(cx.now)
     }
 
-    /// What is committed stays readable.
-    fn handle_log_failed(&mut self, _: &mut Context<'_>) -> Result<(), Close> {
-        Ok(())
+    fn handle_log_failed(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
+        let reason = cx.services.pipeline.failed().unwrap_or("the commit log has failed");
+        self.detach_all_readers(&Refusal::internal(reason));
+        self.settle(cx.now)
     }
 
     fn handle_closed(&mut self, why: Close, cx: &mut Context<'_>) {
@@ -369,12 +312,6 @@ fn close_of(error: SessionError, cx: &Context<'_>) -> Close {
         SessionError::CloseTimeout => Close::Finished,
         _ => Close::Violation("AMQP"),
     }
-}
-
-/// When a wall-clock time comes on the shard's monotonic clock, as far as the two agree now.
-fn deadline(at: UnixMillis, cx: &Context<'_>) -> Timestamp {
-    let left_ms = at.as_millis().saturating_sub(cx.wall.as_millis());
-    cx.now + std::time::Duration::from_millis(u64::try_from(left_ms).unwrap_or(0))
 }
 
 fn hub_of<'c>(cx: &'c Context<'_>, hub: HubId) -> Option<&'c Hub> {

@@ -37,7 +37,8 @@ impl OpeningReader {
     }
 }
 
-/// Accepts a link that reads a partition; events go out settled whatever was asked for, as from the real service.
+/// Accepts a link that reads a partition; events go out settled whatever was asked for, as from the
+/// real service.
 pub(super) fn accept_reader(connection: &mut AmqpConnection, link: LinkId) {
     let snd_settle_mode = Some(SenderSettleMode::Settled);
     let accept = LinkAccept { credit: 0, max_message_size: u64::MAX, snd_settle_mode };
@@ -236,7 +237,8 @@ fn refusal_of(node: &NodeAddress, role: Role, address: &str, cx: &Context<'_>) -
     }
 }
 
-/// True for addresses of the entity, which nobody may send to: `{entity}`, `{entity}/Partitions/{n}`.
+/// True for addresses of the entity, which nobody may send to: `{entity}`,
+/// `{entity}/Partitions/{n}`.
 fn is_of_entity(address: &str, cx: &Context<'_>) -> bool {
     let path = match address.split_once("://") {
         Some((_, rest)) => rest.split_once('/').map_or("", |(_, path)| path),

@@ -164,6 +164,9 @@ impl AmqpDriver {
             let path = format!("{entity}/Partitions/{text}");
             return Err(Refusal::not_found(any_host(cx), path));
         };
+        if let Some(reason) = cx.services.pipeline.failed() {
+            return Err(Refusal::internal(reason));
+        }
         let token = self.take_token();
         self.requests.note_asked(token, to, id, (entity, text));
         let (connection, body) = (cx.connection, RequestBody::Describe);
