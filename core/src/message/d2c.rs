@@ -181,14 +181,14 @@ where
 fn write_properties(out: &mut BytesMut, to: &str, system: &SystemProperties<'_>) {
     write_descriptor(out, PROPERTIES);
     write_list(out, 13, |out| {
-        write_optional(out, system.message_id.as_deref(), |o, t| write_str(o, t));
+        write_optional(out, system.message_id.as_deref(), write_str);
         write_optional(out, system.user_id.as_deref(), |o, t| write_binary(o, t.as_bytes()));
         write_str(out, to);
         write_null(out); // subject
         write_null(out); // reply-to
-        write_optional(out, system.correlation_id.as_deref(), |o, t| write_str(o, t));
-        write_optional(out, system.content_type.as_deref(), |o, t| write_symbol(o, t));
-        write_optional(out, system.content_encoding.as_deref(), |o, t| write_symbol(o, t));
+        write_optional(out, system.correlation_id.as_deref(), write_str);
+        write_optional(out, system.content_type.as_deref(), write_symbol);
+        write_optional(out, system.content_encoding.as_deref(), write_symbol);
         write_optional(out, system.absolute_expiry, |o, t| write_timestamp(o, t.as_millis()));
         for _creation_time_and_group_fields in 0..4 {
             write_null(out);
