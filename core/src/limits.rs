@@ -253,3 +253,7 @@ pub const AMQP_OUT_BYTES_MAX: usize = 256 * 1024;
 
 const _: () = assert!(AMQP_PARTIAL_BYTES_MAX >= 4 * D2C_MESSAGE_BYTES_MAX);
 const _: () = assert!(AMQP_FRAME_BYTES_MAX >= 512);
+
+/// Unmasked bytes of a WebSocket that its inner protocol has not taken, in bytes: one MQTT packet or AMQP frame and the
+/// next read. Reached: the socket is not read until the protocol has taken some.
+pub const WEBSOCKET_UNREAD_BYTES_MAX: usize = 512 * 1024;

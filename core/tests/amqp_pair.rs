@@ -79,7 +79,7 @@ fn large_messages_cross_small_frames_both_ways() {
         pair.run();
         pair.hub.send(hub_tx, &[&body[..100], &body[100..]], Outgoing::SETTLED).unwrap();
         pair.run();
-        assert_eq!(pair.client_messages, [body.clone()]);
+        assert_eq!(pair.client_messages, core::slice::from_ref(&body));
         let (_, client_tx) = sender(&mut pair);
         pair.client.send(client_tx, &[&body], Outgoing::default()).unwrap();
         pair.run();

@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod hub;
 pub mod listener;
 pub mod partition;
 pub mod shard;

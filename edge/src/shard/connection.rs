@@ -442,6 +442,10 @@ mod tests {
             Committed::default()
         }
 
+        fn has_log_failed(&self) -> bool {
+            false
+        }
+
         fn handle_undeliverable(&mut self, _: Mail) {}
     }
 
@@ -467,6 +471,10 @@ mod tests {
         }
 
         fn handle_timeout(&mut self, _: &mut Context<'_>) -> Result<(), Close> {
+            Ok(())
+        }
+
+        fn handle_log_failed(&mut self, _: &mut ShardContext<'_, NoServices>) -> Result<(), Close> {
             Ok(())
         }
 

@@ -67,6 +67,7 @@ impl<S: Services> Shard<S> {
 
         state.publish();
         state.take_commits();
+        state.check_log();
         state.drain_mailbox();
         state.fire_deadlines();
         state.advance_shutdown();
@@ -87,6 +88,7 @@ impl<S: Services> Shard<S> {
         state.prepare_sleep();
         // Whoever made news before the line above did not ring: look once more.
         state.take_commits();
+        state.check_log();
         if state.has_work() || alarm.poll_due(state.next_wake(), cx).is_ready() {
             self.again.raise();
         }
@@ -198,7 +200,8 @@ fn count_turn<S: Services>(state: &ShardState<S>, began: Instant) {
     state.counters.turn_time_max_ns.set_max(nanos);
 }
 
-/// The one runtime timer of a shard. It is moved only to an earlier time; a ring too early does no harm.
+/// The one runtime timer of a shard. It is moved only to an earlier time; a ring too early does no
+/// harm.
 struct Alarm {
     clock: Clock,
     sleep: Option<Pin<Box<Sleep>>>,

@@ -61,8 +61,8 @@ pub struct Opening<'a> {
     pub now: Timestamp,
     /// The peer's address.
     pub peer: SocketAddr,
-    /// The client's certificate chain, leaf first; empty if it sent none. The client holds the leaf's key, nothing
-    /// else about it has been checked.
+    /// The client's certificate chain, leaf first; empty if it sent none. The client holds the
+    /// leaf's key, nothing else about it has been checked.
     pub certificates: &'a [CertificateDer<'a>],
 }
 
@@ -70,15 +70,17 @@ pub struct Opening<'a> {
 ///
 /// All calls come from the shard's thread. After every `handle_` call the shard collects what
 /// [`poll_transmit`](Self::poll_transmit) has, once, at the end of the turn, and looks at
-/// [`poll_timeout`](Self::poll_timeout) and [`can_read`](Self::can_read) again. `Err` ends the connection: what
-/// `poll_transmit` then gives is still sent for the reasons in which the peer listens.
+/// [`poll_timeout`](Self::poll_timeout) and [`can_read`](Self::can_read) again. `Err` ends the
+/// connection: what `poll_transmit` then gives is still sent for the reasons in which the peer
+/// listens.
 pub trait Protocol: Sized + 'static {
     /// What the shard's connections share.
     type Services: Services;
 
-    /// The peer spoke. Returns how many bytes are done with; the rest is shown again, with what came after it: at
-    /// once when more arrives, or when [`can_read`](Self::can_read) is true again. Called with at most
-    /// `PLAINTEXT_KEPT_BYTES_MAX` bytes; a peer that makes the driver keep more is closed.
+    /// The peer spoke. Returns how many bytes are done with; the rest is shown again, with what
+    /// came after it: at once when more arrives, or when [`can_read`](Self::can_read) is true
+    /// again. Called with at most `PLAINTEXT_KEPT_BYTES_MAX` bytes; a peer that makes the driver
+    /// keep more is closed.
     ///
     /// # Errors
     /// The reason to end the connection.
@@ -88,8 +90,8 @@ pub trait Protocol: Sized + 'static {
         cx: &mut ShardContext<'_, Self::Services>,
     ) -> Result<usize, Close>;
 
-    /// Everything up to and including the ticket's position in the ticket's ring is durable. Comes at least once
-    /// after each [`ShardContext::await_commit`] and may come more often.
+    /// Everything up to and including the ticket's position in the ticket's ring is durable. Comes
+    /// at least once after each [`ShardContext::await_commit`] and may come more often.
     ///
     /// # Errors
     /// The reason to end the connection.
@@ -115,24 +117,34 @@ pub trait Protocol: Sized + 'static {
     /// The reason to end the connection.
     fn handle_timeout(&mut self, cx: &mut ShardContext<'_, Self::Services>) -> Result<(), Close>;
 
+    /// A commit log takes no more records, and what is not acknowledged never will be. Comes once;
+    /// readers may go on.
+    ///
+    /// # Errors
+    /// The reason to end the connection.
+    fn handle_log_failed(&mut self, cx: &mut ShardContext<'_, Self::Services>)
+    -> Result<(), Close>;
+
     /// The last word: push the will, release the directory entry, close readers. Only
-    /// [`poll_transmit`](Self::poll_transmit) is called afterwards, for the reasons in which the peer listens, and
-    /// what was awaited no longer comes.
+    /// [`poll_transmit`](Self::poll_transmit) is called afterwards, for the reasons in which the
+    /// peer listens, and what was awaited no longer comes.
     fn handle_closed(&mut self, why: Close, cx: &mut ShardContext<'_, Self::Services>);
 
     /// Next deadline; may move in either direction from call to call.
     fn poll_timeout(&self) -> Option<Timestamp>;
 
-    /// Appends bytes for the peer, about one packet or frame per call. True if it appended something: it is then
-    /// asked again.
+    /// Appends bytes for the peer, about one packet or frame per call. True if it appended
+    /// something: it is then asked again.
     fn poll_transmit(&mut self, out: &mut BytesMut) -> bool;
 
-    /// False while nothing more may be taken from the peer (ring full, in-flight bound): the shard then leaves the
-    /// peer's bytes in the socket. It looks again after every `handle_` call and at the end of turns.
+    /// False while nothing more may be taken from the peer (ring full, in-flight bound): the shard
+    /// then leaves the peer's bytes in the socket. It looks again after every `handle_` call and at
+    /// the end of turns.
     fn can_read(&self, services: &Self::Services) -> bool;
 }
 
-/// What the connections of one shard share: rings, directory, configuration. Lives on the shard's thread.
+/// What the connections of one shard share: rings, directory, configuration. Lives on the shard's
+/// thread.
 pub trait Services: Sized + 'static {
     /// Driver of one connection.
     type Protocol: Protocol<Services = Self>;
@@ -143,10 +155,15 @@ pub trait Services: Sized + 'static {
     /// Makes the records of this turn visible to the executors. Called at least once per turn.
     fn publish(&mut self);
 
-    /// How far a ring is durable. The executor rings the bell of the shard that owns the ring after it moves.
+    /// How far a ring is durable. The executor rings the bell of the shard that owns the ring after
+    /// it moves.
     fn committed(&self, shard: ShardId, executor: ExecutorId) -> Committed<RingPosition>;
 
-    /// Mail for a connection that has ended; an eviction still has to be answered.
+    /// True once a commit log has failed. Asked every turn.
+    fn has_log_failed(&self) -> bool;
+
+    /// Mail for a connection that has ended; a reader that was opened for it still has to be
+    /// closed.
     fn handle_undeliverable(&mut self, mail: Mail);
 }
 
@@ -165,7 +182,8 @@ pub struct ShardContext<'a, S> {
 }
 
 impl<S> ShardContext<'_, S> {
-    /// Asks for [`Protocol::handle_committed`] once `ticket` is durable; it may belong to any shard's ring.
+    /// Asks for [`Protocol::handle_committed`] once `ticket` is durable; it may belong to any
+    /// shard's ring.
     pub fn await_commit(&mut self, ticket: Ticket) {
         self.commits.push(ticket, self.connection);
     }

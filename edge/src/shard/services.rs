@@ -29,7 +29,8 @@ pub struct HubInfo {
     pub http: HttpLimits,
 }
 
-/// Rings, directory and mailboxes as the drivers of one shard use them. Lives on the shard's thread.
+/// Rings, directory and mailboxes as the drivers of one shard use them. Lives on the shard's
+/// thread.
 #[derive(Debug)]
 pub struct HubServices {
     /// Number of this shard.
@@ -91,8 +92,8 @@ impl HubServices {
 impl Services for HubServices {
     type Protocol = Driver;
 
-    fn open(&mut self, opening: &Opening<'_>, connection: ConnectionId) -> Driver {
-        Driver::open(self, opening, connection)
+    fn open(&mut self, opening: &Opening<'_>, _: ConnectionId) -> Driver {
+        Driver::open(self, opening)
     }
 
     fn publish(&mut self) {
@@ -103,7 +104,12 @@ impl Services for HubServices {
         self.pipeline.committed_of(shard, executor)
     }
 
-    /// A reader that was opened for a connection which has ended meanwhile is closed again; nothing else is owed.
+    fn has_log_failed(&self) -> bool {
+        self.pipeline.failed().is_some()
+    }
+
+    /// A reader that was opened for a connection which has ended meanwhile is closed again; nothing
+    /// else is owed.
     fn handle_undeliverable(&mut self, mail: Mail) {
         if let Mail::Partition(PartitionReply { connection, body, .. }) = mail
             && let ReplyBody::Opened(reader) = body

@@ -65,11 +65,13 @@ pub(super) struct ShardState<S: Services> {
     mailbox: Mailbox,
     scratch: Scratch,
     dirty: Vec<ConnectionId>,
-    /// Connections whose reader waits for [`Protocol::can_read`], in the order in which they are asked.
+    /// Connections whose reader waits for [`Protocol::can_read`], in the order in which they are
+    /// asked.
     paused: VecDeque<ConnectionId>,
     /// Connections that need a writing task.
     writers: Vec<ConnectionId>,
     phase: Phase,
+    is_log_failed: bool,
     pub(super) counters: Arc<ShardCounters>,
 }
 
@@ -92,6 +94,7 @@ impl<S: Services> ShardState<S> {
             paused: VecDeque::new(),
             writers: Vec::new(),
             phase: Phase::Serving,
+            is_log_failed: false,
             config,
             tls,
             services,
@@ -219,7 +222,8 @@ impl<S: Services> ShardState<S> {
         self.counters.connections_open.set(self.table.len() as u64);
     }
 
-    /// Calls into one connection and does what follows from any call: ends it on `Err`, else settles it.
+    /// Calls into one connection and does what follows from any call: ends it on `Err`, else
+    /// settles it.
     fn with<R>(
         &mut self,
         id: ConnectionId,
@@ -266,8 +270,8 @@ impl<S: Services> ShardState<S> {
         }
     }
 
-    /// After any change: the connection is flushed at the end of the turn, has a task for its output, an entry in
-    /// the wheel for its first deadline, and is read again if it may be.
+    /// After any change: the connection is flushed at the end of the turn, has a task for its
+    /// output, an entry in the wheel for its first deadline, and is read again if it may be.
     fn settle(&mut self, id: ConnectionId) {
         let Some(connection) = self.table.find(id) else { return };
         if !connection.is_dirty {
@@ -298,6 +302,17 @@ impl<S: Services> ShardState<S> {
                 commits.poll_committed(|shard, executor| services.committed(shard, executor));
             let Some((id, upto)) = next else { return };
             self.with_protocol(id, |protocol, cx| protocol.handle_committed(upto, cx));
+        }
+    }
+
+    /// Tells every connection when a log has failed, once.
+    pub(super) fn check_log(&mut self) {
+        if self.is_log_failed || !self.services.has_log_failed() {
+            return;
+        }
+        self.is_log_failed = true;
+        for id in self.table.ids() {
+            self.with_protocol(id, |protocol, cx| protocol.handle_log_failed(cx));
         }
     }
 

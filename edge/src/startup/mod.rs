@@ -6,6 +6,7 @@ mod ca;
 mod certificate;
 mod data_directory;
 mod files;
+mod policies;
 mod ports;
 mod prepare;
 mod process_limits;
@@ -14,6 +15,7 @@ pub use banner::{Banner, ConnectionStrings};
 pub use ca::development_certificate;
 pub use certificate::{CertificateError, ServerCertificate, configured_certificate};
 pub use data_directory::{DataDirectory, DataDirectoryError, Layout, default_data_directory};
+pub use policies::write_policies;
 pub use ports::{PortError, Ports, claim_ports};
 pub use prepare::{Prepared, StartupError, prepare};
 pub use process_limits::{

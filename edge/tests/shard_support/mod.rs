@@ -60,6 +60,10 @@ impl Services for LineServices {
         Committed(RingPosition(self.world.committed.load(Ordering::SeqCst)))
     }
 
+    fn has_log_failed(&self) -> bool {
+        false
+    }
+
     fn handle_undeliverable(&mut self, _mail: Mail) {
         self.world.undeliverable.fetch_add(1, Ordering::SeqCst);
     }
@@ -165,6 +169,10 @@ impl Protocol for LineProtocol {
         assert!(self.timeout.is_some_and(|at| at <= cx.now), "called early");
         self.timeout = None;
         self.output.push_back("timeout\n".to_owned());
+        Ok(())
+    }
+
+    fn handle_log_failed(&mut self, _cx: &mut ShardContext<'_, LineServices>) -> Result<(), Close> {
         Ok(())
     }
 

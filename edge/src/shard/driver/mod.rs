@@ -1,14 +1,21 @@
 //! Drivers: one protocol machine of `core` each, joined to rings, directory and control plane.
 
+mod amqp;
+mod http;
 mod mqtt;
 mod not_built;
+mod websocket;
 
 use bytes::BytesMut;
-use ringhub_core::id::ConnectionId;
 use ringhub_core::position::{Committed, Ticket};
 use ringhub_core::time::Timestamp;
 
+use ringhub_core::codec::websocket::Protocol as Carried;
+
+use self::amqp::AmqpDriver;
+use self::http::HttpDriver;
 use self::mqtt::MqttDriver;
+use self::websocket::WebSocketDriver;
 use super::mailbox::Mail;
 use super::{Close, HubServices, Opening, Protocol, ShardContext};
 use crate::listener::ListenerKind;
@@ -21,6 +28,10 @@ pub struct Driver(Kind);
 #[derive(Debug)]
 enum Kind {
     Mqtt(Box<MqttDriver>),
+    Amqp(Box<AmqpDriver>),
+    Http(Box<HttpDriver>),
+    MqttWebSocket(Box<WebSocketDriver<MqttDriver>>),
+    AmqpWebSocket(Box<WebSocketDriver<AmqpDriver>>),
 }
 
 /// Calls one method of whichever driver it is.
@@ -28,21 +39,40 @@ macro_rules! dispatch {
     ($self:expr, $driver:ident => $call:expr) => {
         match $self {
             Kind::Mqtt($driver) => $call,
+            Kind::Amqp($driver) => $call,
+            Kind::Http($driver) => $call,
+            Kind::MqttWebSocket($driver) => $call,
+            Kind::AmqpWebSocket($driver) => $call,
         }
     };
 }
 
 impl Driver {
-    pub(super) fn open(
-        services: &HubServices,
-        opening: &Opening<'_>,
-        connection: ConnectionId,
-    ) -> Self {
-        let _ = (services, connection);
+    pub(super) fn open(services: &HubServices, opening: &Opening<'_>) -> Self {
+        let now = opening.now;
         Self(match opening.listener {
-            ListenerKind::Mqtt => Kind::Mqtt(Box::new(MqttDriver::new(opening.now))),
-            _ => todo!(),
+            ListenerKind::Mqtt => Kind::Mqtt(Box::new(MqttDriver::new(now))),
+            ListenerKind::Amqp => Kind::Amqp(Box::new(AmqpDriver::new(services, now))),
+            ListenerKind::Http => Kind::Http(Box::new(HttpDriver::new(services, now))),
         })
+    }
+
+    /// Puts a WebSocket in the place of an HTTP driver that has accepted one.
+    fn upgrade(&mut self, cx: &Context<'_>) {
+        let Kind::Http(http) = &mut self.0 else { return };
+        let Some(carried) = http.take_upgrade() else { return };
+        let mut handshake = BytesMut::new();
+        while http.poll_transmit(&mut handshake) {}
+        self.0 = match carried {
+            Carried::Mqtt => {
+                let inner = MqttDriver::new(cx.now);
+                Kind::MqttWebSocket(Box::new(WebSocketDriver::new(inner, handshake)))
+            }
+            Carried::Amqp => {
+                let inner = AmqpDriver::new(cx.services, cx.now);
+                Kind::AmqpWebSocket(Box::new(WebSocketDriver::new(inner, handshake)))
+            }
+        };
     }
 }
 
@@ -52,7 +82,9 @@ impl Protocol for Driver {
     type Services = HubServices;
 
     fn handle_bytes(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<usize, Close> {
-        dispatch!(&mut self.0, driver => driver.handle_bytes(input, cx))
+        let consumed = dispatch!(&mut self.0, driver => driver.handle_bytes(input, cx))?;
+        self.upgrade(cx);
+        Ok(consumed)
     }
 
     fn handle_committed(
@@ -69,6 +101,10 @@ impl Protocol for Driver {
 
     fn handle_timeout(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
         dispatch!(&mut self.0, driver => driver.handle_timeout(cx))
+    }
+
+    fn handle_log_failed(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
+        dispatch!(&mut self.0, driver => driver.handle_log_failed(cx))
     }
 
     fn handle_closed(&mut self, why: Close, cx: &mut Context<'_>) {

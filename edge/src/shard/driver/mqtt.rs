@@ -1,4 +1,5 @@
-//! Drives the MQTT session of one device: directory, ring and control plane on one side, packets on the other.
+//! Drives the MQTT session of one device: directory, ring and control plane on one side, packets on
+//! the other.
 
 use bytes::BytesMut;
 use ringhub_control_plane::directory::{Grant, IdentityRef};
@@ -100,6 +101,9 @@ impl MqttDriver {
         cx: &mut Context<'_>,
     ) -> Result<(), Close> {
         let user_name = &request.user_name;
+        if cx.services.pipeline.failed().is_some() {
+            return Err(self.end(CloseReason::LogFailed));
+        }
         let Some(grant) = authenticate(request, cx) else {
             return Err(self.end(CloseReason::Refused(ConnackCode::NotAuthorized)));
         };
@@ -133,7 +137,8 @@ impl MqttDriver {
         Ok(())
     }
 
-    /// Sends CONNACK once no former connection is left; what they pushed last is awaited before anything is read.
+    /// Sends CONNACK once no former connection is left; what they pushed last is awaited before
+    /// anything is read.
     fn accept_if_alone(&mut self, cx: &mut Context<'_>) {
         let Some(device) = &mut self.device else { return };
         if device.claim == Claim::AwaitingPredecessors {
@@ -302,6 +307,10 @@ impl Protocol for MqttDriver {
         }
     }
 
+    fn handle_log_failed(&mut self, _: &mut Context<'_>) -> Result<(), Close> {
+        Err(Close::LogFailed)
+    }
+
     fn handle_closed(&mut self, why: Close, cx: &mut Context<'_>) {
         let reason = self.reason.unwrap_or(match why {
             Close::Evicted => CloseReason::TakenOver,
@@ -333,7 +342,8 @@ impl Protocol for MqttDriver {
     }
 }
 
-/// Judges the credential of a CONNECT; the log names the reason, the client learns only that it is refused.
+/// Judges the credential of a CONNECT; the log names the reason, the client learns only that it is
+/// refused.
 fn authenticate(request: &ConnectRequest<'_>, cx: &Context<'_>) -> Option<Grant> {
     let user_name = &request.user_name;
     let directory = cx.services.control.directory();

@@ -4,7 +4,8 @@ use ringhub_core::time::UnixMillis;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// Body of a twin reply that says that twins are not there, in the shape that SDKs show to their users.
+/// Body of a twin reply that says that twins are not there, in the shape that SDKs show to their
+/// users.
 ///
 /// Source: device-endpoints reference, "Twins"; control-plane reference, "Full error-code table".
 pub(super) fn twin_error_body(wall: UnixMillis) -> String {

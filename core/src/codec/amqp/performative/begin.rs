@@ -25,14 +25,17 @@ pub struct Begin {
 
 impl Begin {
     pub(super) fn decode(fields: &mut Fields<'_>) -> Result<Self, DecodeError> {
-        let missing = DecodeError::MissingField;
         Ok(Self {
             remote_channel: fields.number("remote-channel")?,
             next_outgoing_id: fields
                 .number("next-outgoing-id")?
-                .ok_or(missing("next-outgoing-id"))?,
-            incoming_window: fields.number("incoming-window")?.ok_or(missing("incoming-window"))?,
-            outgoing_window: fields.number("outgoing-window")?.ok_or(missing("outgoing-window"))?,
+                .ok_or(DecodeError::MissingField("next-outgoing-id"))?,
+            incoming_window: fields
+                .number("incoming-window")?
+                .ok_or(DecodeError::MissingField("incoming-window"))?,
+            outgoing_window: fields
+                .number("outgoing-window")?
+                .ok_or(DecodeError::MissingField("outgoing-window"))?,
             handle_max: fields.number("handle-max")?.unwrap_or(u32::MAX),
         })
     }

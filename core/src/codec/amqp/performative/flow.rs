@@ -42,14 +42,16 @@ pub struct LinkFlow {
 
 impl Flow {
     pub(super) fn decode(fields: &mut Fields<'_>) -> Result<Self, DecodeError> {
-        let missing = DecodeError::MissingField;
         let next_incoming_id = fields.number("next-incoming-id")?;
-        let incoming_window =
-            fields.number("incoming-window")?.ok_or(missing("incoming-window"))?;
-        let next_outgoing_id =
-            fields.number("next-outgoing-id")?.ok_or(missing("next-outgoing-id"))?;
-        let outgoing_window =
-            fields.number("outgoing-window")?.ok_or(missing("outgoing-window"))?;
+        let incoming_window = fields
+            .number("incoming-window")?
+            .ok_or(DecodeError::MissingField("incoming-window"))?;
+        let next_outgoing_id = fields
+            .number("next-outgoing-id")?
+            .ok_or(DecodeError::MissingField("next-outgoing-id"))?;
+        let outgoing_window = fields
+            .number("outgoing-window")?
+            .ok_or(DecodeError::MissingField("outgoing-window"))?;
         let handle: Option<u32> = fields.number("handle")?;
         let delivery_count = fields.number("delivery-count")?;
         let link_credit = fields.number("link-credit")?;

@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn scalars_take_their_narrowest_form() {
-        assert_eq!(written(|o| write_null(o)), hex!("40"));
+        assert_eq!(written(write_null), hex!("40"));
         assert_eq!(written(|o| write_bool(o, true)), hex!("41"));
         assert_eq!(written(|o| write_bool(o, false)), hex!("42"));
         assert_eq!(written(|o| write_ubyte(o, 0)), hex!("50 00"));
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn compound_head_grows_with_body_and_with_count() {
-        assert_eq!(written(|o| write_list(o, 1, |o| write_null(o))), hex!("c0 02 01 40"));
+        assert_eq!(written(|o| write_list(o, 1, write_null)), hex!("c0 02 01 40"));
         assert_eq!(written(|o| write_map(o, 0, |_| ())), hex!("c1 01 00"));
         let widest = written(|o| write_list(o, 1, |o| write_binary(o, &[7; 252])));
         assert_eq!(widest[..5], hex!("c0 ff 01 a0 fc"));

@@ -1,0 +1,231 @@
+//! The running hub: its threads, from the first to the last.
+//!
+//! Start goes against the data path (control plane, executors, shards), so that nothing is accepted before there is
+//! somewhere to put it; the end goes along it.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use ringhub_control_plane::directory::Policy;
+use ringhub_control_plane::{ControlPlane, ControlPlaneConfig, HubSettings, OpenError};
+use ringhub_core::id::{HubId, ShardId};
+use ringhub_core::message::D2cEncoder;
+use ringhub_core::time::UnixMillis;
+use tracing::{error, warn};
+
+use crate::config::Config;
+use crate::listener::{BindError, BoundListener, ListenerConfig, ListenerKind, bind_listeners};
+use crate::partition::{self, PartitionsConfig, PartitionsHandle, ShardPipeline, StartError};
+use crate::shard::mailbox::{Mail, Mailbox, MailboxSender, mailbox};
+use crate::shard::{
+    Clock, HubInfo, HubServices, ShardConfig, ShardHandle, ShardParts, start_shards,
+};
+use crate::startup::{Ports, Prepared};
+use crate::tls::{TicketCount, TlsConfigError, TlsIdentity, server_config};
+use crate::topology::CpuId;
+
+/// Name of the Event-Hubs-compatible entity, `EntityPath` in connection strings.
+pub const EVENT_HUB: &str = "ringhub";
+
+/// The only hub of the process so far.
+const HUB: HubId = HubId(0);
+
+/// Directory of the registry database in the data directory.
+const REGISTRY_DIRECTORY: &str = "registry";
+
+/// Why a hub does not start; the text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum HubError {
+    /// The registry cannot be opened.
+    #[error(transparent)]
+    Registry(#[from] OpenError),
+    /// A commit log cannot be opened.
+    #[error(transparent)]
+    Log(#[from] StartError),
+    /// The certificate cannot be served.
+    #[error(transparent)]
+    Tls(#[from] TlsConfigError),
+    /// A port cannot be bound.
+    #[error(transparent)]
+    Port(#[from] BindError),
+    /// A thread or an io_uring cannot be made.
+    #[error("a shard cannot start: {0}")]
+    Shard(#[from] io::Error),
+}
+
+/// A hub whose threads run.
+pub struct Hub {
+    control: Arc<ControlPlane>,
+    partitions: PartitionsHandle,
+    shards: Vec<ShardHandle>,
+    mailboxes: Arc<[MailboxSender]>,
+}
+
+impl Hub {
+    /// Opens registry and logs and starts all threads; devices are accepted when it returns.
+    ///
+    /// Blocks while identities are read and logs are recovered.
+    ///
+    /// # Errors
+    /// [`HubError`]; the process is to end.
+    pub fn start(prepared: &Prepared) -> Result<Self, HubError> {
+        let config = &prepared.config;
+        let shard_count = prepared.placement.shards.len();
+        let boxes = (0..shard_count).map(|_| mailbox()).collect::<io::Result<Vec<_>>>()?;
+        let (senders, mailboxes): (Vec<MailboxSender>, Vec<Mailbox>) = boxes.into_iter().unzip();
+        let control = Arc::new(open_control_plane(prepared, &senders)?);
+        let (pipelines, partitions) =
+            partition::start(partitions_config(prepared), senders.clone())?;
+        let senders: Arc<[MailboxSender]> = senders.into();
+        let identity = TlsIdentity {
+            chain: prepared.certificate.chain.clone(),
+            key: prepared.certificate.key.clone_key(),
+        };
+        let tls = server_config(identity, TicketCount::One)?;
+        let listeners = bind_listeners(&listener_configs(&prepared.ports), shard_count)?;
+        let info = Arc::new(hub_info(config, prepared));
+        let parts = Parts { control: &control, senders: &senders, info: &info }.of_all(
+            pipelines,
+            mailboxes,
+            listeners,
+            &prepared.placement.shards,
+        );
+        let mut shard_config = ShardConfig::new(Clock::start());
+        shard_config.handshake_time_max = config.tls.handshake_timeout;
+        shard_config.shutdown_time_max = config.limits.shutdown_timeout / 2;
+        let shards = start_shards(parts, shard_config, &tls)?;
+        Ok(Self { control, partitions, shards, mailboxes: senders })
+    }
+
+    /// The shared access policies, for connection strings.
+    #[must_use]
+    pub fn policies(&self) -> &[Policy] {
+        self.control.policies(HUB)
+    }
+
+    /// Closes all sessions, commits what they sent and ends all threads.
+    pub fn stop(self) {
+        for mailbox in self.mailboxes.iter() {
+            mailbox.post(Mail::Shutdown);
+        }
+        for shard in self.shards {
+            let number = shard.shard.0;
+            if shard.join().is_err() {
+                error!(shard = number, "the shard's thread has panicked");
+            }
+        }
+        self.partitions.stop();
+        // Every other holder was a shard, and those have ended.
+        if let Some(control) = Arc::into_inner(self.control) {
+            control.shutdown();
+        }
+    }
+}
+
+fn open_control_plane(
+    prepared: &Prepared,
+    mailboxes: &[MailboxSender],
+) -> Result<ControlPlane, OpenError> {
+    let config = &prepared.config;
+    let settings = HubSettings {
+        host_name: config.hub.host_name.clone(),
+        aliases: vec!["localhost".to_owned()],
+        partition_count: config.format.partitions,
+        consumer_groups: config.hub.consumer_groups.clone(),
+    };
+    let control = ControlPlaneConfig {
+        data_dir: prepared.data_directory.path().join(REGISTRY_DIRECTORY),
+        hubs: vec![settings],
+    };
+    let mailboxes = mailboxes.to_vec();
+    ControlPlane::open(&control, move |connection, identity, reason| {
+        if let Some(mailbox) = mailboxes.get(usize::from(connection.shard.0)) {
+            mailbox.post(Mail::Cut { connection, identity, reason });
+        }
+    })
+}
+
+fn partitions_config(prepared: &Prepared) -> PartitionsConfig {
+    let config = &prepared.config;
+    let data_dir = prepared.data_directory.path().to_owned();
+    let cores: Option<Vec<usize>> =
+        prepared.placement.executors.iter().map(|cpu| cpu.map(|CpuId(number)| number)).collect();
+    let executor_count = u16::try_from(prepared.placement.executors.len()).unwrap_or(u16::MAX);
+    PartitionsConfig {
+        executor_count,
+        cores: cores.unwrap_or_default(),
+        segment_bytes: config.log.segment_bytes.as_bytes(),
+        commit_bytes: usize::try_from(config.executors.commit_bytes.as_bytes())
+            .unwrap_or(usize::MAX),
+        commit_delay: config.executors.commit_delay,
+        commits_in_flight_max: usize::from(config.executors.commits_in_flight),
+        retention: config.hub.retention,
+        ..PartitionsConfig::new(HUB, data_dir, config.format.partitions)
+    }
+}
+
+fn listener_configs(ports: &Ports) -> [ListenerConfig; 3] {
+    [
+        ListenerConfig { kind: ListenerKind::Mqtt, address: ports.mqtt },
+        ListenerConfig { kind: ListenerKind::Amqp, address: ports.amqp },
+        ListenerConfig { kind: ListenerKind::Http, address: ports.https },
+    ]
+}
+
+fn hub_info(config: &Config, prepared: &Prepared) -> HubInfo {
+    HubInfo {
+        event_hub: EVENT_HUB.to_owned(),
+        amqp_port: prepared.ports.amqp.port(),
+        created_at: created_at(prepared.data_directory.path()),
+        http: config.limits.http(),
+    }
+}
+
+/// When the data directory was made, as far as the filesystem knows.
+fn created_at(data_directory: &Path) -> UnixMillis {
+    let created = std::fs::metadata(data_directory).and_then(|metadata| metadata.created());
+    let since = created.ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    let Some(since) = since else {
+        warn!("the filesystem does not tell when the data directory was made");
+        return UnixMillis::EPOCH;
+    };
+    UnixMillis::from_millis(i64::try_from(since.as_millis()).unwrap_or_default())
+}
+
+/// What all shards get.
+struct Parts<'a> {
+    control: &'a Arc<ControlPlane>,
+    senders: &'a Arc<[MailboxSender]>,
+    info: &'a Arc<HubInfo>,
+}
+
+impl Parts<'_> {
+    fn of_all(
+        &self,
+        pipelines: Vec<ShardPipeline>,
+        mailboxes: Vec<Mailbox>,
+        listeners: Vec<Vec<BoundListener>>,
+        cpus: &[Option<CpuId>],
+    ) -> Vec<ShardParts<impl FnOnce() -> HubServices + Send + use<>>> {
+        let each = pipelines.into_iter().zip(mailboxes).zip(listeners).zip(cpus);
+        let numbered = (0..).map(ShardId).zip(each);
+        numbered
+            .map(|(shard, (((pipeline, mailbox), listeners), cpu))| {
+                let (control, mailboxes) = (Arc::clone(self.control), Arc::clone(self.senders));
+                let hub = Arc::clone(self.info);
+                let services = move || HubServices {
+                    shard,
+                    pipeline,
+                    control,
+                    mailboxes,
+                    encoder: D2cEncoder::default(),
+                    hub,
+                };
+                let core = cpu.map(|CpuId(number)| number);
+                ShardParts { shard, mailbox, listeners, core, services }
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,139 @@
+//! Drives the exchanges of one HTTP connection: requests to the control plane, handshakes to a
+//! WebSocket.
+
+use bytes::BytesMut;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use ringhub_control_plane::api::Request as ApiRequest;
+use ringhub_core::codec::websocket::Protocol as Carried;
+use ringhub_core::position::{Committed, Ticket};
+use ringhub_core::session::http::{Event, HttpExchange, Request};
+use ringhub_core::time::Timestamp;
+use tracing::debug;
+
+use crate::shard::mailbox::Mail;
+use crate::shard::{Close, HubServices, Protocol, ShardContext};
+
+type Context<'a> = ShardContext<'a, HubServices>;
+
+/// One HTTP/1.1 connection.
+#[derive(Debug)]
+pub(super) struct HttpDriver {
+    exchange: HttpExchange,
+    upgraded_to: Option<Carried>,
+}
+
+impl HttpDriver {
+    pub(super) fn new(services: &HubServices, now: Timestamp) -> Self {
+        Self { exchange: HttpExchange::new(services.hub.http, now), upgraded_to: None }
+    }
+
+    /// What the connection carries from now on, once its handshake was accepted.
+    pub(super) fn take_upgrade(&mut self) -> Option<Carried> {
+        self.upgraded_to.take()
+    }
+
+    fn on_event(&mut self, event: Event, cx: &mut Context<'_>) {
+        match event {
+            Event::Request(request) => self.on_request(&request, cx),
+            Event::Upgrade(upgrade) => {
+                self.exchange.accept_upgrade();
+                self.upgraded_to = Some(upgrade.protocol);
+            }
+            Event::Refused(error) => {
+                debug!(connection = ?cx.connection, %error, "HTTP request refused");
+            }
+        }
+    }
+
+    fn on_request(&mut self, request: &Request, cx: &mut Context<'_>) {
+        let Ok(method) = Method::from_bytes(request.method().as_bytes()) else {
+            let status = StatusCode::NOT_IMPLEMENTED;
+            self.exchange.respond(status, &HeaderMap::new(), b"", (cx.now, cx.wall));
+            return;
+        };
+        let request = ApiRequest {
+            method,
+            path_and_query: request.path_and_query().to_owned(),
+            headers: headers_of(request),
+            body: request.body.clone(),
+        };
+        let connection = cx.connection;
+        let Some(mailbox) = cx.services.mailboxes.get(usize::from(connection.shard.0)).cloned()
+        else {
+            return;
+        };
+        let reply = Box::new(move |response| mailbox.post(Mail::Exchange { connection, response }));
+        cx.services.control.submit(request, reply);
+    }
+
+    /// Ends the connection when the machine has nothing more to do on it.
+    fn end_if_closing(&self) -> Result<(), Close> {
+        if self.exchange.is_closing() { Err(Close::Finished) } else { Ok(()) }
+    }
+}
+
+impl Protocol for HttpDriver {
+    type Services = HubServices;
+
+    fn handle_bytes(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<usize, Close> {
+        let consumed = self.exchange.handle_bytes(input, cx.now, cx.wall);
+        while let Some(event) = self.exchange.poll_event() {
+            self.on_event(event, cx);
+        }
+        self.end_if_closing()?;
+        Ok(consumed)
+    }
+
+    fn handle_committed(&mut self, _: Committed<Ticket>, _: &mut Context<'_>) -> Result<(), Close> {
+        Ok(())
+    }
+
+    fn handle_mail(&mut self, mail: Mail, cx: &mut Context<'_>) -> Result<(), Close> {
+        if let Mail::Exchange { response, .. } = mail {
+            let at = (cx.now, cx.wall);
+            self.exchange.respond(response.status, &response.headers, &response.body, at);
+        }
+        self.end_if_closing()
+    }
+
+    fn handle_timeout(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
+        self.exchange.handle_timeout(cx.now, cx.wall);
+        while let Some(event) = self.exchange.poll_event() {
+            self.on_event(event, cx);
+        }
+        self.end_if_closing()
+    }
+
+    /// The registry does not need the log.
+    fn handle_log_failed(&mut self, _: &mut Context<'_>) -> Result<(), Close> {
+        Ok(())
+    }
+
+    fn handle_closed(&mut self, _: Close, _: &mut Context<'_>) {
+        self.exchange.shut_down();
+    }
+
+    fn poll_timeout(&self) -> Option<Timestamp> {
+        self.exchange.poll_timeout()
+    }
+
+    fn poll_transmit(&mut self, out: &mut BytesMut) -> bool {
+        self.exchange.poll_transmit(out)
+    }
+
+    fn can_read(&self, _: &HubServices) -> bool {
+        self.exchange.wants_input()
+    }
+}
+
+/// Headers as the control plane looks them up; what the `http` types do not take has no meaning for
+/// it.
+fn headers_of(request: &Request) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in request.headers() {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            headers.append(name, value);
+        }
+    }
+    headers
+}
