@@ -29,8 +29,7 @@ use ringhub_core::session::mqtt::{
 use ringhub_core::time::{Timestamp, UnixMillis};
 
 const CONNECT: &[u8] = include_bytes!("../../core/samples/mqtt/connect_sas.bin");
-const PUBLISH: &[u8] =
-    include_bytes!("../../core/samples/mqtt/publish_qos1_three_properties.bin");
+const PUBLISH: &[u8] = include_bytes!("../../core/samples/mqtt/publish_qos1_three_properties.bin");
 const TRANSFER: &[u8] = include_bytes!("../../core/samples/amqp/transfer_all_sections.bin");
 
 /// What a reader sends before events flow to it.
@@ -66,9 +65,9 @@ fn decode_publish(bytes: &[u8]) {
         panic!("a topic of telemetry")
     };
     let bag = PropertyBag::parse(bag).expect("a valid bag");
-    let system = bag.into_iter().filter(|property| {
-        matches!(black_box(property).name, PropertyName::System(_))
-    });
+    let system = bag
+        .into_iter()
+        .filter(|property| matches!(black_box(property).name, PropertyName::System(_)));
     assert_eq!(system.count(), 2);
     black_box(publish);
 }

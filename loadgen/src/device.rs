@@ -98,13 +98,14 @@ impl Device {
             self.tls.process(received, out, plaintext).map_err(Failure::Tls)?;
         self.partial = received[consumed..].into();
         received.clear();
-        match (progress, &self.mqtt) {
-            (TlsProgress::PeerClosed, _) => return Err(self.closed()),
-            (TlsProgress::Handshaking, _) => return Ok(()),
-            (TlsProgress::Established, None) => self.connect(&login(), manner, now)?,
-            (TlsProgress::Established, Some(_)) => {}
+        if (progress, self.mqtt.is_none()) == (TlsProgress::Established, true) {
+            self.connect(&login(), manner, now)?;
         }
+        // A server that refuses says why, and closes in the same breath.
         self.read_packets(scratch)?;
+        if progress == TlsProgress::PeerClosed {
+            return Err(self.closed());
+        }
         self.transmit(scratch, now)
     }
 

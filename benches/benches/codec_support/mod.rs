@@ -100,9 +100,8 @@ pub(crate) fn compare(name: &str, target_ns: f64, sample: &[u8], call: fn(&[u8])
     let allocated = allocations(|| call(sample));
     assert_eq!(allocated, 0, "{name} allocates");
     println!("{name}: {} bytes, ns per message, no allocation", sample.len());
-    let run = |call: &dyn Fn(&[u8])| {
-        time(CALLS, || (0..CALLS).for_each(|_| call(black_box(sample))))
-    };
+    let run =
+        |call: &dyn Fn(&[u8])| time(CALLS, || (0..CALLS).for_each(|_| call(black_box(sample))));
     let pairs: Vec<_> = (0..RUNS).map(|_| (run(&call), run(&search))).collect();
     report("to typed parts", "search for a byte", &pairs);
     let (_, median, _) = quartiles(pairs.iter().map(|pair| pair.0).collect());
