@@ -45,7 +45,8 @@ const READER: [&[u8]; 5] = [
 const EVENTS_PER_TURN: u64 = 50;
 
 fn main() {
-    compare("MQTT PUBLISH, QoS 1", 100.0, PUBLISH, decode_publish);
+    let identity = device();
+    compare("MQTT PUBLISH, QoS 1", 100.0, PUBLISH, |bytes| decode_publish(&identity, bytes));
     compare("AMQP transfer", 200.0, TRANSFER, decode_transfer);
     telemetry();
     delivery();
@@ -57,26 +58,24 @@ fn device() -> Identity {
 }
 
 /// Reads a PUBLISH with its topic, and its property bag split, system properties recognised.
-fn decode_publish(bytes: &[u8]) {
-    thread_local!(static DEVICE: Identity = device());
+fn decode_publish(identity: &Identity, bytes: &[u8]) {
     let Ok(Some((Packet::Publish(publish), _))) = decode(bytes) else { panic!("a PUBLISH") };
-    let Ok(Topic::Events { bag }) = DEVICE.with(|device| Topic::parse(publish.topic, device))
-    else {
+    let Ok(Topic::Events { bag }) = Topic::parse(publish.topic, identity) else {
         panic!("a topic of telemetry")
     };
     let bag = PropertyBag::parse(bag).expect("a valid bag");
     let system = bag
         .into_iter()
-        .filter(|property| matches!(black_box(property).name, PropertyName::System(_)));
+        .filter(|property| matches!(black_box(*property).name, PropertyName::System(_)));
     assert_eq!(system.count(), 2);
-    black_box(publish);
+    black_box(&publish);
 }
 
 /// Reads a transfer with all sections, every annotation and property typed.
 fn decode_transfer(bytes: &[u8]) {
     let frame = Frame::decode(bytes, 65_536).expect("a frame").expect("a whole frame").0;
     let (performative, payload) = Performative::decode(frame.body).expect("a transfer");
-    black_box(performative);
+    black_box(&performative);
     let message = Message::decode(payload).expect("a message");
     let maps = [
         message.delivery_annotations,
@@ -85,8 +84,9 @@ fn decode_transfer(bytes: &[u8]) {
         message.footer,
     ];
     let pairs = maps.into_iter().flatten().flat_map(|map| map.pairs());
-    assert_eq!(pairs.map(|pair| black_box(pair).expect("a typed pair")).count(), 5);
-    black_box(message);
+    let typed = pairs.filter(|pair| black_box(pair).is_ok());
+    assert_eq!(typed.count(), 5);
+    black_box(&message);
 }
 
 /// A session that has been let in.

@@ -95,7 +95,7 @@ pub(crate) fn measure(name: &'static str, mut call: impl FnMut()) -> Costs {
 ///
 /// # Panics
 /// If `call` allocates.
-pub(crate) fn compare(name: &str, target_ns: f64, sample: &[u8], call: fn(&[u8])) {
+pub(crate) fn compare(name: &str, target_ns: f64, sample: &[u8], call: impl Fn(&[u8])) {
     call(sample);
     let allocated = allocations(|| call(sample));
     assert_eq!(allocated, 0, "{name} allocates");
