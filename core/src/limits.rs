@@ -251,6 +251,40 @@ pub const AMQP_UNSETTLED_MAX: usize = 2048;
 /// Bytes waiting to be written to one AMQP peer. At this mark sending waits; at twice the mark reading waits too.
 pub const AMQP_OUT_BYTES_MAX: usize = 256 * 1024;
 
+/// Claims that one AMQP connection may hold. One more is answered with 403.
+pub const AMQP_CLAIMS_MAX: usize = 512;
+
+/// Requests to `$cbs` and `$management` of one AMQP connection whose answers wait for the log or
+/// for credit. One more detaches its link with `amqp:resource-limit-exceeded`.
+pub const AMQP_REQUESTS_MAX: usize = 256;
+
+/// Largest request to `$cbs` or `$management` in bytes. Larger: the link is detached.
+pub const AMQP_REQUEST_BYTES_MAX: usize = 64 * 1024;
+
+/// Links of one AMQP connection that read partitions. One more is refused with
+/// `amqp:resource-limit-exceeded`.
+pub const AMQP_READERS_MAX: usize = 1024;
+
+/// Records that a reader link asks of the log at a time, in bytes; it holds at most two such
+/// batches. A larger record comes alone.
+pub const READER_BATCH_BYTES_MAX: usize = 256 * 1024;
+
+/// Bytes of events that the links of one connection put into its output at a time, so that
+/// connections take turns.
+pub const READER_TURN_BYTES_MAX: usize = 32 * 1024;
+
+/// Time from the handshake of an AMQP connection to its first link with a claim. After it: the
+/// connection is closed.
+///
+/// Source: service-endpoints reference, "Error/lifecycle vocabulary on NS".
+pub const AMQP_FIRST_LINK_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Time that an AMQP connection may stay without links or claims later on. After it: the
+/// connection is closed.
+///
+/// Source: service-endpoints reference, "Error/lifecycle vocabulary on NS".
+pub const AMQP_NO_LINK_TIMEOUT: Duration = Duration::from_secs(300);
+
 const _: () = assert!(AMQP_PARTIAL_BYTES_MAX >= 4 * D2C_MESSAGE_BYTES_MAX);
 const _: () = assert!(AMQP_FRAME_BYTES_MAX >= 512);
 

@@ -8,6 +8,7 @@ pub mod config;
 pub mod hub;
 pub mod listener;
 pub mod partition;
+mod reader;
 pub mod shard;
 pub mod shutdown;
 pub mod startup;

@@ -32,9 +32,6 @@ const WINDOW: usize = 16;
 const ROUND_MESSAGES_MAX: usize = 400;
 /// A reader watches every so many rounds; starting it takes longer than a round.
 const WATCH_EVERY: u64 = 10;
-/// Small enough that a run rolls over many segments.
-const SMALL_SEGMENTS: &str = "[log]\nsegment_bytes = \"1MiB\"\n";
-
 #[test]
 fn nothing_acknowledged_is_lost_however_the_hub_ends() {
     let Some(python) = Python::provisioned() else { return };
@@ -42,7 +39,7 @@ fn nothing_acknowledged_is_lost_however_the_hub_ends() {
     let seed = number_from("RINGHUB_CRASH_SEED").unwrap_or_else(random_seed);
     println!("crash: {rounds} rounds, seed {seed}");
     let mut random = Random(seed | 1);
-    let options = HubOptions { shards: 2, executors: 2, config: SMALL_SEGMENTS.to_owned() };
+    let options = HubOptions { shards: 2, executors: 2, ..HubOptions::default() };
     let mut hub = Hub::start_with(options);
     let mut publishers: Vec<Publisher> =
         (0..DEVICES).map(|n| Publisher::new(Device::create(&hub, &format!("pump-{n}")))).collect();

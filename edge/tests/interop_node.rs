@@ -90,9 +90,10 @@ fn a_reader_with_an_owner_level_displaces_readers_with_the_same_or_a_lower_one()
     let owner = |level: i64| {
         node.reader(&hub, &json!({"partition": event.partition, "ownerLevel": level})).spawn()
     };
-    let mut first = owner(0);
+    // The SDK takes level 0 for none and sends no epoch for it.
+    let mut first = owner(1);
     first.wait_for("event");
-    let mut second = owner(0);
+    let mut second = owner(1);
     second.wait_for("event");
     assert_eq!(first.wait_for("error"), "ReceiverDisconnectedError");
     let mut third = owner(2);

@@ -37,7 +37,7 @@ fn qos_0_and_qos_1_both_arrive_and_qos_2_closes_the_connection() {
 fn the_property_bag_of_the_topic_becomes_properties() {
     let Some(python) = Python::provisioned() else { return };
     let (hub, device) = hub_with_device();
-    let bag = "%24.mid=m-1&%24.ct=application%2Fjson&%24.ce=utf-8&level=hot%20spot&plus=a+b/";
+    let bag = "%24.mid=m-1&%24.ct=application%2Fjson&%24.ce=utf-8&level=hot%20spot&plus=a%2Bb/";
     let sender = connect(&python, &hub, &device, USER_NAMES[0]);
     sender.args(["--topic", &format!("{TELEMETRY}{bag}"), "--payload", r#"{"t":81}"#]).run();
     let event = read(&python, &hub, 1).remove(0);

@@ -48,6 +48,17 @@ impl<'a> Scope<'a> {
         if scope.host().is_empty() { Err(InvalidToken::Resource) } else { Ok(scope) }
     }
 
+    /// The same scope with a text of its own.
+    #[must_use]
+    pub fn into_owned(self) -> Scope<'static> {
+        Scope { text: Cow::Owned(self.text.into_owned()) }
+    }
+
+    /// The segments of the path, without empty ones.
+    pub fn path(&self) -> impl Iterator<Item = &str> {
+        self.text.split('/').skip(1).filter(|segment| !segment.is_empty())
+    }
+
     /// The host, as the client spelled it, without port.
     #[must_use]
     pub fn host(&self) -> &str {
@@ -66,7 +77,7 @@ impl<'a> Scope<'a> {
     /// Source: device-endpoints reference, "Scope and permission rules".
     #[must_use]
     pub fn covers(&self, resource: &[Segment<'_>]) -> bool {
-        let mut segments = self.text.split('/').skip(1).filter(|s| !s.is_empty()).peekable();
+        let mut segments = self.path().peekable();
         let mut resource = resource.iter();
         while let Some(text) = segments.next() {
             if segments.peek().is_none() && text.starts_with("api-version=") {

@@ -102,7 +102,7 @@ fn check_threads(config: &Config) -> Result<(), Violation> {
 
 fn check_log(config: &Config) -> Result<(), Violation> {
     let segment_bytes = config.log.segment_bytes;
-    range("log", "segment_bytes", segment_bytes, ByteSize::mib(16)..=ByteSize::gib(4))?;
+    range("log", "segment_bytes", segment_bytes, ByteSize::mib(2)..=ByteSize::gib(4))?;
     if segment_bytes.as_bytes() < 4 * config.executors.commit_bytes.as_bytes() {
         let rule = "must be at least four times `executors.commit_bytes`";
         return Err(Violation::new("log", "segment_bytes", rule));

@@ -126,14 +126,14 @@ impl Default for Executors {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
-    /// Size of a segment file. Default `256MiB`, range 16 MiB to 4 GiB and at least four commits. Retention removes
+    /// Size of a segment file. Default `64MiB`, range 2 MiB to 4 GiB and at least four commits. Retention removes
     /// whole segments: smaller ones free space sooner, larger ones mean fewer files. A few are always prepared.
     pub segment_bytes: ByteSize,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { segment_bytes: ByteSize::mib(256) }
+        Self { segment_bytes: ByteSize::mib(64) }
     }
 }
 

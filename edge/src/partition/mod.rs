@@ -26,7 +26,7 @@ pub use config::PartitionsConfig;
 pub use error::StartError;
 pub use handle::{PartitionsHandle, start};
 pub use open::Recovery;
-pub use pipeline::ShardPipeline;
+pub use pipeline::{PartitionRequests, ShardPipeline};
 pub use request::{
     PartitionDescription, PartitionReply, PartitionRequest, ReadRefused, ReaderId, ReplyBody,
     RequestBody,

@@ -19,6 +19,17 @@ pub(super) struct ExecutorLink {
     pub(super) requests: flume::Sender<PartitionRequest>,
 }
 
+/// Asks questions of the executor of one partition, where the pipeline is not at hand.
+#[derive(Clone, Debug)]
+pub struct PartitionRequests(flume::Sender<PartitionRequest>);
+
+impl PartitionRequests {
+    /// As [`ShardPipeline::request`]; the partition must be one of this executor's.
+    pub fn request(&self, request: PartitionRequest) {
+        let _ = self.0.send(request);
+    }
+}
+
 /// Pushes records and asks questions for one shard; moves to the shard's thread and stays there.
 #[derive(Debug)]
 pub struct ShardPipeline {
@@ -96,6 +107,13 @@ impl ShardPipeline {
     pub fn request(&self, request: PartitionRequest) {
         let executor = self.executor_of(request.partition);
         let _ = self.executors[usize::from(executor.0)].requests.send(request);
+    }
+
+    /// The questions of [`request`](Self::request) to the executor of `partition`.
+    #[must_use]
+    pub fn requests(&self, partition: PartitionId) -> PartitionRequests {
+        let executor = self.executor_of(partition);
+        PartitionRequests(self.executors[usize::from(executor.0)].requests.clone())
     }
 
     /// Ends a reader; nothing comes back. Harmless for one that was displaced.

@@ -312,7 +312,7 @@ impl<S: Services> ShardState<S> {
         }
         self.is_log_failed = true;
         for id in self.table.ids() {
-            self.with_protocol(id, |protocol, cx| protocol.handle_log_failed(cx));
+            self.with_protocol(id, Protocol::handle_log_failed);
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::config::Listen;
 
@@ -10,6 +12,12 @@ const HTTPS_PORT_UNPRIVILEGED: u16 = 8443;
 
 /// Ports below this one need a privilege, unless the system says otherwise.
 const PRIVILEGED_BELOW: u16 = 1024;
+
+/// How long a hub that was killed may still hold its ports.
+const PREDECESSOR_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// Time between two tries to bind.
+const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Addresses that shards bind with `SO_REUSEPORT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +58,21 @@ pub enum PortError {
 /// # Errors
 /// [`PortError`], naming the address.
 pub fn claim_ports(listen: &Listen) -> Result<Ports, PortError> {
-    claim(listen, |address| TcpListener::bind(address).map(drop))
+    claim(listen, bind_patiently)
+}
+
+/// Binds a port once; waits a little for one that is in use, because the kernel closes the sockets of a killed hub's
+/// io_uring some time after the process is gone.
+fn bind_patiently(address: SocketAddr) -> io::Result<()> {
+    let until = Instant::now() + PREDECESSOR_TIME_MAX;
+    loop {
+        match TcpListener::bind(address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < until => {
+                thread::sleep(RETRY_INTERVAL);
+            }
+            result => return result.map(drop),
+        }
+    }
 }
 
 fn claim(listen: &Listen, bind: impl Fn(SocketAddr) -> io::Result<()>) -> Result<Ports, PortError> {

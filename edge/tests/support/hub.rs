@@ -24,7 +24,10 @@ const EVENT_HUB: &str = "ringhub";
 /// How long a start, recovery included, may take on a busy machine.
 const START_TIME_MAX: Duration = Duration::from_secs(60);
 
-/// How a hub is started; the defaults are one thread of each kind and the hub's own configuration.
+/// Configuration whose segments are small: a hub prepares them by writing zeros, and tests start many.
+pub(crate) const SMALL_SEGMENTS: &str = "[log]\nsegment_bytes = \"2MiB\"\n";
+
+/// How a hub is started; the defaults are one thread of each kind and small segments.
 #[derive(Clone, Debug)]
 pub(crate) struct HubOptions {
     pub(crate) shards: u16,
@@ -35,7 +38,7 @@ pub(crate) struct HubOptions {
 
 impl Default for HubOptions {
     fn default() -> Self {
-        Self { shards: 1, executors: 1, config: String::new() }
+        Self { shards: 1, executors: 1, config: SMALL_SEGMENTS.to_owned() }
     }
 }
 
@@ -84,6 +87,12 @@ impl Hub {
     pub(crate) fn kill(&self) {
         let process = self.process.as_ref().expect("the hub runs");
         kill_process(Pid::from_child(process), Signal::KILL).expect("the hub is our child");
+    }
+
+    /// Asks the process to end, as `kill` does by default; [`reap`](Self::reap) waits for it.
+    pub(crate) fn terminate(&self) {
+        let process = self.process.as_ref().expect("the hub runs");
+        kill_process(Pid::from_child(process), Signal::TERM).expect("the hub is our child");
     }
 
     /// Waits for the end of a killed process, so that its ports and files are free.

@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "every test binary uses its own part of the harness")]
 
 pub(crate) mod address;
+pub(crate) mod amqp;
 pub(crate) mod event;
 pub(crate) mod hub;
 pub(crate) mod mqtt;

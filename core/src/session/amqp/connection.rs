@@ -138,16 +138,30 @@ impl AmqpConnection {
         if let Some(event) = self.poll_queued() {
             return Ok((0, Some(event)));
         }
-        let blocked = self.requested.is_some() || self.out.len() >= 2 * AMQP_OUT_BYTES_MAX;
-        if blocked || input.is_empty() {
+        if !self.can_read() || input.is_empty() {
             return Ok((0, None));
         }
         let step = match self.phase {
             Phase::ExpectHeader => self.on_header(input),
-            Phase::AwaitVerdict | Phase::Closed => return Ok((0, None)),
+            Phase::Closed => return Ok((0, None)),
             _ => self.on_frame_bytes(input),
         };
         step.inspect_err(|error| self.fail(error))
+    }
+
+    /// Whether more bytes of the peer are looked at: `false` while a link or a SASL exchange waits for its answer, or
+    /// too much waits to be written.
+    #[must_use]
+    pub fn can_read(&self) -> bool {
+        self.requested.is_none()
+            && self.phase != Phase::AwaitVerdict
+            && self.out.len() < 2 * AMQP_OUT_BYTES_MAX
+    }
+
+    /// The session that a link is on; `None` once the link is gone.
+    #[must_use]
+    pub fn session_of(&self, link: LinkId) -> Option<SessionId> {
+        self.links.link(link).map(|link| SessionId(link.session))
     }
 
     fn poll_queued(&mut self) -> Option<AmqpEvent<'static>> {

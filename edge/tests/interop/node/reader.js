@@ -69,7 +69,9 @@ function receive(client, options) {
         if (options.expect && seen >= options.expect) resolve();
       },
       processError: async (error, context) => {
-        emit({ error: error.code || error.name, condition: error.message, partition: context.partitionId });
+        // The SDK retries some refusals and then reports all of them as one.
+        const last = error.errors ? error.errors.at(-1) : error;
+        emit({ error: last.code || last.name, condition: last.message, partition: context.partitionId });
       },
     };
     const settings = {

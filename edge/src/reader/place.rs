@@ -1,0 +1,29 @@
+//! Which partition a reader is attached to.
+
+use ringhub_core::auth::Segment;
+use ringhub_core::id::{ConsumerGroup, HubId, PartitionId};
+
+/// A partition as one consumer group sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct PartitionPlace {
+    /// Hub of the partition.
+    pub(crate) hub: HubId,
+    /// The consumer group.
+    pub(crate) group: ConsumerGroup,
+    /// The partition.
+    pub(crate) partition: PartitionId,
+}
+
+impl PartitionPlace {
+    /// Calls `check` with the resource that a claim must cover.
+    pub(crate) fn with_resource<R>(
+        &self,
+        entity: &str,
+        check: impl FnOnce(&[Segment<'_>]) -> R,
+    ) -> R {
+        let partition = self.partition.0.to_string();
+        let path =
+            [entity, "ConsumerGroups", self.group.as_str(), "Partitions", partition.as_str()];
+        check(&path.map(Segment::Literal))
+    }
+}

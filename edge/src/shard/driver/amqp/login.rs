@@ -1,0 +1,72 @@
+//! Logins, and the end of what clients have proved.
+
+use ringhub_core::codec::amqp::performative::SaslCode;
+use ringhub_core::session::amqp::SaslStep;
+use ringhub_core::time::{Timestamp, UnixMillis};
+use tracing::info;
+
+use super::attach::LISTEN;
+use super::{AmqpDriver, Context};
+use crate::reader::{Expired, Refusal, claim_of_plain};
+
+impl AmqpDriver {
+    pub(super) fn on_sasl(&mut self, step: &SaslStep<'_>, cx: &Context<'_>) {
+        let code = match step.mechanism {
+            "PLAIN" => self.log_in(step, cx),
+            _ => SaslCode::Ok,
+        };
+        self.connection.sasl_outcome(code);
+    }
+
+    fn log_in(&mut self, step: &SaslStep<'_>, cx: &Context<'_>) -> SaslCode {
+        let Some(login) = step.plain() else { return SaslCode::Auth };
+        let directory = cx.services.control.directory();
+        match claim_of_plain(directory, step.hostname, login, cx.wall) {
+            Ok(claim) => {
+                self.claims.log_in(claim);
+                self.note_claims(cx);
+                SaslCode::Ok
+            }
+            Err(reason) => {
+                info!(user = login.0, %reason, "PLAIN refused");
+                SaslCode::Auth
+            }
+        }
+    }
+
+    pub(super) fn note_claims(&mut self, cx: &Context<'_>) {
+        self.claims_end = self.claims.next_end().map(|end| deadline(end, cx));
+    }
+
+    /// Forgets claims that have ended, and detaches the readers that nothing allows any more.
+    pub(super) fn expire_claims(&mut self, cx: &Context<'_>) {
+        if self.claims_end.is_none_or(|end| end > cx.now) {
+            return;
+        }
+        let expired = self.claims.remove_expired(cx.wall);
+        self.note_claims(cx);
+        match expired {
+            Expired::Nothing => {}
+            Expired::Login => self.connection.close(Some(Refusal::expired().error())),
+            Expired::Claims => self.detach_unclaimed(cx),
+        }
+    }
+
+    fn detach_unclaimed(&mut self, cx: &Context<'_>) {
+        let entity = &cx.services.hub.event_hub;
+        for place in (0..self.readers.len()).rev() {
+            let allowed = self.readers[place].place().with_resource(entity, |resource| {
+                self.claims.hub_allowing(resource, LISTEN, cx.wall)
+            });
+            if allowed.is_none() {
+                self.detach_reader(place, &Refusal::expired());
+            }
+        }
+    }
+}
+
+/// When a wall-clock time comes on the shard's monotonic clock, as far as the two agree now.
+fn deadline(at: UnixMillis, cx: &Context<'_>) -> Timestamp {
+    let left_ms = at.as_millis().saturating_sub(cx.wall.as_millis());
+    cx.now + std::time::Duration::from_millis(u64::try_from(left_ms).unwrap_or(0))
+}

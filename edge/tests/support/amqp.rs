@@ -1,0 +1,148 @@
+//! A blocking AMQP client: core's machine in its other role, over a TLS stream.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::{Buf, BytesMut};
+use ringhub_core::codec::amqp::performative::{AmqpError, SELECTOR_FILTER, Source};
+use ringhub_core::codec::amqp::primitive::{Map, write_str, write_symbol};
+use ringhub_core::session::amqp::{
+    AmqpConfig, AmqpConnection, AmqpEvent, ClientSasl, LinkId, SessionId,
+};
+use ringhub_core::time::Timestamp;
+
+use super::address::AMQP_PORT;
+use super::hub::Hub;
+use super::tls::{self, TlsStream};
+
+/// What the hub did, without borrows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fact {
+    Opened,
+    Begun(SessionId),
+    Attached(LinkId),
+    /// A refusal comes as this too; `info` holds the texts of the info map.
+    Detached {
+        condition: String,
+        text: Option<String>,
+        info: Vec<(String, String)>,
+    },
+    Message(Vec<u8>),
+    Drained,
+    Closed(Option<String>),
+}
+
+/// A connected client with one session.
+pub(crate) struct AmqpClient {
+    session: SessionId,
+    wire: Wire,
+}
+
+impl AmqpClient {
+    /// Connects, authenticates and begins a session whose window takes `window` frames.
+    pub(crate) fn connect(hub: &Hub, sasl: ClientSasl<'_>, window: u32) -> io::Result<Self> {
+        let config = AmqpConfig { session_window: window, ..AmqpConfig::default() };
+        let started = Instant::now();
+        let machine = AmqpConnection::client(Arc::new(config), sasl, Timestamp::ZERO);
+        let stream = tls::connect(hub, AMQP_PORT)?;
+        let input = BytesMut::new();
+        let mut wire = Wire { machine, stream, input, started };
+        expect(wire.next()?, &Fact::Opened)?;
+        let session = wire.machine.begin_session().ok_or(ErrorKind::NotConnected)?;
+        expect(wire.next()?, &Fact::Begun(session))?;
+        Ok(Self { session, wire })
+    }
+
+    /// Asks for a link to receive on.
+    pub(crate) fn receive_from(&mut self, address: &str, selector: Option<&str>) -> LinkId {
+        let mut pairs = BytesMut::new();
+        if let Some(selector) = selector {
+            write_symbol(&mut pairs, SELECTOR_FILTER);
+            write_str(&mut pairs, selector);
+        }
+        let filter = selector.map(|_| Map::from_encoded(2, &pairs).expect("one pair"));
+        let source = Source { filter, ..Source::new(address) };
+        let link = self.wire.machine.attach_receiver(self.session, address, source);
+        link.expect("the session takes another link")
+    }
+
+    /// Sends what the machine has and waits for the next fact.
+    pub(crate) fn next(&mut self) -> io::Result<Fact> {
+        self.wire.next()
+    }
+
+    /// The machine, for commands; [`next`](Self::next) sends what they make.
+    pub(crate) fn machine(&mut self) -> &mut AmqpConnection {
+        &mut self.wire.machine
+    }
+}
+
+fn expect(found: Fact, expected: &Fact) -> io::Result<()> {
+    if found == *expected { Ok(()) } else { Err(io::Error::other(format!("{found:?}"))) }
+}
+
+/// A machine on its stream.
+struct Wire {
+    machine: AmqpConnection,
+    stream: TlsStream,
+    input: BytesMut,
+    started: Instant,
+}
+
+impl Wire {
+    fn next(&mut self) -> io::Result<Fact> {
+        loop {
+            let now = Timestamp::ZERO + self.started.elapsed();
+            let step = self.machine.handle_bytes(&self.input, now);
+            let (used, event) = step.map_err(io::Error::other)?;
+            let progress = used > 0 || event.is_some();
+            let fact = event.and_then(fact_of);
+            self.input.advance(used);
+            self.flush()?;
+            match fact {
+                Some(fact) => return Ok(fact),
+                None if progress => {}
+                None => self.fill()?,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let mut output = BytesMut::new();
+        while self.machine.poll_transmit(&mut output) {}
+        self.stream.write_all(&output)?;
+        self.stream.flush()
+    }
+
+    fn fill(&mut self) -> io::Result<()> {
+        let mut chunk = [0; 16 * 1024];
+        let read = self.stream.read(&mut chunk)?;
+        self.input.extend_from_slice(&chunk[..read]);
+        if read == 0 { Err(ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
+    }
+}
+
+fn fact_of(event: AmqpEvent<'_>) -> Option<Fact> {
+    Some(match event {
+        AmqpEvent::Opened { .. } => Fact::Opened,
+        AmqpEvent::SessionBegun(session) => Fact::Begun(session),
+        AmqpEvent::LinkAttached { link, .. } => Fact::Attached(link),
+        AmqpEvent::LinkDetached { error, .. } => detached(error),
+        AmqpEvent::Message { payload, .. } => Fact::Message(payload.to_vec()),
+        AmqpEvent::Drained(_) => Fact::Drained,
+        AmqpEvent::Closed(error) => Fact::Closed(error.map(|error| error.condition.to_owned())),
+        _ => return None,
+    })
+}
+
+fn detached(error: Option<AmqpError<'_>>) -> Fact {
+    let condition = error.map_or("", |error| error.condition).to_owned();
+    let text = error.and_then(|error| error.description).map(ToOwned::to_owned);
+    let pairs = error.and_then(|error| error.info).into_iter().flat_map(|info| info.pairs());
+    let texts = pairs.filter_map(|pair| {
+        let (key, value) = pair.ok()?;
+        Some((key.as_text()?.to_owned(), value.as_text()?.to_owned()))
+    });
+    Fact::Detached { condition, text, info: texts.collect() }
+}
