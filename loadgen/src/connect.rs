@@ -53,6 +53,9 @@ pub enum ConnectError {
     /// The host name is no name for TLS.
     #[error("`{0}` is no host name")]
     HostName(String),
+    /// No TLS connection can be prepared.
+    #[error("TLS cannot be started: {0}")]
+    Tls(#[source] rustls::Error),
     /// The host has no address.
     #[error("cannot resolve {host}: {source}; give its address with --address")]
     Resolve {
@@ -87,6 +90,8 @@ pub fn run(arguments: &ConnectArguments) -> Result<Report, ConnectError> {
     };
     let fits = fit.map_or_else(|| "any number".to_owned(), |fit| fit.to_string());
     eprintln!("{} connections to {}; {fits} fit", plan.schedule.count, plan.target);
+    // The random source takes tens of milliseconds at its first use, which are not the server's.
+    TlsClient::new(Arc::clone(&plan.tls), plan.server.clone()).map_err(ConnectError::Tls)?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
