@@ -1,6 +1,8 @@
-//! Codec: cost of one message from bytes to typed parts, beside a plain search through the same bytes.
+//! Codec: cost of one message from bytes to typed parts, beside a plain search through the same
+//! bytes.
 //!
-//! The samples are those of the tests. Pairs are interleaved, so that drift of the machine meets both.
+//! The samples are those of the tests. Pairs are interleaved, so that drift of the machine meets
+//! both.
 
 mod codec_support;
 
@@ -109,7 +111,8 @@ fn telemetry_of<'p>(session: &mut MqttSession, bytes: &'p [u8]) -> D2cPublish<'p
     }
 }
 
-/// From the bytes of a PUBLISH to the record for the ring, and with the session's window and PUBACK.
+/// From the bytes of a PUBLISH to the record for the ring, and with the session's window and
+/// PUBACK.
 fn telemetry() {
     let to = Destination { hub: HubId(0), partition: PartitionId(0) };
     let stamps = Stamps::new(&device(), AuthScope::Device, "638000000000000000", None);

@@ -1,8 +1,8 @@
 //! Memory of the hub per idle, authenticated MQTT connection over TLS.
 //!
-//! Starts the built `ringhub`, registers devices, connects them with the built `ringhub-loadgen`, and reads the hub's
-//! memory with few and with many connections: the slope is the cost of one. Both programs must be built first:
-//! `cargo build --release -p ringhub-edge -p ringhub-loadgen`.
+//! Starts the built `ringhub`, registers devices, connects them with the built `ringhub-loadgen`,
+//! and reads the hub's memory with few and with many connections: the slope is the cost of one.
+//! Both programs must be built first: `cargo build --release -p ringhub-edge -p ringhub-loadgen`.
 
 mod memory_support;
 
@@ -15,7 +15,8 @@ use ringhub_core::session::mqtt::MqttSession;
 
 /// Connections at the two points; the second stays below 20,000 descriptors per process.
 const POINTS: [u32; 2] = [2_000, 15_000];
-/// Arrivals per second, far below what the hub takes, so that no queue of handshakes adds to its memory.
+/// Arrivals per second, far below what the hub takes, so that no queue of handshakes adds to its
+/// memory.
 const RATE: u32 = 400;
 /// From the last arrival to the measurement.
 const SETTLE: Duration = Duration::from_secs(4);

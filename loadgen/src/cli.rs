@@ -14,7 +14,8 @@ Examples:
       --policy device --key BASE64 --device-prefix sim-
   ringhub-loadgen connect --host localhost --ca ca.pem --devices devices.tsv --json > result.json
 
-The exit status is 0 if every connection was accepted and held, 1 if any was not, 2 if nothing could be started.";
+The exit status is 0 if every connection was accepted and held, 1 if any was not, 2 if nothing
+could be started.";
 
 /// Load generator for MQTT 3.1.1 over TLS.
 #[derive(Debug, Parser)]
@@ -49,11 +50,13 @@ pub struct ConnectArguments {
     /// PEM file with the certificates to trust
     #[arg(long, value_name = "FILE")]
     pub ca: PathBuf,
-    /// Number of connections, each of another device [default: all devices of the file; 100 with a policy]
+    /// Number of connections, each of another device [default: all devices of the file; 100 with a
+    /// policy]
     #[arg(long, value_name = "N")]
     pub connections: Option<u32>,
     /// Arrivals per second; they do not wait for the server
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub rate: u32,
     /// How long connections stay open once the last one is due, such as 30s or 5m
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]

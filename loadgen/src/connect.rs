@@ -269,7 +269,8 @@ impl Run {
         }
     }
 
-    /// Lets the device process the first `received` bytes of the scratch buffer, and sends what it has to say.
+    /// Lets the device process the first `received` bytes of the scratch buffer, and sends what it
+    /// has to say.
     async fn handle(
         &self,
         number: u32,
@@ -312,7 +313,8 @@ impl Run {
             } else {
                 device.handle_timeout(scratch, now).and_then(|()| {
                     match send_now(&connection.socket, scratch)? {
-                        // A ping has two dozen bytes: a server that does not take them is not reading.
+                        // A ping has two dozen bytes: a server that does not take them is not
+                        // reading.
                         unsent if unsent.is_empty() => Ok(()),
                         _ => Err(Failure::Silent),
                     }

@@ -2,14 +2,15 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors for everything that is no connection: standard streams, the runtime, the files of `/proc`.
+/// Descriptors for everything that is no connection: standard streams, the runtime, the files of
+/// `/proc`.
 const RESERVED: u64 = 64;
 
 /// The process may not open as many connections as asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{wanted} connections do not fit: this process may open {fit} (RLIMIT_NOFILE, hard limit). Raise it with \
-     `ulimit -Hn` as root, or spread the connections over several processes"
+    "{wanted} connections do not fit: this process may open {fit} (RLIMIT_NOFILE, hard limit). \
+     Raise it with `ulimit -Hn` as root, or spread the connections over several processes"
 )]
 pub struct TooFewDescriptors {
     /// Connections asked for.
@@ -18,7 +19,8 @@ pub struct TooFewDescriptors {
     pub fit: u64,
 }
 
-/// Raises the limit of descriptors to the hard limit and gives the number of connections that fit; `None` is no limit.
+/// Raises the limit of descriptors to the hard limit and gives the number of connections that fit;
+/// `None` is no limit.
 pub(crate) fn raise() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };

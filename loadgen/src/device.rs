@@ -42,7 +42,8 @@ pub(crate) struct Manner {
     pub(crate) patience: Duration,
 }
 
-/// Buffers that all devices of a thread share: one device at a time uses them, and leaves them empty.
+/// Buffers that all devices of a thread share: one device at a time uses them, and leaves them
+/// empty.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     pub(crate) received: Vec<u8>,
@@ -81,8 +82,8 @@ impl Device {
         self.stage
     }
 
-    /// Processes `scratch.received` and appends what is to be sent to `scratch.out`. Called first with nothing
-    /// received. `login` is asked once, when TLS stands.
+    /// Processes `scratch.received` and appends what is to be sent to `scratch.out`. Called first
+    /// with nothing received. `login` is asked once, when TLS stands.
     pub(crate) fn handle_received(
         &mut self,
         scratch: &mut Scratch,

@@ -6,8 +6,8 @@
 //!              per device  direct    and back                             latency   JSON
 //! ```
 //!
-//! It is an open loop: arrivals keep their times whatever the server does, and latency counts from the time at which
-//! a connection was due.
+//! It is an open loop: arrivals keep their times whatever the server does, and latency counts from
+//! the time at which a connection was due.
 
 pub mod cli;
 pub mod connect;

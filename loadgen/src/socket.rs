@@ -38,8 +38,8 @@ impl Socket {
         Ok(connecting)
     }
 
-    /// Waits until there is something to receive, or the connection is over. Not to be dropped before it ends:
-    /// cancelling costs time in proportion to all pending polls.
+    /// Waits until there is something to receive, or the connection is over. Not to be dropped
+    /// before it ends: cancelling costs time in proportion to all pending polls.
     pub(crate) async fn readable(&self) -> io::Result<()> {
         self.0.readable(false).await
     }
@@ -64,15 +64,17 @@ impl Socket {
         }
     }
 
-    /// Ends both directions, so that pending polls complete. A peer that is gone already is no error.
+    /// Ends both directions, so that pending polls complete. A peer that is gone already is no
+    /// error.
     pub(crate) fn end(&self) {
         let _ = shutdown(self.fd(), Shutdown::Both);
     }
 
     #[expect(unsafe_code, reason = "monoio's stream lends its descriptor as a number only")]
     fn fd(&self) -> BorrowedFd<'_> {
-        // SAFETY: `self.0` owns the descriptor and closes it when dropped, so it stays open while `self` is borrowed.
-        // No safe way exists: a duplicate descriptor per connection would double their number.
+        // SAFETY: `self.0` owns the descriptor and closes it when dropped, so it stays open while
+        // `self` is borrowed. No safe way exists: a duplicate descriptor per connection would
+        // double their number.
         unsafe { BorrowedFd::borrow_raw(self.0.as_raw_fd()) }
     }
 }

@@ -2,12 +2,15 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-/// Connections that share a source address on the loopback network; an address has about 28,000 ports.
+/// Connections that share a source address on the loopback network; an address has about 28,000
+/// ports.
 const CONNECTIONS_PER_ADDRESS: u32 = 4096;
-/// First source address of the loopback network, away from the addresses that servers and people use.
+/// First source address of the loopback network, away from the addresses that servers and people
+/// use.
 const FIRST: Ipv4Addr = Ipv4Addr::new(127, 128, 0, 1);
 
-/// Address to bind connection `number` to before it connects to `target`; elsewhere the kernel chooses.
+/// Address to bind connection `number` to before it connects to `target`; elsewhere the kernel
+/// chooses.
 pub(crate) fn source_for(target: IpAddr, number: u32) -> Option<SocketAddr> {
     match target {
         IpAddr::V4(target) if target.is_loopback() => {

@@ -33,8 +33,8 @@ impl TlsClient {
         Ok(Self { connection: UnbufferedClientConnection::new(config, server)? })
     }
 
-    /// Decrypts `received` in place. Appends what is to be sent to `out` and what was said to `plaintext`; the number
-    /// is how many bytes were used, the rest is the beginning of a record.
+    /// Decrypts `received` in place. Appends what is to be sent to `out` and what was said to
+    /// `plaintext`; the number is how many bytes were used, the rest is the beginning of a record.
     pub(crate) fn process(
         &mut self,
         received: &mut [u8],

@@ -28,7 +28,8 @@ pub enum TrustError {
     Certificate(#[from] rustls::Error),
 }
 
-/// Trusts the certificates of `ca` and nothing else. Sessions are never resumed: every connection pays in full.
+/// Trusts the certificates of `ca` and nothing else. Sessions are never resumed: every connection
+/// pays in full.
 pub(crate) fn client_config(ca: &Path) -> Result<Arc<ClientConfig>, TrustError> {
     let unreadable = |source| TrustError::Unreadable { path: ca.to_owned(), source };
     let mut roots = RootCertStore::empty();

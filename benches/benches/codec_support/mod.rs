@@ -20,8 +20,8 @@ thread_local! {
 
 struct Counting;
 
-// SAFETY: every call goes on to the system allocator unchanged; counting touches only a thread-local without
-// destructor. Safe code cannot be an allocator.
+// SAFETY: every call goes on to the system allocator unchanged; counting touches only a
+// thread-local without destructor. Safe code cannot be an allocator.
 #[expect(unsafe_code, reason = "an allocator cannot be written without")]
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

@@ -27,8 +27,8 @@ impl Counting {
     }
 }
 
-// SAFETY: every call goes on to the system allocator unchanged; counting touches only a thread-local without
-// destructor. Safe code cannot be an allocator.
+// SAFETY: every call goes on to the system allocator unchanged; counting touches only a
+// thread-local without destructor. Safe code cannot be an allocator.
 #[expect(unsafe_code, reason = "an allocator cannot be written without")]
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -63,7 +63,8 @@ pub(crate) fn stamps_bytes() -> usize {
     held(|| Stamps::new(&identity, AuthScope::Hub, "638000000000000000", None))
 }
 
-/// The server's side of a TLS connection after the handshake, without what the C library holds for its keys.
+/// The server's side of a TLS connection after the handshake, without what the C library holds for
+/// its keys.
 pub(crate) fn rustls_session_bytes() -> usize {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
