@@ -1,7 +1,8 @@
 //! Log: commits of 256 KiB through rings and executor, against bare direct IO at the same depth.
 //!
-//! Both overwrite files of zeros in the same directory; the bare writer is one glommio thread that only writes and
-//! syncs. The figure is MB/s of records made durable, so a ratio of 1 is as fast as the disk.
+//! Both overwrite files of zeros in the same directory; the bare writer is one glommio thread that
+//! only writes and syncs. The figure is MB/s of records made durable, so a ratio of 1 is as fast as
+//! the disk.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -46,8 +47,8 @@ fn through_the_log(dir: &Path) -> f64 {
     let (mut pipelines, handle) = start(config, vec![sender]).expect("starts");
     let pipeline = &mut pipelines[0];
     let records: Vec<Vec<u8>> = (0..4).map(record).collect();
-    // The first record takes the first segment into use; then both this and the next are filled with zeros beside
-    // ingest, which would count as if it were part of it.
+    // The first record takes the first segment into use; then both this and the next are filled
+    // with zeros beside ingest, which would count as if it were part of it.
     pipeline.push(PartitionId(0), &records[0]).expect("room");
     pipeline.publish();
     std::thread::sleep(Duration::from_millis(1500));
