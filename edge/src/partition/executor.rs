@@ -23,11 +23,11 @@ use tracing::error;
 
 use super::appender::Appender;
 use super::batch::Batch;
-use super::open::{self, Recovery};
+use super::open::{self, Opened, Recovery};
 use super::prepare::{Prepared, prepare_segments};
-use super::readers::{Readers, answer_requests};
+use super::readers::{Readers, answer_requests, refuse_pending};
 use super::retention::drop_expired;
-use super::segment_file::{IoMode, SegmentFile};
+use super::segment_file::{Medium, SegmentFile};
 use super::status::{ExecutorStatus, LogState};
 use super::tail::Tail;
 use super::{PartitionRequest, PartitionsConfig, StartError};
@@ -49,7 +49,7 @@ pub(super) struct Seed {
 pub(super) struct Executor {
     pub(super) config: Arc<PartitionsConfig>,
     pub(super) dir: PathBuf,
-    pub(super) io_mode: IoMode,
+    pub(super) medium: Medium,
     pub(super) status: Arc<ExecutorStatus>,
     pub(super) rings: RefCell<Vec<Consumer>>,
     pub(super) appender: RefCell<Appender>,
@@ -66,20 +66,22 @@ pub(super) struct Executor {
 
 /// Runs the thread until it is told to stop.
 pub(super) async fn run(seed: Seed) {
-    let (sealed, recovery) = match open::open(&seed.config, seed.id).await {
+    let opened = match open::open(&seed.config, seed.id).await {
         Ok(opened) => opened,
         Err(error) => {
             let _ = seed.opened.send(Err(error));
             return;
         }
     };
+    let Opened { medium, sealed, recovery } = opened;
     let partitions = seed.config.partitions_of(seed.id);
-    let appender = Appender::new(open::shape(&seed.config, seed.id), &partitions, sealed);
+    let shape = open::shape(&seed.config, seed.id);
+    let appender = Appender::new(shape, medium.block, &partitions, sealed);
     let (take_prepared, prepared_taken) = flume::bounded(1);
     let proxy = glommio::executor();
     let executor = Rc::new(Executor {
         dir: seed.config.log_dir(seed.id),
-        io_mode: recovery.io_mode,
+        medium,
         status: seed.status,
         rings: RefCell::new(seed.rings),
         appender: RefCell::new(appender),
@@ -113,9 +115,13 @@ pub(super) async fn run(seed: Seed) {
         (Ok(tasks), Ok(main)) => {
             let _ = seed.opened.send(Ok(recovery));
             main.await;
+            executor.refuse_until_stopped().await;
             for task in tasks {
                 task.cancel().await;
             }
+            drop(executor);
+            // A file that is dropped is closed in the next turn of the reactor, and never if there is none.
+            glommio::timer::sleep(Duration::from_millis(1)).await;
         }
         (Err(error), _) | (_, Err(error)) => {
             let _ = seed.opened.send(Err(StartError::Thread(error.to_string())));
@@ -138,9 +144,10 @@ async fn ingest_records(executor: Rc<Executor>) {
             if stopping && in_flight == 0 {
                 break;
             }
-            executor.sleep_until_published().await;
+            executor.sleep_until_published(0, None).await;
         } else if let Some(wait) = batch.wait(&executor.config).filter(|_| !stopping) {
-            glommio::timer::sleep(wait).await;
+            let burst = executor.config.commit_bytes as u64;
+            executor.sleep_until_published(burst, Some(wait)).await;
         } else if in_flight >= executor.config.commits_in_flight_max {
             executor.sleep(None).await;
         } else if let Err(error) = executor.commit(&mut batch).await {
@@ -157,12 +164,22 @@ async fn ingest_records(executor: Rc<Executor>) {
 }
 
 impl Executor {
-    /// Waits for a shard's publish, the end of a commit, or room in the segment.
-    async fn sleep_until_published(&self) {
-        self.status.prepare_sleep();
+    /// After a failure, lives on to answer readers; does nothing otherwise.
+    async fn refuse_until_stopped(&self) {
+        if self.status.state() == LogState::Failed {
+            refuse_pending(self);
+        }
+        while self.status.state() == LogState::Failed && !self.status.is_stopping() {
+            self.sleep(None).await;
+        }
+    }
+
+    /// Waits until a ring holds `backlog` bytes, a commit ends, there is room in the segment, or for `limit`.
+    async fn sleep_until_published(&self, backlog: u64, limit: Option<Duration>) {
+        self.status.prepare_sleep(backlog);
         let published = self.rings.borrow_mut().iter_mut().any(Consumer::refresh);
         if !published {
-            self.sleep(None).await;
+            self.sleep(limit).await;
         }
         self.status.awake();
     }
