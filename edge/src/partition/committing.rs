@@ -141,10 +141,20 @@ impl Executor {
 }
 
 async fn write_and_sync(executor: Rc<Executor>, built: Built) {
-    let outcome = match built.file.write(built.buffer, built.at).await {
-        Ok(()) => built.file.sync().await,
-        Err(error) => Err(error),
+    let number = built.number;
+    let outcome = {
+        let slot = executor.write_slots.acquire_permit(1).await;
+        match slot {
+            Ok(_slot) if executor.status.state() != LogState::Failed => write_built(built).await,
+            Ok(_) => Err(io::Error::other("a commit before this one has failed")),
+            Err(error) => Err(io::Error::from(error)),
+        }
     };
-    executor.appender.borrow_mut().synced(built.number, outcome);
+    executor.appender.borrow_mut().synced(number, outcome);
     executor.on_synced();
+}
+
+async fn write_built(built: Built) -> io::Result<()> {
+    built.file.write(built.buffer, built.at).await?;
+    built.file.sync().await
 }

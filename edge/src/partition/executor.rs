@@ -15,6 +15,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use glommio::sync::Semaphore;
 use glommio::{GlommioError, Latency, Shares, TaskQueueHandle};
 use ringhub_core::id::ExecutorId;
 use ringhub_core::ring::Consumer;
@@ -58,6 +59,8 @@ pub(super) struct Executor {
     pub(super) prepared: RefCell<Option<Prepared>>,
     pub(super) prepared_taken: flume::Receiver<()>,
     pub(super) take_prepared: flume::Sender<()>,
+    /// As many as commits may be written and synced at once.
+    pub(super) write_slots: Semaphore,
     pub(super) shards: Vec<MailboxSender>,
     pub(super) open_files: RefCell<VecDeque<(u64, Rc<SegmentFile>)>>,
     pub(super) catch_up_queue: TaskQueueHandle,
@@ -90,6 +93,7 @@ pub(super) async fn run(seed: Seed) {
         prepared: RefCell::new(None),
         prepared_taken,
         take_prepared,
+        write_slots: Semaphore::new(seed.config.commits_in_flight_max as u64),
         shards: seed.shards,
         open_files: RefCell::new(VecDeque::new()),
         catch_up_queue: proxy.create_task_queue(
@@ -148,7 +152,8 @@ async fn ingest_records(executor: Rc<Executor>) {
         } else if let Some(wait) = batch.wait(&executor.config).filter(|_| !stopping) {
             let burst = executor.config.commit_bytes as u64;
             executor.sleep_until_published(burst, Some(wait)).await;
-        } else if in_flight >= executor.config.commits_in_flight_max {
+        } else if in_flight > executor.config.commits_in_flight_max {
+            // One more than may be written is built, so that the disk does not wait for copies and checksums.
             executor.sleep(None).await;
         } else if let Err(error) = executor.commit(&mut batch).await {
             executor.fail(format!("the log cannot go on: {error}"));
