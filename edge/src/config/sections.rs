@@ -100,7 +100,7 @@ pub struct Executors {
     /// Ties each executor to one CPU. Default as for shards.
     pub pin: Option<bool>,
     /// Bytes that wait before they are committed at once. Default `256KiB`, range 4 KiB to 8 MiB. Larger commits cost
-    /// latency at high rates and save syncs: `benches/README.md` has the effect of each size.
+    /// latency at high rates and save syncs.
     pub commit_bytes: ByteSize,
     /// Longest time that an event waits for company before a commit. Default `250us`, range 0 to 100 ms. Added to the
     /// latency of a lone event; a commit through io_uring costs 130 to 300 us of CPU, whatever its size.
