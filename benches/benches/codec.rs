@@ -120,7 +120,7 @@ fn telemetry() {
     let mut session = connected();
     let mut encode = |publish: &D2cPublish<'_>| {
         let message = d2c_message(publish);
-        let record = encoder.encode(to, &stamps, &message, UnixMillis::from_millis(5));
+        let record = encoder.encode(to, &stamps, message, UnixMillis::from_millis(5));
         black_box(record.expect("a small message"));
     };
     let publish = telemetry_of(&mut session, PUBLISH);
@@ -174,7 +174,7 @@ fn delivery() {
     let mut encoder = D2cEncoder::default();
     let publish = telemetry_of(&mut connected(), PUBLISH);
     let message = d2c_message(&publish);
-    let record = encoder.encode(to, &stamps, &message, UnixMillis::from_millis(5));
+    let record = encoder.encode(to, &stamps, message, UnixMillis::from_millis(5));
     let record = record.expect("a small message");
     let (mut head, mut out) = (BytesMut::with_capacity(1024), BytesMut::with_capacity(1 << 17));
     let mut deliver = |hub: &mut AmqpConnection, link| {
