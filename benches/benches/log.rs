@@ -1,8 +1,9 @@
 //! Log: commits through rings and executor, against bare direct IO.
 //!
-//! Both overwrite files of zeros in the same directory; the bare writer is one glommio thread that only writes and
-//! syncs, so a ratio of 1 is as fast as the disk. Without an argument: throughput and the latency of a lone message;
-//! `sweep` compares commit sizes, delays and depths; `sustained` goes through many segments, written anew and recycled.
+//! Both overwrite files of zeros in the same directory; the bare writer is one glommio thread that
+//! only writes and syncs, so a ratio of 1 is as fast as the disk. Without an argument: throughput
+//! and the latency of a lone message; `sweep` compares commit sizes, delays and depths; `sustained`
+//! goes through many segments, written anew and recycled.
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -75,8 +76,8 @@ impl Log {
         Self { pipeline, handle, dir: dir.join("hub/0/log/0") }
     }
 
-    /// Takes the first segment into use and waits until it and the next are full of zeros: that would count as if it
-    /// were part of ingest.
+    /// Takes the first segment into use and waits until it and the next are full of zeros: that
+    /// would count as if it were part of ingest.
     fn settle(&mut self) {
         self.push(1);
         let is_zeroed = |name: &str| {

@@ -51,8 +51,8 @@ struct Job {
 impl ControlPlane {
     /// Opens the data directory, reads all identities into the directory and starts the threads.
     ///
-    /// `on_cut` is called on the writer's thread for each live connection whose identity was disabled or deleted,
-    /// before the request that did so is answered; it must not block.
+    /// `on_cut` is called on the writer's thread for each live connection whose identity was
+    /// disabled or deleted, before the request that did so is answered; it must not block.
     ///
     /// # Errors
     /// [`OpenError`], which names the file and the remedy.
@@ -95,7 +95,8 @@ impl ControlPlane {
         self.directory.hub(hub).map(|hub: &Hub| hub.policies.as_slice()).unwrap_or_default()
     }
 
-    /// Queues a REST request. Never blocks: when too many wait, `reply` gets 503 at once and on this thread.
+    /// Queues a REST request. Never blocks: when too many wait, `reply` gets 503 at once and on
+    /// this thread.
     pub fn submit(&self, request: Request, reply: Reply) {
         if let Err(refused) = self.requests.try_send(Job { request, reply }) {
             (refused.into_inner().reply)(ApiError::Busy.response());
@@ -104,8 +105,8 @@ impl ControlPlane {
 
     /// Stores the subscriptions of a persistent session; the meaning of the bits is the session's.
     ///
-    /// `done` is called once, with true when they are durable and in the directory, with false when they cannot be
-    /// stored: the session then gives no SUBACK, and the device asks again.
+    /// `done` is called once, with true when they are durable and in the directory, with false when
+    /// they cannot be stored: the session then gives no SUBACK, and the device asks again.
     pub fn store_subscriptions(
         &self,
         hub: HubId,

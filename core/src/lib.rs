@@ -1,7 +1,8 @@
-//! Pure logic of ringhub: everything between bytes and decisions, with no runtime, socket, file or clock.
+//! Pure logic of ringhub: everything between bytes and decisions, with no runtime, socket, file or
+//! clock.
 //!
-//! Bytes, time and randomness are arguments; results are return values. The modules stand in the order of the
-//! data path:
+//! Bytes, time and randomness are arguments; results are return values. The modules stand in the
+//! order of the data path:
 //!
 //! ```text
 //!  device ─▶ codec ─▶ session ─▶ message ─▶ ring ─▶ log ─▶ reader ─▶ back end
@@ -9,7 +10,8 @@
 //!            to values to events  as record  to exec. format  epoch, credit
 //! ```
 //!
-//! Drivers in `ringhub-edge` own the sockets and files; they depend on this crate and never the reverse.
+//! Drivers in `ringhub-edge` own the sockets and files; they depend on this crate and never the
+//! reverse.
 
 pub mod id;
 pub mod limits;

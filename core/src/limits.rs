@@ -5,14 +5,15 @@ use core::time::Duration;
 /// Longest device or module id in characters. Longer: refused as a bad argument.
 pub const ID_LEN_MAX: usize = 128;
 
-/// Largest D2C message in bytes: body, system property values, property names and values.
-/// Larger: MQTT closes the connection, AMQP rejects with `amqp:link:message-size-exceeded`, HTTP answers 413.
+/// Largest D2C message in bytes: body, system property values, property names and values. Larger:
+/// MQTT closes the connection, AMQP rejects with `amqp:link:message-size-exceeded`, HTTP answers
+/// 413.
 ///
 /// Source: device-endpoints reference, "Sizes".
 pub const D2C_MESSAGE_BYTES_MAX: usize = 256 * 1024;
 
-/// Largest record of the commit log in bytes: a D2C message, its stamps and the AMQP encoding around them.
-/// Larger: refused by the encoder before it reaches a ring.
+/// Largest record of the commit log in bytes: a D2C message, its stamps and the AMQP encoding
+/// around them. Larger: refused by the encoder before it reaches a ring.
 pub const RECORD_BYTES_MAX: usize = D2C_MESSAGE_BYTES_MAX + 64 * 1024;
 
 /// Smallest capacity of a ring in bytes. A full ring pauses the connections that push into it.
@@ -23,55 +24,59 @@ pub const RING_BYTES_MIN: usize = 2 * 1024 * 1024;
 /// Source: service-endpoints reference, "Consumer groups, partitions, retention".
 pub const PARTITIONS_MAX: usize = 128;
 
-/// Largest commit in bytes, headers and padding included. A commit takes no further record at its configured size,
-/// which is far below; recovery treats a larger length as damage.
+/// Largest commit in bytes, headers and padding included. A commit takes no further record at its
+/// configured size, which is far below; recovery treats a larger length as damage.
 pub const COMMIT_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Most readers without epoch of one consumer group on one partition. One more: `amqp:resource-limit-exceeded`.
+/// Most readers without epoch of one consumer group on one partition. One more:
+/// `amqp:resource-limit-exceeded`.
 ///
 /// Source: service-endpoints reference, "Epoch (exclusive) receivers".
 pub const SHARED_READERS_MAX: usize = 5;
 
 const _: () = assert!(RING_BYTES_MIN.is_power_of_two() && RING_BYTES_MIN >= 4 * RECORD_BYTES_MAX);
 const _: () = assert!(COMMIT_BYTES_MAX >= 8 * RECORD_BYTES_MAX);
-/// Largest MQTT packet of a connected client in bytes: a D2C message with the longest topic, fixed header and packet
-/// id. Larger: the connection is closed as soon as the fixed header is there.
+/// Largest MQTT packet of a connected client in bytes: a D2C message with the longest topic, fixed
+/// header and packet id. Larger: the connection is closed as soon as the fixed header is there.
 pub const MQTT_PACKET_BYTES_MAX: usize = D2C_MESSAGE_BYTES_MAX + 66 * 1024;
 
-/// Largest MQTT packet before a client is authenticated: a CONNECT with the largest will payload and a long token.
-/// Larger: the connection is closed as soon as the fixed header is there.
+/// Largest MQTT packet before a client is authenticated: a CONNECT with the largest will payload
+/// and a long token. Larger: the connection is closed as soon as the fixed header is there.
 pub const MQTT_CONNECT_BYTES_MAX: usize = 96 * 1024;
 
 const _: () = assert!(MQTT_CONNECT_BYTES_MAX <= MQTT_PACKET_BYTES_MAX);
 
-/// Accepted QoS 1 publishes of one MQTT connection that may await their commit. At the limit: the shard stops reading
-/// the connection.
+/// Accepted QoS 1 publishes of one MQTT connection that may await their commit. At the limit: the
+/// shard stops reading the connection.
 pub const MQTT_INFLIGHT_PUBLISHES_MAX: usize = 1024;
 
-/// Bytes of the publishes counted by [`MQTT_INFLIGHT_PUBLISHES_MAX`]. At the limit, which the last publish may
-/// overstep: the shard stops reading the connection.
+/// Bytes of the publishes counted by [`MQTT_INFLIGHT_PUBLISHES_MAX`]. At the limit, which the last
+/// publish may overstep: the shard stops reading the connection.
 pub const MQTT_INFLIGHT_BYTES_MAX: usize = 1024 * 1024;
 
 /// Time from an open transport to an accepted MQTT CONNECT. After it: the connection is closed.
 pub const MQTT_CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Longest silence of an MQTT client, whatever keep-alive it asks for, 0 included. After it: the connection is closed.
+/// Longest silence of an MQTT client, whatever keep-alive it asks for, 0 included. After it: the
+/// connection is closed.
 ///
 /// Source: device-endpoints reference, "Keep alive".
 pub const MQTT_KEEP_ALIVE_MAX: Duration = Duration::from_secs(1767);
 
-/// How long a live connection outlasts its token, for clocks that differ. After it: the connection is closed.
+/// How long a live connection outlasts its token, for clocks that differ. After it: the connection
+/// is closed.
 pub const TOKEN_EXPIRY_GRACE: Duration = Duration::from_secs(300);
 
-/// C2D messages sent to one MQTT client and not yet acknowledged. At the limit: further ones stay in the queue.
+/// C2D messages sent to one MQTT client and not yet acknowledged. At the limit: further ones stay
+/// in the queue.
 pub const MQTT_DELIVERIES_MAX: usize = 10;
 
-/// QoS 1 packets sent to one MQTT client and not yet acknowledged. At the limit: replies and notifications go out
-/// with QoS 0, which needs no acknowledgement.
+/// QoS 1 packets sent to one MQTT client and not yet acknowledged. At the limit: replies and
+/// notifications go out with QoS 0, which needs no acknowledgement.
 pub const MQTT_UNACKED_MAX: usize = 64;
 
-/// Bytes waiting to be sent to one MQTT client. At the limit, which the last packet may overstep: the shard stops
-/// reading the connection, and deliveries to it are refused.
+/// Bytes waiting to be sent to one MQTT client. At the limit, which the last packet may overstep:
+/// the shard stops reading the connection, and deliveries to it are refused.
 pub const MQTT_TRANSMIT_BYTES_MAX: usize = 256 * 1024;
 
 /// Filters in one SUBSCRIBE or UNSUBSCRIBE. More: the connection is closed.
@@ -79,26 +84,28 @@ pub const MQTT_FILTERS_MAX: usize = 100;
 
 const _: () = assert!(MQTT_DELIVERIES_MAX <= MQTT_UNACKED_MAX);
 const _: () = assert!(D2C_MESSAGE_BYTES_MAX <= MQTT_INFLIGHT_BYTES_MAX);
-/// Entries of a shard's io_uring submission queue. Full: the runtime submits early, nothing is lost.
-/// Fewer entries make the cancelling of pending polls at shutdown slower.
+/// Entries of a shard's io_uring submission queue. Full: the runtime submits early, nothing is
+/// lost. Fewer entries make the cancelling of pending polls at shutdown slower.
 pub const SHARD_RING_ENTRIES: u32 = 4096;
 
-/// Connections that the kernel keeps for a listener before they are accepted. Full: the kernel drops the SYN and
-/// the client tries again.
+/// Connections that the kernel keeps for a listener before they are accepted. Full: the kernel
+/// drops the SYN and the client tries again.
 pub const LISTEN_BACKLOG: i32 = 4096;
 
-/// Default bound on the connections of one shard. Reached: a new connection is closed before its handshake.
+/// Default bound on the connections of one shard. Reached: a new connection is closed before its
+/// handshake.
 pub const CONNECTIONS_PER_SHARD_MAX: u32 = 1 << 20;
 
-/// Bytes that one connection may hand to its shard per turn. More stays in the socket until the next turn.
+/// Bytes that one connection may hand to its shard per turn. More stays in the socket until the
+/// next turn.
 pub const READ_BYTES_PER_TURN: usize = 64 * 1024;
 
-/// Bytes of an incomplete TLS record or handshake message that a connection may keep. More: the connection ends.
-/// A handshake message has at most 64 KiB, a record 16 KiB and its overhead.
+/// Bytes of an incomplete TLS record or handshake message that a connection may keep. More: the
+/// connection ends. A handshake message has at most 64 KiB, a record 16 KiB and its overhead.
 pub const TLS_PARTIAL_BYTES_MAX: usize = 84 * 1024;
 
-/// Plaintext that a connection may keep because its packet is incomplete or its ring is full. More: the connection
-/// ends. The largest packet is a D2C message with its topic or headers.
+/// Plaintext that a connection may keep because its packet is incomplete or its ring is full. More:
+/// the connection ends. The largest packet is a D2C message with its topic or headers.
 pub const PLAINTEXT_KEPT_BYTES_MAX: usize = 2 * D2C_MESSAGE_BYTES_MAX;
 
 /// Plaintext that is taken from one session per turn. The rest goes out in later turns.
@@ -107,8 +114,8 @@ pub const TRANSMIT_BYTES_PER_TURN: usize = 64 * 1024;
 /// Unsent bytes of a connection above which it is not read any more.
 pub const OUTPUT_PAUSE_BYTES: usize = 64 * 1024;
 
-/// Unsent bytes of a connection above which nothing is taken from its session. A batch that was begun below the
-/// bound may end above it, by one message.
+/// Unsent bytes of a connection above which nothing is taken from its session. A batch that was
+/// begun below the bound may end above it, by one message.
 pub const OUTPUT_BYTES_MAX: usize = 256 * 1024;
 
 /// Messages that a shard takes from its mailbox per turn. The rest waits for the next turn.
@@ -117,14 +124,15 @@ pub const MAIL_PER_TURN: usize = 1024;
 /// Deadlines that a shard serves per turn. The rest waits for the next turn.
 pub const DEADLINES_PER_TURN: usize = 4096;
 
-/// Connections that are asked per turn whether they can be read again, while rings are full. The others are asked
-/// in later turns, in order.
+/// Connections that are asked per turn whether they can be read again, while rings are full. The
+/// others are asked in later turns, in order.
 pub const RESUMES_PER_TURN: usize = 256;
 
 /// Default time from accept to the end of the TLS handshake. Over: the connection ends.
 pub const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// Default time in which a socket must take some of the bytes that wait for it. Over: the connection ends.
+/// Default time in which a socket must take some of the bytes that wait for it. Over: the
+/// connection ends.
 pub const WRITE_STALL_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// Time that a peer gets to close its side after we closed ours. Over: the connection is cut.
@@ -136,7 +144,8 @@ pub const SHUTDOWN_TIME_MAX: Duration = Duration::from_secs(10);
 /// Pause of a listener after the process ran out of descriptors or memory.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How often a shard looks at the commit position of another shard's ring while a connection waits for it.
+/// How often a shard looks at the commit position of another shard's ring while a connection waits
+/// for it.
 pub const FOREIGN_COMMIT_INTERVAL: Duration = Duration::from_millis(1);
 
 const _: () = assert!(PLAINTEXT_KEPT_BYTES_MAX > D2C_MESSAGE_BYTES_MAX + READ_BYTES_PER_TURN);
@@ -160,8 +169,8 @@ pub const SAS_TOKEN_BYTES_MAX: usize = 4096;
 /// Source: device-endpoints reference, "Time".
 pub const SAS_CLOCK_SKEW: Duration = Duration::from_secs(300);
 
-/// Most devices of one hub: what the directory may need of memory. Full: a create is refused with `TooManyDevices`.
-/// Creates of the same transaction may pass it by their number.
+/// Most devices of one hub: what the directory may need of memory. Full: a create is refused with
+/// `TooManyDevices`. Creates of the same transaction may pass it by their number.
 pub const DEVICES_PER_HUB_MAX: u64 = 4_000_000;
 
 /// Most modules of one device. Full: a create is refused with `TooManyModulesOnDevice`.
@@ -189,13 +198,15 @@ pub const REST_QUEUE_MAX: usize = 1024;
 /// Registry writes that wait for the store's writer. Full: 503 at once.
 pub const STORE_QUEUE_MAX: usize = 4096;
 
-/// Identities written at which a transaction takes no further request: one sync of the disk serves them all.
+/// Identities written at which a transaction takes no further request: one sync of the disk serves
+/// them all.
 pub const STORE_BATCH_MAX: usize = 512;
 
-/// Length of the write-ahead log in bytes at which its content is moved into the database, whoever waits.
+/// Length of the write-ahead log in bytes at which its content is moved into the database, whoever
+/// waits.
 pub const STORE_WAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// Largest head of an HTTP request in bytes, request line and empty line included. Larger: 431, then the connection
-/// closes.
+/// Largest head of an HTTP request in bytes, request line and empty line included. Larger: 431,
+/// then the connection closes.
 pub const HTTP_HEAD_BYTES_MAX: usize = 16 * 1024;
 
 /// Longest request line of an HTTP request in bytes. Longer: 414, then the connection closes.
@@ -204,7 +215,8 @@ pub const REQUEST_LINE_BYTES_MAX: usize = 8 * 1024;
 /// Headers of one HTTP request at most. More: 431, then the connection closes.
 pub const HTTP_HEADERS_MAX: usize = 64;
 
-/// Largest body of an HTTP request in bytes unless configured otherwise. Larger: 413, then the connection closes.
+/// Largest body of an HTTP request in bytes unless configured otherwise. Larger: 413, then the
+/// connection closes.
 pub const HTTP_BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// Longest chunk-size or trailer line of a chunked body. Longer: 400, then the connection closes.
@@ -213,8 +225,8 @@ pub const CHUNK_LINE_BYTES_MAX: usize = 1024;
 /// Trailers of one chunked body in bytes. More: 400, then the connection closes.
 pub const CHUNK_TRAILER_BYTES_MAX: usize = 4 * 1024;
 
-/// Largest payload of one WebSocket frame in bytes. Larger: close code 1009. Frames are not buffered, so this costs no
-/// memory.
+/// Largest payload of one WebSocket frame in bytes. Larger: close code 1009. Frames are not
+/// buffered, so this costs no memory.
 pub const WEBSOCKET_FRAME_BYTES_MAX: u64 = 1024 * 1024;
 
 const _: () = assert!(REQUEST_LINE_BYTES_MAX < HTTP_HEAD_BYTES_MAX);
@@ -226,7 +238,8 @@ pub const AMQP_NESTING_MAX: usize = 16;
 /// Size of an AMQP frame header in bytes: the smallest frame.
 pub const AMQP_FRAME_HEADER_BYTES: u32 = 8;
 
-/// Largest AMQP frame in bytes that is accepted, and told the peer. Larger: the connection closes with a framing error.
+/// Largest AMQP frame in bytes that is accepted, and told the peer. Larger: the connection closes
+/// with a framing error.
 pub const AMQP_FRAME_BYTES_MAX: u32 = 65536;
 
 /// Sessions of one AMQP connection. One more is ended at once with `amqp:resource-limit-exceeded`.
@@ -238,7 +251,8 @@ pub const AMQP_LINKS_MAX: usize = 8192;
 /// Longest name of an AMQP link in bytes. Longer: refused with `amqp:invalid-field`.
 pub const AMQP_LINK_NAME_LEN_MAX: usize = 1024;
 
-/// Transfer frames that a peer may send before the next session flow. More: the session ends with a window violation.
+/// Transfer frames that a peer may send before the next session flow. More: the session ends with a
+/// window violation.
 pub const AMQP_SESSION_WINDOW: u32 = 5000;
 
 /// Bytes of messages that one AMQP connection has received in part. More: the link is detached with
@@ -248,7 +262,8 @@ pub const AMQP_PARTIAL_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Unsettled deliveries that one AMQP session has sent. More: sending waits for outcomes.
 pub const AMQP_UNSETTLED_MAX: usize = 2048;
 
-/// Bytes waiting to be written to one AMQP peer. At this mark sending waits; at twice the mark reading waits too.
+/// Bytes waiting to be written to one AMQP peer. At this mark sending waits; at twice the mark
+/// reading waits too.
 pub const AMQP_OUT_BYTES_MAX: usize = 256 * 1024;
 
 /// Claims that one AMQP connection may hold. One more is answered with 403.
@@ -288,6 +303,7 @@ pub const AMQP_NO_LINK_TIMEOUT: Duration = Duration::from_secs(300);
 const _: () = assert!(AMQP_PARTIAL_BYTES_MAX >= 4 * D2C_MESSAGE_BYTES_MAX);
 const _: () = assert!(AMQP_FRAME_BYTES_MAX >= 512);
 
-/// Unmasked bytes of a WebSocket that its inner protocol has not taken, in bytes: one MQTT packet or AMQP frame and the
-/// next read. Reached: the socket is not read until the protocol has taken some.
+/// Unmasked bytes of a WebSocket that its inner protocol has not taken, in bytes: one MQTT packet
+/// or AMQP frame and the next read. Reached: the socket is not read until the protocol has taken
+/// some.
 pub const WEBSOCKET_UNREAD_BYTES_MAX: usize = 512 * 1024;

@@ -5,7 +5,8 @@ use core::fmt;
 use crate::id::{ExecutorId, ShardId};
 use crate::time::UnixMillis;
 
-/// Byte position of an event in its partition, as readers see it: rises, has gaps, is opaque to clients.
+/// Byte position of an event in its partition, as readers see it: rises, has gaps, is opaque to
+/// clients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Offset(pub u64);
 
@@ -19,7 +20,8 @@ pub struct EnqueuedTime(pub UnixMillis);
 
 /// Bytes that have ever gone through one ring up to and including a record.
 ///
-/// A producer gets one per pushed record; the record is durable once the ring's committed position has reached it.
+/// A producer gets one per pushed record; the record is durable once the ring's committed position
+/// has reached it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RingPosition(pub u64);
 

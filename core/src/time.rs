@@ -4,7 +4,8 @@ use core::fmt;
 use core::ops::{Add, Sub};
 use core::time::Duration;
 
-/// A point on the monotonic clock of one process, in nanoseconds since an origin of the driver's choice.
+/// A point on the monotonic clock of one process, in nanoseconds since an origin of the driver's
+/// choice.
 ///
 /// Deadlines are of this type. It is never stored and never sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

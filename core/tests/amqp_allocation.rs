@@ -1,10 +1,9 @@
 //! Counts allocations: reading a transfer makes none, sending an event makes none.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::hint::black_box;
 use std::sync::Arc;
 
+use allocation_counter::measure;
 use bytes::BytesMut;
 use ringhub_core::codec::amqp::Frame;
 use ringhub_core::codec::amqp::performative::Performative;
@@ -14,37 +13,6 @@ use ringhub_core::session::amqp::{
     AmqpConfig, AmqpConnection, AmqpEvent, LinkAccept, LinkId, Outgoing,
 };
 use ringhub_core::time::Timestamp;
-
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: every call goes on to the system allocator unchanged; counting touches only a thread-local without
-// destructor. Safe code cannot be an allocator.
-#[expect(unsafe_code, reason = "an allocator cannot be written without")]
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promise about the layout is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        // SAFETY: the place came from the same allocator.
-        unsafe { System.dealloc(place, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-fn allocations(work: impl FnOnce()) -> usize {
-    let before = ALLOCATIONS.with(Cell::get);
-    work();
-    ALLOCATIONS.with(Cell::get) - before
-}
 
 const TRANSFER: &[u8] = include_bytes!("../samples/amqp/transfer_all_sections.bin");
 
@@ -67,9 +35,9 @@ fn read_transfer(bytes: &[u8]) -> usize {
 #[test]
 fn reading_a_transfer_does_not_allocate() {
     let mut pairs = 0;
-    assert_eq!(allocations(|| pairs = read_transfer(TRANSFER)), 0);
+    assert_eq!(measure(|| pairs = read_transfer(TRANSFER)).count_total, 0);
     assert_eq!(pairs, 5);
-    assert_eq!(allocations(|| drop(black_box(vec![1u8]))), 1, "the counter counts");
+    assert_eq!(measure(|| drop(black_box(vec![1u8]))).count_total, 1, "the counter counts");
 }
 
 /// A hub with an attached reader that has granted credit.
@@ -119,53 +87,9 @@ fn sending_an_event_does_not_allocate_once_the_buffers_have_grown() {
     (0..140).for_each(|number| send(&mut hub, number));
     hub.poll_transmit(&mut out);
     out.clear();
-    let counted = allocations(|| {
+    let counted = measure(|| {
         (140..280).for_each(|number| send(&mut hub, number));
         hub.poll_transmit(&mut out);
     });
-    assert_eq!(counted, 0);
-}
-
-/// Prints the cost of reading, for `cargo test --release -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement, not a check"]
-fn measure_reading_a_transfer() {
-    const ROUNDS: u32 = 1_000_000;
-    #[expect(clippy::disallowed_methods, reason = "a measurement needs a clock")]
-    let start = std::time::Instant::now();
-    for _ in 0..ROUNDS {
-        black_box(read_transfer(black_box(TRANSFER)));
-    }
-    println!("read transfer: {} ns", start.elapsed().as_nanos() / u128::from(ROUNDS));
-}
-
-/// Prints the cost of sending, for `cargo test --release -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement, not a check"]
-fn measure_sending_an_event() {
-    const ROUNDS: u32 = 10_000;
-    let mut total = core::time::Duration::ZERO;
-    let mut out = BytesMut::with_capacity(1 << 17);
-    let mut head = BytesMut::with_capacity(1024);
-    for _ in 0..ROUNDS {
-        let (mut hub, link) = hub_with_reader();
-        #[expect(clippy::disallowed_methods, reason = "a measurement needs a clock")]
-        let start = std::time::Instant::now();
-        for number in 0..100 {
-            head.clear();
-            let event = EventHead {
-                sequence_number: number,
-                offset: number * 300,
-                enqueued_time_ms: 1_700_000_000_000,
-                annotation_count: 0,
-                annotations: &[],
-            };
-            event.encode(&mut head);
-            hub.send(link, &[&head, &[7; 256]], Outgoing::SETTLED).unwrap();
-        }
-        out.clear();
-        hub.poll_transmit(&mut out);
-        total += start.elapsed();
-    }
-    println!("send event: {} ns", total.as_nanos() / u128::from(ROUNDS) / 100);
+    assert_eq!(counted.count_total, 0);
 }

@@ -1,8 +1,9 @@
 //! The log's formats and recovery against a disk that forgets and tears whatever was not synced.
 //!
-//! Goal: after a crash at any instant, every acknowledged event is there, nothing that a reader could see is gone, and
-//! sequence numbers have no gap. Method: a model writes commits with several in flight to a faulty disk, crashes,
-//! recovers with the real machine, compares with what was acknowledged, and goes on in a new segment.
+//! Goal: after a crash at any instant, every acknowledged event is there, nothing that a reader
+//! could see is gone, and sequence numbers have no gap. Method: a model writes commits with several
+//! in flight to a faulty disk, crashes, recovers with the real machine, compares with what was
+//! acknowledged, and goes on in a new segment.
 
 use ringhub_core::id::{ExecutorId, HubId, PartitionId};
 use ringhub_core::log::commit::{Chunk, CommitPlace, commit_len, header_len, seal};

@@ -1,45 +1,14 @@
-//! The telemetry path from bytes to typed parts allocates nothing, and an idle session holds no heap memory.
-#![expect(unsafe_code, reason = "a counting allocator implements an unsafe trait")]
+//! The telemetry path from bytes to typed parts allocates nothing, and an idle session holds no
+//! heap memory.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::hint::black_box;
 
+use allocation_counter::measure;
 use ringhub_core::codec::mqtt::{Packet, decode};
 use ringhub_core::position::{Committed, RingPosition};
 use ringhub_core::session::mqtt::property_bag::PropertyName;
 use ringhub_core::session::mqtt::{Acceptance, Handled, MqttSession, Subscriptions};
 use ringhub_core::time::Timestamp;
-
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: every call goes to the system allocator unchanged; the counter is a plain thread-local cell that needs no
-// allocation itself.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller upholds the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the pointer came from `System.alloc` with this layout.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-fn allocations(work: impl FnOnce()) -> usize {
-    let before = ALLOCATIONS.get();
-    work();
-    ALLOCATIONS.get() - before
-}
 
 const CONNECT: &[u8] = include_bytes!("../samples/mqtt/connect_sas.bin");
 const PLAIN: &[u8] = include_bytes!("../samples/mqtt/publish_qos1_three_properties.bin");
@@ -62,7 +31,7 @@ fn connected() -> MqttSession {
 
 #[test]
 fn the_counter_counts() {
-    assert_eq!(allocations(|| drop(black_box(Box::new(1)))), 1);
+    assert_eq!(measure(|| drop(black_box(Box::new(1)))).count_total, 1);
 }
 
 #[test]
@@ -73,7 +42,7 @@ fn decoding_allocates_nothing() {
                 assert_eq!(subscribe.filters().count(), 4);
             }
         };
-        assert_eq!(allocations(work), 0);
+        assert_eq!(measure(work).count_total, 0);
     }
 }
 
@@ -97,7 +66,7 @@ fn handling_telemetry_allocates_nothing() {
             }
             assert_eq!(count, properties);
         };
-        assert_eq!(allocations(work), 0);
+        assert_eq!(measure(work).count_total, 0);
     }
 }
 
@@ -112,5 +81,5 @@ fn a_publish_costs_one_allocation_until_it_is_acknowledged() {
         session.handle_committed(Committed(RingPosition(1)));
         assert!(session.poll_transmit(&mut out));
     };
-    assert_eq!(allocations(work), 1);
+    assert_eq!(measure(work).count_total, 1);
 }

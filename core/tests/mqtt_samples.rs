@@ -1,7 +1,7 @@
 //! Samples in `samples/mqtt` decode to the values below and are what the encoder writes.
 //!
-//! Tests, benches and the fuzz corpus share them. After a change of this table, `RINGHUB_WRITE_SAMPLES=1 cargo test -p
-//! ringhub-core --test mqtt_samples` writes them anew.
+//! Tests, benches and the fuzz corpus share them. After a change of this table,
+//! `RINGHUB_WRITE_SAMPLES=1 cargo test -p ringhub-core --test mqtt_samples` writes them anew.
 
 use core::num::NonZeroU16;
 use std::path::Path;

@@ -1,7 +1,8 @@
 //! Random operations on a client and a hub session, joined by a wire that cuts anywhere.
 //!
-//! Checked whatever happens: PUBACKs come in the order of the PUBLISHes and never before the commit, the in-flight
-//! window keeps its bounds, and everything accepted is acknowledged in the end. A failure prints its seed.
+//! Checked whatever happens: PUBACKs come in the order of the PUBLISHes and never before the
+//! commit, the in-flight window keeps its bounds, and everything accepted is acknowledged in the
+//! end. A failure prints its seed.
 
 use core::time::Duration;
 use std::collections::VecDeque;

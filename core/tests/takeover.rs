@@ -1,5 +1,6 @@
-//! Takeover of an identity under a seeded simulation: shards that run at different speeds, mail that waits, commits
-//! that lag, connections that die at any moment, also while they wait for their predecessors.
+//! Takeover of an identity under a seeded simulation: shards that run at different speeds, mail
+//! that waits, commits that lag, connections that die at any moment, also while they wait for their
+//! predecessors.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -81,7 +82,8 @@ impl World {
         self.shard(id.shard).connections.get_mut(&id.slot)
     }
 
-    /// The device connects to a shard of the network's choice; its old connection may live on half open.
+    /// The device connects to a shard of the network's choice; its old connection may live on half
+    /// open.
     fn connect(&mut self) {
         let shard = ShardId(u16::try_from(self.random.below(SHARDS.into())).expect("small"));
         let id = ConnectionId { shard, slot: self.next_slot, generation: 0 };

@@ -11,16 +11,27 @@ const LINE_COLUMNS_MAX: usize = 100;
 const FILE_LINES_MAX: usize = 600;
 const FUNCTION_LINES_MAX: usize = 70;
 /// The only places where `unsafe` may stand; each block there says why.
-const UNSAFE_PLACES: [&str; 2] = ["core/src/ring/", "edge/src/shard/socket.rs"];
+const UNSAFE_PLACES: [&str; 3] =
+    ["core/src/ring/", "edge/src/shard/socket.rs", "loadgen/src/socket.rs"];
 /// Crates that own threads, sockets or timers.
 const RUNTIMES: [&str; 7] = ["async-std", "compio", "glommio", "mio", "monoio", "smol", "tokio"];
 
+/// Literals and drawings may be wider: neither can be broken without changing what it shows.
 #[test]
 fn lines_are_at_most_100_columns_wide() {
     assert_none(&sources(), |source| {
-        let too_wide = |(_, line): &(usize, &str)| line.chars().count() > LINE_COLUMNS_MAX;
-        let lines = source.text.lines().enumerate().filter(too_wide);
-        lines.map(|(index, _)| source.at(index)).collect()
+        let mut in_drawing = false;
+        let mut wide = Vec::new();
+        for (index, line) in source.text.lines().enumerate() {
+            if line.trim_start().starts_with("//") && line.contains("```") {
+                in_drawing = !in_drawing;
+            }
+            let may_be_wide = in_drawing || line.contains('"');
+            if !may_be_wide && line.chars().count() > LINE_COLUMNS_MAX {
+                wide.push(source.at(index));
+            }
+        }
+        wide
     });
 }
 
@@ -54,7 +65,7 @@ fn nothing_is_left_for_later() {
 }
 
 #[test]
-fn unsafe_stands_only_in_the_ring_and_the_buffers() {
+fn unsafe_stands_only_in_the_ring_and_at_the_sockets() {
     assert_none(&sources(), |source| {
         if UNSAFE_PLACES.iter().any(|place| source.name.starts_with(place)) {
             return Vec::new();

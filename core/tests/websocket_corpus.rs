@@ -1,4 +1,5 @@
-//! Replays the samples, the fuzz corpus and damaged copies of both through the hook of the `websocket` fuzz target.
+//! Replays the samples, the fuzz corpus and damaged copies of both through the hook of the
+//! `websocket` fuzz target.
 
 use std::fs;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! The running hub: its threads, from the first to the last.
 //!
-//! Start goes against the data path (control plane, executors, shards), so that nothing is accepted before there is
-//! somewhere to put it; the end goes along it.
+//! Start goes against the data path (control plane, executors, shards), so that nothing is accepted
+//! before there is somewhere to put it; the end goes along it.
 
 use std::io;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! The ringhub process: listeners, TLS, shards, partition executors and readers.
 //!
-//! Every thread is either a shard (one monoio runtime with its connections) or an executor (one glommio runtime
-//! with one commit log), never both.
+//! Every thread is either a shard (one monoio runtime with its connections) or an executor (one
+//! glommio runtime with one commit log), never both.
 
 pub mod cli;
 pub mod config;

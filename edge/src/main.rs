@@ -41,7 +41,8 @@ fn serve(arguments: &ServeArguments) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Logs to standard error, so that standard output holds the banner alone; `RINGHUB_LOG` sets the level.
+/// Logs to standard error, so that standard output holds the banner alone; `RINGHUB_LOG` sets the
+/// level.
 fn start_logging() {
     let filter = EnvFilter::try_from_env("RINGHUB_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()

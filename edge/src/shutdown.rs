@@ -49,9 +49,9 @@ impl ShutdownSignals {
 
     /// Ends the process when the orderly end takes longer than `timeout` or a second signal comes.
     ///
-    /// Call it after [`wait`](Self::wait), then tell shards and executors to stop and join them: a process that gets
-    /// there in time never meets the guard. Ending at once loses nothing that was acknowledged, because that is on
-    /// disk.
+    /// Call it after [`wait`](Self::wait), then tell shards and executors to stop and join them: a
+    /// process that gets there in time never meets the guard. Ending at once loses nothing that was
+    /// acknowledged, because that is on disk.
     ///
     /// # Errors
     /// When the thread cannot be started.

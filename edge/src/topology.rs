@@ -20,7 +20,8 @@ impl fmt::Display for CpuId {
     }
 }
 
-/// Where the threads of the process run: one entry per thread, `None` leaves the choice to the kernel.
+/// Where the threads of the process run: one entry per thread, `None` leaves the choice to the
+/// kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placement {
     /// CPU of each shard.
@@ -42,9 +43,9 @@ pub fn available_cpus() -> io::Result<Vec<CpuId>> {
 
 /// Places shards and executors on `cpus`.
 ///
-/// Executors get the last CPUs and shards the first: interrupts of the network card start at CPU 0 on most machines
-/// and belong near the shards. `executors_max` bounds a number that is not configured: an executor without a partition
-/// would have nothing to do.
+/// Executors get the last CPUs and shards the first: interrupts of the network card start at CPU 0
+/// on most machines and belong near the shards. `executors_max` bounds a number that is not
+/// configured: an executor without a partition would have nothing to do.
 #[must_use]
 pub fn place(
     cpus: &[CpuId],

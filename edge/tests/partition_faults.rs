@@ -1,7 +1,8 @@
 //! The executor on filesystems that are full, that fail, or that have no direct IO.
 //!
-//! The faults are the kernel's own: small filesystems are mounted for them (ext4 in a file on a loop device, tmpfs),
-//! and a failing disk is an ext4 that was told to shut down. That takes root; without it the tests say so and pass.
+//! The faults are the kernel's own: small filesystems are mounted for them (ext4 in a file on a
+//! loop device, tmpfs), and a failing disk is an ext4 that was told to shut down. That takes root;
+//! without it the tests say so and pass.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -70,7 +71,8 @@ impl Mounted {
         path
     }
 
-    /// From now on every write and sync fails, as on a disk that is gone: EXT4_IOC_SHUTDOWN, nothing flushed.
+    /// From now on every write and sync fails, as on a disk that is gone: EXT4_IOC_SHUTDOWN,
+    /// nothing flushed.
     fn shut_down(&self) {
         const SCRIPT: &str = r"open(my $d, '<', $ARGV[0]) or die 'open';
             my $flags = pack('L', 2);
@@ -91,7 +93,8 @@ impl Mounted {
 impl Drop for Mounted {
     fn drop(&mut self) {
         let deadline = Instant::now() + PATIENCE;
-        // The kernel takes the rings of an ended executor down in its own time, and with them its files.
+        // The kernel takes the rings of an ended executor down in its own time, and with them its
+        // files.
         while !run("umount", &[&self.0.display().to_string()]) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -223,7 +226,8 @@ fn is_damaged(refused: &ReplyBody) -> bool {
     matches!(refused, ReplyBody::Refused(ReadRefused::Damaged(_)))
 }
 
-/// Goal: a full disk stops ingest visibly and nothing else; with room, it goes on by itself. Direct IO.
+/// Goal: a full disk stops ingest visibly and nothing else; with room, it goes on by itself. Direct
+/// IO.
 fn waits_for_room(mounted: &Mounted, expected: IoMode) {
     let filler = mounted.fill_up(11 * MIB as u64);
     let mut hub = Hub::start(mounted.config()).expect("starts");
@@ -296,7 +300,8 @@ fn a_disk_that_fails_ends_ingest_and_a_restart_recovers() {
     hub.handle.stop();
 }
 
-/// Goal: expired segments become the next ones, so that the disk does not fill, and what they held never comes back.
+/// Goal: expired segments become the next ones, so that the disk does not fill, and what they held
+/// never comes back.
 #[test]
 fn expired_segments_are_used_again_and_their_data_is_gone() {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("recycles");
@@ -328,7 +333,8 @@ fn expired_segments_are_used_again_and_their_data_is_gone() {
     std::thread::sleep(Duration::from_millis(300));
     assert!(used() <= 5 * 4 * MIB as u64, "64 MiB went through, {} bytes are on disk", used());
 
-    // A copy of the files, as a crash would leave them: the last segment has old commits behind its own.
+    // A copy of the files, as a crash would leave them: the last segment has old commits behind its
+    // own.
     let crashed = Path::new(env!("CARGO_TARGET_TMPDIR")).join("recycles-crashed");
     let _ = std::fs::remove_dir_all(&crashed);
     std::fs::create_dir_all(crashed.join("hub/1/log/0")).expect("copy");

@@ -303,7 +303,8 @@ fn a_commit_releases_exactly_what_it_covers() {
     hub.stop();
 }
 
-/// The successor in a takeover waits for its predecessor's record, and no bell of its own rings for that.
+/// The successor in a takeover waits for its predecessor's record, and no bell of its own rings for
+/// that.
 #[test]
 fn a_commit_in_the_ring_of_another_shard_is_noticed() {
     let hub = Hub::start(2, Ports::OnePerShard);

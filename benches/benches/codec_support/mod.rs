@@ -1,7 +1,5 @@
 //! Many short runs, their spread, and a count of allocations.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -14,36 +12,9 @@ const CALLS: u64 = 1000;
 /// A byte that no sample holds.
 const ABSENT: u8 = 0xfe;
 
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: every call goes on to the system allocator unchanged; counting touches only a
-// thread-local without destructor. Safe code cannot be an allocator.
-#[expect(unsafe_code, reason = "an allocator cannot be written without")]
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's promise about the layout is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        // SAFETY: the place came from the same allocator.
-        unsafe { System.dealloc(place, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 /// Allocations of this thread during `work`.
-pub(crate) fn allocations(work: impl FnOnce()) -> usize {
-    let before = ALLOCATIONS.get();
-    work();
-    ALLOCATIONS.get() - before
+pub(crate) fn allocations(work: impl FnOnce()) -> u64 {
+    allocation_counter::measure(work).count_total
 }
 
 /// Nanoseconds per call of each run of one measurement.
@@ -64,7 +35,7 @@ impl Costs {
     }
 
     /// Prints best, median and quartiles.
-    pub(crate) fn print(self, allocations: usize) {
+    pub(crate) fn print(self, allocations: u64) {
         let best = self.runs.iter().copied().fold(f64::INFINITY, f64::min);
         let (low, median, high) = quartiles(self.runs);
         println!(

@@ -1,7 +1,5 @@
 //! Heap bytes of the parts of a connection, measured alone.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::sync::Arc;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
@@ -15,45 +13,13 @@ use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, UnbufferedStatus};
 use rustls::{ClientConfig, RootCertStore};
 
-thread_local! {
-    static LIVE_BYTES: Cell<isize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-impl Counting {
-    fn add(bytes: usize, sign: isize) {
-        LIVE_BYTES.set(LIVE_BYTES.get() + sign * bytes.cast_signed());
-    }
-}
-
-// SAFETY: every call goes on to the system allocator unchanged; counting touches only a
-// thread-local without destructor. Safe code cannot be an allocator.
-#[expect(unsafe_code, reason = "an allocator cannot be written without")]
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        Self::add(layout.size(), 1);
-        // SAFETY: the caller's promise about the layout is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        Self::add(layout.size(), -1);
-        // SAFETY: the place came from the same allocator.
-        unsafe { System.dealloc(place, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 /// Bytes that the value holds on the heap, and itself.
 fn held<T>(make: impl FnOnce() -> T) -> usize {
-    let before = LIVE_BYTES.get();
-    let value = make();
-    let held = LIVE_BYTES.get() - before;
+    let mut value = None;
+    let counted = allocation_counter::measure(|| value = Some(make()));
     drop(value);
-    held.unsigned_abs() + size_of::<T>()
+    usize::try_from(counted.bytes_current).expect("a value that is made frees nothing")
+        + size_of::<T>()
 }
 
 /// Stamps of a connection of a device with a short name.

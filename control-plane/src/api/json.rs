@@ -11,7 +11,8 @@ use crate::registry::RegistryError;
 /// What the clients read as "never".
 const NEVER: &str = "0001-01-01T00:00:00";
 
-/// Members of an object. Names compare without case, `null` counts as absent, unknown members are passed over.
+/// Members of an object. Names compare without case, `null` counts as absent, unknown members are
+/// passed over.
 ///
 /// Source: control-plane reference, "JSON, timestamps, enum case".
 #[derive(Clone, Copy, Debug)]

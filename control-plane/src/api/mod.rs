@@ -1,7 +1,8 @@
 //! The REST API: requests as shards hand them over, and their answers.
 //!
-//! A handler parses, authorises, calls the registry and maps the outcome. Reads are answered on the worker's thread;
-//! writes are answered from the writer's, once they are durable and the directory knows them.
+//! A handler parses, authorises, calls the registry and maps the outcome. Reads are answered on the
+//! worker's thread; writes are answered from the writer's, once they are durable and the directory
+//! knows them.
 
 mod bulk;
 mod devices;

@@ -52,7 +52,8 @@ impl Routes {
         Self { router }
     }
 
-    /// Finds what a path names. Words of the path match in any case, ids are decoded once, and one slash may follow.
+    /// Finds what a path names. Words of the path match in any case, ids are decoded once, and one
+    /// slash may follow.
     ///
     /// Source: control-plane reference, "Host, scheme, version".
     pub(super) fn resolve(&self, path: &str) -> Result<Resource, ApiError> {

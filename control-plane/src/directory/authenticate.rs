@@ -15,8 +15,9 @@ use crate::credentials::Credentials;
 impl Directory {
     /// Checks the SAS token of a device or module.
     ///
-    /// A token without policy must be signed by the identity's own keys; one with a policy by that policy's, which
-    /// must allow [`Permissions::DEVICE_CONNECT`]. Either way the identity must exist and its device be enabled.
+    /// A token without policy must be signed by the identity's own keys; one with a policy by that
+    /// policy's, which must allow [`Permissions::DEVICE_CONNECT`]. Either way the identity must
+    /// exist and its device be enabled.
     ///
     /// # Errors
     /// [`AuthFailure`], for the log; a peer learns only that it is refused.

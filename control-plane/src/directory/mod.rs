@@ -1,8 +1,8 @@
 //! Striped in-memory table of identities: keys, status, presence. No IO.
 //!
-//! Shards look in when a device connects, disconnects or is delivered to; telemetry never does. Every operation
-//! takes one stripe lock for less than a microsecond and signs nothing under it. Registry writes go through the
-//! store first and reach their stripe before the REST answer leaves.
+//! Shards look in when a device connects, disconnects or is delivered to; telemetry never does.
+//! Every operation takes one stripe lock for less than a microsecond and signs nothing under it.
+//! Registry writes go through the store first and reach their stripe before the REST answer leaves.
 
 mod authenticate;
 mod entry;
@@ -95,7 +95,8 @@ impl Table {
         Self { hub, stripes, hasher: RandomState::new(), counters: Counters::default() }
     }
 
-    /// Locks the stripe of a device. A panic elsewhere leaves a stripe usable: each change is complete in itself.
+    /// Locks the stripe of a device. A panic elsewhere leaves a stripe usable: each change is
+    /// complete in itself.
     fn stripe(&self, device: &str) -> MutexGuard<'_, DeviceMap> {
         let hash = self.hasher.hash_one(device);
         let index = usize::try_from(hash % STRIPES as u64).unwrap_or_default();

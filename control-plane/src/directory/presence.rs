@@ -53,8 +53,8 @@ impl Directory {
 
     /// Ends the reservation of `connection`; `last` is the last record that it pushed.
     ///
-    /// Returns the connection that is now alone and waits to hear so. Nothing happens when the identity was deleted
-    /// or replaced since.
+    /// Returns the connection that is now alone and waits to hear so. Nothing happens when the
+    /// identity was deleted or replaced since.
     pub fn release(
         &self,
         grant: &Grant,
@@ -79,7 +79,8 @@ impl Directory {
         alone
     }
 
-    /// Last record of the former connections of the identity in `grant`, which the next one waits for.
+    /// Last record of the former connections of the identity in `grant`, which the next one waits
+    /// for.
     #[must_use]
     pub fn fence(&self, grant: &Grant) -> Option<Ticket> {
         self.with_entry(grant.hub, IdentityRef::from(&grant.identity), |e| e.tenure.fence())?
@@ -99,7 +100,8 @@ impl Directory {
 
     /// Subscriptions of the persistent session; `None` when the identity does not exist.
     ///
-    /// They change through [`ControlPlane::store_subscriptions`](crate::ControlPlane::store_subscriptions) only.
+    /// They change through
+    /// [`ControlPlane::store_subscriptions`](crate::ControlPlane::store_subscriptions) only.
     #[must_use]
     pub fn subscriptions(&self, hub: HubId, name: IdentityRef<'_>) -> Option<u32> {
         self.with_entry(hub, name, |entry| entry.subscriptions)

@@ -1,4 +1,5 @@
-//! How registry writes reach the directory. Called after the store has committed, before the answer leaves.
+//! How registry writes reach the directory. Called after the store has committed, before the answer
+//! leaves.
 
 use std::sync::atomic::Ordering::Relaxed;
 

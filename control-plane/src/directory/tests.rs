@@ -264,8 +264,8 @@ fn resident_bytes() -> usize {
 /// Makes this test binary play the process that is measured.
 const MEASURED: &str = "RINGHUB_TEST_MEASURED";
 
-/// Method: resident memory before and after 250,000 devices, at the load of the table that costs most, in a process
-/// that does nothing else.
+/// Method: resident memory before and after 250,000 devices, at the load of the table that costs
+/// most, in a process that does nothing else.
 #[test]
 fn an_identity_needs_about_three_hundred_bytes() {
     const DEVICES: usize = 250_000;

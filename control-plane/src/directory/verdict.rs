@@ -58,8 +58,8 @@ pub struct Grant {
     pub generation: GenerationId,
     /// Whose keys signed the token.
     pub scope: AuthScope,
-    /// When the token expires; the connection may live [`SAS_CLOCK_SKEW`](ringhub_core::limits::SAS_CLOCK_SKEW)
-    /// longer.
+    /// When the token expires; the connection may live
+    /// [`SAS_CLOCK_SKEW`](ringhub_core::limits::SAS_CLOCK_SKEW) longer.
     pub expires: UnixMillis,
 }
 

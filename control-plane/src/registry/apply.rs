@@ -1,4 +1,5 @@
-//! Applies a change to the store by the rules of the registry. Runs on the writer thread, inside its transaction.
+//! Applies a change to the store by the rules of the registry. Runs on the writer thread, inside
+//! its transaction.
 
 use ringhub_core::id::{DeviceId, HubId, Identity, ModuleId};
 use ringhub_core::limits::{DEVICES_PER_HUB_MAX, MODULES_PER_DEVICE_MAX};

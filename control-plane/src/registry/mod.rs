@@ -1,4 +1,5 @@
-//! The identity registry: what devices and modules are and how they may change. Knows neither HTTP nor SQL.
+//! The identity registry: what devices and modules are and how they may change. Knows neither HTTP
+//! nor SQL.
 
 mod apply;
 mod change;

@@ -45,7 +45,8 @@ impl Checkpointer {
     }
 }
 
-/// Copies what it can without making anybody wait; makes writers wait only when the log has grown too long.
+/// Copies what it can without making anybody wait; makes writers wait only when the log has grown
+/// too long.
 fn step(connection: &Connection) -> Result<i64, StoreError> {
     let page_bytes: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
     let pages_max = i64::try_from(STORE_WAL_BYTES_MAX).unwrap_or(i64::MAX) / page_bytes.max(1);

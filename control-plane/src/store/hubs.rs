@@ -27,7 +27,8 @@ pub struct HubSettings {
 
 /// Makes the hubs that are not there yet and reads all of them, in the order of their ids.
 ///
-/// Hubs in the database that the configuration does not name any more stay and answer under their stored name.
+/// Hubs in the database that the configuration does not name any more stay and answer under their
+/// stored name.
 pub(crate) fn open_hubs(
     database: &Database,
     connection: &Connection,

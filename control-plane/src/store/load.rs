@@ -7,7 +7,8 @@ use super::StoreError;
 use super::row::{self, DEVICE_COLUMNS, MODULE_COLUMNS};
 use crate::directory::{Directory, GenerationId};
 
-/// Streams all devices and modules into `directory`; never holds more than a row. Returns the latest generation id.
+/// Streams all devices and modules into `directory`; never holds more than a row. Returns the
+/// latest generation id.
 pub(crate) fn load(
     connection: &Connection,
     directory: &Directory,

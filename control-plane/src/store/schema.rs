@@ -14,7 +14,8 @@ const APPLICATION_ID: i64 = 0x7268_7562;
 /// `user_version` of the file; rises when the tables change.
 const VERSION: i64 = 1;
 
-/// How long a connection waits for another one's lock. The checkpoint holds it for the time of one copy.
+/// How long a connection waits for another one's lock. The checkpoint holds it for the time of one
+/// copy.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 const TABLES: &str = "

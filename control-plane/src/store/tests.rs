@@ -92,7 +92,8 @@ fn the_process_that_is_killed_in_the_middle_of_writing() {
     }
 }
 
-/// Method: another process registers devices and tells of each acknowledgement; it is killed in between.
+/// Method: another process registers devices and tells of each acknowledgement; it is killed in
+/// between.
 #[test]
 fn acknowledged_writes_survive_a_kill() {
     const ACKNOWLEDGED: usize = 200;

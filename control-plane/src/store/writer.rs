@@ -37,7 +37,8 @@ pub(crate) struct Writer {
 pub(crate) struct WriteQueue(flume::Sender<Write>);
 
 impl WriteQueue {
-    /// Queues a change. When the queue is full the answer is [`RegistryError::Busy`], at once and on this thread.
+    /// Queues a change. When the queue is full the answer is [`RegistryError::Busy`], at once and
+    /// on this thread.
     pub(crate) fn submit(&self, write: Write) {
         if let Err(refused) = self.0.try_send(write) {
             let write = refused.into_inner();

@@ -1,7 +1,8 @@
-//! Verdicts on credentials: SAS tokens, the keys that sign them, what they cover and what their policies allow.
+//! Verdicts on credentials: SAS tokens, the keys that sign them, what they cover and what their
+//! policies allow.
 //!
-//! Pure: the token text, the keys and the wall clock are arguments. Finding the keys of an identity is the
-//! directory's work.
+//! Pure: the token text, the keys and the wall clock are arguments. Finding the keys of an identity
+//! is the directory's work.
 
 pub mod key;
 pub mod policy;

@@ -19,7 +19,8 @@ use super::scope::Scope;
 use crate::limits::SAS_TOKEN_BYTES_MAX;
 use crate::time::UnixMillis;
 
-/// Latest expiry in seconds that is taken as a number: 2^53, the largest exact integer of clients in JavaScript.
+/// Latest expiry in seconds that is taken as a number: 2^53, the largest exact integer of clients
+/// in JavaScript.
 const EXPIRY_SECS_MAX: i64 = 1 << 53;
 
 /// Why a text is not a token.
@@ -76,12 +77,14 @@ pub struct SasToken<'a> {
 }
 
 impl<'a> SasToken<'a> {
-    /// Splits a token into its fields. Unknown fields are passed over, an empty `skn` counts as absent.
+    /// Splits a token into its fields. Unknown fields are passed over, an empty `skn` counts as
+    /// absent.
     ///
     /// # Errors
     /// [`InvalidToken`] for anything that no client would send.
     ///
-    /// Source: device-endpoints reference, "SAS token grammar"; control-plane reference, "SAS token".
+    /// Source: device-endpoints reference, "SAS token grammar"; control-plane reference, "SAS
+    /// token".
     pub fn parse(text: &'a str) -> Result<Self, InvalidToken> {
         if text.len() > SAS_TOKEN_BYTES_MAX {
             return Err(InvalidToken::TooLong);
@@ -138,7 +141,8 @@ impl<'a> SasToken<'a> {
     /// Both keys are always tried, so that the time taken does not tell which one signed.
     ///
     /// # Errors
-    /// [`TokenRefused::Signature`] before [`TokenRefused::Expired`]: only the owner of a key learns about time.
+    /// [`TokenRefused::Signature`] before [`TokenRefused::Expired`]: only the owner of a key learns
+    /// about time.
     pub fn verify(
         &self,
         keys: &KeyPair,

@@ -71,8 +71,8 @@ impl<'a> Scope<'a> {
 
     /// True when the path of this scope is a prefix of `resource` in whole segments.
     ///
-    /// The host is for the caller to compare: a hub may have several names. A last segment `api-version=…`, which
-    /// old samples append, is passed over.
+    /// The host is for the caller to compare: a hub may have several names. A last segment
+    /// `api-version=…`, which old samples append, is passed over.
     ///
     /// Source: device-endpoints reference, "Scope and permission rules".
     #[must_use]

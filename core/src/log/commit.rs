@@ -1,9 +1,9 @@
 //! Everything that one sync makes durable.
 //!
-//! The header's checksum covers the header and the chunk table; each chunk has its own, so that a reader of one
-//! partition reads its chunk only. `durable_before` tells recovery a torn tail from lost data: commits are written
-//! several at a time, so a crash may leave a hole before a whole commit, but never before one that says the hole was
-//! durable.
+//! The header's checksum covers the header and the chunk table; each chunk has its own, so that a
+//! reader of one partition reads its chunk only. `durable_before` tells recovery a torn tail from
+//! lost data: commits are written several at a time, so a crash may leave a hole before a whole
+//! commit, but never before one that says the hole was durable.
 
 use zerocopy::little_endian::{I64, U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -105,7 +105,8 @@ impl Chunk {
         bytes.len() == self.len as usize && checksum(bytes) == self.checksum
     }
 
-    /// State of the partition after this chunk, if its records continue `before` without gap or overlap.
+    /// State of the partition after this chunk, if its records continue `before` without gap or
+    /// overlap.
     #[must_use]
     pub fn continues(&self, before: &PartitionState, records: &[u8]) -> Option<PartitionState> {
         let mut state = *before;
@@ -121,7 +122,8 @@ impl Chunk {
     }
 }
 
-/// Length of the header and table of a commit with `chunk_count` chunks; the first chunk begins there.
+/// Length of the header and table of a commit with `chunk_count` chunks; the first chunk begins
+/// there.
 #[must_use]
 pub fn header_len(chunk_count: usize) -> usize {
     size_of::<StoredHeader>() + chunk_count * size_of::<StoredChunk>()
@@ -133,8 +135,9 @@ pub fn commit_len(chunk_count: usize, records_len: usize, block: usize) -> usize
     (header_len(chunk_count) + records_len).next_multiple_of(block)
 }
 
-/// Writes header, table and padding around the records, which stand in `commit` already, back to back in the order of
-/// `chunks` from [`header_len`] on. Positions and checksums of `chunks` are filled in. Returns the link for the next.
+/// Writes header, table and padding around the records, which stand in `commit` already, back to
+/// back in the order of `chunks` from [`header_len`] on. Positions and checksums of `chunks` are
+/// filled in. Returns the link for the next.
 ///
 /// # Panics
 /// If the records do not fit `commit`: the caller computed its length with [`commit_len`].
@@ -182,7 +185,8 @@ pub struct CommitHead {
 }
 
 impl CommitHead {
-    /// Reads the header and table at the start of `bytes`. `None` if there is no whole and undamaged one.
+    /// Reads the header and table at the start of `bytes`. `None` if there is no whole and
+    /// undamaged one.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let (header, _) = StoredHeader::ref_from_prefix(bytes).ok()?;

@@ -2,7 +2,8 @@
 
 use super::{CommitNumber, FilePosition, SegmentNumber};
 
-/// Why bytes are not what the log should hold. Names of files are added by the driver, which knows them.
+/// Why bytes are not what the log should hold. Names of files are added by the driver, which knows
+/// them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LogError {
     /// The file does not begin as it should.

@@ -1,8 +1,9 @@
-//! What is known of a segment without reading it: where each partition ends, and roughly where to look for a position.
+//! What is known of a segment without reading it: where each partition ends, and roughly where to
+//! look for a position.
 //!
-//! The index is sparse: a partition gets an entry once per [`INDEX_STRIDE_BYTES`] of the segment, and a reader goes on
-//! from commit to commit from there. A sealed segment has its summary in a file beside it; if that is missing or
-//! damaged, scanning the segment makes it anew.
+//! The index is sparse: a partition gets an entry once per [`INDEX_STRIDE_BYTES`] of the segment,
+//! and a reader goes on from commit to commit from there. A sealed segment has its summary in a
+//! file beside it; if that is missing or damaged, scanning the segment makes it anew.
 
 use std::collections::BTreeMap;
 
@@ -22,8 +23,8 @@ use crate::time::UnixMillis;
 const MAGIC: [u8; 8] = *b"rhsegidx";
 const INDEX_VERSION: u32 = 1;
 
-/// Distance in the file between two entries of one partition. A search reads at most this much in vain; an entry takes
-/// 40 bytes of memory for as long as the segment is retained.
+/// Distance in the file between two entries of one partition. A search reads at most this much in
+/// vain; an entry takes 40 bytes of memory for as long as the segment is retained.
 pub const INDEX_STRIDE_BYTES: u64 = 512 * 1024;
 
 /// The first record of a chunk and the commit that holds it.
@@ -57,7 +58,8 @@ impl SegmentIndex {
         }
     }
 
-    /// A commit at or before the first event that `start` admits; `None` says to begin at the first commit.
+    /// A commit at or before the first event that `start` admits; `None` says to begin at the first
+    /// commit.
     #[must_use]
     pub fn find(&self, partition: PartitionId, start: StartAt) -> Option<FilePosition> {
         let entries = self.partitions.get(&partition)?;

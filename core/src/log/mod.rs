@@ -10,9 +10,10 @@
 //! chunk          records of one partition, back to back, with a checksum of its own
 //! ```
 //!
-//! One log serves all partitions of one executor, so that one write and one sync commit for all of them. Every commit
-//! names the log, its segment, its number and the checksum of the commit before it; what an earlier use of the file
-//! left behind never passes for a commit. All numbers are little endian.
+//! One log serves all partitions of one executor, so that one write and one sync commit for all of
+//! them. Every commit names the log, its segment, its number and the checksum of the commit before
+//! it; what an earlier use of the file left behind never passes for a commit. All numbers are
+//! little endian.
 
 pub mod commit;
 pub mod index;
@@ -39,7 +40,8 @@ pub struct SegmentNumber(pub u64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CommitNumber(pub u64);
 
-/// Byte position in a segment file; never to be mixed up with an [`Offset`](crate::position::Offset).
+/// Byte position in a segment file; never to be mixed up with an
+/// [`Offset`](crate::position::Offset).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FilePosition(pub u64);
 
@@ -47,8 +49,8 @@ pub struct FilePosition(pub u64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Chain(pub u64);
 
-/// Unit of writing: positions and lengths of commits are multiples of it. Direct IO to devices with larger sectors
-/// takes the device's.
+/// Unit of writing: positions and lengths of commits are multiples of it. Direct IO to devices with
+/// larger sectors takes the device's.
 pub const BLOCK_BYTES: usize = 4096;
 
 /// CRC-64/NVME, which common processors compute at memory speed.

@@ -6,8 +6,8 @@
 //! └──────────────────────┴──────────────────────────┴──────────────────────┴─────────────────┘
 //! ```
 //!
-//! Annotations are AMQP map elements without the map around them, so that a reader adds offset, sequence number and
-//! enqueued time without touching the rest. Sections go out as they stand.
+//! Annotations are AMQP map elements without the map around them, so that a reader adds offset,
+//! sequence number and enqueued time without touching the rest. Sections go out as they stand.
 
 use bytes::BufMut;
 use zerocopy::little_endian::{I64, U16, U32, U64};

@@ -8,8 +8,9 @@
 //!                                                    └──────────────────────────────▶ end of the segment
 //! ```
 //!
-//! The machine is fed blocks and does no IO. What follows the first bad commit was never acknowledged, unless a whole
-//! commit further on says otherwise: then data was lost after it was acknowledged, which only a person can decide on.
+//! The machine is fed blocks and does no IO. What follows the first bad commit was never
+//! acknowledged, unless a whole commit further on says otherwise: then data was lost after it was
+//! acknowledged, which only a person can decide on.
 
 use super::commit::{COMMIT_HEADER_BYTES_MAX, CommitHead};
 use super::index::{SegmentIndex, SegmentSummary};
@@ -23,7 +24,8 @@ pub const SCAN_WINDOW_BYTES: usize = 1024 * 1024;
 /// What a scan wants next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScanStep {
-    /// The bytes of the file from `position` on, up to `len` of them, less only at the end of the file.
+    /// The bytes of the file from `position` on, up to `len` of them, less only at the end of the
+    /// file.
     Read {
         /// Where to read.
         position: FilePosition,
@@ -199,7 +201,8 @@ impl SegmentScan {
         Ok(ScanStep::Read { position, len: self.wanted })
     }
 
-    /// Takes note of a whole header after the end; refuses if it proves that the missing commit was durable.
+    /// Takes note of a whole header after the end; refuses if it proves that the missing commit was
+    /// durable.
     fn judge(&mut self, head: &CommitHead) -> Result<(), LogError> {
         let missing = self.summary.next_commit;
         let ours = head.place.log == self.header.log && head.place.segment == self.header.segment;
@@ -236,11 +239,12 @@ impl SegmentScan {
     }
 }
 
-/// Checks that `next` begins where a segment with this summary ended; commits of the earlier one were all durable then.
+/// Checks that `next` begins where a segment with this summary ended; commits of the earlier one
+/// were all durable then.
 ///
 /// # Errors
-/// [`LogError::Gap`] if a segment between them is missing or either is from elsewhere, [`LogError::LostCommit`] if the
-/// earlier one has fewer commits than it had.
+/// [`LogError::Gap`] if a segment between them is missing or either is from elsewhere,
+/// [`LogError::LostCommit`] if the earlier one has fewer commits than it had.
 pub fn check_continues(before: &SegmentSummary, next: &SegmentHeader) -> Result<(), LogError> {
     if before.log != next.log || before.segment.0 + 1 != next.segment.0 {
         return Err(LogError::Gap(next.segment));

@@ -74,7 +74,8 @@ pub struct SegmentHeader {
     pub chain: Chain,
     /// When the segment was begun.
     pub created: UnixMillis,
-    /// Where each partition stood before the first commit. All commits of earlier segments were durable then.
+    /// Where each partition stood before the first commit. All commits of earlier segments were
+    /// durable then.
     pub bases: Vec<PartitionState>,
 }
 
@@ -88,7 +89,8 @@ impl SegmentHeader {
     /// Writes the header to the start of `out`, zeros after it.
     ///
     /// # Panics
-    /// If `out` is shorter than [`SEGMENT_HEADER_BYTES`], or there are more partitions than a hub can have.
+    /// If `out` is shorter than [`SEGMENT_HEADER_BYTES`], or there are more partitions than a hub
+    /// can have.
     pub fn encode(&self, out: &mut [u8]) {
         out.fill(0);
         let mut header = StoredHeader {

@@ -43,7 +43,8 @@ impl PartitionState {
         }
     }
 
-    /// Takes one event of `len` bytes in at `now` and returns its stamps; a clock that was set back stands still.
+    /// Takes one event of `len` bytes in at `now` and returns its stamps; a clock that was set back
+    /// stands still.
     pub fn append(&mut self, len: usize, now: UnixMillis) -> LastEvent {
         let not_before = self.last.map_or(UnixMillis::EPOCH, |last| last.enqueued_time.0);
         let event = LastEvent {

@@ -20,7 +20,8 @@ const PROPERTIES: u8 = 0x73;
 const APPLICATION_PROPERTIES: u8 = 0x74;
 const DATA: u8 = 0x75;
 
-/// Above this many application properties, duplicates are found by hashing instead of comparing each with each.
+/// Above this many application properties, duplicates are found by hashing instead of comparing
+/// each with each.
 const COMPARED_PROPERTIES_MAX: usize = 16;
 
 /// The system properties that a device may set, decoded.
@@ -87,10 +88,11 @@ pub struct D2cEncoder {
 }
 
 impl D2cEncoder {
-    /// Encodes `message` as a ring record; the executor stamps offset, sequence number and time of append later.
+    /// Encodes `message` as a ring record; the executor stamps offset, sequence number and time of
+    /// append later.
     ///
-    /// `ingress` is the wall-clock time of arrival. Allocates only while the buffer grows to the largest message of
-    /// the shard, and for messages with many application properties.
+    /// `ingress` is the wall-clock time of arrival. Allocates only while the buffer grows to the
+    /// largest message of the shard, and for messages with many application properties.
     ///
     /// # Errors
     /// [`MessageTooLarge`]: the sender is to be refused; nothing was stored.
@@ -206,8 +208,8 @@ struct Entry {
     end: usize,
 }
 
-/// Writes the last property of each name, nothing at all when there is none, and returns the bytes of all names and
-/// values. `entries` is scratch.
+/// Writes the last property of each name, nothing at all when there is none, and returns the bytes
+/// of all names and values. `entries` is scratch.
 fn write_application_properties<'m>(
     out: &mut BytesMut,
     application: impl Iterator<Item = (Cow<'m, str>, Cow<'m, str>)>,
@@ -235,7 +237,8 @@ fn write_application_properties<'m>(
     len
 }
 
-/// Takes out every entry that a later one of the same name overrides, and returns how many are left.
+/// Takes out every entry that a later one of the same name overrides, and returns how many are
+/// left.
 fn remove_overridden(out: &mut BytesMut, entries: &[Entry]) -> usize {
     let overridden = if entries.len() <= COMPARED_PROPERTIES_MAX {
         overridden_by_comparing(out, entries)

@@ -4,11 +4,12 @@ use crc_fast::{CrcAlgorithm, checksum};
 
 use crate::id::{DeviceId, PartitionId};
 
-/// Chooses the partition of a device: the same for as long as the hub has `partition_count` partitions.
+/// Chooses the partition of a device: the same for as long as the hub has `partition_count`
+/// partitions.
 ///
-/// Modules follow their device, so that a device's own events and those of its modules stay in one order. The hash
-/// is CRC-64/NVME of the id's bytes; it is part of the disk format, because a hub that is started with another hash
-/// would continue a device in another partition.
+/// Modules follow their device, so that a device's own events and those of its modules stay in one
+/// order. The hash is CRC-64/NVME of the id's bytes; it is part of the disk format, because a hub
+/// that is started with another hash would continue a device in another partition.
 ///
 /// # Panics
 /// When `partition_count` is zero, which no valid configuration has.

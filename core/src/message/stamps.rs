@@ -48,8 +48,8 @@ pub struct Stamps {
 impl Stamps {
     /// Encodes the stamps of a connection of `identity`.
     ///
-    /// `generation_id` are the digits of the identity's generation, `model_id` is the Plug and Play model that the
-    /// device announced.
+    /// `generation_id` are the digits of the identity's generation, `model_id` is the Plug and Play
+    /// model that the device announced.
     #[must_use]
     pub fn new(
         identity: &Identity,

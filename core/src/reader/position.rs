@@ -26,8 +26,8 @@ pub enum BeyondEnd {
 }
 
 impl StartAt {
-    /// Resolves `selector` against the committed state of a partition. A position below what is retained is fine:
-    /// reading begins at the oldest event.
+    /// Resolves `selector` against the committed state of a partition. A position below what is
+    /// retained is fine: reading begins at the oldest event.
     ///
     /// # Errors
     /// [`BeyondEnd`] for an event after the newest. A partition without any event takes position 0.

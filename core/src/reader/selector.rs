@@ -35,10 +35,12 @@ pub enum Selector {
 pub struct InvalidSelector;
 
 impl Selector {
-    /// Reads the text of a selector filter: `amqp.annotation.<field> > '<value>'`, or `>=`, quoted or not.
+    /// Reads the text of a selector filter: `amqp.annotation.<field> > '<value>'`, or `>=`, quoted
+    /// or not.
     ///
     /// # Errors
-    /// [`InvalidSelector`] for an unknown field or operator, or a value that is no number where one is due.
+    /// [`InvalidSelector`] for an unknown field or operator, or a value that is no number where one
+    /// is due.
     pub fn parse(text: &str) -> Result<Self, InvalidSelector> {
         let expression = text.trim().strip_prefix("amqp.annotation.").ok_or(InvalidSelector)?;
         let (field, comparison) = expression.split_once('>').ok_or(InvalidSelector)?;

@@ -9,23 +9,26 @@ pub(super) const WORD: usize = 8;
 /// Stands where a length would when the next record is at the start of the buffer.
 pub(super) const WRAP: u64 = u64::MAX;
 
-/// Keeps two indices out of one another's cache lines; adjacent-line prefetch pairs lines of 64 bytes.
+/// Keeps two indices out of one another's cache lines; adjacent-line prefetch pairs lines of 64
+/// bytes.
 #[repr(align(128))]
 pub(super) struct Padded<T>(pub(super) T);
 
 /// What both sides share.
 ///
-/// Invariant: the bytes of positions `released..published` belong to the consumer, which only reads them; all others
-/// belong to the producer. `published - released` is at most the capacity. `published` rises only by the producer,
-/// `released` only by the consumer, each with a release store that the other side acquires.
+/// Invariant: the bytes of positions `released..published` belong to the consumer, which only reads
+/// them; all others belong to the producer. `published - released` is at most the capacity.
+/// `published` rises only by the producer, `released` only by the consumer, each with a release
+/// store that the other side acquires.
 pub(super) struct Shared {
     bytes: Box<[UnsafeCell<u8>]>,
     pub(super) published: Padded<AtomicU64>,
     pub(super) released: Padded<AtomicU64>,
 }
 
-// SAFETY: the buffer is reached through `write` and `read` only, whose callers, the one producer and the one consumer,
-// keep to the ranges of the invariant above; the indices that move the ranges are atomics with release and acquire.
+// SAFETY: the buffer is reached through `write` and `read` only, whose callers, the one producer
+// and the one consumer, keep to the ranges of the invariant above; the indices that move the ranges
+// are atomics with release and acquire.
 unsafe impl Sync for Shared {}
 
 impl Shared {
@@ -53,8 +56,9 @@ impl Shared {
     /// The caller is the producer, and the range is the producer's by the invariant of [`Shared`].
     pub(super) unsafe fn write(&self, index: usize, data: &[u8]) {
         let target = &self.bytes[index..index + data.len()];
-        // SAFETY: `target` is in bounds by the slicing above; the caller vouches that the consumer does not look at
-        // it. The pointer stems from `UnsafeCell`s, so writing through a shared reference is allowed.
+        // SAFETY: `target` is in bounds by the slicing above; the caller vouches that the consumer
+        // does not look at it. The pointer stems from `UnsafeCell`s, so writing through a shared
+        // reference is allowed.
         unsafe {
             let target = UnsafeCell::raw_get(target.as_ptr());
             core::ptr::copy_nonoverlapping(data.as_ptr(), target, data.len());
@@ -64,12 +68,12 @@ impl Shared {
     /// The `len` bytes at `index`.
     ///
     /// # Safety
-    /// The caller is the consumer, the range is the consumer's by the invariant of [`Shared`], and it stays so for
-    /// the life of the slice.
+    /// The caller is the consumer, the range is the consumer's by the invariant of [`Shared`], and
+    /// it stays so for the life of the slice.
     pub(super) unsafe fn read(&self, index: usize, len: usize) -> &[u8] {
         let source = &self.bytes[index..index + len];
-        // SAFETY: in bounds by the slicing above and initialised since `new`; the caller vouches that the producer
-        // does not write it while the slice lives.
+        // SAFETY: in bounds by the slicing above and initialised since `new`; the caller vouches
+        // that the producer does not write it while the slice lives.
         unsafe { core::slice::from_raw_parts(UnsafeCell::raw_get(source.as_ptr()), len) }
     }
 }

@@ -45,7 +45,8 @@ impl Consumer {
         Self { shared, watch, cursor: 0, released: 0, published: 0 }
     }
 
-    /// The next record, if one is published. Its bytes stay in the ring until they are released. Constant time.
+    /// The next record, if one is published. Its bytes stay in the ring until they are released.
+    /// Constant time.
     pub fn pop(&mut self) -> Option<Popped> {
         if !self.refresh() {
             return None;
@@ -73,13 +74,15 @@ impl Consumer {
     /// The bytes of a popped record.
     ///
     /// # Panics
-    /// If the record was released or belongs to another ring in whose place this one has nothing popped.
+    /// If the record was released or belongs to another ring in whose place this one has nothing
+    /// popped.
     #[must_use]
     pub fn record(&self, popped: Popped) -> &[u8] {
         let end = popped.start + popped.len as u64;
         assert!(self.released <= popped.start && end <= self.cursor, "record is not held");
-        // SAFETY: the range lies within `released..cursor`, which lies within `released..published`: the producer
-        // does not write there until `release`, which needs `&mut self` and so outlives no slice from here.
+        // SAFETY: the range lies within `released..cursor`, which lies within
+        // `released..published`: the producer does not write there until `release`, which needs
+        // `&mut self` and so outlives no slice from here.
         unsafe { self.shared.read(self.shared.index(popped.start), popped.len) }
     }
 
@@ -96,7 +99,8 @@ impl Consumer {
     /// Says that all records up to `upto` are on disk.
     ///
     /// # Panics
-    /// If the position moves backwards or was never popped: either would acknowledge what is not there.
+    /// If the position moves backwards or was never popped: either would acknowledge what is not
+    /// there.
     pub fn set_committed(&mut self, upto: RingPosition) {
         assert!(upto.0 <= self.cursor, "committed beyond what was popped");
         self.watch.advance(upto);
@@ -109,8 +113,9 @@ impl Consumer {
     }
 
     fn word(&self, position: u64) -> u64 {
-        // SAFETY: called for a position below `published` at which the producer wrote a length or a marker, both of
-        // one word that never wraps; the range stays the consumer's while the slice lives, within this call.
+        // SAFETY: called for a position below `published` at which the producer wrote a length or a
+        // marker, both of one word that never wraps; the range stays the consumer's while the slice
+        // lives, within this call.
         let bytes = unsafe { self.shared.read(self.shared.index(position), WORD) };
         u64::from_le_bytes(bytes.try_into().expect("a word has eight bytes"))
     }

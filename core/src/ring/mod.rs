@@ -1,4 +1,5 @@
-//! RING: single-producer single-consumer byte ring of variable-length records, one per shard and executor.
+//! RING: single-producer single-consumer byte ring of variable-length records, one per shard and
+//! executor.
 //!
 //! ```text
 //!            released          cursor             published        written
@@ -7,13 +8,15 @@
 //!    free again   consumer reads                        producer writes
 //! ```
 //!
-//! Positions count bytes for ever; a position's place in the buffer is its remainder by the capacity. A record is an
-//! eight-byte length, its bytes, and padding to eight; it never wraps: a marker sends the consumer to the start of
-//! the buffer instead. The producer publishes once per turn, not per record. The consumer hands out records by
-//! reference, releases them when it has copied them, and stores how far they are committed to disk.
+//! Positions count bytes for ever; a position's place in the buffer is its remainder by the
+//! capacity. A record is an eight-byte length, its bytes, and padding to eight; it never wraps: a
+//! marker sends the consumer to the start of the buffer instead. The producer publishes once per
+//! turn, not per record. The consumer hands out records by reference, releases them when it has
+//! copied them, and stores how far they are committed to disk.
 //!
-//! The module has the only unsafe code of this crate. Safe code would need one allocation per record, or two
-//! copies through a locked queue; the `ring` bench reports the distance to a plain copy.
+//! The module has the only unsafe code of this crate. Safe code would need one allocation per
+//! record, or two copies through a locked queue; the `ring` bench reports the distance to a plain
+//! copy.
 #![allow(unsafe_code, reason = "two threads share one byte buffer; see the SAFETY notes")]
 
 mod buffer;

@@ -34,7 +34,8 @@ impl Producer {
     /// [`RingFull`]: nothing was written.
     ///
     /// # Panics
-    /// If the record is larger than [`record_bytes_max`](super::record_bytes_max): it would never fit.
+    /// If the record is larger than [`record_bytes_max`](super::record_bytes_max): it would never
+    /// fit.
     pub fn push(&mut self, record: &[u8]) -> Result<RingPosition, RingFull> {
         let capacity = self.shared.capacity();
         assert!(record.len() <= super::record_bytes_max(capacity), "record of {}", record.len());
@@ -44,7 +45,8 @@ impl Producer {
         let skip = if to_end < len { to_end } else { 0 };
         self.reserve(skip + len)?;
         // SAFETY: `reserve` made sure that `skip + len` bytes from `written` on are not within
-        // `released..published`; both writes of each branch lie in that range and end before the buffer does.
+        // `released..published`; both writes of each branch lie in that range and end before the
+        // buffer does.
         unsafe {
             if skip > 0 {
                 self.shared.write(index, &WRAP.to_le_bytes());
@@ -68,7 +70,8 @@ impl Producer {
         self.written + (skip + len) as u64 - released <= capacity as u64
     }
 
-    /// Shows the consumer everything that was pushed. One atomic store; nothing if nothing was pushed.
+    /// Shows the consumer everything that was pushed. One atomic store; nothing if nothing was
+    /// pushed.
     ///
     /// Returns true if there was anything to show.
     pub fn publish(&mut self) -> bool {

@@ -9,8 +9,9 @@
 //!  CONNACK, publishes nothing before `last` is committed
 //! ```
 //!
-//! [`Tenure`] is the directory's half, one per identity; [`Claim`] is the connection's half. A connection that dies
-//! while it waits releases like any other, so that every order of deaths ends with one holder and no one forgotten.
+//! [`Tenure`] is the directory's half, one per identity; [`Claim`] is the connection's half. A
+//! connection that dies while it waits releases like any other, so that every order of deaths ends
+//! with one holder and no one forgotten.
 
 use crate::id::ConnectionId;
 use crate::position::Ticket;
@@ -27,7 +28,8 @@ pub struct Tenure {
 /// What a new connection learns when it reserves its identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reservation {
-    /// The connection to evict; it may have ended already, then its mail is answered by nobody and needs no answer.
+    /// The connection to evict; it may have ended already, then its mail is answered by nobody and
+    /// needs no answer.
     pub previous: Option<ConnectionId>,
     /// Where the connection stands.
     pub claim: Claim,
@@ -48,8 +50,8 @@ impl Tenure {
 
     /// Ends a reservation; `last` is the last record that the connection pushed, if it pushed one.
     ///
-    /// Returns the holder when it is now alone: it is to be told with [`fence`](Self::fence). Each connection that
-    /// reserved releases exactly once.
+    /// Returns the holder when it is now alone: it is to be told with [`fence`](Self::fence). Each
+    /// connection that reserved releases exactly once.
     pub fn release(
         &mut self,
         connection: ConnectionId,
@@ -63,7 +65,8 @@ impl Tenure {
         if self.unreleased == 1 { self.holder } else { None }
     }
 
-    /// Last record of the identity's former connections: the next one publishes nothing before it is committed.
+    /// Last record of the identity's former connections: the next one publishes nothing before it
+    /// is committed.
     #[must_use]
     pub fn fence(&self) -> Option<Ticket> {
         self.fence

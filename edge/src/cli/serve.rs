@@ -14,7 +14,7 @@ Examples:
   ringhub --host-name hub.example --listen 0.0.0.0
                                                 a hub for the network; clients dial hub.example
   ringhub --data-dir /tmp/hub --shards 1 --executors 1
-                                                a small one for tests; delete the folder to start anew
+                                                a small one for tests; delete it to start anew
   ringhub serve --config /etc/ringhub.toml      everything from a file
 
 `serve` may be left out. What is given here stands over the file, and the file over the defaults.";
@@ -30,7 +30,8 @@ pub struct ServeArguments {
     /// ~/.local/state/ringhub; for root /var/lib/ringhub]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Name that clients dial; it stands in connection strings and in the certificate [default: localhost]
+    /// Name that clients dial; it stands in connection strings and in the certificate [default:
+    /// localhost]
     #[arg(long, value_name = "NAME")]
     pub host_name: Option<String>,
     /// Address to accept connections on: 0.0.0.0 or :: for the network [default: 127.0.0.1]
@@ -48,7 +49,8 @@ pub struct ServeArguments {
     /// Threads that serve connections [default: one per CPU that is left by the executors]
     #[arg(long, value_name = "N")]
     pub shards: Option<u16>,
-    /// Threads that write events to disk, one log each; fixed for a data directory [default: one per 8 CPUs]
+    /// Threads that write events to disk, one log each; fixed for a data directory [default: one
+    /// per 8 CPUs]
     #[arg(long, value_name = "N")]
     pub executors: Option<u16>,
     /// Tie every thread to one CPU [default: when there are CPUs enough]

@@ -48,7 +48,8 @@ impl ConfigError {
         Self::Invalid { origin: origin.to_owned(), line, message, suggestion }
     }
 
-    /// Finds the line that a violated rule is about; none when the value came from the command line or the defaults.
+    /// Finds the line that a violated rule is about; none when the value came from the command line
+    /// or the defaults.
     pub(super) fn from_violation(violation: &Violation, text: &str, origin: &Path) -> Self {
         let message = format!("`{}.{}` {}", violation.section, violation.key, violation.rule);
         let line = line_of(text, violation.section, violation.key);
@@ -72,7 +73,8 @@ impl fmt::Display for Suggestion<'_> {
     }
 }
 
-/// The unknown key and the known ones of a message of serde ("unknown field a, expected one of b, c", each in backticks).
+/// The unknown key and the known ones of a message of serde ("unknown field a, expected one of b,
+/// c", each in backticks).
 fn unknown_key(message: &str) -> Option<(&str, Vec<&str>)> {
     let mut quoted = message.strip_prefix("unknown field ")?.split('`').skip(1).step_by(2);
     Some((quoted.next()?, quoted.collect()))

@@ -1,8 +1,8 @@
 //! The configuration: one TOML file, one struct per section.
 //!
-//! Every value has a unit, a default, a range and a cost (`example.toml` beside this file names them all); a [`Config`]
-//! that exists is valid. The command line stands
-//! over the file, the file over the defaults.
+//! Every value has a unit, a default, a range and a cost (`example.toml` beside this file names
+//! them all); a [`Config`] that exists is valid. The command line stands over the file, the file
+//! over the defaults.
 //!
 //! ```toml
 //! [hub]
@@ -74,7 +74,8 @@ pub struct Overrides {
 }
 
 impl Config {
-    /// Reads `path` (the defaults when there is none), puts `overrides` over it and checks the result.
+    /// Reads `path` (the defaults when there is none), puts `overrides` over it and checks the
+    /// result.
     ///
     /// # Errors
     /// [`ConfigError`]: names file, line and key, and what is allowed there.
@@ -88,7 +89,8 @@ impl Config {
         Self::parse(&text, &origin, overrides)
     }
 
-    /// Parses `text`, puts `overrides` over it and checks the result; `origin` is the file named in errors.
+    /// Parses `text`, puts `overrides` over it and checks the result; `origin` is the file named in
+    /// errors.
     ///
     /// # Errors
     /// [`ConfigError`]: names file, line and key, and what is allowed there.

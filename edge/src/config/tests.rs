@@ -169,8 +169,8 @@ fn the_default_bounds_of_http_are_those_of_the_machine() {
     assert_eq!(Limits::default().http(), ringhub_core::session::http::HttpLimits::default());
 }
 
-/// Goal: the example tells the truth. Method: as it stands, it is the default; and it names every key, so that a new
-/// one cannot be forgotten.
+/// Goal: the example tells the truth. Method: as it stands, it is the default; and it names every
+/// key, so that a new one cannot be forgotten.
 #[test]
 fn the_example_is_the_default_and_names_every_key() {
     let example = include_str!("example.toml");

@@ -30,8 +30,8 @@ impl AcceptFailure {
 
 /// Hands each accepted socket to `on_socket` until the listening socket is shut down.
 ///
-/// After running out of descriptors or memory it calls `on_exhausted` and pauses; the kernel's backlog holds the
-/// clients meanwhile.
+/// After running out of descriptors or memory it calls `on_exhausted` and pauses; the kernel's
+/// backlog holds the clients meanwhile.
 pub(crate) async fn accept_loop(
     listener: TcpListener,
     on_socket: impl Fn(TcpStream, SocketAddr),

@@ -85,8 +85,8 @@ impl BindError {
 
 /// Binds every port once per shard; element `i` of the result belongs to shard `i`.
 ///
-/// Each address is first bound without `SO_REUSEPORT`, because with it a second process would silently take a share
-/// of the connections.
+/// Each address is first bound without `SO_REUSEPORT`, because with it a second process would
+/// silently take a share of the connections.
 ///
 /// # Errors
 /// [`BindError`] for the first address that cannot be bound.

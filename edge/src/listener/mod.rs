@@ -1,4 +1,5 @@
-//! LISTENER: bound ports, one socket per shard and port, and the loop that accepts from one of them.
+//! LISTENER: bound ports, one socket per shard and port, and the loop that accepts from one of
+//! them.
 
 mod accept;
 mod bind;

@@ -171,7 +171,8 @@ impl Appender {
         Some(active.write_end.0 + batch_commit_len(batch, self.block) as u64)
     }
 
-    /// Copies the batch into a commit at the end of the active segment, stamping every record. `None` without a segment.
+    /// Copies the batch into a commit at the end of the active segment, stamping every record.
+    /// `None` without a segment.
     pub(super) fn build(
         &mut self,
         batch: &Batch,
@@ -246,7 +247,8 @@ impl Appender {
         }
     }
 
-    /// The next commit in order whose sync has ended. Once one has failed, none after it is durable.
+    /// The next commit in order whose sync has ended. Once one has failed, none after it is
+    /// durable.
     ///
     /// # Errors
     /// What the kernel said.

@@ -42,8 +42,8 @@ impl Batch {
         self.since.is_none()
     }
 
-    /// Takes records ring by ring until `bytes_max` is reached; the ring after the last one served goes first next
-    /// time. A ring gives at most an even share before the next has its turn.
+    /// Takes records ring by ring until `bytes_max` is reached; the ring after the last one served
+    /// goes first next time. A ring gives at most an even share before the next has its turn.
     pub(super) fn gather(
         &mut self,
         rings: &mut [Consumer],

@@ -30,7 +30,8 @@ struct Source {
     end: FilePosition,
 }
 
-/// The first events of `partition` that `start` admits; `None` if there are none up to the commit position.
+/// The first events of `partition` that `start` admits; `None` if there are none up to the commit
+/// position.
 pub(super) async fn catch_up(
     executor: &Executor,
     partition: PartitionId,

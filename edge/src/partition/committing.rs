@@ -36,7 +36,8 @@ impl Executor {
         Ok(())
     }
 
-    /// Makes sure that the active segment has zeros where the commit goes. False if the log failed meanwhile.
+    /// Makes sure that the active segment has zeros where the commit goes. False if the log failed
+    /// meanwhile.
     async fn make_room(&self, batch: &Batch) -> io::Result<bool> {
         loop {
             if self.status.state() == LogState::Failed {
@@ -58,7 +59,8 @@ impl Executor {
         }
     }
 
-    /// Seals the active segment and begins the next once all commits are durable and its file is prepared.
+    /// Seals the active segment and begins the next once all commits are durable and its file is
+    /// prepared.
     async fn switch_segment(&self) -> io::Result<()> {
         while self.appender.borrow().in_flight_len() > 0 {
             if self.status.state() == LogState::Failed {

@@ -11,7 +11,8 @@ use super::StartError;
 
 /// The partitions of one hub and how they are kept.
 ///
-/// The first four decide what is where on disk and are checked against it at start; the others only tune.
+/// The first four decide what is where on disk and are checked against it at start; the others only
+/// tune.
 #[derive(Clone, Debug)]
 pub struct PartitionsConfig {
     /// Hub that the partitions belong to.
@@ -20,7 +21,8 @@ pub struct PartitionsConfig {
     pub data_dir: PathBuf,
     /// Number of partitions, 1 to 128; fixed when the hub is made.
     pub partition_count: u16,
-    /// Number of executor threads, each with its own log; partition `p` is on executor `p` modulo this.
+    /// Number of executor threads, each with its own log; partition `p` is on executor `p` modulo
+    /// this.
     pub executor_count: u16,
     /// CPU of each executor; empty leaves all of them to the scheduler.
     pub cores: Vec<usize>,
@@ -28,15 +30,18 @@ pub struct PartitionsConfig {
     pub ring_bytes: usize,
     /// Length of a segment file in bytes. Retention and disk use go in steps of it.
     pub segment_bytes: u64,
-    /// A commit starts once this many bytes wait (the N of the commit rule). More raises throughput until the disk is
-    /// at its bandwidth; less lowers the time a large burst waits.
+    /// A commit starts once this many bytes wait (the N of the commit rule). More raises throughput
+    /// until the disk is at its bandwidth; less lowers the time a large burst waits.
     pub commit_bytes: usize,
-    /// A commit starts once the first waiting record is this old (the T of the commit rule). A lone message waits this
-    /// long for company before its sync starts; each halving about doubles the syncs of a hub with little traffic.
+    /// A commit starts once the first waiting record is this old (the T of the commit rule). A lone
+    /// message waits this long for company before its sync starts; each halving about doubles the
+    /// syncs of a hub with little traffic.
     pub commit_delay: Duration,
-    /// Commits whose sync may be under way at once. Four keep a disk busy that serves syncs in parallel.
+    /// Commits whose sync may be under way at once. Four keep a disk busy that serves syncs in
+    /// parallel.
     pub commits_in_flight_max: usize,
-    /// Memory for the newest events of all partitions of an executor, from which readers are served.
+    /// Memory for the newest events of all partitions of an executor, from which readers are
+    /// served.
     pub tail_bytes: usize,
     /// How long events are kept at least.
     pub retention: Duration,
@@ -52,7 +57,8 @@ impl PartitionsConfig {
     /// Default of [`commits_in_flight_max`](Self::commits_in_flight_max).
     pub const COMMITS_IN_FLIGHT: usize = 4;
 
-    /// The defaults: one executor, 4 MiB rings, 64 MiB segments, the commit rule above, 32 MiB of tail, one day.
+    /// The defaults: one executor, 4 MiB rings, 64 MiB segments, the commit rule above, 32 MiB of
+    /// tail, one day.
     #[must_use]
     pub fn new(hub: HubId, data_dir: PathBuf, partition_count: u16) -> Self {
         Self {

@@ -5,8 +5,8 @@
 //!                      └ N bytes or T ┘ └ few in flight ┘
 //! ```
 //!
-//! All state is on this thread; `RefCell`s are never borrowed across an await. Ingest has most of the shares, reading
-//! old segments and preparing new ones the rest.
+//! All state is on this thread; `RefCell`s are never borrowed across an await. Ingest has most of
+//! the shares, reading old segments and preparing new ones the rest.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -106,8 +106,8 @@ pub(super) async fn run(seed: Seed) {
     });
     let background =
         proxy.create_task_queue(Shares::Static(50), Latency::NotImportant, "background");
-    // Not `Latency::Matters`: with it, glommio 0.9 sends the IO through a second io_uring, and under load a commit in
-    // some runs of the tests never came back.
+    // Not `Latency::Matters`: with it, glommio 0.9 sends the IO through a second io_uring, and
+    // under load a commit in some runs of the tests never came back.
     let ingest = proxy.create_task_queue(Shares::Static(1000), Latency::NotImportant, "ingest");
     let spawned = [
         glommio::spawn_local_into(prepare_segments(Rc::clone(&executor)), background),
@@ -124,7 +124,8 @@ pub(super) async fn run(seed: Seed) {
                 task.cancel().await;
             }
             drop(executor);
-            // A file that is dropped is closed in the next turn of the reactor, and never if there is none.
+            // A file that is dropped is closed in the next turn of the reactor, and never if there
+            // is none.
             glommio::timer::sleep(Duration::from_millis(1)).await;
         }
         (Err(error), _) | (_, Err(error)) => {
@@ -153,7 +154,8 @@ async fn ingest_records(executor: Rc<Executor>) {
             let burst = executor.config.commit_bytes as u64;
             executor.sleep_until_published(burst, Some(wait)).await;
         } else if in_flight > executor.config.commits_in_flight_max {
-            // One more than may be written is built, so that the disk does not wait for copies and checksums.
+            // One more than may be written is built, so that the disk does not wait for copies and
+            // checksums.
             executor.sleep(None).await;
         } else if let Err(error) = executor.commit(&mut batch).await {
             executor.fail(format!("the log cannot go on: {error}"));
@@ -179,7 +181,8 @@ impl Executor {
         }
     }
 
-    /// Waits until a ring holds `backlog` bytes, a commit ends, there is room in the segment, or for `limit`.
+    /// Waits until a ring holds `backlog` bytes, a commit ends, there is room in the segment, or
+    /// for `limit`.
     async fn sleep_until_published(&self, backlog: u64, limit: Option<Duration>) {
         self.status.prepare_sleep(backlog);
         let published = self.rings.borrow_mut().iter_mut().any(Consumer::refresh);
@@ -201,8 +204,8 @@ impl Executor {
         }
     }
 
-    /// Stops accepting for good and says so to all shards. Nothing that failed is tried again: after a failed sync the
-    /// kernel may have dropped what it could not write.
+    /// Stops accepting for good and says so to all shards. Nothing that failed is tried again:
+    /// after a failed sync the kernel may have dropped what it could not write.
     pub(super) fn fail(&self, reason: String) {
         error!(dir = %self.dir.display(), reason, "the log has failed; restart the hub to recover it");
         self.status.fail(reason);

@@ -33,8 +33,8 @@ struct ExecutorThread {
     recovery: Recovery,
 }
 
-/// Starts the executors of a hub and connects them with `shards`, whose place in the vector is their id. Returns one
-/// pipeline per shard, in that order, once every log is recovered.
+/// Starts the executors of a hub and connects them with `shards`, whose place in the vector is
+/// their id. Returns one pipeline per shard, in that order, once every log is recovered.
 ///
 /// Blocks for the recovery: a segment without index is read through, at disk speed.
 ///
@@ -113,8 +113,9 @@ fn run_thread(placement: Placement, seed: Seed) {
     }
 }
 
-/// Tells everybody when the thread of an executor panics: nothing is acknowledged any more, and shards that waited for
-/// it would wait for ever. The release profile aborts the process instead; both end in a restart that recovers.
+/// Tells everybody when the thread of an executor panics: nothing is acknowledged any more, and
+/// shards that waited for it would wait for ever. The release profile aborts the process instead;
+/// both end in a restart that recovers.
 struct PanicWatch {
     status: Arc<ExecutorStatus>,
     shards: Vec<MailboxSender>,
@@ -197,8 +198,9 @@ impl PartitionsHandle {
         self.threads.get(usize::from(executor.0)).map(|thread| thread.status.state())
     }
 
-    /// Commits everything that is published in the rings, seals the logs and ends the threads. Shards must not publish
-    /// any more. Blocks until that is done; a disk that is full or failing ends it early.
+    /// Commits everything that is published in the rings, seals the logs and ends the threads.
+    /// Shards must not publish any more. Blocks until that is done; a disk that is full or failing
+    /// ends it early.
     pub fn stop(self) {
         for thread in &self.threads {
             thread.status.stop();

@@ -1,8 +1,10 @@
-//! PARTITION: one pinned glommio thread per executor, owning one commit log and the partitions assigned to it.
+//! PARTITION: one pinned glommio thread per executor, owning one commit log and the partitions
+//! assigned to it.
 //!
-//! Shards push records into rings and ask questions over channels; executors commit the records, store how far each
-//! ring is on disk, and answer through the mailboxes of the shards. Nothing is acknowledged, and no reader sees
-//! anything, before the sync of its commit and of all before it has returned.
+//! Shards push records into rings and ask questions over channels; executors commit the records,
+//! store how far each ring is on disk, and answer through the mailboxes of the shards. Nothing is
+//! acknowledged, and no reader sees anything, before the sync of its commit and of all before it
+//! has returned.
 
 mod appender;
 mod batch;

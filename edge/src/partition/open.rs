@@ -1,4 +1,5 @@
-//! Opens the directory of a log: recovers what is there, cuts a torn tail, refuses what would lose data.
+//! Opens the directory of a log: recovers what is there, cuts a torn tail, refuses what would lose
+//! data.
 
 use std::collections::VecDeque;
 use std::io;
@@ -31,7 +32,8 @@ pub struct Recovery {
     pub segments: usize,
     /// Segments whose index was missing or damaged, so that they were read through.
     pub scanned: usize,
-    /// Whole commits that were never acknowledged and were cut off with a torn one; `None` after a clean stop.
+    /// Whole commits that were never acknowledged and were cut off with a torn one; `None` after a
+    /// clean stop.
     pub torn: Option<usize>,
     /// Events ever taken in, over all partitions.
     pub events: u64,
@@ -73,11 +75,12 @@ pub(super) fn shape(config: &PartitionsConfig, executor: ExecutorId) -> LogShape
     }
 }
 
-/// Tries direct IO on a file of the directory: tmpfs turns it off in silence, other filesystems refuse the open.
+/// Tries direct IO on a file of the directory: tmpfs turns it off in silence, other filesystems
+/// refuse the open.
 ///
-/// The file has data on disk before glommio first sees it: on an empty one, glommio takes the device for one that can
-/// be polled, whatever it is, and every later read of the process fails. A file that is there is good enough, so that
-/// a full disk does not keep the hub from starting.
+/// The file has data on disk before glommio first sees it: on an empty one, glommio takes the
+/// device for one that can be polled, whatever it is, and every later read of the process fails. A
+/// file that is there is good enough, so that a full disk does not keep the hub from starting.
 async fn detect(dir: &Path) -> Result<Medium, StartError> {
     let is_tmpfs =
         rustix::fs::statfs(dir).map_err(|e| StartError::io(dir, e))?.f_type == libc::TMPFS_MAGIC;
@@ -282,8 +285,8 @@ impl Opener {
     }
 }
 
-/// Writes the index of a sealed segment. Losing it costs a scan at the next start and nothing else, so that a full
-/// disk is no reason to stop.
+/// Writes the index of a sealed segment. Losing it costs a scan at the next start and nothing else,
+/// so that a full disk is no reason to stop.
 pub(super) fn write_index(dir: &Path, summary: &SegmentSummary) {
     let path = dir.join(index_file_name(summary.segment));
     let written = std::fs::File::create(&path).and_then(|mut file| {
@@ -295,7 +298,8 @@ pub(super) fn write_index(dir: &Path, summary: &SegmentSummary) {
     }
 }
 
-/// Removes the files of a segment, the index first: an index without segment would be left for ever.
+/// Removes the files of a segment, the index first: an index without segment would be left for
+/// ever.
 pub(super) fn remove_segment(dir: &Path, segment: SegmentNumber) -> io::Result<()> {
     remove_index(dir, segment)?;
     std::fs::remove_file(dir.join(segment_file_name(segment)))
@@ -303,7 +307,8 @@ pub(super) fn remove_segment(dir: &Path, segment: SegmentNumber) -> io::Result<(
 
 /// Makes the file of a segment that has expired the one that becomes the next segment.
 ///
-/// What it holds never passes for a commit of the next: those carry a higher number of their segment.
+/// What it holds never passes for a commit of the next: those carry a higher number of their
+/// segment.
 pub(super) fn recycle_segment(dir: &Path, segment: SegmentNumber) -> io::Result<()> {
     remove_index(dir, segment)?;
     std::fs::rename(dir.join(segment_file_name(segment)), dir.join(PREPARED_FILE_NAME))?;

@@ -58,8 +58,8 @@ pub struct ShardPipeline {
 }
 
 impl ShardPipeline {
-    /// Copies a whole, unstamped record into the ring of the executor of `partition`. The executor sees it after
-    /// [`publish`](Self::publish). The record names the same partition.
+    /// Copies a whole, unstamped record into the ring of the executor of `partition`. The executor
+    /// sees it after [`publish`](Self::publish). The record names the same partition.
     ///
     /// # Errors
     /// [`RingFull`]: nothing was pushed; pause the connection and try again on a later turn.
@@ -78,8 +78,8 @@ impl ShardPipeline {
         self.executors[usize::from(self.executor_of(partition).0)].ring.has_room(record_len)
     }
 
-    /// Shows the executors what was pushed this turn and wakes those that sleep. Costs a comparison per executor when
-    /// nothing was pushed.
+    /// Shows the executors what was pushed this turn and wakes those that sleep. Costs a comparison
+    /// per executor when nothing was pushed.
     pub fn publish(&mut self) {
         for link in &mut self.executors {
             if link.ring.publish() {
@@ -119,8 +119,8 @@ impl ShardPipeline {
         ExecutorId(partition.0 % self.executor_count())
     }
 
-    /// Asks the executor of the partition; the answer comes as mail to the shard of the asking connection. Once the
-    /// executor has ended, every answer is a refusal.
+    /// Asks the executor of the partition; the answer comes as mail to the shard of the asking
+    /// connection. Once the executor has ended, every answer is a refusal.
     pub fn request(&self, request: PartitionRequest) {
         let executor = self.executor_of(request.partition);
         let link = &self.executors[usize::from(executor.0)];

@@ -1,9 +1,11 @@
-//! Prepares the file of the next segment, so that a commit overwrites blocks that are there and never extends a file.
+//! Prepares the file of the next segment, so that a commit overwrites blocks that are there and
+//! never extends a file.
 //!
-//! An expired segment becomes the next one as it is; only without one, a new file is written with zeros. It is offered
-//! as soon as its first megabyte is there: the very first segment is used while the rest of it is still being written,
-//! and the start of the hub waits for no more than that. After that, zeros are written as ingest needs them and slowly
-//! otherwise, since every byte of them is one that a commit could have had.
+//! An expired segment becomes the next one as it is; only without one, a new file is written with
+//! zeros. It is offered as soon as its first megabyte is there: the very first segment is used
+//! while the rest of it is still being written, and the start of the hub waits for no more than
+//! that. After that, zeros are written as ingest needs them and slowly otherwise, since every byte
+//! of them is one that a commit could have had.
 
 use std::cell::Cell;
 use std::io;
@@ -21,11 +23,12 @@ use super::segment_file::{SegmentFile, SharedBuffer};
 
 const ZEROS_BYTES: usize = 1024 * 1024;
 
-/// Pause between two pieces of zeros while ingest is not about to need them: 100 MB/s, of which a commit notices
-/// little.
+/// Pause between two pieces of zeros while ingest is not about to need them: 100 MB/s, of which a
+/// commit notices little.
 const ZEROS_PAUSE: Duration = Duration::from_millis(10);
 
-/// Zeros that the active segment has ahead of its commits, while it is still being written with them.
+/// Zeros that the active segment has ahead of its commits, while it is still being written with
+/// them.
 const ZEROS_AHEAD_BYTES: u64 = 8 * 1024 * 1024;
 
 /// How long to wait before the disk is tried again.
@@ -110,8 +113,8 @@ fn zeros(file: &SegmentFile, len: usize) -> SharedBuffer {
     zeros.share()
 }
 
-/// Whether ingest would wait if zeros were written slowly: they keep a third ahead of the active segment, or some bytes
-/// if they are the active segment's own.
+/// Whether ingest would wait if zeros were written slowly: they keep a third ahead of the active
+/// segment, or some bytes if they are the active segment's own.
 fn is_needed(executor: &Executor, zeroed: &Rc<Cell<u64>>) -> bool {
     let appender = executor.appender.borrow();
     let Some(active) = &appender.active else { return false };

@@ -1,7 +1,8 @@
 //! The open readers of an executor and their questions.
 //!
-//! A reader has at most one read under way. It is answered from the tail if that reaches back far enough, from the
-//! segments by a task of its own otherwise, or parked until the next commit of its partition.
+//! A reader has at most one read under way. It is answered from the tail if that reaches back far
+//! enough, from the segments by a task of its own otherwise, or parked until the next commit of its
+//! partition.
 
 use std::collections::HashMap;
 use std::rc::Rc;

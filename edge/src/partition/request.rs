@@ -47,8 +47,8 @@ pub enum RequestBody {
         /// Name that the client gave the receiver, for the text that a displaced reader gets.
         name: Option<String>,
     },
-    /// Wants the next records of an open reader: answered at once when there are some, otherwise when the next
-    /// commit brings some. At most one is under way per reader.
+    /// Wants the next records of an open reader: answered at once when there are some, otherwise
+    /// when the next commit brings some. At most one is under way per reader.
     Read {
         /// The reader.
         reader: ReaderId,
@@ -80,7 +80,8 @@ pub enum ReplyBody {
     Described(PartitionDescription),
     /// To `Open`.
     Opened(ReaderId),
-    /// To `Open` and `Read`, and to `Describe` of a partition that is not there or an executor that has ended.
+    /// To `Open` and `Read`, and to `Describe` of a partition that is not there or an executor that
+    /// has ended.
     Refused(ReadRefused),
     /// To `Read`: whole records, back to back, in order, all committed.
     Records {

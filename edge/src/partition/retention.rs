@@ -1,4 +1,5 @@
-//! Gives up segments whose time is over: to the next segment if it needs a file, to the filesystem otherwise.
+//! Gives up segments whose time is over: to the next segment if it needs a file, to the filesystem
+//! otherwise.
 
 use std::io;
 use std::rc::Rc;
@@ -27,7 +28,8 @@ pub(super) async fn drop_expired(executor: Rc<Executor>) {
 
 /// Makes an expired segment the file of the next one. False if there is none.
 ///
-/// A file that was written once has its blocks: nothing need be written with zeros, and the disk does not fill further.
+/// A file that was written once has its blocks: nothing need be written with zeros, and the disk
+/// does not fill further.
 pub(super) async fn recycle_expired(executor: &Executor) -> bool {
     let Some(segment) = give_up_oldest(executor) else { return false };
     let dir = executor.dir.clone();
@@ -44,8 +46,8 @@ fn warn_kept(executor: &Executor, segment: SegmentNumber, error: &io::Error) {
     warn!(%dir, segment = segment.0, %error, "expired data is on disk until the next start");
 }
 
-/// Takes the oldest segment out of the log if it has expired. Readers that are in it go on in the next one once its
-/// bytes are gone.
+/// Takes the oldest segment out of the log if it has expired. Readers that are in it go on in the
+/// next one once its bytes are gone.
 fn give_up_oldest(executor: &Executor) -> Option<SegmentNumber> {
     let segment = {
         let mut appender = executor.appender.borrow_mut();

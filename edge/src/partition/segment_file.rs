@@ -23,7 +23,8 @@ pub enum IoMode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Medium {
     pub(super) mode: IoMode,
-    /// Places and lengths of writes are multiples of it: [`BLOCK_BYTES`], or the device's block if that is larger.
+    /// Places and lengths of writes are multiples of it: [`BLOCK_BYTES`], or the device's block if
+    /// that is larger.
     pub(super) block: usize,
 }
 
@@ -61,8 +62,8 @@ impl Medium {
     }
 }
 
-/// Largest block of a device that commits are padded to: beyond it, lone messages would cost more room than a disk
-/// has to spare. Larger: the log goes through the page cache.
+/// Largest block of a device that commits are padded to: beyond it, lone messages would cost more
+/// room than a disk has to spare. Larger: the log goes through the page cache.
 const DEVICE_BLOCK_BYTES_MAX: usize = 64 * 1024;
 
 /// Memory that a commit is built in.
@@ -155,7 +156,8 @@ impl SegmentFile {
         }
     }
 
-    /// Writes all of `buffer`, whose length and place are multiples of the block. A short write is an error.
+    /// Writes all of `buffer`, whose length and place are multiples of the block. A short write is
+    /// an error.
     pub(super) async fn write(&self, buffer: SharedBuffer, at: FilePosition) -> io::Result<()> {
         let len = buffer.bytes().len();
         let written = match (&self.io, buffer) {

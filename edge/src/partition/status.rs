@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
 pub enum LogState {
     /// It does.
     Running,
-    /// There is no room for the next segment: what is in the rings waits, readers are served, and accepting goes on by
-    /// itself once there is room.
+    /// There is no room for the next segment: what is in the rings waits, readers are served, and
+    /// accepting goes on by itself once there is room.
     DiskFull,
-    /// A write or sync has failed: nothing is accepted until a restart has recovered the log. Devices are disconnected.
+    /// A write or sync has failed: nothing is accepted until a restart has recovered the log.
+    /// Devices are disconnected.
     Failed,
 }
 
@@ -75,7 +76,8 @@ impl ExecutorStatus {
         self.stopping.load(Ordering::Acquire)
     }
 
-    /// Called after publishing to a ring that then holds `backlog` bytes; the same protocol as the doorbell of a shard.
+    /// Called after publishing to a ring that then holds `backlog` bytes; the same protocol as the
+    /// doorbell of a shard.
     pub(super) fn wake_if_sleeping(&self, backlog: impl FnOnce() -> u64) {
         fence(Ordering::SeqCst);
         let wake_at = self.wake_at.load(Ordering::Relaxed);
@@ -92,7 +94,8 @@ impl ExecutorStatus {
         let _ = self.wake.try_send(());
     }
 
-    /// From now on a ring with `backlog` bytes wakes the executor, which looks at its rings once more after this.
+    /// From now on a ring with `backlog` bytes wakes the executor, which looks at its rings once
+    /// more after this.
     pub(super) fn prepare_sleep(&self, backlog: u64) {
         self.wake_at.store(backlog, Ordering::Relaxed);
         fence(Ordering::SeqCst);

@@ -19,8 +19,8 @@ pub(super) struct Selected {
     pub(super) next: Offset,
 }
 
-/// Newest commits of an executor, bounded in bytes. They stay in the buffers that they were written from: holding one
-/// costs no copy, and a reader's records are copied once, when it asks.
+/// Newest commits of an executor, bounded in bytes. They stay in the buffers that they were written
+/// from: holding one costs no copy, and a reader's records are copied once, when it asks.
 #[derive(Debug)]
 pub(super) struct Tail {
     partitions: Vec<VecDeque<TailChunk>>,
@@ -60,7 +60,8 @@ impl Tail {
         }
     }
 
-    /// Takes in a durable commit; the oldest ones make room. `place_of` tells the place of a chunk's partition.
+    /// Takes in a durable commit; the oldest ones make room. `place_of` tells the place of a
+    /// chunk's partition.
     pub(super) fn push(
         &mut self,
         commit: &SharedBuffer,
@@ -88,8 +89,8 @@ impl Tail {
         }
     }
 
-    /// Up to `bytes_max` of records from the first that `start` admits; `None` if older events than those here may be
-    /// admitted, or none of those here is.
+    /// Up to `bytes_max` of records from the first that `start` admits; `None` if older events than
+    /// those here may be admitted, or none of those here is.
     pub(super) fn select(
         &self,
         place: usize,
@@ -121,7 +122,8 @@ impl Selection {
         Self { start, bytes_max, records: Vec::new(), next: None }
     }
 
-    /// Copies the admitted records of a chunk that was checked before; false once there is no room for more.
+    /// Copies the admitted records of a chunk that was checked before; false once there is no room
+    /// for more.
     pub(super) fn take(&mut self, chunk: &[u8]) -> bool {
         let (mut from, mut upto, mut at) = (None, 0, 0);
         let mut has_room = true;

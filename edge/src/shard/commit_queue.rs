@@ -13,7 +13,8 @@ use crate::partition::Ticket;
 #[derive(Debug)]
 pub(super) struct CommitQueue {
     shard: ShardId,
-    /// By executor, sorted by position; pushes come in order save after a takeover within the shard.
+    /// By executor, sorted by position; pushes come in order save after a takeover within the
+    /// shard.
     own: Vec<VecDeque<(RingPosition, ConnectionId)>>,
     /// Positions of other shards' rings: successors in a takeover, few and short.
     foreign: Vec<(Ticket, ConnectionId)>,
@@ -48,7 +49,8 @@ impl CommitQueue {
         self.foreign.is_empty() && self.own.iter().all(VecDeque::is_empty)
     }
 
-    /// True when somebody waits for another shard's ring, whose executor does not ring this shard's bell.
+    /// True when somebody waits for another shard's ring, whose executor does not ring this shard's
+    /// bell.
     pub(super) fn waits_for_foreign(&self) -> bool {
         !self.foreign.is_empty()
     }
@@ -78,7 +80,8 @@ impl CommitQueue {
     }
 }
 
-/// One call tells a connection about all its records up to `position`: drops its entries that follow each other.
+/// One call tells a connection about all its records up to `position`: drops its entries that
+/// follow each other.
 fn drop_passed(
     queue: &mut VecDeque<(RingPosition, ConnectionId)>,
     position: RingPosition,

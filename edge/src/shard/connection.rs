@@ -263,7 +263,8 @@ where
         Ok(sent)
     }
 
-    /// Ends the protocol, says good-bye as far as `why` allows, and waits for the peer's end of stream.
+    /// Ends the protocol, says good-bye as far as `why` allows, and waits for the peer's end of
+    /// stream.
     pub(super) fn begin_close(
         &mut self,
         why: Close,
@@ -281,7 +282,8 @@ where
         self.kept = Vec::new();
         let output_time = if self.output.is_empty() { Duration::ZERO } else { self.write_stall };
         self.state = State::ExpectEnd { until: cx.now + output_time + LINGER_TIME_MAX };
-        // An alert may be on its way after broken TLS, everything else that is not orderly ends at once.
+        // An alert may be on its way after broken TLS, everything else that is not orderly ends at
+        // once.
         if farewell.is_err() || !(why.is_orderly() || why == Close::TlsFailed) {
             self.cut();
         } else if self.output.is_empty() {

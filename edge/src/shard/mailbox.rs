@@ -14,8 +14,8 @@ use crate::partition::PartitionReply;
 
 /// One message to a shard.
 ///
-/// The queue is not bounded by a number but by who may post: each connection has at most one exchange, one takeover
-/// and one request per link under way, and each answers once.
+/// The queue is not bounded by a number but by who may post: each connection has at most one
+/// exchange, one takeover and one request per link under way, and each answers once.
 #[derive(Debug)]
 pub enum Mail {
     /// An executor answers a request of a reader link, or takes its reader away.
@@ -27,8 +27,8 @@ pub enum Mail {
         /// What to send.
         response: Response,
     },
-    /// Another connection of the same identity wants in. Nobody answers for a connection that has ended: its release
-    /// told the directory all there is to know.
+    /// Another connection of the same identity wants in. Nobody answers for a connection that has
+    /// ended: its release told the directory all there is to know.
     Evict {
         /// The connection to close.
         connection: ConnectionId,
@@ -66,8 +66,8 @@ pub struct MailboxSender {
 }
 
 impl MailboxSender {
-    /// Queues `mail` and wakes the shard if it sleeps. Mail to a shard that has ended is dropped: its connections
-    /// are closed and nobody waits for the answer.
+    /// Queues `mail` and wakes the shard if it sleeps. Mail to a shard that has ended is dropped:
+    /// its connections are closed and nobody waits for the answer.
     pub fn post(&self, mail: Mail) {
         if self.queue.send(mail).is_ok() {
             self.doorbell.ring();
@@ -120,9 +120,10 @@ pub fn mailbox() -> io::Result<(MailboxSender, Mailbox)> {
 
 /// An eventfd that is written only when its owner sleeps.
 ///
-/// The owner calls [`prepare_sleep`](Self::prepare_sleep), looks once more for work, and only then waits. A producer
-/// makes its work visible and then calls [`ring`](Self::ring). Sequentially consistent fences on both sides exclude
-/// that the owner misses the work and the producer misses the flag.
+/// The owner calls [`prepare_sleep`](Self::prepare_sleep), looks once more for work, and only then
+/// waits. A producer makes its work visible and then calls [`ring`](Self::ring). Sequentially
+/// consistent fences on both sides exclude that the owner misses the work and the producer misses
+/// the flag.
 #[derive(Debug)]
 pub struct Doorbell {
     event: OwnedFd,
@@ -143,7 +144,8 @@ impl Doorbell {
     pub fn ring(&self) {
         fence(Ordering::SeqCst);
         if self.sleeping.load(Ordering::Relaxed) && self.sleeping.swap(false, Ordering::SeqCst) {
-            // An eventfd write fails only when the counter would overflow, and then the owner is awake anyway.
+            // An eventfd write fails only when the counter would overflow, and then the owner is
+            // awake anyway.
             let _ = rustix::io::write(&self.event, &1_u64.to_ne_bytes());
         }
     }

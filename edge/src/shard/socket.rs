@@ -18,8 +18,8 @@ impl Socket {
         Self(Rc::new(stream))
     }
 
-    /// Waits until there is something to receive, or the connection is over. The future must not be dropped before
-    /// it ends: cancelling costs time in proportion to all pending polls.
+    /// Waits until there is something to receive, or the connection is over. The future must not be
+    /// dropped before it ends: cancelling costs time in proportion to all pending polls.
     pub(super) async fn readable(&self) -> std::io::Result<()> {
         self.0.readable(false).await
     }
@@ -44,15 +44,17 @@ impl Socket {
         }
     }
 
-    /// Ends one or both directions; pending polls complete. A peer that is gone already is no error.
+    /// Ends one or both directions; pending polls complete. A peer that is gone already is no
+    /// error.
     pub(super) fn shutdown(&self, how: Shutdown) {
         let _ = shutdown(self.fd(), how);
     }
 
     #[expect(unsafe_code, reason = "monoio's stream lends its descriptor as a number only")]
     fn fd(&self) -> BorrowedFd<'_> {
-        // SAFETY: `self.0` owns the descriptor and closes it when the last clone is dropped, so it stays open while
-        // `self` is borrowed. No safe way exists: a duplicate descriptor per connection would double their number.
+        // SAFETY: `self.0` owns the descriptor and closes it when the last clone is dropped, so it
+        // stays open while `self` is borrowed. No safe way exists: a duplicate descriptor per
+        // connection would double their number.
         unsafe { BorrowedFd::borrow_raw(self.0.as_raw_fd()) }
     }
 }

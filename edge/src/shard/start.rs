@@ -32,7 +32,8 @@ pub struct ShardConfig {
     pub handshake_time_max: Duration,
     /// Time in which a peer must take some of what waits for it.
     pub write_stall_time_max: Duration,
-    /// Time that the shard takes to end: half for commits that are awaited, half for the peers' closing.
+    /// Time that the shard takes to end: half for commits that are awaited, half for the peers'
+    /// closing.
     pub shutdown_time_max: Duration,
 }
 
@@ -50,7 +51,8 @@ impl ShardConfig {
     }
 }
 
-/// What one shard is made of. `services` runs on the shard's thread, so what it makes need not be `Send`.
+/// What one shard is made of. `services` runs on the shard's thread, so what it makes need not be
+/// `Send`.
 #[derive(Debug)]
 pub struct ShardParts<F> {
     /// Number of the shard, its index among all.

@@ -224,11 +224,10 @@ impl<S: Services> ShardState<S> {
 
     /// Calls into one connection and does what follows from any call: ends it on `Err`, else
     /// settles it.
-    fn with<R>(
-        &mut self,
-        id: ConnectionId,
-        call: impl FnOnce(&mut Driver<S>, &mut Scratch, &mut ShardContext<'_, S>) -> Result<R, Close>,
-    ) -> Result<R, Close> {
+    fn with<R, F>(&mut self, id: ConnectionId, call: F) -> Result<R, Close>
+    where
+        F: FnOnce(&mut Driver<S>, &mut Scratch, &mut ShardContext<'_, S>) -> Result<R, Close>,
+    {
         let (now, wall) = (self.clock.now(), self.clock.wall());
         let Self { table, scratch, services, commits, .. } = self;
         let connection = table.find(id).ok_or(Close::SocketFailed)?;
@@ -256,7 +255,7 @@ impl<S: Services> ShardState<S> {
 
     fn close(&mut self, id: ConnectionId, why: Close) {
         if self.table.find(id).is_some_and(|connection| !connection.is_closing()) {
-            let _ = self.with::<()>(id, |_, _, _| Err(why));
+            let _ = self.with::<(), _>(id, |_, _, _| Err(why));
         }
     }
 

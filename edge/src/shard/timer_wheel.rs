@@ -11,8 +11,8 @@ const SLOTS: usize = 1 << SLOT_BITS;
 const LEVELS: usize = 5;
 const SPAN_TICKS: u64 = 1 << (SLOT_BITS * LEVELS as u32);
 
-/// A deadline as it was set. Whoever set it decides on expiry whether it still counts, so moving a deadline to a
-/// later time costs nothing here.
+/// A deadline as it was set. Whoever set it decides on expiry whether it still counts, so moving a
+/// deadline to a later time costs nothing here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Deadline {
     pub(super) at: Timestamp,
@@ -25,8 +25,8 @@ struct Level {
     slots: [Vec<Deadline>; SLOTS],
 }
 
-/// Inserting and expiring are constant in the number of deadlines. A deadline expires up to one tick late, and one
-/// further away than the span of the wheel expires early, once per span.
+/// Inserting and expiring are constant in the number of deadlines. A deadline expires up to one
+/// tick late, and one further away than the span of the wheel expires early, once per span.
 #[derive(Debug)]
 pub(super) struct TimerWheel {
     /// Tick up to which everything has expired.
@@ -100,7 +100,8 @@ impl TimerWheel {
             let slot = (present as usize + ahead as usize) % SLOTS;
             let span = 1 << (shift + SLOT_BITS);
             let tick = (self.elapsed & !(span - 1)) + ((slot as u64) << shift);
-            // Only the top level wraps around: a slot at or before the present one belongs to the next round.
+            // Only the top level wraps around: a slot at or before the present one belongs to the
+            // next round.
             let tick = if tick <= self.elapsed { tick + span } else { tick };
             Some((tick, number, slot))
         })

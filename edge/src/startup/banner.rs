@@ -22,8 +22,8 @@ pub struct ConnectionStrings {
 }
 
 impl ConnectionStrings {
-    /// Builds both for `policy` (such as `iothubowner`) with `key` in base64; `entity_path` is the name of the
-    /// Event-Hubs-compatible entity.
+    /// Builds both for `policy` (such as `iothubowner`) with `key` in base64; `entity_path` is the
+    /// name of the Event-Hubs-compatible entity.
     ///
     /// Source: service-endpoints reference 1.3.
     #[must_use]
@@ -59,8 +59,8 @@ impl fmt::Debug for ConnectionStrings {
 
 /// The text printed at start.
 ///
-/// Keys appear on a terminal only. Otherwise standard output is a log that others read, and the text names the file
-/// that holds them.
+/// Keys appear on a terminal only. Otherwise standard output is a log that others read, and the
+/// text names the file that holds them.
 #[derive(Clone, Copy, Debug)]
 pub struct Banner<'a> {
     /// Name that clients dial.

@@ -43,13 +43,15 @@ struct DevelopmentCa {
     issuer: Issuer<'static, KeyPair>,
 }
 
-/// Certificate for `host_name`, `localhost`, `127.0.0.1` and `::1` from the development CA in `data_directory`.
+/// Certificate for `host_name`, `localhost`, `127.0.0.1` and `::1` from the development CA in
+/// `data_directory`.
 ///
-/// CA and certificate are made on the first start; the certificate again when it ends within 30 days or does not name
-/// `host_name`. Both on ECDSA P-256.
+/// CA and certificate are made on the first start; the certificate again when it ends within 30
+/// days or does not name `host_name`. Both on ECDSA P-256.
 ///
 /// # Errors
-/// [`CertificateError`]; a damaged file is named and never replaced silently, because clients trust what is there.
+/// [`CertificateError`]; a damaged file is named and never replaced silently, because clients trust
+/// what is there.
 pub fn development_certificate(
     data_directory: &Path,
     host_name: &str,

@@ -20,7 +20,8 @@ pub struct ServerCertificate {
     pub chain: Vec<CertificateDer<'static>>,
     /// Private key of the leaf.
     pub key: PrivateKeyDer<'static>,
-    /// Certificate of the CA that clients have to trust; `None` when the certificate was configured.
+    /// Certificate of the CA that clients have to trust; `None` when the certificate was
+    /// configured.
     pub ca: Option<PathBuf>,
     /// When the leaf ends.
     pub not_after: OffsetDateTime,
@@ -89,7 +90,8 @@ pub enum CertificateError {
 /// Loads a configured certificate and its key.
 ///
 /// # Errors
-/// [`CertificateError`], naming the file: missing, nothing usable in it, key of another pair, expired, not yet valid.
+/// [`CertificateError`], naming the file: missing, nothing usable in it, key of another pair,
+/// expired, not yet valid.
 pub fn configured_certificate(
     certificate: &Path,
     key: &Path,
@@ -201,7 +203,8 @@ impl Leaf {
         Ok(leaf)
     }
 
-    /// True when a client that dials `host` finds it in the certificate; `*` stands for one whole label.
+    /// True when a client that dials `host` finds it in the certificate; `*` stands for one whole
+    /// label.
     pub(super) fn names(&self, host: &str) -> bool {
         let bytes = match host.parse() {
             Ok(std::net::IpAddr::V4(address)) => address.octets().to_vec(),

@@ -1,4 +1,5 @@
-//! The folder that holds everything a hub keeps: created, locked, and known to be readable by this version.
+//! The folder that holds everything a hub keeps: created, locked, and known to be readable by this
+//! version.
 //!
 //! ```text
 //! FORMAT     version of the layout, and what was fixed when the directory was created
@@ -95,7 +96,8 @@ pub enum DataDirectoryError {
 }
 
 impl DataDirectory {
-    /// Opens `path`, creating it with mode 0700 when it is not there, and locks it for this process.
+    /// Opens `path`, creating it with mode 0700 when it is not there, and locks it for this
+    /// process.
     ///
     /// # Errors
     /// [`DataDirectoryError`]; the text says what to do.
@@ -147,7 +149,8 @@ impl DataDirectory {
     }
 }
 
-/// The data directory when none is named: `/var/lib/ringhub` for root, otherwise below the user's state directory.
+/// The data directory when none is named: `/var/lib/ringhub` for root, otherwise below the user's
+/// state directory.
 ///
 /// `None` when neither `XDG_STATE_HOME` nor `HOME` is set: the caller asks for `--data-dir`.
 #[must_use]
@@ -278,7 +281,8 @@ mod tests {
         assert!(matches!(result, Err(DataDirectoryError::Foreign(_))), "{result:?}");
     }
 
-    /// Goal: the lock holds between processes. Method: the test starts itself again as the second process.
+    /// Goal: the lock holds between processes. Method: the test starts itself again as the second
+    /// process.
     #[test]
     fn a_second_process_is_told_who_holds_the_directory() {
         const VARIABLE: &str = "RINGHUB_TEST_LOCKED_DIRECTORY";

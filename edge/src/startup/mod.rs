@@ -1,5 +1,5 @@
-//! STARTUP: what has to be true before the first thread starts: data directory, limits of the process, certificate,
-//! ports, and what the operator is told.
+//! STARTUP: what has to be true before the first thread starts: data directory, limits of the
+//! process, certificate, ports, and what the operator is told.
 
 mod banner;
 mod ca;

@@ -11,7 +11,8 @@ use super::files::{self, Readable};
 /// File in the data directory.
 const FILE: &str = "policies.json";
 
-/// Writes all policies with their keys into the data directory, readable by the owner alone; returns the file.
+/// Writes all policies with their keys into the data directory, readable by the owner alone;
+/// returns the file.
 ///
 /// # Errors
 /// When the file cannot be written.

@@ -51,7 +51,8 @@ pub enum PortError {
     },
 }
 
-/// Binds every port once, without `SO_REUSEPORT`, and lets go: with it, a second process would share them silently.
+/// Binds every port once, without `SO_REUSEPORT`, and lets go: with it, a second process would
+/// share them silently.
 ///
 /// Without the privilege for 443, HTTPS goes to 8443 and [`Ports::notice`] says how to mend that.
 ///
@@ -61,8 +62,8 @@ pub fn claim_ports(listen: &Listen) -> Result<Ports, PortError> {
     claim(listen, bind_patiently)
 }
 
-/// Binds a port once; waits a little for one that is in use, because the kernel closes the sockets of a killed hub's
-/// io_uring some time after the process is gone.
+/// Binds a port once; waits a little for one that is in use, because the kernel closes the sockets
+/// of a killed hub's io_uring some time after the process is gone.
 fn bind_patiently(address: SocketAddr) -> io::Result<()> {
     let until = Instant::now() + PREDECESSOR_TIME_MAX;
     loop {

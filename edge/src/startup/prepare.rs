@@ -58,12 +58,14 @@ pub enum StartupError {
     Kernel(#[from] io::Error),
 }
 
-/// Loads the configuration, takes the data directory, places the threads, gets a certificate and claims the ports.
+/// Loads the configuration, takes the data directory, places the threads, gets a certificate and
+/// claims the ports.
 ///
 /// Call it before any thread is started: it changes limits of the process.
 ///
 /// # Errors
-/// [`StartupError`]. A new data directory is fixed last, so that a start that fails leaves no layout behind.
+/// [`StartupError`]. A new data directory is fixed last, so that a start that fails leaves no
+/// layout behind.
 pub fn prepare(arguments: &ServeArguments, now: OffsetDateTime) -> Result<Prepared, StartupError> {
     let mut config = Config::load(arguments.config.as_deref(), &arguments.overrides())?;
     let path = arguments.data_dir.clone().or_else(default_data_directory);

@@ -10,8 +10,9 @@ use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 
 /// Lets any certificate through whose private key the client holds.
 ///
-/// Whom a certificate identifies depends on the registry entry that the client names later (thumbprint or CA), so
-/// nothing about its issuer or validity is decided in the handshake. Only the proof of possession is checked here.
+/// Whom a certificate identifies depends on the registry entry that the client names later
+/// (thumbprint or CA), so nothing about its issuer or validity is decided in the handshake. Only
+/// the proof of possession is checked here.
 ///
 /// Source: device-endpoints reference, "Client certificates (X.509)".
 #[derive(Debug)]

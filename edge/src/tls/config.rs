@@ -45,10 +45,11 @@ pub enum TlsConfigError {
 
 /// Makes the configuration that every connection of every shard shares.
 ///
-/// TLS 1.2 and 1.3. Sessions are resumed through stateless tickets under one rotating key set, so a ticket works on
-/// every shard, and nothing is kept per session. A client certificate is asked for and never required; its DER is
-/// kept with the connection, unjudged. No ALPN protocol is configured: an offer is ignored instead of refused, and
-/// a client that offers `http/1.1` or `mqtt` goes on without a selected protocol (RFC 7301 section 3.2).
+/// TLS 1.2 and 1.3. Sessions are resumed through stateless tickets under one rotating key set, so a
+/// ticket works on every shard, and nothing is kept per session. A client certificate is asked for
+/// and never required; its DER is kept with the connection, unjudged. No ALPN protocol is
+/// configured: an offer is ignored instead of refused, and a client that offers `http/1.1` or
+/// `mqtt` goes on without a selected protocol (RFC 7301 section 3.2).
 ///
 /// # Errors
 /// [`TlsConfigError`]; nothing else can be started then.

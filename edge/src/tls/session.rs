@@ -16,8 +16,8 @@ pub(crate) trait PlaintextSink {
     /// Why the sink wants no more.
     type Error;
 
-    /// The handshake is complete; called once, before any plaintext. `certificates` is the client's chain, leaf
-    /// first, empty if it sent none, with proof of possession and nothing else checked.
+    /// The handshake is complete; called once, before any plaintext. `certificates` is the client's
+    /// chain, leaf first, empty if it sent none, with proof of possession and nothing else checked.
     fn handle_established(
         &mut self,
         certificates: &[CertificateDer<'_>],
@@ -52,8 +52,8 @@ impl<E> From<rustls::Error> for TlsFault<E> {
 
 /// Server side of one TLS connection.
 ///
-/// Holds keys and handshake state. It keeps received bytes only while a record or handshake message is incomplete,
-/// so an idle connection has no buffer.
+/// Holds keys and handshake state. It keeps received bytes only while a record or handshake message
+/// is incomplete, so an idle connection has no buffer.
 pub(crate) struct TlsSession {
     connection: UnbufferedServerConnection,
     partial: Vec<u8>,
@@ -71,16 +71,17 @@ impl TlsSession {
         self.is_established
     }
 
-    /// Bytes of an incomplete message that the caller must leave free at the front of its receive buffer.
+    /// Bytes of an incomplete message that the caller must leave free at the front of its receive
+    /// buffer.
     pub(crate) fn partial_len(&self) -> usize {
         self.partial.len()
     }
 
-    /// Processes received bytes in place: handshake answers and alerts are appended to `out`, plaintext goes to
-    /// `sink`.
+    /// Processes received bytes in place: handshake answers and alerts are appended to `out`,
+    /// plaintext goes to `sink`.
     ///
-    /// `buffer` begins with [`partial_len`](Self::partial_len) free bytes, the new ones follow. Nothing of it is
-    /// used after the return.
+    /// `buffer` begins with [`partial_len`](Self::partial_len) free bytes, the new ones follow.
+    /// Nothing of it is used after the return.
     ///
     /// # Errors
     /// [`TlsFault`]: send `out`, then end the connection.
@@ -109,7 +110,8 @@ impl TlsSession {
     ) -> Result<usize, TlsFault<S::Error>> {
         let mut consumed = 0;
         loop {
-            // Data that came in one segment with the end of the handshake: the sink hears of the handshake first.
+            // Data that came in one segment with the end of the handshake: the sink hears of the
+            // handshake first.
             let mut early = Vec::new();
             let status = self.connection.process_tls_records(&mut buffer[consumed..]);
             let mut discard = status.discard;
@@ -168,8 +170,8 @@ impl TlsSession {
 
     /// Appends the alert that an error left behind; the session is over.
     ///
-    /// Only while something is queued: rustls would otherwise look at the offending bytes again, and it panics when
-    /// they make it send a second alert.
+    /// Only while something is queued: rustls would otherwise look at the offending bytes again,
+    /// and it panics when they make it send a second alert.
     fn encode_alert(&mut self, rest: &mut [u8], out: &mut Vec<u8>) {
         while self.connection.wants_write() {
             let status = self.connection.process_tls_records(rest);
@@ -214,7 +216,8 @@ impl TlsSession {
         ) -> Result<usize, EncryptError>,
     ) -> Result<(), rustls::Error> {
         loop {
-            // The incomplete message is shown again because rustls remembers how far it had looked into it.
+            // The incomplete message is shown again because rustls remembers how far it had looked
+            // into it.
             match self.connection.process_tls_records(&mut self.partial).state? {
                 ConnectionState::EncodeTlsData(mut data) => encode(&mut data, out)?,
                 ConnectionState::TransmitTlsData(data) => data.done(),

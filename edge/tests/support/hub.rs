@@ -24,7 +24,8 @@ const EVENT_HUB: &str = "ringhub";
 /// How long a start, recovery included, may take on a busy machine.
 const START_TIME_MAX: Duration = Duration::from_secs(60);
 
-/// Configuration whose segments are small: a hub prepares them by writing zeros, and tests start many.
+/// Configuration whose segments are small: a hub prepares them by writing zeros, and tests start
+/// many.
 pub(crate) const SMALL_SEGMENTS: &str = "[log]\nsegment_bytes = \"2MiB\"\n";
 
 /// How a hub is started; the defaults are one thread of each kind and small segments.

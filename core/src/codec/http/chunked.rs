@@ -56,11 +56,12 @@ impl ChunkedDecoder {
         Self { state: State::ExpectSize }
     }
 
-    /// Takes one element (size line, piece of data, line end, trailer line) from the front of `input`.
+    /// Takes one element (size line, piece of data, line end, trailer line) from the front of
+    /// `input`.
     ///
     /// # Errors
-    /// [`DecodeError::BadChunk`] for a size that is not one to eight hexadecimal digits, a line that is too long, a
-    /// chunk that does not end with CRLF, or trailers beyond 4 KiB.
+    /// [`DecodeError::BadChunk`] for a size that is not one to eight hexadecimal digits, a line
+    /// that is too long, a chunk that does not end with CRLF, or trailers beyond 4 KiB.
     pub fn decode<'a>(&mut self, input: &'a [u8]) -> Result<ChunkedStep<'a>, DecodeError> {
         let (data, consumed) = match self.state {
             State::ExpectSize => (&input[..0], self.on_size(input)?),

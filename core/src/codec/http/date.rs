@@ -36,7 +36,8 @@ impl fmt::Display for HttpDate {
 
 /// Year, month and day of the Gregorian calendar, of a number of days since 1970-01-01.
 ///
-/// Counts in eras of 400 years that begin on the first of March, so that the leap day is the last day of a year.
+/// Counts in eras of 400 years that begin on the first of March, so that the leap day is the last
+/// day of a year.
 const fn civil(days: i64) -> (i64, i64, i64) {
     let since_0000_03_01 = days + 719_468;
     let era = since_0000_03_01.div_euclid(146_097);

@@ -26,8 +26,9 @@ impl RequestHead<'_> {
     /// How long the body is.
     ///
     /// # Errors
-    /// Whatever two readers could understand differently is refused: more than one `Content-Length` (equal ones
-    /// too), a length beside a transfer coding, a coding in HTTP/1.0, any coding but `chunked` alone.
+    /// Whatever two readers could understand differently is refused: more than one `Content-Length`
+    /// (equal ones too), a length beside a transfer coding, a coding in HTTP/1.0, any coding but
+    /// `chunked` alone.
     ///
     /// Source: RFC 9112 section 6.3.
     pub fn body_length(&self) -> Result<BodyLength, DecodeError> {

@@ -7,9 +7,9 @@
 //! hello                                                                    length known, or chunked
 //! ```
 //!
-//! What two parsers could read differently is refused, never repaired: a bare line feed, more than one length, a
-//! length beside a transfer coding, a folded header. So a proxy in front and the hub behind always agree on where a
-//! request ends.
+//! What two parsers could read differently is refused, never repaired: a bare line feed, more than
+//! one length, a length beside a transfer coding, a folded header. So a proxy in front and the hub
+//! behind always agree on where a request ends.
 //!
 //! Source: RFC 9110, RFC 9112.
 
@@ -32,8 +32,8 @@ mod tests;
 
 /// Decodes and re-reads whatever it is given; the fuzz target and the corpus test share it.
 ///
-/// Checks that a head that decodes consumes no more than its input, and that the chunked decoder never hands out more
-/// than it consumed.
+/// Checks that a head that decodes consumes no more than its input, and that the chunked decoder
+/// never hands out more than it consumed.
 ///
 /// # Panics
 /// When one of these does not hold.

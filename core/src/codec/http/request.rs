@@ -106,7 +106,8 @@ fn head_length(input: &[u8]) -> Result<Option<usize>, DecodeError> {
     Ok(None)
 }
 
-/// Refuses a head that has reached `end` without being complete; the current line began at `line_start`.
+/// Refuses a head that has reached `end` without being complete; the current line began at
+/// `line_start`.
 const fn check_bounds(line_start: usize, end: usize) -> Result<(), DecodeError> {
     if line_start == 0 && end > REQUEST_LINE_BYTES_MAX {
         return Err(DecodeError::RequestLineTooLong);

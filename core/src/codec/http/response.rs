@@ -16,7 +16,8 @@ pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 pub struct ResponseHead<'a> {
     /// Status code.
     pub status: StatusCode,
-    /// Headers besides `Date`, `Content-Length`, `Connection` and `Transfer-Encoding`, which are written here.
+    /// Headers besides `Date`, `Content-Length`, `Connection` and `Transfer-Encoding`, which are
+    /// written here.
     pub headers: &'a HeaderMap,
     /// Value of `Date`.
     pub date: UnixMillis,
@@ -24,9 +25,11 @@ pub struct ResponseHead<'a> {
     pub persistence: Persistence,
 }
 
-/// Appends `head` and `body` to `out`; with `body_omitted` (HEAD) only the length of the body is told.
+/// Appends `head` and `body` to `out`; with `body_omitted` (HEAD) only the length of the body is
+/// told.
 ///
-/// An answer that can have no body (1xx, 204, 304) is written without `Content-Length`, `Content-Type` and body.
+/// An answer that can have no body (1xx, 204, 304) is written without `Content-Length`,
+/// `Content-Type` and body.
 ///
 /// Source: RFC 9110 section 8.6; control-plane reference 11.1 (9).
 pub fn encode_response(

@@ -56,7 +56,8 @@ pub struct ConnectWill<'a> {
 pub enum AnyConnect<'a> {
     /// MQTT 3.1.1.
     V4(Connect<'a>),
-    /// Another protocol level, whose layout is unknown from there on; the answer is CONNACK 1 [MQTT-3.1.2-2].
+    /// Another protocol level, whose layout is unknown from there on; the answer is CONNACK 1
+    /// [MQTT-3.1.2-2].
     Other {
         /// The level that the client asked for.
         level: u8,
@@ -90,7 +91,8 @@ impl<'a> Connect<'a> {
         Ok(Self { clean_session, keep_alive, client_id, will, user_name, password })
     }
 
-    /// Writes the packet. A password without a user name is left out, as it must be [MQTT-3.1.2-22].
+    /// Writes the packet. A password without a user name is left out, as it must be
+    /// [MQTT-3.1.2-22].
     ///
     /// # Errors
     /// [`EncodeError`] when a field does not fit; `out` is unchanged then.

@@ -2,7 +2,8 @@
 
 use super::fixed_header::PacketType;
 
-/// Bytes of the peer that break MQTT 3.1.1; the only answer is to close the connection [MQTT-4.8.0-1].
+/// Bytes of the peer that break MQTT 3.1.1; the only answer is to close the connection
+/// [MQTT-4.8.0-1].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// Packet type 0 or 15.
@@ -54,7 +55,8 @@ pub enum DecodeError {
     /// A topic name or filter of no characters [MQTT-4.7.3-1].
     #[error("an empty topic")]
     EmptyTopic,
-    /// A wildcard that does not fill its level, or `#` before the end [MQTT-4.7.1-2], [MQTT-4.7.1-3].
+    /// A wildcard that does not fill its level, or `#` before the end [MQTT-4.7.1-2],
+    /// [MQTT-4.7.1-3].
     #[error("a misplaced wildcard in a topic filter")]
     Wildcard,
     /// SUBSCRIBE or UNSUBSCRIBE without a filter [MQTT-3.8.3-3], [MQTT-3.10.3-2].
@@ -66,7 +68,8 @@ pub enum DecodeError {
     /// Bit 0 of the CONNECT flags [MQTT-3.1.2-3].
     #[error("the reserved CONNECT flag is set")]
     ConnectReservedFlag,
-    /// Will QoS or will retain without a will, or will QoS 3 [MQTT-3.1.2-13], [MQTT-3.1.2-14], [MQTT-3.1.2-15].
+    /// Will QoS or will retain without a will, or will QoS 3 [MQTT-3.1.2-13], [MQTT-3.1.2-14],
+    /// [MQTT-3.1.2-15].
     #[error("the will flags contradict each other")]
     WillFlags,
     /// A password without a user name [MQTT-3.1.2-22].

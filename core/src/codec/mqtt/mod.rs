@@ -14,7 +14,8 @@
 //! | PINGRESP | 13 | server | [`pingresp`] |
 //! | DISCONNECT | 14 | client | [`disconnect`] |
 //!
-//! Decoding borrows everything and allocates nothing. Packets 5 to 7 belong to QoS 2, which the hub does not offer.
+//! Decoding borrows everything and allocates nothing. Packets 5 to 7 belong to QoS 2, which the hub
+//! does not offer.
 
 pub mod connack;
 pub mod connect;
@@ -133,7 +134,8 @@ fn decode_body(header: FixedHeader, body: &[u8]) -> Result<Packet<'_>, DecodeErr
 }
 
 impl Packet<'_> {
-    /// Writes the packet. A CONNECT of another protocol level has no known layout and writes nothing.
+    /// Writes the packet. A CONNECT of another protocol level has no known layout and writes
+    /// nothing.
     ///
     /// # Errors
     /// [`EncodeError`] when a field does not fit; `out` is unchanged then.
@@ -156,10 +158,12 @@ impl Packet<'_> {
     }
 }
 
-/// Feeds arbitrary bytes to the decoder and checks what must hold for all input; the hook of the fuzz target.
+/// Feeds arbitrary bytes to the decoder and checks what must hold for all input; the hook of the
+/// fuzz target.
 ///
 /// # Panics
-/// When a decoded packet does not encode to a packet equal to it, or more bytes are consumed than given.
+/// When a decoded packet does not encode to a packet equal to it, or more bytes are consumed than
+/// given.
 pub fn check_arbitrary(mut bytes: &[u8]) {
     while let Ok(Some((packet, size))) = decode(bytes) {
         assert!(size <= bytes.len(), "consumed more than there was");

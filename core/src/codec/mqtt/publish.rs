@@ -39,8 +39,8 @@ pub enum Delivery {
 /// A message on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Publish<'a> {
-    /// Topic name. Wildcard characters are let through, against [MQTT-3.3.2-2]: property bags in hub topics hold `+`
-    /// as a literal.
+    /// Topic name. Wildcard characters are let through, against [MQTT-3.3.2-2]: property bags in
+    /// hub topics hold `+` as a literal.
     pub topic: &'a str,
     /// Quality of service.
     pub delivery: Delivery,

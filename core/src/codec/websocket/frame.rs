@@ -78,8 +78,8 @@ impl FrameHeader {
     /// Decodes a header from the front of `input`; `None` asks for more bytes.
     ///
     /// # Errors
-    /// [`WebSocketError`] for reserved bits and opcodes, lengths not in their shortest form, control frames that are
-    /// fragmented or too long, and frames beyond the bound.
+    /// [`WebSocketError`] for reserved bits and opcodes, lengths not in their shortest form,
+    /// control frames that are fragmented or too long, and frames beyond the bound.
     pub fn decode(input: &[u8]) -> Result<Option<(Self, usize)>, WebSocketError> {
         let [first, second, ..] = *input else { return Ok(None) };
         if first & 0x70 != 0 {
@@ -145,7 +145,8 @@ fn decode_length(short: u8, rest: &[u8]) -> Result<Option<(u64, usize)>, WebSock
     }
 }
 
-/// Masks or unmasks `payload` in place; `position` is the index of its first byte in the payload of the frame.
+/// Masks or unmasks `payload` in place; `position` is the index of its first byte in the payload of
+/// the frame.
 ///
 /// Works on eight bytes at a time: an XOR of a byte each is the dearest thing in this codec.
 ///

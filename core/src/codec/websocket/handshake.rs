@@ -29,7 +29,8 @@ pub enum Protocol {
 pub struct AcceptKey([u8; ACCEPT_KEY_LEN]);
 
 impl AcceptKey {
-    /// Proves that `key` (value of `Sec-WebSocket-Key`) was read; `None` when it is not 16 bytes in base64.
+    /// Proves that `key` (value of `Sec-WebSocket-Key`) was read; `None` when it is not 16 bytes in
+    /// base64.
     ///
     /// SHA-1 is what the protocol prescribes; nothing is kept secret by it.
     #[must_use]
@@ -59,8 +60,9 @@ impl core::fmt::Debug for AcceptKey {
     }
 }
 
-/// True for `/$iothub/websocket` and `/$servicebus/websocket`: in any case, `$` also as `%24`, with or without a
-/// trailing slash, whatever the query. Scheme and authority of an absolute target are skipped.
+/// True for `/$iothub/websocket` and `/$servicebus/websocket`: in any case, `$` also as `%24`, with
+/// or without a trailing slash, whatever the query. Scheme and authority of an absolute target are
+/// skipped.
 ///
 /// Source: device-endpoints reference 2.13, service-endpoints reference part 9.
 #[must_use]
@@ -81,7 +83,8 @@ pub fn is_websocket_path(target: &str) -> bool {
     .any(|known| known.eq_ignore_ascii_case(path))
 }
 
-/// Picks the subprotocol: the first that is known, but `AMQPWSB10` before `amqp`. The token is returned as offered.
+/// Picks the subprotocol: the first that is known, but `AMQPWSB10` before `amqp`. The token is
+/// returned as offered.
 ///
 /// Source: device-endpoints reference 2.13 and 4.11, service-endpoints reference part 9.
 pub fn choose_subprotocol<'a>(
@@ -156,8 +159,8 @@ impl ClientHandshake<'_> {
         }
     }
 
-    /// Checks the answer at the front of `input`; `None` asks for more bytes, a number is the length of the answer:
-    /// what follows it is WebSocket.
+    /// Checks the answer at the front of `input`; `None` asks for more bytes, a number is the
+    /// length of the answer: what follows it is WebSocket.
     ///
     /// # Errors
     /// [`HandshakeError`]: close the connection.

@@ -1,7 +1,8 @@
 //! WebSocket (RFC 6455) as a carrier of a byte stream.
 //!
-//! MQTT and AMQP treat messages as a stream of bytes: where a message ends means nothing to them. So nothing is
-//! reassembled in memory here; payload bytes are handed on as they come, and message borders are only checked.
+//! MQTT and AMQP treat messages as a stream of bytes: where a message ends means nothing to them.
+//! So nothing is reassembled in memory here; payload bytes are handed on as they come, and message
+//! borders are only checked.
 //!
 //! ```text
 //!  0               1               2               3
@@ -23,7 +24,8 @@ pub use stream::{CloseCode, Role, WebSocket};
 #[cfg(test)]
 mod tests;
 
-/// Reads `input` as a frame header and as a stream of the hub side; the fuzz target and the corpus test share it.
+/// Reads `input` as a frame header and as a stream of the hub side; the fuzz target and the corpus
+/// test share it.
 ///
 /// # Panics
 /// When a header does not survive encoding, or more data comes out of the stream than went in.

@@ -12,8 +12,9 @@ pub enum Role {
     Server,
     /// A client of ours: the other way round.
     Client {
-        /// Seed of the masking keys. They protect proxies from chosen payloads of scripts in browsers; our clients
-        /// run no such scripts and speak TLS, so that a seed per connection is enough.
+        /// Seed of the masking keys. They protect proxies from chosen payloads of scripts in
+        /// browsers; our clients run no such scripts and speak TLS, so that a seed per connection
+        /// is enough.
         masking_seed: u64,
     },
 }
@@ -59,8 +60,9 @@ struct Incoming {
 
 /// One WebSocket connection that carries a byte stream.
 ///
-/// Holds no payload besides the last control frame; pings are answered, the last one only when several come before
-/// the answer was sent (RFC 6455 section 5.5.3), so that a peer cannot make us queue.
+/// Holds no payload besides the last control frame; pings are answered, the last one only when
+/// several come before the answer was sent (RFC 6455 section 5.5.3), so that a peer cannot make us
+/// queue.
 #[derive(Debug)]
 pub struct WebSocket {
     role: Role,
@@ -111,15 +113,15 @@ impl WebSocket {
         }
     }
 
-    /// Takes everything that the peer sent: afterwards `bytes[..n]`, with `n` the returned number, is application
-    /// data, unmasked and without frame headers.
+    /// Takes everything that the peer sent: afterwards `bytes[..n]`, with `n` the returned number,
+    /// is application data, unmasked and without frame headers.
     ///
-    /// Nothing of `bytes` has to be handed in again: a header or control frame in two parts is kept here. After a
-    /// close frame, or after [`close`](Self::close), what comes is thrown away.
+    /// Nothing of `bytes` has to be handed in again: a header or control frame in two parts is kept
+    /// here. After a close frame, or after [`close`](Self::close), what comes is thrown away.
     ///
     /// # Errors
-    /// [`WebSocketError`]: the close frame is queued; send it and drop the connection. Data before the fault in the
-    /// same `bytes` is lost.
+    /// [`WebSocketError`]: the close frame is queued; send it and drop the connection. Data before
+    /// the fault in the same `bytes` is lost.
     pub fn handle_bytes(&mut self, bytes: &mut [u8]) -> Result<usize, WebSocketError> {
         let (mut read, mut written) = (0, 0);
         while read < bytes.len() && self.closing != Closing::Closed {
@@ -146,8 +148,8 @@ impl WebSocket {
         }
     }
 
-    /// Queues a close frame; the connection ends when the peer has answered with its own, or when the driver loses
-    /// patience.
+    /// Queues a close frame; the connection ends when the peer has answered with its own, or when
+    /// the driver loses patience.
     pub fn close(&mut self, code: CloseCode) {
         if self.closing == Closing::Open {
             self.closing = Closing::AwaitingClose;
@@ -167,8 +169,8 @@ impl WebSocket {
         out.len() > before
     }
 
-    /// True when the driver closes the connection once everything is sent: both sides have said so, or the peer
-    /// broke a rule.
+    /// True when the driver closes the connection once everything is sent: both sides have said so,
+    /// or the peer broke a rule.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.closing == Closing::Closed

@@ -138,7 +138,8 @@ impl AmqpConnection {
         }
     }
 
-    /// Refuses the link that awaits an answer: an attach without termini and the detach with the reason behind it.
+    /// Refuses the link that awaits an answer: an attach without termini and the detach with the
+    /// reason behind it.
     pub fn refuse_link(&mut self, id: LinkId, error: &AmqpError<'_>) {
         let Some((attach_body, link)) = self.take_requested(id) else { return };
         let Ok((Performative::Attach(asked), _)) = Performative::decode(&attach_body) else {

@@ -1,7 +1,7 @@
 //! `$cbs`: requests to put a token.
 //!
-//! Answer each request with a disposition first and the [`RequestReply`] second: one client takes any other order
-//! for a fault.
+//! Answer each request with a disposition first and the [`RequestReply`] second: one client takes
+//! any other order for a fault.
 //!
 //! Source: service-endpoints reference, "CBS".
 

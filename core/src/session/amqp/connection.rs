@@ -58,9 +58,10 @@ pub(super) enum Side {
 
 /// The protocol machine of one AMQP connection, for either side.
 ///
-/// The driver feeds bytes to [`handle_bytes`](Self::handle_bytes) until it consumes none and tells nothing, answers
-/// events by commands, and writes what [`poll_transmit`](Self::poll_transmit) gives. Commands append frames in the
-/// order in which they are called. One thread at a time; nothing blocks.
+/// The driver feeds bytes to [`handle_bytes`](Self::handle_bytes) until it consumes none and tells
+/// nothing, answers events by commands, and writes what [`poll_transmit`](Self::poll_transmit)
+/// gives. Commands append frames in the order in which they are called. One thread at a time;
+/// nothing blocks.
 #[derive(Debug)]
 pub struct AmqpConnection {
     pub(super) config: Arc<AmqpConfig>,
@@ -123,9 +124,9 @@ impl AmqpConnection {
 
     /// Takes bytes of the peer: at most one frame and one event a call.
     ///
-    /// The number is what was consumed. Call again with the rest until nothing is consumed and no event comes;
-    /// that means that more bytes are needed, or a `LinkRequested` or `Sasl` event waits for its answer, or the
-    /// output must be drained first.
+    /// The number is what was consumed. Call again with the rest until nothing is consumed and no
+    /// event comes; that means that more bytes are needed, or a `LinkRequested` or `Sasl` event
+    /// waits for its answer, or the output must be drained first.
     ///
     /// # Errors
     /// [`SessionError`]: write what `poll_transmit` still gives, then drop the socket.
@@ -149,8 +150,8 @@ impl AmqpConnection {
         step.inspect_err(|error| self.fail(error))
     }
 
-    /// Whether more bytes of the peer are looked at: `false` while a link or a SASL exchange waits for its answer, or
-    /// too much waits to be written.
+    /// Whether more bytes of the peer are looked at: `false` while a link or a SASL exchange waits
+    /// for its answer, or too much waits to be written.
     #[must_use]
     pub fn can_read(&self) -> bool {
         self.requested.is_none()
@@ -426,7 +427,8 @@ impl AmqpConnection {
     /// Sends a heartbeat if one is due, and gives memory back when nothing else went out.
     ///
     /// # Errors
-    /// [`SessionError`] once the peer has been silent for too long, as for [`handle_bytes`](Self::handle_bytes).
+    /// [`SessionError`] once the peer has been silent for too long, as for
+    /// [`handle_bytes`](Self::handle_bytes).
     pub fn handle_timeout(&mut self, now: Timestamp) -> Result<()> {
         self.now = self.now.max(now);
         match self.timer.on_timeout(self.now) {

@@ -72,7 +72,8 @@ impl AmqpConnection {
         self.send_link_flow(id);
     }
 
-    /// Gives up the credit that is left, after the peer asked to drain and there is nothing more to send.
+    /// Gives up the credit that is left, after the peer asked to drain and there is nothing more to
+    /// send.
     pub fn drain_done(&mut self, id: LinkId) {
         let Some(link) = self.attached_mut(id, Role::Sender) else { return };
         link.delivery_count = link.delivery_count.wrapping_add(link.credit);

@@ -3,7 +3,8 @@
 use crate::codec::amqp::performative::Condition;
 use crate::codec::amqp::{DecodeError, UnsupportedHeader};
 
-/// A fault that ends the connection. Whatever `poll_transmit` still gives is to be written before the socket closes.
+/// A fault that ends the connection. Whatever `poll_transmit` still gives is to be written before
+/// the socket closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SessionError {
     /// Bytes that are no frame or performative.

@@ -18,7 +18,8 @@ use crate::time::Timestamp;
 /// For fuzzing and for the replay of its corpus.
 ///
 /// # Panics
-/// If a performative does not survive being encoded and decoded, or the machine consumes more than it was given.
+/// If a performative does not survive being encoded and decoded, or the machine consumes more than
+/// it was given.
 pub fn exercise(data: &[u8]) {
     if let Ok(value) = Reader::new(data).value() {
         let _ = value.validate();

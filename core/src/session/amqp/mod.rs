@@ -6,7 +6,8 @@
 //!  connection ── AmqpSession (windows, delivery ids) ── Link (credit, partial delivery)
 //! ```
 //!
-//! Around the machine stand what the nodes of a hub need: [`NodeAddress`], [`cbs`], [`management`], [`event`].
+//! Around the machine stand what the nodes of a hub need: [`NodeAddress`], [`cbs`], [`management`],
+//! [`event`].
 
 mod address;
 mod attach;

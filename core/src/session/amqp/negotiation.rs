@@ -108,7 +108,8 @@ impl AmqpConnection {
         Ok(())
     }
 
-    /// Answers the `Sasl` event. Anything but [`SaslCode::Ok`] ends the connection: flush, then drop the socket.
+    /// Answers the `Sasl` event. Anything but [`SaslCode::Ok`] ends the connection: flush, then
+    /// drop the socket.
     pub fn sasl_outcome(&mut self, code: SaslCode) {
         if self.phase != Phase::AwaitVerdict {
             return;

@@ -146,9 +146,11 @@ impl AmqpConnection {
         self.partial_bytes -= partial.map_or(0, |partial| partial.bytes.len());
     }
 
-    /// Tells the sender what became of its delivery, or (on links we send on) settles after the receiver.
+    /// Tells the sender what became of its delivery, or (on links we send on) settles after the
+    /// receiver.
     ///
-    /// One disposition per delivery, because some clients apply a range to every link of the session.
+    /// One disposition per delivery, because some clients apply a range to every link of the
+    /// session.
     pub fn settle(&mut self, delivery: DeliveryId, state: DeliveryState<'_>) {
         let Some(link) = self.links.link(delivery.link) else { return };
         let (channel, role, number) = (link.session, link.role, delivery.number);
@@ -162,7 +164,8 @@ impl AmqpConnection {
         self.write(channel, |out| disposition.encode(out));
     }
 
-    /// Tells the next outcome out of the range of a disposition, if one is left that the driver does not know.
+    /// Tells the next outcome out of the range of a disposition, if one is left that the driver
+    /// does not know.
     pub(super) fn on_disposition<'i>(
         &mut self,
         channel: u16,

@@ -6,8 +6,9 @@ use crate::codec::amqp::primitive::{write_int, write_str, write_symbol};
 
 /// Appends the pairs of a redirect's info map and returns their element count.
 ///
-/// `address` begins with `amqps://` and has the entity as first path segment: clients cut it out there. The result
-/// goes into `AmqpError::info` by `Map::from_encoded`, with the condition `LinkRedirect`.
+/// `address` begins with `amqps://` and has the entity as first path segment: clients cut it out
+/// there. The result goes into `AmqpError::info` by `Map::from_encoded`, with the condition
+/// `LinkRedirect`.
 ///
 /// Source: service-endpoints reference, "Redirect from the hub host".
 pub fn write_redirect_info(out: &mut BytesMut, host: &str, port: u16, address: &str) -> u32 {

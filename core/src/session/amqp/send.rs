@@ -76,8 +76,8 @@ impl AmqpConnection {
 
     /// Sends a message that is given in parts, in as many frames as the peer needs.
     ///
-    /// What the window does not allow yet is kept and follows by itself. Nothing is allocated for a message that
-    /// goes out at once, beyond the growth of the output.
+    /// What the window does not allow yet is kept and follows by itself. Nothing is allocated for a
+    /// message that goes out at once, beyond the growth of the output.
     ///
     /// # Errors
     /// [`SendBlocked`]: nothing was sent.
@@ -178,7 +178,8 @@ impl AmqpConnection {
     }
 }
 
-/// Frames after the first repeat neither number nor tag nor format: some clients take that as a new delivery.
+/// Frames after the first repeat neither number nor tag nor format: some clients take that as a new
+/// delivery.
 const fn continuation(handle: u32) -> Transfer {
     Transfer {
         handle,

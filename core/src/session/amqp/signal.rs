@@ -93,7 +93,8 @@ pub struct SaslStep<'i> {
 }
 
 impl<'i> SaslStep<'i> {
-    /// User and password of a PLAIN response; the authorisation identity before them is not looked at.
+    /// User and password of a PLAIN response; the authorisation identity before them is not looked
+    /// at.
     #[must_use]
     pub fn plain(&self) -> Option<(&'i str, &'i str)> {
         let text = core::str::from_utf8(self.response).ok()?;

@@ -26,7 +26,8 @@ pub(super) struct Timer {
     awaiting: Awaiting,
     silence: Duration,
     incoming: Timestamp,
-    /// A quarter of the peer's idle timeout: a look at whether anything went out since the last look.
+    /// A quarter of the peer's idle timeout: a look at whether anything went out since the last
+    /// look.
     period: Duration,
     outgoing: Option<Timestamp>,
     sent: bool,

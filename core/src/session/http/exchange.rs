@@ -44,7 +44,8 @@ impl Default for HttpLimits {
 pub enum Event {
     /// A request is complete: give it to the router, then call [`HttpExchange::respond`] once.
     Request(Request),
-    /// A WebSocket is asked for: call [`HttpExchange::accept_upgrade`], or [`HttpExchange::respond`] to refuse.
+    /// A WebSocket is asked for: call [`HttpExchange::accept_upgrade`], or
+    /// [`HttpExchange::respond`] to refuse.
     Upgrade(Upgrade),
     /// A request was refused by the machine itself, which has answered; for logs and metrics.
     Refused(ExchangeError),
@@ -115,8 +116,9 @@ enum Rest {
 
 /// Exchanges of one HTTP/1.1 connection, hub side.
 ///
-/// The driver hands in what it has decrypted and keeps what is not consumed; everything else (heads, bodies, order of
-/// answers, time limits, who closes) is decided here. Runs on the owning shard.
+/// The driver hands in what it has decrypted and keeps what is not consumed; everything else
+/// (heads, bodies, order of answers, time limits, who closes) is decided here. Runs on the owning
+/// shard.
 #[derive(Debug)]
 pub struct HttpExchange {
     limits: HttpLimits,
@@ -147,10 +149,11 @@ impl HttpExchange {
 
     /// Takes bytes that the peer sent and returns how many are used up.
     ///
-    /// The rest must be handed in again, at the front, when more has come or after the answer was given: a head is
-    /// consumed only as a whole, and nothing is consumed while an answer is awaited or after the upgrade (those bytes
-    /// belong to the WebSocket). After a refusal everything is consumed and thrown away. `wall` dates an answer that
-    /// the machine gives itself.
+    /// The rest must be handed in again, at the front, when more has come or after the answer was
+    /// given: a head is consumed only as a whole, and nothing is consumed while an answer is
+    /// awaited or after the upgrade (those bytes belong to the WebSocket). After a refusal
+    /// everything is consumed and thrown away. `wall` dates an answer that the machine gives
+    /// itself.
     pub fn handle_bytes(&mut self, input: &[u8], now: Timestamp, wall: UnixMillis) -> usize {
         let mut consumed = 0;
         loop {
@@ -169,7 +172,8 @@ impl HttpExchange {
         }
     }
 
-    /// Ends a wait that took too long: idle connections close silently, half requests are answered 408.
+    /// Ends a wait that took too long: idle connections close silently, half requests are answered
+    /// 408.
     pub fn handle_timeout(&mut self, now: Timestamp, wall: UnixMillis) {
         if self.deadline.is_none_or(|deadline| now < deadline) {
             return;
@@ -183,8 +187,9 @@ impl HttpExchange {
 
     /// Answers the request or handshake that is awaiting it; the next request is read after this.
     ///
-    /// `Date`, `Content-Length` and `Connection` are written by the machine. Returns false, and writes nothing, when
-    /// no answer is awaited: the connection was refused or closed in the meantime.
+    /// `Date`, `Content-Length` and `Connection` are written by the machine. Returns false, and
+    /// writes nothing, when no answer is awaited: the connection was refused or closed in the
+    /// meantime.
     pub fn respond(
         &mut self,
         status: StatusCode,
@@ -221,7 +226,8 @@ impl HttpExchange {
         Some(upgrade)
     }
 
-    /// Refuses the next request: after the answer under way the connection closes, at once when there is none.
+    /// Refuses the next request: after the answer under way the connection closes, at once when
+    /// there is none.
     pub fn shut_down(&mut self) {
         match self.state {
             State::ExpectHead => self.close(),
@@ -254,8 +260,8 @@ impl HttpExchange {
 
     /// True when the driver closes the connection once everything is sent.
     ///
-    /// After a refusal it shuts down its sending side first and reads on for a moment: closing with unread input
-    /// makes the kernel send a reset, which can destroy the answer on its way.
+    /// After a refusal it shuts down its sending side first and reads on for a moment: closing with
+    /// unread input makes the kernel send a reset, which can destroy the answer on its way.
     #[must_use]
     pub const fn is_closing(&self) -> bool {
         matches!(self.state, State::Closing)

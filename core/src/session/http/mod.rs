@@ -6,8 +6,9 @@
 //!     └──WebSocket head──▶ AwaitingUpgrade ──accept──┴─▶ Upgraded   (bytes belong to the WebSocket from here on)
 //! ```
 //!
-//! While an answer is awaited nothing more is taken from the input: a client that pipelines waits, and what it has
-//! sent stays with the driver, who stops reading. So a connection holds one head and one body at most.
+//! While an answer is awaited nothing more is taken from the input: a client that pipelines waits,
+//! and what it has sent stays with the driver, who stops reading. So a connection holds one head
+//! and one body at most.
 
 mod exchange;
 mod request;

@@ -88,7 +88,8 @@ impl Request {
         self.headers().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// Host that the client asked for: of an absolute target, else of the header `Host`; without the port.
+    /// Host that the client asked for: of an absolute target, else of the header `Host`; without
+    /// the port.
     #[must_use]
     pub fn host(&self) -> Option<&str> {
         let target = &self.text[self.target.clone()];

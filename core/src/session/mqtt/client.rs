@@ -98,8 +98,8 @@ pub struct MqttClient {
 }
 
 impl MqttClient {
-    /// Queues CONNECT. At most `inflight_max` QoS 1 publishes will await their PUBACK; the server has
-    /// `answer_timeout` for CONNACK and PINGRESP.
+    /// Queues CONNECT. At most `inflight_max` QoS 1 publishes will await their PUBACK; the server
+    /// has `answer_timeout` for CONNACK and PINGRESP.
     ///
     /// # Errors
     /// [`EncodeError`] when a field does not fit.
@@ -136,7 +136,8 @@ impl MqttClient {
         self.state == State::Connected && self.inflight.len() < self.inflight_max
     }
 
-    /// Queues a publish; `tag` comes back with its acknowledgement. Anything above QoS 0 is sent with QoS 1.
+    /// Queues a publish; `tag` comes back with its acknowledgement. Anything above QoS 0 is sent
+    /// with QoS 1.
     ///
     /// # Errors
     /// [`SendError`]; nothing has changed.
@@ -173,7 +174,8 @@ impl MqttClient {
         Ok(id)
     }
 
-    /// Queues an UNSUBSCRIBE with at least one filter and gives the id that its UNSUBACK will carry.
+    /// Queues an UNSUBSCRIBE with at least one filter and gives the id that its UNSUBACK will
+    /// carry.
     ///
     /// # Errors
     /// [`SendError`]; nothing has changed.
@@ -233,7 +235,8 @@ impl MqttClient {
         }
     }
 
-    /// The clock spoke: pings when nothing was sent for a keep-alive interval. Calling early is harmless.
+    /// The clock spoke: pings when nothing was sent for a keep-alive interval. Calling early is
+    /// harmless.
     ///
     /// # Errors
     /// [`ClientError::Silent`]: end the transport.
@@ -306,7 +309,8 @@ impl MqttClient {
         if self.state == State::Connected { Ok(()) } else { Err(SendError::NotConnected) }
     }
 
-    /// Gives the next id; refuses to come round to the oldest publish in flight, so none is used twice.
+    /// Gives the next id; refuses to come round to the oldest publish in flight, so none is used
+    /// twice.
     fn free_id(&mut self) -> Result<PacketId, SendError> {
         let id = PacketId(self.next_id);
         if self.inflight.front().is_some_and(|(oldest, _)| *oldest == id) {

@@ -76,7 +76,8 @@ impl<'p> D2cPublish<'p> {
     }
 }
 
-/// Counts body, names and values; the decoded bag is only measured when the encoded one might not fit.
+/// Counts body, names and values; the decoded bag is only measured when the encoded one might not
+/// fit.
 fn check_size(bag: PropertyBag<'_>, payload: &[u8]) -> Result<(), SessionError> {
     if payload.len() + bag.encoded_len() <= D2C_MESSAGE_BYTES_MAX {
         return Ok(());

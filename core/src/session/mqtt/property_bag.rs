@@ -193,7 +193,8 @@ pub struct Property<'a> {
 pub struct PropertyBag<'a>(&'a str);
 
 impl<'a> PropertyBag<'a> {
-    /// Takes the text after `events/`: strips one trailing slash and a leading `?`, and checks the encoding.
+    /// Takes the text after `events/`: strips one trailing slash and a leading `?`, and checks the
+    /// encoding.
     ///
     /// # Errors
     /// [`InvalidPropertyBag`] when the decoded text is not UTF-8.

@@ -43,7 +43,8 @@ enum State {
 /// The hub's verdict on a client that may enter.
 #[derive(Clone, Copy, Debug)]
 pub struct Acceptance {
-    /// The hub kept subscriptions of this identity; told to the client only when it asked to keep them.
+    /// The hub kept subscriptions of this identity; told to the client only when it asked to keep
+    /// them.
     pub session_present: bool,
     /// The kept subscriptions; ignored with CleanSession 1.
     pub subscriptions: Subscriptions,
@@ -55,16 +56,19 @@ pub struct Acceptance {
 ///
 /// The driver's loop, on one shard thread:
 ///
-/// 1. while [`can_read`](Self::can_read): decode one packet of at most [`packet_bytes_max`](Self::packet_bytes_max)
-///    bytes, call [`handle_packet`](Self::handle_packet), do what [`Handled`] asks, only then consume the bytes;
+/// 1. while [`can_read`](Self::can_read): decode one packet of at most
+///    [`packet_bytes_max`](Self::packet_bytes_max) bytes, call
+///    [`handle_packet`](Self::handle_packet), do what [`Handled`] asks, only then consume the
+///    bytes;
 /// 2. after a commit: [`handle_committed`](Self::handle_committed);
 /// 3. at the end of the turn: [`poll_transmit`](Self::poll_transmit), then set a timer for
 ///    [`poll_timeout`](Self::poll_timeout);
-/// 4. after any error: [`close`](Self::close), publish the will it gives, transmit once more, end the transport.
+/// 4. after any error: [`close`](Self::close), publish the will it gives, transmit once more, end
+///    the transport.
 ///
 /// A telemetry PUBLISH changes nothing but the time of the last packet until
-/// [`handle_accepted`](Self::handle_accepted). If the ring is full, the driver leaves the packet unconsumed, stops
-/// reading and hands the same packet in again later.
+/// [`handle_accepted`](Self::handle_accepted). If the ring is full, the driver leaves the packet
+/// unconsumed, stops reading and hands the same packet in again later.
 #[derive(Debug)]
 pub struct MqttSession {
     state: State,
@@ -126,10 +130,11 @@ impl MqttSession {
         }
     }
 
-    /// Whether the next packet may be handed in. Otherwise leave it unread: that is the back-pressure.
+    /// Whether the next packet may be handed in. Otherwise leave it unread: that is the
+    /// back-pressure.
     ///
-    /// False while a verdict or a durable subscription is awaited, while the in-flight window or the bytes to send
-    /// are at their limit, and after the end.
+    /// False while a verdict or a durable subscription is awaited, while the in-flight window or
+    /// the bytes to send are at their limit, and after the end.
     #[must_use]
     pub fn can_read(&self) -> bool {
         matches!(self.state, State::ExpectConnect | State::Connected)
@@ -199,7 +204,8 @@ impl MqttSession {
         self.close(CloseReason::Refused(code));
     }
 
-    /// The message of a [`Handled::Publish`] is in the ring; QoS 1 now awaits the commit of `position`.
+    /// The message of a [`Handled::Publish`] is in the ring; QoS 1 now awaits the commit of
+    /// `position`.
     ///
     /// # Panics
     /// When positions fall.
@@ -215,7 +221,8 @@ impl MqttSession {
         self.window.commit(position)
     }
 
-    /// The subscriptions of a [`Handled::Subscribe`] or [`Handled::Unsubscribe`] are durable; the answer may leave.
+    /// The subscriptions of a [`Handled::Subscribe`] or [`Handled::Unsubscribe`] are durable; the
+    /// answer may leave.
     ///
     /// Harmless when none is awaited, as after a close.
     pub fn handle_subscribed(&mut self) {
@@ -277,8 +284,8 @@ impl MqttSession {
 
     /// Ends the session and gives the will to publish; a second call does nothing.
     ///
-    /// A client without a CONNACK gets one if the reason has a code. There is a will unless the client was never let
-    /// in or left by DISCONNECT.
+    /// A client without a CONNACK gets one if the reason has a code. There is a will unless the
+    /// client was never let in or left by DISCONNECT.
     pub fn close(&mut self, reason: CloseReason) -> Option<Box<Will>> {
         let (refused, was_in) = match self.state {
             State::ExpectConnect | State::AwaitingVerdict => (reason.connack_code(), false),

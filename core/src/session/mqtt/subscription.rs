@@ -1,7 +1,7 @@
 //! Subscriptions of one identity as a set of flags.
 //!
-//! The hub has few filters, so a subscription is two bits: none, QoS 0 or QoS 1. The set fits the identity entry of
-//! the directory and the store.
+//! The hub has few filters, so a subscription is two bits: none, QoS 0 or QoS 1. The set fits the
+//! identity entry of the directory and the store.
 
 use super::topic::{TopicError, strip_identity};
 use crate::codec::mqtt::Qos;

@@ -10,12 +10,13 @@ use super::property_bag::{Encoded, Property, PropertyName, SystemProperty};
 use crate::message::{D2cMessage, SystemProperties};
 use crate::time::UnixMillis;
 
-/// Makes the message of a publish: system properties typed, all others as application properties; what the hub adds
-/// comes last, so that a device cannot forge it.
+/// Makes the message of a publish: system properties typed, all others as application properties;
+/// what the hub adds comes last, so that a device cannot forge it.
 ///
-/// Allocates only for texts with escapes. A system property that AMQP cannot carry in its place (a content type
-/// outside ASCII, an expiry that is no ISO 8601 time) stays an application property under the name it came with, so
-/// that nothing is lost and nothing refused. `$.to` is the hub's to set and is dropped.
+/// Allocates only for texts with escapes. A system property that AMQP cannot carry in its place (a
+/// content type outside ASCII, an expiry that is no ISO 8601 time) stays an application property
+/// under the name it came with, so that nothing is lost and nothing refused. `$.to` is the hub's to
+/// set and is dropped.
 ///
 /// Source: device-endpoints reference, "Device-to-cloud telemetry".
 pub fn d2c_message<'p>(

@@ -18,7 +18,8 @@ impl Timers {
         Self { heard: now, silence_max_ms: millis(MQTT_CONNECT_TIMEOUT), token_deadline: None }
     }
 
-    /// Starts the deadlines of an accepted client: 1.5 times its keep-alive, capped; 0 s gets the cap (G37).
+    /// Starts the deadlines of an accepted client: 1.5 times its keep-alive, capped; 0 s gets the
+    /// cap (G37).
     pub(super) fn accept(
         &mut self,
         keep_alive_secs: u16,

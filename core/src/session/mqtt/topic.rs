@@ -8,7 +8,8 @@
 //! $iothub/twin/PATCH/properties/reported/?$rid={rid}[&$version={n}]
 //! ```
 //!
-//! Source: device-endpoints reference 2.7, 2.10, 2.11. Filters are in [`subscription`](super::subscription).
+//! Source: device-endpoints reference 2.7, 2.10, 2.11. Filters are in
+//! [`subscription`](super::subscription).
 
 use crate::id::Identity;
 
@@ -69,7 +70,8 @@ impl<'a> Topic<'a> {
     fn parse_service(topic: &'a str) -> Option<Self> {
         if let Some(rest) = topic.strip_prefix("methods/res/") {
             let (status, query) = rest.split_once('/')?;
-            // Whatever follows the request id belongs to it: the hub chose it and compares it verbatim.
+            // Whatever follows the request id belongs to it: the hub chose it and compares it
+            // verbatim.
             let rid = query.strip_prefix("?$rid=")?;
             return Some(Self::MethodResponse {
                 status: status.parse().ok()?,

@@ -4,8 +4,8 @@
 //! {hub host}/{device}[/{module}]/?api-version={date}[&DeviceClientType={enc}][&model-id={enc}][&auth-chain={enc}]
 //! ```
 //!
-//! Ids are not percent-encoded, values are. Older clients leave out `?`, the parameters, or the slash before them.
-//! Source: device-endpoints reference 2.1, G33 to G35.
+//! Ids are not percent-encoded, values are. Older clients leave out `?`, the parameters, or the
+//! slash before them. Source: device-endpoints reference 2.1, G33 to G35.
 
 use std::borrow::Cow;
 
@@ -134,7 +134,8 @@ impl<'a> UserName<'a> {
                     let version = ApiVersion::parse(&decode(value)?);
                     self.api_version = Some(version.ok_or(InvalidUserName::ApiVersion)?);
                 }
-                // Free text of the client: a bad character in it is no reason to keep the device out.
+                // Free text of the client: a bad character in it is no reason to keep the device
+                // out.
                 CLIENT_TYPE if self.client_type.is_none() => {
                     self.client_type = Some(percent_decode_str(value).decode_utf8_lossy());
                 }
@@ -146,7 +147,8 @@ impl<'a> UserName<'a> {
         Ok(self)
     }
 
-    /// Whether a client id is the one of this identity: `{device}` or `{device}/{module}`, case-sensitive.
+    /// Whether a client id is the one of this identity: `{device}` or `{device}/{module}`,
+    /// case-sensitive.
     #[must_use]
     pub fn matches_client_id(&self, client_id: &str) -> bool {
         match (self.module, client_id.split_once('/')) {

@@ -10,7 +10,8 @@ use crate::id::PacketId;
 use crate::limits::{MQTT_INFLIGHT_BYTES_MAX, MQTT_INFLIGHT_PUBLISHES_MAX};
 use crate::position::{Committed, RingPosition};
 
-/// Queue of owed PUBACKs in the order of their PUBLISHes [MQTT-4.6.0-2]; holds no memory while empty.
+/// Queue of owed PUBACKs in the order of their PUBLISHes [MQTT-4.6.0-2]; holds no memory while
+/// empty.
 #[derive(Debug, Default)]
 pub(super) struct PublishWindow {
     owed: VecDeque<Owed>,

@@ -196,7 +196,7 @@ impl AmqpDriver {
         }
     }
 
-    /// The executor of a failed log answers nobody any more, and the others wait for the restart too.
+    /// The log that failed refuses its readers, and the others wait for the restart too.
     fn detach_all_readers(&mut self, refusal: &Refusal) {
         while let Some(last) = self.readers.len().checked_sub(1) {
             self.detach_reader(last, refusal);

@@ -160,8 +160,8 @@ fn configured_files_are_refused_with_the_reason() {
     }
 }
 
-/// Goal: strict verifiers other than our own accept the chain. Method: `openssl verify -x509_strict`; skipped with a
-/// message where openssl is missing.
+/// Goal: strict verifiers other than our own accept the chain. Method: `openssl verify
+/// -x509_strict`; skipped with a message where openssl is missing.
 #[test]
 fn openssl_accepts_the_chain_strictly() {
     let directory = TestDirectory::new();
@@ -213,8 +213,8 @@ fn accept(
     }
 }
 
-/// Goal: Python with strict verification and Node.js connect. Method: each dials a server in this process; skipped with
-/// a message where it is missing.
+/// Goal: Python with strict verification and Node.js connect. Method: each dials a server in this
+/// process; skipped with a message where it is missing.
 #[test]
 fn python_and_node_connect() {
     let directory = TestDirectory::new();

@@ -63,7 +63,8 @@ pub enum ReceiverSettleMode {
     Second,
 }
 
-/// The attach performative; unsettled maps are neither read nor written, since no delivery is ever resumed.
+/// The attach performative; unsettled maps are neither read nor written, since no delivery is ever
+/// resumed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Attach<'a> {
     /// Name of the link, unique for its direction between two containers.
@@ -141,7 +142,8 @@ impl<'a> Attach<'a> {
         });
     }
 
-    /// Address of the terminus that is not the client's own: the source of its receivers, the target of its senders.
+    /// Address of the terminus that is not the client's own: the source of its receivers, the
+    /// target of its senders.
     #[must_use]
     pub fn node_address(&self) -> Option<&'a str> {
         match self.role {

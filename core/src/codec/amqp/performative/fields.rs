@@ -7,7 +7,8 @@ type Result<T> = core::result::Result<T, DecodeError>;
 
 /// Reads fields in order; a list that ends early reads as nulls.
 ///
-/// Fields of one type are read directly: most of a composite are nulls, small numbers and short texts.
+/// Fields of one type are read directly: most of a composite are nulls, small numbers and short
+/// texts.
 #[derive(Debug)]
 pub(crate) struct Fields<'a> {
     reader: Reader<'a>,
@@ -67,7 +68,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Begins the next field: passes over a null, and tells whether a value stands there to be read.
+    /// Begins the next field: passes over a null, and tells whether a value stands there to be
+    /// read.
     #[inline]
     fn present(&mut self) -> bool {
         let Some(left) = self.left.checked_sub(1) else { return false };

@@ -11,7 +11,8 @@ use crate::codec::amqp::primitive::{
 /// The flow performative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flow {
-    /// Transfer id that the sender of this expects next; absent before it has seen the begin of its peer.
+    /// Transfer id that the sender of this expects next; absent before it has seen the begin of its
+    /// peer.
     pub next_incoming_id: Option<u32>,
     /// Transfer frames that the sender of this accepts from there on.
     pub incoming_window: u32,

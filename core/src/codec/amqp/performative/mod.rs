@@ -1,8 +1,8 @@
 //! Performatives: what the frames of a connection say.
 //!
-//! Decoding is tolerant: lists may be short, fields null, integers of any width. Encoding follows one fixed profile,
-//! because some clients read by position without looking at counts: smallulong descriptors and every field written,
-//! also trailing nulls.
+//! Decoding is tolerant: lists may be short, fields null, integers of any width. Encoding follows
+//! one fixed profile, because some clients read by position without looking at counts: smallulong
+//! descriptors and every field written, also trailing nulls.
 //!
 //! Source: AMQP 1.0 part 2, section 2.7; service-endpoints reference, "Encoding profile".
 
@@ -79,7 +79,8 @@ pub enum Performative<'a> {
 }
 
 impl<'a> Performative<'a> {
-    /// Reads the performative at the head of a frame body; what follows it is the payload of a transfer.
+    /// Reads the performative at the head of a frame body; what follows it is the payload of a
+    /// transfer.
     ///
     /// # Errors
     /// [`DecodeError`] for an unknown descriptor, a malformed value, or a missing mandatory field.

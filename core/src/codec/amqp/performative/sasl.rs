@@ -47,7 +47,8 @@ impl<'a> SaslFrame<'a> {
     /// Reads the body of a SASL frame.
     ///
     /// # Errors
-    /// [`DecodeError`] for anything else than mechanisms, init and outcome: no mechanism here has challenges.
+    /// [`DecodeError`] for anything else than mechanisms, init and outcome: no mechanism here has
+    /// challenges.
     pub fn decode(body: &'a [u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(body);
         let descriptor = reader.descriptor()?;

@@ -1,6 +1,7 @@
 //! AMQP 1.0 type system: compact writers and a reader that borrows.
 //!
-//! A value is a one-byte constructor followed by its bytes; the upper half of the constructor tells the width:
+//! A value is a one-byte constructor followed by its bytes; the upper half of the constructor tells
+//! the width:
 //!
 //! ```text
 //!  0x4_ nothing   0x5_ one byte   0x6_ two   0x7_ four   0x8_ eight   0x9_ sixteen

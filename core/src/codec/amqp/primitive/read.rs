@@ -9,8 +9,8 @@ type Result<T> = core::result::Result<T, DecodeError>;
 
 /// A position in encoded values.
 ///
-/// Lists, maps and arrays are checked for size and handed out unread; their elements are checked when somebody
-/// walks them, or all at once by [`Value::validate`]. Nothing is allocated.
+/// Lists, maps and arrays are checked for size and handed out unread; their elements are checked
+/// when somebody walks them, or all at once by [`Value::validate`]. Nothing is allocated.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a> {
     rest: &'a [u8],
@@ -126,7 +126,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Takes the bytes of a value with a one-byte length, if one of the constructor asked for is there whole.
+    /// Takes the bytes of a value with a one-byte length, if one of the constructor asked for is
+    /// there whole.
     #[inline]
     fn short(&mut self, is_wanted: impl Fn(u8) -> bool) -> Option<&'a [u8]> {
         let [constructor, len, rest @ ..] = self.rest else { return None };

@@ -227,7 +227,8 @@ impl<'a> Map<'a> {
         })
     }
 
-    /// The value of the first pair whose key is this text, as string or symbol; malformed pairs end the search.
+    /// The value of the first pair whose key is this text, as string or symbol; malformed pairs end
+    /// the search.
     #[must_use]
     pub fn value(&self, key: &str) -> Option<Value<'a>> {
         self.pairs().map_while(Result::ok).find(|(k, _)| k.as_text() == Some(key)).map(|(_, v)| v)

@@ -120,7 +120,8 @@ pub fn write_symbol(out: &mut impl BufMut, value: &str) {
     write_variable(out, ctor::SYMBOL_8, ctor::SYMBOL_32, value.as_bytes());
 }
 
-/// Appends the descriptor of a performative or section as a smallulong; the described value follows.
+/// Appends the descriptor of a performative or section as a smallulong; the described value
+/// follows.
 pub fn write_descriptor(out: &mut impl BufMut, code: u8) {
     out.put_slice(&[ctor::DESCRIBED, ctor::ULONG_SMALL, code]);
 }
@@ -201,7 +202,8 @@ pub fn write_map(out: &mut BytesMut, count: u32, body: impl FnOnce(&mut BytesMut
     end_map(out, start, count);
 }
 
-/// Appends an array of `count` elements of one constructor; `body` appends the elements without constructors.
+/// Appends an array of `count` elements of one constructor; `body` appends the elements without
+/// constructors.
 pub fn write_array(out: &mut BytesMut, element: u8, count: u32, body: impl FnOnce(&mut BytesMut)) {
     let start = begin_compound(out);
     out.put_u8(element);

@@ -131,7 +131,8 @@ impl<'a> Iterator for DataPieces<'a> {
     }
 }
 
-/// Walks the data sections of a message that has been split before, so that no error is left to meet.
+/// Walks the data sections of a message that has been split before, so that no error is left to
+/// meet.
 #[derive(Clone, Copy, Debug)]
 pub struct DataSections<'a> {
     reader: Reader<'a>,

@@ -10,7 +10,8 @@ use crate::codec::amqp::primitive::{
     write_timestamp, write_uint, write_ulong, write_uuid,
 };
 
-/// A message id or correlation id in one of its four types; an answer keeps the type of the question.
+/// A message id or correlation id in one of its four types; an answer keeps the type of the
+/// question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageId<'a> {
     /// A number.

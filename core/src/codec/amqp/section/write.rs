@@ -17,7 +17,8 @@ pub enum MapSection {
     Footer,
 }
 
-/// Begins a section of pairs, which the caller appends; keys are symbols, in application properties strings.
+/// Begins a section of pairs, which the caller appends; keys are symbols, in application properties
+/// strings.
 pub fn begin_map_section(out: &mut BytesMut, section: MapSection) -> CompoundStart {
     let code = match section {
         MapSection::DeliveryAnnotations => code::DELIVERY_ANNOTATIONS,

@@ -25,7 +25,8 @@ pub struct DeviceBound<'a> {
 /// How far a delivery has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivered {
-    /// QoS 1: complete the message when [`Handled::Delivered`](super::super::Handled::Delivered) names its token.
+    /// QoS 1: complete the message when [`Handled::Delivered`](super::super::Handled::Delivered)
+    /// names its token.
     AwaitsPuback,
     /// QoS 0: complete the message once the bytes are written.
     Written,
@@ -90,11 +91,13 @@ impl MqttSession {
         self.notify(qos, &topic, patch)
     }
 
-    /// Queues the reply to a [`Handled::TwinRequest`](super::super::Handled::TwinRequest). `status` has three digits; `version` is the new version of the
-    /// reported section after a successful patch (G11, G12).
+    /// Queues the reply to a [`Handled::TwinRequest`](super::super::Handled::TwinRequest). `status`
+    /// has three digits; `version` is the new version of the reported section after a successful
+    /// patch (G11, G12).
     ///
     /// # Errors
-    /// [`NotSent`]: without a subscription there is no reply, though the operation was performed (G29).
+    /// [`NotSent`]: without a subscription there is no reply, though the operation was performed
+    /// (G29).
     pub fn reply_twin(
         &mut self,
         status: u16,
@@ -111,7 +114,8 @@ impl MqttSession {
         self.notify(qos, &topic, body)
     }
 
-    /// Queues a packet whose acknowledgement nobody waits for; falls back to QoS 0 when too many are unacknowledged.
+    /// Queues a packet whose acknowledgement nobody waits for; falls back to QoS 0 when too many
+    /// are unacknowledged.
     fn notify(&mut self, qos: Option<Qos>, topic: &str, body: &[u8]) -> Result<(), NotSent> {
         if self.subscribed(qos)? == Qos::AtMostOnce {
             return self.send(topic, body, Delivery::AtMostOnce);
