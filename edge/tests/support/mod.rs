@@ -8,6 +8,8 @@
 pub(crate) mod address;
 pub(crate) mod amqp;
 pub(crate) mod event;
+pub(crate) mod history;
+pub(crate) mod http;
 pub(crate) mod hub;
 pub(crate) mod mqtt;
 pub(crate) mod node;
