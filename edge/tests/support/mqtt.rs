@@ -117,6 +117,11 @@ impl MqttDevice {
         self.write(&login.connect_packet())
     }
 
+    /// Changes where [`publish`](Self::publish) publishes.
+    pub(crate) fn set_topic(&mut self, topic: &str) {
+        topic.clone_into(&mut self.topic);
+    }
+
     /// The code of the CONNACK that comes next.
     pub(crate) fn read_connack(&mut self) -> io::Result<u8> {
         match self.read_packet()? {
