@@ -34,7 +34,8 @@ impl Arena {
     /// Lets the device publish on `hub`.
     pub(crate) fn start(hub: Hub) -> Self {
         let device = Device::create(&hub, "bystander");
-        let connection = MqttDevice::connect(&hub, &device).expect("the device may connect");
+        let mut connection = MqttDevice::connect(&hub, &device).expect("the device may connect");
+        send_window(&mut connection).expect("the device is served");
         let stop = Arc::new(AtomicBool::new(false));
         let until = Arc::clone(&stop);
         let bystander = thread::spawn(move || publish(connection, &until));
@@ -62,20 +63,26 @@ fn publish(mut connection: MqttDevice, stop: &AtomicBool) -> io::Result<Observed
     let mut observed = Observed { messages: 0, slowest: Duration::ZERO };
     while !stop.load(Ordering::Relaxed) {
         let sent = Instant::now();
-        for id in 1..=WINDOW {
-            connection.publish(id, &[b'x'; 200], false)?;
-        }
-        connection.flush()?;
-        for id in 1..=WINDOW {
-            let found = connection.read_puback()?;
-            if found != id {
-                return Err(io::Error::other(format!("PUBACK {found} instead of {id}")));
-            }
-        }
+        send_window(&mut connection)?;
         observed.slowest = observed.slowest.max(sent.elapsed());
         observed.messages += u64::from(WINDOW);
         // A device that leaves the processor to the others; its pace is no synchronisation.
         thread::sleep(Duration::from_millis(1));
     }
     Ok(observed)
+}
+
+/// Sends as many messages as may be under way and waits until all are acknowledged.
+fn send_window(connection: &mut MqttDevice) -> io::Result<()> {
+    for id in 1..=WINDOW {
+        connection.publish(id, &[b'x'; 200], false)?;
+    }
+    connection.flush()?;
+    for id in 1..=WINDOW {
+        let found = connection.read_puback()?;
+        if found != id {
+            return Err(io::Error::other(format!("PUBACK {found} instead of {id}")));
+        }
+    }
+    Ok(())
 }

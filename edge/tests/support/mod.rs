@@ -7,6 +7,7 @@
 
 pub(crate) mod address;
 pub(crate) mod amqp;
+pub(crate) mod amqp_raw;
 pub(crate) mod bystander;
 pub(crate) mod event;
 pub(crate) mod history;
