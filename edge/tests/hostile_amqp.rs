@@ -9,8 +9,9 @@ use std::io;
 
 use support::amqp_raw::{
     AMQP_HEADER, ATTACH, BEGIN, CLOSE, DETACH, DISPOSITION, END, FLOW, NULL, OPEN, RawAmqp,
-    SASL_HEADER, TRUE, aborted_transfer, attach_receiver, attach_sender, begin_frame, binary, contains, described,
-    frame, open_frame, sasl_anonymous, sasl_init, str, text, transfer, transfer_part, uint,
+    SASL_HEADER, TRUE, aborted_transfer, attach_receiver, attach_sender, begin_frame, binary,
+    contains, described, frame, open_frame, sasl_anonymous, sasl_init, str, text, transfer,
+    transfer_part, uint,
 };
 use support::bystander::Arena;
 use support::history::read_all;
@@ -125,7 +126,11 @@ fn broken_frames_close_the_connection_with_their_condition() {
         ("a map as fields", raw(&[0, 0x53, FLOW, 0xc1, 1, 0]), decode),
         ("text as a number", frame(0, &described(FLOW, &[&str("many")])), decode),
         ("attach without fields", frame(0, &described(ATTACH, &[])), decode),
-        ("a name that is not UTF-8", frame(0, &described(ATTACH, &[&[0xa1, 2, 0xc3, 0x28]])), decode),
+        (
+            "a name that is not UTF-8",
+            frame(0, &described(ATTACH, &[&[0xa1, 2, 0xc3, 0x28]])),
+            decode,
+        ),
         ("lists in lists", raw(&nested), decode),
     ];
     for (title, bytes, condition) in cases {
@@ -145,8 +150,7 @@ fn frames_out_of_place_end_connection_session_or_link() {
     let cbs = |handle: u32| attach_sender("requests", handle, "$cbs");
     let flow = |handle: u32| {
         let (zero, window, credit) = (uint(0), uint(1000), uint(10));
-        let fields: [&[u8]; 7] =
-            [&zero, &window, &zero, &window, &uint(handle), &zero, &credit];
+        let fields: [&[u8]; 7] = [&zero, &window, &zero, &window, &uint(handle), &zero, &credit];
         frame(0, &described(FLOW, &fields))
     };
     let detach = |handle: u32| frame(0, &described(DETACH, &[&uint(handle), TRUE]));
@@ -187,9 +191,10 @@ fn frames_out_of_place_end_connection_session_or_link() {
         (
             "a request of 1 MiB",
             std::iter::once(cbs(0))
-                .chain((0..32).map(|n| {
-                    transfer_part(0, (n == 0).then_some(0), true, &[b'x'; 32 * 1024])
-                }))
+                .chain(
+                    (0..32)
+                        .map(|n| transfer_part(0, (n == 0).then_some(0), true, &[b'x'; 32 * 1024])),
+                )
                 .collect::<Vec<_>>()
                 .concat(),
             DETACH,
@@ -279,9 +284,8 @@ fn garbage_for_cbs_is_rejected_and_the_link_stays() {
 fn floods_of_links_and_sessions_hit_their_bounds() {
     let arena = arena();
     let mut connection = RawAmqp::begun(&arena.hub).expect("the hub listens");
-    let links: Vec<u8> = (0..9000)
-        .flat_map(|n| attach_receiver(&format!("link-{n}"), n, "$cbs"))
-        .collect();
+    let links: Vec<u8> =
+        (0..9000).flat_map(|n| attach_receiver(&format!("link-{n}"), n, "$cbs")).collect();
     connection.send(&links).expect("the hub listens");
     connection.read_until(b"amqp:resource-limit-exceeded").expect("8,192 links are the limit");
 

@@ -67,7 +67,9 @@ impl RawAmqp {
             match self.stream.read(&mut chunk) {
                 Ok(0) => return Err(io::Error::other(format!("ended after {}", text(&received)))),
                 Ok(length) => received.extend_from_slice(&chunk[..length]),
-                Err(error) => return Err(io::Error::other(format!("{error}: {}", text(&received)))),
+                Err(error) => {
+                    return Err(io::Error::other(format!("{error}: {}", text(&received))));
+                }
             }
         }
         Ok(received)
@@ -155,18 +157,8 @@ pub(crate) fn begin_frame(channel: u16) -> Vec<u8> {
 pub(crate) fn attach_sender(name: &str, handle: u32, address: &str) -> Vec<u8> {
     let source = described(SOURCE, &[&str("here")]);
     let target = described(TARGET, &[&str(address)]);
-    let fields: [&[u8]; 10] = [
-        &str(name),
-        &uint(handle),
-        FALSE,
-        NULL,
-        NULL,
-        &source,
-        &target,
-        NULL,
-        NULL,
-        &uint(0),
-    ];
+    let fields: [&[u8]; 10] =
+        [&str(name), &uint(handle), FALSE, NULL, NULL, &source, &target, NULL, NULL, &uint(0)];
     frame(0, &described(ATTACH, &fields))
 }
 
