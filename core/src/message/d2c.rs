@@ -83,6 +83,7 @@ pub struct D2cEncoder {
     annotations: BytesMut,
     sections: BytesMut,
     record: BytesMut,
+    entries: Vec<Entry>,
 }
 
 impl D2cEncoder {
@@ -97,19 +98,23 @@ impl D2cEncoder {
         &mut self,
         to: Destination,
         stamps: &Stamps,
-        message: &D2cMessage<'m, A>,
+        message: D2cMessage<'m, A>,
         ingress: UnixMillis,
     ) -> Result<&[u8], MessageTooLarge>
     where
-        A: Iterator<Item = (Cow<'m, str>, Cow<'m, str>)> + Clone,
+        A: Iterator<Item = (Cow<'m, str>, Cow<'m, str>)>,
     {
-        check_size(message)?;
         self.annotations.clear();
         self.sections.clear();
         self.record.clear();
-        let annotation_count =
-            write_annotations(&mut self.annotations, stamps, &message.system, ingress);
-        write_sections(&mut self.sections, stamps.to(), message);
+        let D2cMessage { system, application, body } = message;
+        let annotation_count = write_annotations(&mut self.annotations, stamps, &system, ingress);
+        write_properties(&mut self.sections, stamps.to(), &system);
+        let application_len =
+            write_application_properties(&mut self.sections, application, &mut self.entries);
+        check_size(body.len() + system.len() + application_len)?;
+        write_descriptor(&mut self.sections, DATA);
+        write_binary(&mut self.sections, body);
         let record = NewRecord {
             hub: to.hub,
             partition: to.partition,
@@ -122,26 +127,26 @@ impl D2cEncoder {
     }
 }
 
-/// Counts body, system property values, and names and values of application properties.
+impl SystemProperties<'_> {
+    /// Bytes of the values that count towards the size of a message.
+    fn len(&self) -> usize {
+        let texts = [
+            &self.message_id,
+            &self.correlation_id,
+            &self.user_id,
+            &self.content_type,
+            &self.content_encoding,
+            &self.component,
+            &self.interface_id,
+        ];
+        texts.into_iter().flatten().map(|text| text.len()).sum()
+    }
+}
+
+/// Body, system property values, and names and values of application properties count.
 ///
 /// Source: device-endpoints reference, "Sizes".
-fn check_size<'m, A>(message: &D2cMessage<'m, A>) -> Result<(), MessageTooLarge>
-where
-    A: Iterator<Item = (Cow<'m, str>, Cow<'m, str>)> + Clone,
-{
-    let system = &message.system;
-    let texts = [
-        &system.message_id,
-        &system.correlation_id,
-        &system.user_id,
-        &system.content_type,
-        &system.content_encoding,
-        &system.component,
-        &system.interface_id,
-    ];
-    let system_len: usize = texts.into_iter().flatten().map(|text| text.len()).sum();
-    let application_len: usize = message.application.clone().map(|(n, v)| n.len() + v.len()).sum();
-    let len = message.body.len() + system_len + application_len;
+fn check_size(len: usize) -> Result<(), MessageTooLarge> {
     if len > D2C_MESSAGE_BYTES_MAX { Err(MessageTooLarge(len)) } else { Ok(()) }
 }
 
@@ -167,28 +172,18 @@ fn write_annotations(
     count
 }
 
-fn write_sections<'m, A>(out: &mut BytesMut, to: &str, message: &D2cMessage<'m, A>)
-where
-    A: Iterator<Item = (Cow<'m, str>, Cow<'m, str>)> + Clone,
-{
-    write_properties(out, to, &message.system);
-    write_application_properties(out, &message.application);
-    write_descriptor(out, DATA);
-    write_binary(out, message.body);
-}
-
 /// Writes the properties section up to the last field that D2C messages use, absolute-expiry-time.
 fn write_properties(out: &mut BytesMut, to: &str, system: &SystemProperties<'_>) {
     write_descriptor(out, PROPERTIES);
     write_list(out, 13, |out| {
-        write_optional(out, system.message_id.as_deref(), |o, t| write_str(o, t));
+        write_optional(out, system.message_id.as_deref(), write_str);
         write_optional(out, system.user_id.as_deref(), |o, t| write_binary(o, t.as_bytes()));
         write_str(out, to);
         write_null(out); // subject
         write_null(out); // reply-to
-        write_optional(out, system.correlation_id.as_deref(), |o, t| write_str(o, t));
-        write_optional(out, system.content_type.as_deref(), |o, t| write_symbol(o, t));
-        write_optional(out, system.content_encoding.as_deref(), |o, t| write_symbol(o, t));
+        write_optional(out, system.correlation_id.as_deref(), write_str);
+        write_optional(out, system.content_type.as_deref(), write_symbol);
+        write_optional(out, system.content_encoding.as_deref(), write_symbol);
         write_optional(out, system.absolute_expiry, |o, t| write_timestamp(o, t.as_millis()));
         for _creation_time_and_group_fields in 0..4 {
             write_null(out);
@@ -203,60 +198,77 @@ fn write_optional<T>(out: &mut BytesMut, value: Option<T>, write: impl FnOnce(&m
     }
 }
 
-/// Writes the last property of each name; nothing at all when there is none.
-fn write_application_properties<'m, A>(out: &mut BytesMut, application: &A)
-where
-    A: Iterator<Item = (Cow<'m, str>, Cow<'m, str>)> + Clone,
-{
-    let total = application.clone().count();
-    if total == 0 {
-        return;
-    }
-    let overridden = Overridden::find(application, total);
+/// Where an application property stands in the encoded section.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    start: usize,
+    name_end: usize,
+    end: usize,
+}
+
+/// Writes the last property of each name, nothing at all when there is none, and returns the bytes of all names and
+/// values. `entries` is scratch.
+fn write_application_properties<'m>(
+    out: &mut BytesMut,
+    application: impl Iterator<Item = (Cow<'m, str>, Cow<'m, str>)>,
+    entries: &mut Vec<Entry>,
+) -> usize {
+    entries.clear();
+    let mut len = 0;
+    let before = out.len();
     write_descriptor(out, APPLICATION_PROPERTIES);
     let map = begin_compound(out);
-    let mut elements = 0;
-    for (position, (name, value)) in application.clone().enumerate() {
-        if !overridden.contains(application, position, &name) {
-            write_str(out, &name);
-            write_str(out, &value);
-            elements += 2;
-        }
+    for (name, value) in application {
+        let start = out.len();
+        write_str(out, &name);
+        let name_end = out.len();
+        write_str(out, &value);
+        entries.push(Entry { start, name_end, end: out.len() });
+        len += name.len() + value.len();
     }
-    end_map(out, map, elements);
+    if entries.is_empty() {
+        out.truncate(before);
+        return 0;
+    }
+    let kept = remove_overridden(out, entries);
+    end_map(out, map, u32::try_from(2 * kept).expect("a message has far fewer properties"));
+    len
 }
 
-/// Which properties a later one of the same name overrides.
-enum Overridden {
-    /// Few properties: each is compared with those after it.
-    Compare,
-    /// Many: the positions were found with one pass over a hash set.
-    Positions(HashSet<usize>),
+/// Takes out every entry that a later one of the same name overrides, and returns how many are left.
+fn remove_overridden(out: &mut BytesMut, entries: &[Entry]) -> usize {
+    let overridden = if entries.len() <= COMPARED_PROPERTIES_MAX {
+        overridden_by_comparing(out, entries)
+    } else {
+        overridden_by_hashing(out, entries)
+    };
+    if overridden.is_empty() {
+        return entries.len();
+    }
+    let mut end = entries[0].start;
+    let kept = entries.iter().enumerate().filter(|(place, _)| !overridden.contains(place));
+    for (_, entry) in kept {
+        out.copy_within(entry.start..entry.end, end);
+        end += entry.end - entry.start;
+    }
+    out.truncate(end);
+    entries.len() - overridden.len()
 }
 
-impl Overridden {
-    fn find<'m, A>(application: &A, total: usize) -> Self
-    where
-        A: Iterator<Item = (Cow<'m, str>, Cow<'m, str>)> + Clone,
-    {
-        if total <= COMPARED_PROPERTIES_MAX {
-            return Self::Compare;
-        }
-        let names: Vec<Cow<'m, str>> = application.clone().map(|(name, _)| name).collect();
-        let mut seen = HashSet::new();
-        let positions = (0..total).rev().filter(|&i| !seen.insert(&*names[i])).collect();
-        Self::Positions(positions)
-    }
+/// Does not allocate unless a name is overridden.
+fn overridden_by_comparing(out: &[u8], entries: &[Entry]) -> HashSet<usize> {
+    let name = |entry: &Entry| &out[entry.start..entry.name_end];
+    let is_overridden = |&place: &usize| {
+        let later = &entries[place + 1..];
+        later.iter().any(|entry| name(entry) == name(&entries[place]))
+    };
+    (0..entries.len()).filter(is_overridden).collect()
+}
 
-    fn contains<'m, A>(&self, application: &A, position: usize, name: &str) -> bool
-    where
-        A: Iterator<Item = (Cow<'m, str>, Cow<'m, str>)> + Clone,
-    {
-        match self {
-            Self::Compare => application.clone().skip(position + 1).any(|(later, _)| later == name),
-            Self::Positions(positions) => positions.contains(&position),
-        }
-    }
+fn overridden_by_hashing(out: &[u8], entries: &[Entry]) -> HashSet<usize> {
+    let mut seen = HashSet::new();
+    let name = |place: &usize| &out[entries[*place].start..entries[*place].name_end];
+    (0..entries.len()).rev().filter(|place| !seen.insert(name(place))).collect()
 }
 
 #[cfg(test)]
@@ -284,7 +296,7 @@ mod tests {
         D2cMessage { system, application: pairs.into_iter(), body }
     }
 
-    fn sections(message: &D2cMessage<'static, std::vec::IntoIter<Pair>>) -> Vec<u8> {
+    fn sections(message: D2cMessage<'static, std::vec::IntoIter<Pair>>) -> Vec<u8> {
         let mut encoder = D2cEncoder::default();
         let to = Destination { hub: HubId(0), partition: PartitionId(3) };
         let record =
@@ -297,7 +309,7 @@ mod tests {
 
     #[test]
     fn an_empty_message_has_properties_and_one_data_section() {
-        let bytes = sections(&message(SystemProperties::default(), &[], b""));
+        let bytes = sections(message(SystemProperties::default(), &[], b""));
         let expected = [
             &hex!("00 53 73 c0 29 0d 40 40 a1 1a")[..],
             b"/devices/d/messages/events",
@@ -310,7 +322,7 @@ mod tests {
 
     #[test]
     fn of_properties_with_one_name_the_last_counts() {
-        let few = sections(&message(
+        let few = sections(message(
             SystemProperties::default(),
             &[("a", "1"), ("b", "2"), ("a", "3")],
             b"x",
@@ -324,7 +336,7 @@ mod tests {
             .enumerate()
             .map(|(i, n)| (&**n, if i < 20 { "old" } else { "new" }))
             .collect();
-        let many = sections(&message(SystemProperties::default(), &pairs, b"x"));
+        let many = sections(message(SystemProperties::default(), &pairs, b"x"));
         let count = |needle: &[u8]| many.windows(needle.len()).filter(|w| *w == needle).count();
         assert_eq!((count(b"old"), count(b"new")), (0, 20));
     }
@@ -336,7 +348,7 @@ mod tests {
         let to = Destination { hub: HubId(0), partition: PartitionId(0) };
         let mut encode = |application: &[(&'static str, &'static str)]| {
             let message = message(SystemProperties::default(), application, body);
-            encoder.encode(to, &stamps(), &message, UnixMillis::EPOCH).map(|_| ())
+            encoder.encode(to, &stamps(), message, UnixMillis::EPOCH).map(|_| ())
         };
         assert_eq!(encode(&[("ab", "cd")]), Ok(()));
         assert_eq!(encode(&[("ab", "cde")]), Err(MessageTooLarge(D2C_MESSAGE_BYTES_MAX + 1)));

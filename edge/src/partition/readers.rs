@@ -13,6 +13,7 @@ use ringhub_core::reader::{BeyondEnd, ClaimRefused, Displaced, Ownership, Select
 use super::catch_up::catch_up;
 use super::executor::Executor;
 use super::open::place_of;
+use super::status::LogState;
 use super::tail::Selected;
 use super::{
     PartitionDescription, PartitionReply, PartitionRequest, ReadRefused, ReaderId, ReplyBody,
@@ -63,9 +64,9 @@ impl Readers {
         Some(reader)
     }
 
-    /// Lets the read of a reader wait for the next commit; tells who wants to know.
+    /// Lets the read of a reader, if it has one, wait for the next commit; tells who wants to know.
     fn park(&mut self, id: ReaderId) -> Option<Asker> {
-        let reader = self.readers.get_mut(&id)?;
+        let reader = self.readers.get_mut(&id).filter(|reader| reader.pending.is_some())?;
         self.parked.entry(reader.partition).or_default().push(id);
         reader.end_asked.take()
     }
@@ -115,6 +116,9 @@ fn handle(executor: &Rc<Executor>, request: PartitionRequest) {
     match request.body {
         RequestBody::Close { reader } => executor.readers.borrow_mut().close(reader),
         _ if !exists => refuse(executor, asker, ReadRefused::UnknownPartition),
+        RequestBody::Open { .. } | RequestBody::Read { .. } if has_failed(executor) => {
+            refuse(executor, asker, failure(executor));
+        }
         RequestBody::Describe => {
             let described = ReplyBody::Described(describe(executor, request.partition));
             post(executor, asker, described);
@@ -151,6 +155,27 @@ fn park(executor: &Executor, id: ReaderId) {
     let asker = executor.readers.borrow_mut().park(id);
     if let Some(asker) = asker {
         post(executor, asker, ReplyBody::AtEnd);
+    }
+}
+
+fn has_failed(executor: &Executor) -> bool {
+    executor.status.state() == LogState::Failed
+}
+
+fn failure(executor: &Executor) -> ReadRefused {
+    ReadRefused::Damaged(executor.status.failure().unwrap_or_default().to_owned())
+}
+
+/// Answers every read that is under way after the log has failed.
+pub(super) fn refuse_pending(executor: &Executor) {
+    let pending: Vec<Asker> = {
+        let mut readers = executor.readers.borrow_mut();
+        readers.parked.clear();
+        let pending = readers.readers.values_mut().filter_map(|reader| reader.pending.take());
+        pending.map(|pending| pending.asker).collect()
+    };
+    for asker in pending {
+        refuse(executor, asker, failure(executor));
     }
 }
 

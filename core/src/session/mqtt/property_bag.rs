@@ -109,6 +109,9 @@ impl<'a> Encoded<'a> {
     /// Decodes the text; allocates only when it holds an escape.
     #[must_use]
     pub fn decode(self) -> Cow<'a, str> {
+        if self.is_plain() {
+            return Cow::Borrowed(self.0);
+        }
         // The bag was checked, so nothing is lost.
         percent_decode_str(self.0).decode_utf8_lossy()
     }
@@ -197,7 +200,7 @@ impl<'a> PropertyBag<'a> {
     pub fn parse(text: &'a str) -> Result<Self, InvalidPropertyBag> {
         let text = text.strip_suffix('/').unwrap_or(text);
         let text = text.strip_prefix('?').unwrap_or(text);
-        if has_wide_escape(text.as_bytes()) {
+        if text.as_bytes().contains(&b'%') && has_wide_escape(text.as_bytes()) {
             check_utf8(text)?;
         }
         Ok(Self(text))

@@ -168,7 +168,7 @@ impl MqttDriver {
             return Err(self.end(CloseReason::LogFailed));
         }
         let message = d2c_message(publish);
-        let record = match encoder.encode(device.destination, &device.stamps, &message, cx.wall) {
+        let record = match encoder.encode(device.destination, &device.stamps, message, cx.wall) {
             Ok(record) => record,
             Err(error) => {
                 let error = SessionError::MessageTooLarge(error.0);
@@ -215,7 +215,7 @@ impl MqttDriver {
         let HubServices { encoder, pipeline, .. } = &mut *cx.services;
         let will = will.publish();
         let message = d2c_message(&will);
-        let Ok(record) = encoder.encode(device.destination, &device.stamps, &message, cx.wall)
+        let Ok(record) = encoder.encode(device.destination, &device.stamps, message, cx.wall)
         else {
             return;
         };

@@ -25,7 +25,7 @@ pub struct DeviceBound<'a> {
 /// How far a delivery has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivered {
-    /// QoS 1: complete the message when [`Handled::Delivered`] names its token.
+    /// QoS 1: complete the message when [`Handled::Delivered`](super::super::Handled::Delivered) names its token.
     AwaitsPuback,
     /// QoS 0: complete the message once the bytes are written.
     Written,
@@ -90,7 +90,7 @@ impl MqttSession {
         self.notify(qos, &topic, patch)
     }
 
-    /// Queues the reply to a [`Handled::TwinRequest`]. `status` has three digits; `version` is the new version of the
+    /// Queues the reply to a [`Handled::TwinRequest`](super::super::Handled::TwinRequest). `status` has three digits; `version` is the new version of the
     /// reported section after a successful patch (G11, G12).
     ///
     /// # Errors
