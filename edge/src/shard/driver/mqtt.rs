@@ -212,7 +212,12 @@ impl MqttDriver {
     fn publish_will(&mut self, why: CloseReason, cx: &mut Context<'_>) {
         let Some(will) = self.session.close(why) else { return };
         let Some(device) = &mut self.device else { return };
-        let HubServices { encoder, pipeline, .. } = &mut *cx.services;
+        let HubServices { encoder, pipeline, shard, .. } = &mut *cx.services;
+        if !device.claim.may_leave_will(*shard, |fence| pipeline.is_committed(&fence)) {
+            let identity = &device.grant.identity;
+            warn!(%identity, "will lost: messages of the connection before are not committed yet");
+            return;
+        }
         let will = will.publish();
         let message = d2c_message(&will);
         let Ok(record) = encoder.encode(device.destination, &device.stamps, message, cx.wall)
