@@ -15,7 +15,7 @@ use support::mqtt::{Login, MqttDevice};
 use support::rest::Device;
 
 /// What a run of these tests may add to the memory of the hub.
-const GROWTH_KIB_MAX: u64 = 64 * 1024;
+const GROWTH_KIB_MAX: u64 = 16 * 1024;
 /// A request that deletes a device, hidden behind others.
 const VICTIM: &str = "victim";
 

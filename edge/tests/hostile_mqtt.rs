@@ -18,7 +18,7 @@ use support::mqtt::{
 use support::rest::Device;
 
 /// What a run of these tests may add to the memory of the hub.
-const GROWTH_KIB_MAX: u64 = 64 * 1024;
+const GROWTH_KIB_MAX: u64 = 16 * 1024;
 /// A remaining length of 256 MiB - 1, the largest that MQTT can say.
 const REMAINING_MAX: [u8; 4] = [0xff, 0xff, 0xff, 0x7f];
 

@@ -182,8 +182,8 @@ pub(crate) fn transfer_part(
     more: bool,
     payload: &[u8],
 ) -> Vec<u8> {
-    let number = delivery.map_or(NULL.to_vec(), uint);
-    let tag = delivery.map_or(NULL.to_vec(), |number| binary(&number.to_be_bytes()));
+    let number = delivery.map_or_else(|| NULL.to_vec(), uint);
+    let tag = delivery.map_or_else(|| NULL.to_vec(), |number| binary(&number.to_be_bytes()));
     let more = if more { TRUE } else { FALSE };
     let fields: [&[u8]; 6] = [&uint(handle), &number, &tag, &uint(0), FALSE, more];
     let mut body = described(TRANSFER, &fields);
