@@ -140,13 +140,12 @@ fn broken_frames_close_the_connection_with_their_condition() {
 }
 
 #[test]
-fn frames_out_of_place_end_connection_session_or_link() {
+fn frames_out_of_place_end_connection_or_session() {
     let arena = arena();
     let hub = &arena.hub;
     let framing = "amqp:connection:framing-error";
     let unattached = "amqp:session:unattached-handle";
     let in_use = "amqp:session:handle-in-use";
-    let limit = "amqp:link:transfer-limit-exceeded";
     let cbs = |handle: u32| attach_sender("requests", handle, "$cbs");
     let flow = |handle: u32| {
         let (zero, window, credit) = (uint(0), uint(1000), uint(10));
@@ -155,9 +154,6 @@ fn frames_out_of_place_end_connection_session_or_link() {
     };
     let detach = |handle: u32| frame(0, &described(DETACH, &[&uint(handle), TRUE]));
     let then = |frames: &[Vec<u8>]| frames.concat();
-    // What is aborted is no request, so that nothing gives its credit back.
-    let credit_used: Vec<Vec<u8>> =
-        std::iter::once(cbs(0)).chain((0..200).map(|n| aborted_transfer(0, n))).collect();
     let cases: Vec<(&str, Vec<u8>, u8, &str)> = vec![
         ("second open", open_frame(), CLOSE, "amqp:illegal-state"),
         ("SASL after open", sasl_anonymous(), CLOSE, "amqp:illegal-state"),
@@ -175,55 +171,53 @@ fn frames_out_of_place_end_connection_session_or_link() {
         ("detach without link", detach(3), END, unattached),
         ("handle twice", then(&[cbs(0), attach_sender("other", 0, "$cbs")]), END, in_use),
         ("handle too high", cbs(400_000), END, in_use),
-        ("transfers without credit", credit_used.concat(), DETACH, limit),
+    ];
+    for (title, bytes, performative, condition) in cases {
+        check(hub, title, &bytes, performative, condition);
+    }
+    arena.finish("hostile AMQP, sessions", GROWTH_KIB_MAX);
+}
+
+#[test]
+fn links_that_are_misused_are_detached() {
+    let arena = arena();
+    let cbs = || attach_sender("requests", 0, "$cbs");
+    let then = |frames: &[Vec<u8>]| frames.concat();
+    // What is aborted is no request, so that nothing gives its credit back.
+    let credit_used: Vec<Vec<u8>> =
+        std::iter::once(cbs()).chain((0..200).map(|n| aborted_transfer(0, n))).collect();
+    let part = |n: u32| transfer_part(0, (n == 0).then_some(0), true, &[b'x'; 32 * 1024]);
+    let large_request: Vec<Vec<u8>> = std::iter::once(cbs()).chain((0..32).map(part)).collect();
+    let cases: Vec<(&str, Vec<u8>, &str)> = vec![
+        ("transfers without credit", credit_used.concat(), "amqp:link:transfer-limit-exceeded"),
         (
             "transfer without delivery number",
-            then(&[cbs(0), transfer_part(0, None, false, b"x")]),
-            DETACH,
+            then(&[cbs(), transfer_part(0, None, false, b"x")]),
             "amqp:invalid-field",
         ),
         (
             "two messages at a time",
-            then(&[cbs(0), transfer_part(0, Some(1), true, b"x"), transfer(0, 2, b"y")]),
-            DETACH,
+            then(&[cbs(), transfer_part(0, Some(1), true, b"x"), transfer(0, 2, b"y")]),
             "amqp:invalid-field",
         ),
-        (
-            "a request of 1 MiB",
-            std::iter::once(cbs(0))
-                .chain(
-                    (0..32)
-                        .map(|n| transfer_part(0, (n == 0).then_some(0), true, &[b'x'; 32 * 1024])),
-                )
-                .collect::<Vec<_>>()
-                .concat(),
-            DETACH,
-            "amqp:link:message-size-exceeded",
-        ),
+        ("a request of 1 MiB", large_request.concat(), "amqp:link:message-size-exceeded"),
         (
             "transfer against the direction",
             then(&[attach_receiver("answers", 0, "$cbs"), transfer(0, 0, b"x")]),
-            DETACH,
             "amqp:not-allowed",
         ),
         (
             "events without a claim",
             attach_receiver("events", 0, "ringhub/ConsumerGroups/$Default/Partitions/0"),
-            DETACH,
             "amqp:unauthorized-access",
         ),
-        ("node that is not there", attach_receiver("events", 0, "nothing"), DETACH, "amqp:"),
-        (
-            "name of 2 KB",
-            attach_receiver(&"n".repeat(2048), 0, "$cbs"),
-            DETACH,
-            "amqp:invalid-field",
-        ),
+        ("node that is not there", attach_receiver("events", 0, "nothing"), "amqp:"),
+        ("name of 2 KB", attach_receiver(&"n".repeat(2048), 0, "$cbs"), "amqp:invalid-field"),
     ];
-    for (title, bytes, performative, condition) in cases {
-        check(hub, title, &bytes, performative, condition);
+    for (title, bytes, condition) in cases {
+        check(&arena.hub, title, &bytes, DETACH, condition);
     }
-    arena.finish("hostile AMQP, state", GROWTH_KIB_MAX);
+    arena.finish("hostile AMQP, links", GROWTH_KIB_MAX);
 }
 
 #[test]

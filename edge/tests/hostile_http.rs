@@ -1,8 +1,8 @@
 //! Clients of the HTTPS port that break every rule, beside a device that keeps all of them.
 //!
-//! Goal: each gets the status that RFC 9112 and RFC 6455 name for its fault and then the end, so that
-//! nothing behind a malformed request is ever taken for a request; nobody else notices, and the hub
-//! neither grows nor loses a thread.
+//! Goal: each gets the status that RFC 9112 and RFC 6455 name for its fault and then the end, so
+//! that nothing behind a malformed request is ever taken for a request; nobody else notices, and
+//! the hub neither grows nor loses a thread.
 
 mod support;
 
@@ -82,7 +82,8 @@ fn nothing_is_smuggled_behind_an_ambiguous_length() {
     let delete = connection.request("DELETE", &format!("/devices/{VICTIM}"), "If-Match: *\r\n", "");
     let with = |headers: &str, body: &str| {
         format!(
-            "POST /devices?api-version=2021-04-12 HTTP/1.1\r\nHost: x\r\n{headers}\r\n{body}{delete}"
+            "POST /devices?api-version=2021-04-12 HTTP/1.1\r\nHost: x\r\n\
+             {headers}\r\n{body}{delete}"
         )
     };
     let chunked = "Transfer-Encoding: chunked\r\n";

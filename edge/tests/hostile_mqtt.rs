@@ -1,7 +1,7 @@
 //! Clients of the MQTT port that break every rule, beside a device that keeps all of them.
 //!
-//! Goal: each gets the end that MQTT 3.1.1 and the hub's contract name, nobody else notices, and the
-//! hub neither grows nor loses a thread.
+//! Goal: each gets the end that MQTT 3.1.1 and the hub's contract name, nobody else notices, and
+//! the hub neither grows nor loses a thread.
 
 mod support;
 

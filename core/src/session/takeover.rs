@@ -96,8 +96,9 @@ impl Claim {
 
     /// Whether a connection of `shard` that ends may still push its will.
     ///
-    /// What it pushes becomes the fence of its successor. While it waits for a fence itself, that would hide a
-    /// record of another ring that is not committed yet; records of its own ring are committed in their order.
+    /// What it pushes becomes the fence of its successor. While it waits for a fence itself, that
+    /// would hide a record of another ring that is not committed yet; records of its own ring are
+    /// committed in their order.
     pub fn may_leave_will(
         &mut self,
         shard: ShardId,

@@ -55,8 +55,9 @@ pub enum RequestBody {
         /// Bytes of records wanted at most; a single larger record comes alone.
         bytes_max: usize,
     },
-    /// Wants to know when an open reader has been given all that is committed: answered behind its last records, as
-    /// soon as its read waits for the next commit. A second one takes the place of the first.
+    /// Wants to know when an open reader has been given all that is committed: answered behind its
+    /// last records, as soon as its read waits for the next commit. A second one takes the place of
+    /// the first.
     AwaitEnd {
         /// The reader.
         reader: ReaderId,

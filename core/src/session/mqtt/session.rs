@@ -47,8 +47,8 @@ pub struct Acceptance {
     pub session_present: bool,
     /// The kept subscriptions; ignored with CleanSession 1.
     pub subscriptions: Subscriptions,
-    /// When the connection ends because of the client's token: its expiry, which may have passed, and
-    /// [`TOKEN_EXPIRY_GRACE`](crate::limits::TOKEN_EXPIRY_GRACE).
+    /// When the connection ends because of the client's token: its expiry, which may have passed,
+    /// and [`TOKEN_EXPIRY_GRACE`](crate::limits::TOKEN_EXPIRY_GRACE).
     pub token_deadline: Option<Timestamp>,
 }
 

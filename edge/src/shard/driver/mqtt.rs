@@ -385,8 +385,8 @@ fn stamps(grant: &Grant, user_name: &UserName<'_>) -> Stamps {
     Stamps::new(&grant.identity, grant.scope, &grant.generation.0.to_string(), model_id)
 }
 
-/// When a connection ends whose token expires at `expires`, on the shard's monotonic clock as far as
-/// the two clocks agree now.
+/// When a connection ends whose token expires at `expires`, on the shard's monotonic clock as far
+/// as the two clocks agree now.
 ///
 /// The grace is added before clocks change: a token may have expired when it is accepted.
 fn token_deadline(expires: UnixMillis, cx: &Context<'_>) -> Timestamp {
