@@ -23,7 +23,7 @@ fn connected() -> MqttSession {
     let mut session = MqttSession::new(Timestamp::ZERO);
     session.handle_packet(packet(CONNECT), Timestamp::ZERO).unwrap();
     let subscriptions = Subscriptions::NONE;
-    let acceptance = Acceptance { session_present: false, subscriptions, token_expiry: None };
+    let acceptance = Acceptance { session_present: false, subscriptions, token_deadline: None };
     session.accept(acceptance, Timestamp::ZERO);
     session.poll_transmit(&mut bytes::BytesMut::with_capacity(64));
     session

@@ -134,7 +134,7 @@ impl World {
                     let acceptance = Acceptance {
                         session_present: false,
                         subscriptions: Subscriptions::NONE,
-                        token_expiry: None,
+                        token_deadline: None,
                     };
                     self.session.accept(acceptance, self.now);
                 }

@@ -34,6 +34,12 @@ enum Mail {
     PredecessorsGone(ConnectionId),
 }
 
+enum Record {
+    Publish(u64),
+    /// The hub sends wills, and their place among what the device sends is not defined.
+    Will,
+}
+
 struct Connection {
     claim: Claim,
     /// Publishes that the device has sent and the shard has not read.
@@ -46,7 +52,7 @@ struct Shard {
     mail: VecDeque<Mail>,
     connections: BTreeMap<u32, Connection>,
     /// Records of this shard's ring that the executor has not committed.
-    ring: VecDeque<u64>,
+    ring: VecDeque<Record>,
     pushed: u64,
     committed: u64,
 }
@@ -110,7 +116,15 @@ impl World {
     }
 
     fn close(&mut self, id: ConnectionId) {
-        let Some(connection) = self.shard(id.shard).connections.remove(&id.slot) else { return };
+        let Some(mut connection) = self.shard(id.shard).connections.remove(&id.slot) else {
+            return;
+        };
+        let is_committed = self.is_committed();
+        if connection.claim != Claim::AwaitingPredecessors
+            && connection.claim.may_leave_will(id.shard, is_committed)
+        {
+            connection.last = Some(self.push(id.shard, Record::Will));
+        }
         if let Some(holder) = self.tenure.release(id, connection.last) {
             self.shard(holder.shard).mail.push_back(Mail::PredecessorsGone(holder));
         }
@@ -135,27 +149,35 @@ impl World {
     }
 
     fn read_one(&mut self, id: ConnectionId) {
-        let committed: Vec<u64> = self.shards.iter().map(|s| s.committed).collect();
-        let is_committed = |t: Ticket| committed[usize::from(t.shard.0)] >= t.position.0;
-        let shard = self.shard(id.shard);
-        let connection = shard.connections.get_mut(&id.slot).expect("listed");
+        let is_committed = self.is_committed();
+        let connection = self.connection(id).expect("listed");
         if !connection.claim.may_publish(is_committed) {
             return;
         }
         let Some(publish) = connection.unread.pop_front() else { return };
-        shard.ring.push_back(publish);
+        let ticket = self.push(id.shard, Record::Publish(publish));
+        self.connection(id).expect("listed").last = Some(ticket);
+    }
+
+    fn is_committed(&self) -> impl Fn(Ticket) -> bool + use<> {
+        let committed: Vec<u64> = self.shards.iter().map(|s| s.committed).collect();
+        move |ticket| committed[usize::from(ticket.shard.0)] >= ticket.position.0
+    }
+
+    fn push(&mut self, id: ShardId, record: Record) -> Ticket {
+        let shard = self.shard(id);
+        shard.ring.push_back(record);
         shard.pushed += 1;
-        connection.last = Some(Ticket {
-            shard: id.shard,
-            executor: ExecutorId(0),
-            position: RingPosition(shard.pushed),
-        });
+        let position = RingPosition(shard.pushed);
+        Ticket { shard: id, executor: ExecutorId(0), position }
     }
 
     fn commit(&mut self, shard: ShardId) {
-        if let Some(publish) = self.shard(shard).ring.pop_front() {
+        if let Some(record) = self.shard(shard).ring.pop_front() {
             self.shard(shard).committed += 1;
-            self.log.push(publish);
+            if let Record::Publish(publish) = record {
+                self.log.push(publish);
+            }
         }
     }
 

@@ -88,6 +88,41 @@ fn a_drain_is_answered_without_events_and_after_them() {
 }
 
 #[test]
+fn a_drain_brings_all_that_is_there_and_skips_nothing() {
+    const COUNT: u16 = 6000;
+    let hub = Hub::start();
+    send(&hub, COUNT);
+    for credit in [1000, u32::from(COUNT) + 1] {
+        let mut client = connect(&hub, "service", 5000);
+        let links: Vec<LinkId> = (0..4).map(|n| attach(&mut client, &partition(n))).collect();
+        let mut next = 0;
+        while next < i64::from(COUNT) {
+            let before = next;
+            for link in &links {
+                client.machine().grant_credit(*link, credit);
+                client.machine().drain(*link);
+            }
+            let mut drained = 0;
+            while drained < links.len() {
+                match client.next().expect("an answer") {
+                    Fact::Message(message) => {
+                        let message = Message::decode(&message).expect("a message");
+                        let stamps = message.message_annotations.expect("stamps");
+                        let number = stamps.value("x-opt-sequence-number");
+                        assert_eq!(number, Some(Value::Long(next)), "credit {credit}");
+                        next += 1;
+                    }
+                    Fact::Drained => drained += 1,
+                    other => panic!("{other:?}"),
+                }
+            }
+            let expected = (before + i64::from(credit)).min(COUNT.into());
+            assert_eq!(next, expected, "drained before all was sent, credit {credit}");
+        }
+    }
+}
+
+#[test]
 fn the_event_address_of_the_hub_redirects_to_the_entity() {
     let hub = Hub::start();
     let host = hub.address.host();

@@ -13,7 +13,7 @@
 //! connection that dies while it waits releases like any other, so that every order of deaths ends
 //! with one holder and no one forgotten.
 
-use crate::id::ConnectionId;
+use crate::id::{ConnectionId, ShardId};
 use crate::position::Ticket;
 
 /// Who holds an identity, kept in its directory entry.
@@ -95,6 +95,20 @@ impl Claim {
     #[must_use]
     pub fn after(fence: Option<Ticket>) -> Self {
         fence.map_or(Self::Open, Self::AwaitingCommit)
+    }
+
+    /// Whether a connection of `shard` that ends may still push its will.
+    ///
+    /// What it pushes becomes the fence of its successor. While it waits for a fence itself, that
+    /// would hide a record of another ring that is not committed yet; records of its own ring are
+    /// committed in their order.
+    pub fn may_leave_will(
+        &mut self,
+        shard: ShardId,
+        is_committed: impl FnOnce(Ticket) -> bool,
+    ) -> bool {
+        self.may_publish(is_committed)
+            || matches!(*self, Self::AwaitingCommit(fence) if fence.shard == shard)
     }
 
     /// Takes the news that all former connections have released.

@@ -36,6 +36,8 @@ struct Reader {
     start: StartAt,
     opened_by: Asker,
     pending: Option<Pending>,
+    /// Who wants to know when the reader is at the end of its partition.
+    end_asked: Option<Asker>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +63,20 @@ impl Readers {
             parked.retain(|other| *other != id);
         }
         Some(reader)
+    }
+
+    /// Lets the read of a reader, if it has one, wait for the next commit; tells who wants to know.
+    fn park(&mut self, id: ReaderId) -> Option<Asker> {
+        let reader = self.readers.get_mut(&id).filter(|reader| reader.pending.is_some())?;
+        self.parked.entry(reader.partition).or_default().push(id);
+        reader.end_asked.take()
+    }
+
+    /// True when the read of the reader waits for the next commit.
+    fn is_parked(&self, id: ReaderId) -> bool {
+        let partition = self.readers.get(&id).map(|reader| reader.partition);
+        let parked = partition.and_then(|partition| self.parked.get(&partition));
+        parked.is_some_and(|parked| parked.contains(&id))
     }
 
     fn close(&mut self, id: ReaderId) {
@@ -123,6 +139,23 @@ fn handle(executor: &Rc<Executor>, request: PartitionRequest) {
             }
             serve(executor, reader);
         }
+        RequestBody::AwaitEnd { reader } => await_end(executor, asker, reader),
+    }
+}
+
+fn await_end(executor: &Executor, asker: Asker, id: ReaderId) {
+    let mut readers = executor.readers.borrow_mut();
+    if readers.is_parked(id) {
+        post(executor, asker, ReplyBody::AtEnd);
+    } else if let Some(reader) = readers.readers.get_mut(&id) {
+        reader.end_asked = Some(asker);
+    }
+}
+
+fn park(executor: &Executor, id: ReaderId) {
+    let asker = executor.readers.borrow_mut().park(id);
+    if let Some(asker) = asker {
+        post(executor, asker, ReplyBody::AtEnd);
     }
 }
 
@@ -178,7 +211,9 @@ fn open(
         post(executor, reader.opened_by, ReplyBody::Stolen { reader: displaced, epoch, by });
     }
     let group = opening.group;
-    readers.readers.insert(id, Reader { partition, group, start, opened_by: asker, pending: None });
+    let reader =
+        Reader { partition, group, start, opened_by: asker, pending: None, end_asked: None };
+    readers.readers.insert(id, reader);
     Ok(id)
 }
 
@@ -208,8 +243,7 @@ fn serve(executor: &Rc<Executor>, id: ReaderId) {
     };
     let place = place_of(partition, &executor.config);
     if start.is_after(executor.appender.borrow().committed(place)) {
-        executor.readers.borrow_mut().parked.entry(partition).or_default().push(id);
-        return;
+        return park(executor, id);
     }
     let selected = executor.tail.borrow().select(place, start, bytes_max);
     match selected {
@@ -243,12 +277,7 @@ async fn read_segments(executor: Rc<Executor>, id: ReaderId) {
         Ok(Some(selected)) => answer(&executor, id, selected),
         Err(damage) => give_up(&executor, id, damage),
         Ok(None) if before != *executor.appender.borrow().committed(place) => serve(&executor, id),
-        Ok(None) => {
-            let mut readers = executor.readers.borrow_mut();
-            if readers.readers.get(&id).is_some_and(|reader| reader.pending.is_some()) {
-                readers.parked.entry(partition).or_default().push(id);
-            }
-        }
+        Ok(None) => park(&executor, id),
     }
 }
 

@@ -55,6 +55,13 @@ pub enum RequestBody {
         /// Bytes of records wanted at most; a single larger record comes alone.
         bytes_max: usize,
     },
+    /// Wants to know when an open reader has been given all that is committed: answered behind its
+    /// last records, as soon as its read waits for the next commit. A second one takes the place of
+    /// the first.
+    AwaitEnd {
+        /// The reader.
+        reader: ReaderId,
+    },
     /// Ends a reader; nothing comes back.
     Close {
         /// The reader.
@@ -90,6 +97,8 @@ pub enum ReplyBody {
         /// State of the partition when the answer was made, for runtime metrics.
         partition: PartitionDescription,
     },
+    /// To `AwaitEnd`.
+    AtEnd,
     /// Unasked: a reader of the same group with an epoch took this reader's place.
     Stolen {
         /// The displaced reader.

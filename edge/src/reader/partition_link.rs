@@ -43,7 +43,7 @@ pub(crate) struct OpenedLink {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Drain {
     No,
-    /// The executor is asked what it has; whatever it has in memory comes before its answer.
+    /// The executor is asked to tell when it has nothing more; what it has comes before its answer.
     Asking,
     /// Credit that is left after the records at hand is given up.
     Finishing,
@@ -118,8 +118,8 @@ impl PartitionLink {
         }
     }
 
-    /// The executor has told what it has: what it had in memory has come before.
-    pub(crate) fn handle_described(&mut self) {
+    /// The executor has nothing more: what it had has come before.
+    pub(crate) fn handle_at_end(&mut self) {
         if self.drain == Drain::Asking {
             self.drain = Drain::Finishing;
         }
@@ -132,7 +132,7 @@ impl PartitionLink {
         } else if self.drain == Drain::No {
             self.drain = Drain::Asking;
             self.ask_for_records();
-            self.ask(RequestBody::Describe);
+            self.ask(RequestBody::AwaitEnd { reader: self.reader });
         }
     }
 
@@ -148,9 +148,7 @@ impl PartitionLink {
     ) -> Result<(), Refusal> {
         let link = self.opened.link;
         while *budget > 0 && connection.can_send(link).is_ok() {
-            if self.following.is_none() {
-                self.ask_for_records();
-            }
+            self.ask_for_records();
             let Some(batch) = &mut self.batch else { break };
             batch.send(connection, link, head, budget)?;
             if batch.is_sent() {
@@ -166,8 +164,9 @@ impl PartitionLink {
         Ok(())
     }
 
+    /// Asks unless an answer is due, or there would be no place for it.
     fn ask_for_records(&mut self) {
-        if !self.is_reading {
+        if !self.is_reading && self.following.is_none() {
             self.is_reading = true;
             let bytes_max = READER_BATCH_BYTES_MAX;
             self.ask(RequestBody::Read { reader: self.reader, bytes_max });

@@ -35,11 +35,13 @@ pub(crate) struct HubOptions {
     pub(crate) executors: u16,
     /// Text of the configuration file.
     pub(crate) config: String,
+    /// What is logged, as in `RINGHUB_LOG`.
+    pub(crate) log: &'static str,
 }
 
 impl Default for HubOptions {
     fn default() -> Self {
-        Self { shards: 1, executors: 1, config: SMALL_SEGMENTS.to_owned() }
+        Self { shards: 1, executors: 1, config: SMALL_SEGMENTS.to_owned(), log: "info" }
     }
 }
 
@@ -158,6 +160,7 @@ impl Hub {
         let log = File::options().append(true).create(true).open(self.home.join("hub.log"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringhub"));
         command
+            .env("RINGHUB_LOG", self.options.log)
             .arg("serve")
             .arg("--data-dir")
             .arg(self.data_dir())
@@ -174,8 +177,45 @@ impl Hub {
         command
     }
 
+    /// All that the hub has logged so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.home.join("hub.log")).unwrap_or_default()
+    }
+
+    /// Fails the test when a thread of the hub has panicked, or the process has ended.
+    pub(crate) fn assert_sound(&mut self) {
+        let process = self.process.as_mut().expect("the hub runs");
+        let ended = process.try_wait().expect("the hub is our child");
+        assert_eq!(ended, None, "the hub has ended");
+        assert!(!self.log().contains("panicked"), "a thread of the hub has panicked");
+    }
+
+    /// Memory of the process that is resident, in KiB.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let process = self.process.as_ref().expect("the hub runs").id();
+        let status = fs::read_to_string(format!("/proc/{process}/status"));
+        let status = status.expect("the hub runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
+        kib.expect("Linux tells the resident memory")
+    }
+
+    /// The shards that `identity` was connected to, one by one, oldest first.
+    ///
+    /// Needs a log with `ringhub_edge=debug`.
+    pub(crate) fn shards_of(&self, identity: &str) -> Vec<u16> {
+        let log = self.log();
+        let of_identity = format!("device connected identity={identity} ");
+        let lines = log.lines().filter(|line| line.contains(&of_identity));
+        let shard = |line: &str| {
+            let (_, number) = line.split_once("ShardId(")?;
+            number.split_once(')')?.0.parse().ok()
+        };
+        lines.filter_map(shard).collect()
+    }
+
     fn log_tail(&self) -> String {
-        let log = fs::read_to_string(self.home.join("hub.log")).unwrap_or_default();
+        let log = self.log();
         let from = log.lines().count().saturating_sub(30);
         log.lines().skip(from).collect::<Vec<_>>().join("\n")
     }

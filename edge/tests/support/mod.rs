@@ -7,7 +7,11 @@
 
 pub(crate) mod address;
 pub(crate) mod amqp;
+pub(crate) mod amqp_raw;
+pub(crate) mod bystander;
 pub(crate) mod event;
+pub(crate) mod history;
+pub(crate) mod http;
 pub(crate) mod hub;
 pub(crate) mod mqtt;
 pub(crate) mod node;

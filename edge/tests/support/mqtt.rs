@@ -1,21 +1,80 @@
-//! A minimal MQTT 3.1.1 device: connects, publishes with QoS 1, reads PUBACKs. Blocking and strict.
+//! A minimal MQTT 3.1.1 device: connects, publishes, reads PUBACKs. Blocking and strict.
 //!
-//! It shares no code with the hub, so that a mistake in the hub's codec cannot hide here.
+//! It shares no code with the hub, so that a mistake in the hub's codec cannot hide here. What it
+//! sends need not be MQTT: see [`write`](MqttDevice::write).
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::net::Shutdown;
 
 use super::address::MQTT_PORT;
 use super::hub::Hub;
-use super::rest::Device;
+use super::rest::{Device, Module};
+use super::sas;
 use super::tls::{self, TlsStream};
 
-const CONNECT: u8 = 0x10;
+pub(crate) const CONNECT: u8 = 0x10;
 const CONNACK: u8 = 0x20;
-const PUBLISH_QOS1: u8 = 0x32;
+pub(crate) const PUBLISH_QOS0: u8 = 0x30;
+pub(crate) const PUBLISH_QOS1: u8 = 0x32;
 const PUBLISH_DUP: u8 = 0x08;
 const PUBACK: u8 = 0x40;
+const PINGREQ: u8 = 0xc0;
+const PINGRESP: u8 = 0xd0;
 
-/// A connected device.
+/// What a client says in its CONNECT, and where it publishes.
+#[derive(Clone, Debug)]
+pub(crate) struct Login {
+    pub(crate) client_id: String,
+    pub(crate) user_name: String,
+    pub(crate) password: String,
+    pub(crate) topic: String,
+}
+
+impl Login {
+    /// A device with its own key.
+    pub(crate) fn device(hub: &Hub, device: &Device) -> Self {
+        Self::device_with(hub, &device.id, device.token(hub))
+    }
+
+    /// A device with any token.
+    pub(crate) fn device_with(hub: &Hub, id: &str, password: String) -> Self {
+        Self {
+            client_id: id.to_owned(),
+            user_name: format!("{}/{id}/?api-version=2021-04-12", hub.address.ip),
+            password,
+            topic: format!("devices/{id}/messages/events/"),
+        }
+    }
+
+    /// A device that shows a token of the hub's `device` policy.
+    pub(crate) fn device_by_policy(hub: &Hub, id: &str) -> Self {
+        let resource = format!("{}/devices", hub.address.ip);
+        let token = sas::token(&resource, &hub.policy_key("device"), Some("device"));
+        Self::device_with(hub, id, token)
+    }
+
+    /// A module with its own key.
+    pub(crate) fn module(hub: &Hub, module: &Module) -> Self {
+        let Module { device_id, id, .. } = module;
+        Self {
+            client_id: format!("{device_id}/{id}"),
+            user_name: format!("{}/{device_id}/{id}/?api-version=2021-04-12", hub.address.ip),
+            password: module.token(hub),
+            topic: format!("devices/{device_id}/modules/{id}/messages/events/"),
+        }
+    }
+
+    /// The CONNECT packet: clean session 0, keep-alive 60 s, no will.
+    pub(crate) fn connect_packet(&self) -> Vec<u8> {
+        let mut body = b"\x00\x04MQTT\x04\xc0\x00\x3c".to_vec();
+        for text in [&self.client_id, &self.user_name, &self.password] {
+            push_text(&mut body, text);
+        }
+        packet(CONNECT, &body)
+    }
+}
+
+/// A client of the MQTT port.
 pub(crate) struct MqttDevice {
     stream: TlsStream,
     topic: String,
@@ -24,28 +83,69 @@ pub(crate) struct MqttDevice {
 impl MqttDevice {
     /// Connects with the device's own key; any refusal is an error.
     pub(crate) fn connect(hub: &Hub, device: &Device) -> io::Result<Self> {
-        let mut body = b"\x00\x04MQTT\x04\xc0\x00\x3c".to_vec();
-        let user = format!("{}/{}/?api-version=2021-04-12", hub.address.ip, device.id);
-        for text in [&device.id, &user, &device.token(hub)] {
-            push_text(&mut body, text);
+        Self::connect_as(hub, &Login::device(hub, device))
+    }
+
+    /// Connects; any refusal is an error.
+    pub(crate) fn connect_as(hub: &Hub, login: &Login) -> io::Result<Self> {
+        let mut connected = Self::open(hub)?;
+        connected.send_connect(login)?;
+        match connected.read_connack()? {
+            0 => Ok(connected),
+            code => Err(io::Error::other(format!("CONNACK {code}"))),
         }
-        let topic = format!("devices/{}/messages/events/", device.id);
-        let mut connected = Self { stream: tls::connect(hub, MQTT_PORT)?, topic };
-        connected.write_packet(CONNECT, &body)?;
-        connected.stream.flush()?;
-        match connected.read_packet()? {
-            (CONNACK, answer) if answer.get(1) == Some(&0) => Ok(connected),
+    }
+
+    /// Completes the TLS handshake and says nothing yet.
+    pub(crate) fn open(hub: &Hub) -> io::Result<Self> {
+        let mut stream = tls::connect(hub, MQTT_PORT)?;
+        while stream.conn.is_handshaking() {
+            stream.conn.complete_io(&mut stream.sock)?;
+        }
+        Ok(Self { stream, topic: String::new() })
+    }
+
+    /// Sends CONNECT without waiting for the answer.
+    pub(crate) fn send_connect(&mut self, login: &Login) -> io::Result<()> {
+        self.write_connect(login)?;
+        self.flush()
+    }
+
+    /// Writes CONNECT, so that more can follow in the same segment; [`flush`](Self::flush) sends.
+    pub(crate) fn write_connect(&mut self, login: &Login) -> io::Result<()> {
+        self.topic.clone_from(&login.topic);
+        self.write(&login.connect_packet())
+    }
+
+    /// Changes where [`publish`](Self::publish) publishes.
+    pub(crate) fn set_topic(&mut self, topic: &str) {
+        topic.clone_into(&mut self.topic);
+    }
+
+    /// The code of the CONNACK that comes next.
+    pub(crate) fn read_connack(&mut self) -> io::Result<u8> {
+        match self.read_packet()? {
+            (CONNACK, answer) if answer.len() == 2 => Ok(answer[1]),
             (kind, answer) => Err(unexpected(kind, &answer)),
         }
     }
 
-    /// Writes one telemetry message; [`flush`](Self::flush) sends it.
+    /// Writes one telemetry message with QoS 1; [`flush`](Self::flush) sends it.
     pub(crate) fn publish(&mut self, id: u16, payload: &[u8], resend: bool) -> io::Result<()> {
-        let mut body = Vec::new();
-        push_text(&mut body, &self.topic);
-        body.extend_from_slice(&id.to_be_bytes());
-        body.extend_from_slice(payload);
-        self.write_packet(PUBLISH_QOS1 | if resend { PUBLISH_DUP } else { 0 }, &body)
+        let first = PUBLISH_QOS1 | if resend { PUBLISH_DUP } else { 0 };
+        let packet = publish_packet(first, &self.topic, Some(id), payload);
+        self.write(&packet)
+    }
+
+    /// Writes one telemetry message with QoS 0; [`flush`](Self::flush) sends it.
+    pub(crate) fn publish_qos0(&mut self, payload: &[u8]) -> io::Result<()> {
+        let packet = publish_packet(PUBLISH_QOS0, &self.topic, None, payload);
+        self.write(&packet)
+    }
+
+    /// Writes any bytes; [`flush`](Self::flush) sends them.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
     }
 
     /// Sends what was written.
@@ -61,16 +161,27 @@ impl MqttDevice {
         }
     }
 
-    fn write_packet(&mut self, first: u8, body: &[u8]) -> io::Result<()> {
-        let mut packet = vec![first];
-        let mut rest = body.len();
-        while rest >= 0x80 {
-            packet.push((rest & 0x7f) as u8 | 0x80);
-            rest >>= 7;
+    /// Asks the hub for a sign of life and waits for it.
+    pub(crate) fn ping(&mut self) -> io::Result<()> {
+        self.write(&packet(PINGREQ, &[]))?;
+        self.flush()?;
+        match self.read_packet()? {
+            (PINGRESP, _) => Ok(()),
+            (kind, body) => Err(unexpected(kind, &body)),
         }
-        packet.push(rest as u8);
-        packet.extend_from_slice(body);
-        self.stream.write_all(&packet)
+    }
+
+    /// Ends our side of the stream without DISCONNECT; the hub's side stays readable.
+    pub(crate) fn end(&mut self) -> io::Result<()> {
+        self.stream.sock.shutdown(Shutdown::Write)
+    }
+
+    /// Reads until the hub ends the connection, and returns what came until then.
+    ///
+    /// # Errors
+    /// When the hub keeps the connection open for ten seconds.
+    pub(crate) fn read_to_end(&mut self) -> io::Result<Vec<u8>> {
+        tls::read_to_end(&mut self.stream)
     }
 
     fn read_packet(&mut self) -> io::Result<(u8, Vec<u8>)> {
@@ -86,7 +197,40 @@ impl MqttDevice {
     }
 }
 
-fn push_text(body: &mut Vec<u8>, text: &str) {
+/// The packet identifiers of PUBACKs, of which the last may have been cut off.
+pub(crate) fn pubacks(bytes: &[u8]) -> Vec<u16> {
+    let (packets, _) = bytes.as_chunks::<4>();
+    let id = |packet: &[u8; 4]| {
+        assert_eq!(packet[..2], [PUBACK, 2], "only PUBACKs are due");
+        u16::from_be_bytes([packet[2], packet[3]])
+    };
+    packets.iter().map(id).collect()
+}
+
+/// A PUBLISH whose first byte is `first`; an identifier belongs to QoS 1 and 2.
+pub(crate) fn publish_packet(first: u8, topic: &str, id: Option<u16>, payload: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    push_text(&mut body, topic);
+    body.extend(id.into_iter().flat_map(u16::to_be_bytes));
+    body.extend_from_slice(payload);
+    packet(first, &body)
+}
+
+/// A packet with its fixed header.
+pub(crate) fn packet(first: u8, body: &[u8]) -> Vec<u8> {
+    let mut packet = vec![first];
+    let mut rest = body.len();
+    while rest >= 0x80 {
+        packet.push((rest & 0x7f) as u8 | 0x80);
+        rest >>= 7;
+    }
+    packet.push(rest as u8);
+    packet.extend_from_slice(body);
+    packet
+}
+
+/// Appends a text with its length.
+pub(crate) fn push_text(body: &mut Vec<u8>, text: &str) {
     let length = u16::try_from(text.len()).expect("the texts of these tests are short");
     body.extend_from_slice(&length.to_be_bytes());
     body.extend_from_slice(text.as_bytes());

@@ -30,6 +30,35 @@ impl Device {
     }
 }
 
+/// A module of a device.
+#[derive(Clone, Debug)]
+pub(crate) struct Module {
+    pub(crate) device_id: String,
+    pub(crate) id: String,
+    pub(crate) key: String,
+}
+
+impl Module {
+    /// Registers a module and lets the hub make its keys.
+    pub(crate) fn create(hub: &Hub, device_id: &str, id: &str) -> Self {
+        let body = format!(r#"{{"deviceId":"{device_id}","moduleId":"{id}"}}"#);
+        let (status, reply) =
+            exchange(hub, "PUT", &format!("/devices/{device_id}/modules/{id}"), &body)
+                .expect("the hub answers registry requests");
+        assert_eq!(status, 200, "{reply}");
+        let module: serde_json::Value = serde_json::from_str(&reply).expect("a module is JSON");
+        let key = module["authentication"]["symmetricKey"]["primaryKey"].as_str();
+        let key = key.expect("the hub made a primary key").to_owned();
+        Self { device_id: device_id.to_owned(), id: id.to_owned(), key }
+    }
+
+    /// The module's own token, as its MQTT password.
+    pub(crate) fn token(&self, hub: &Hub) -> String {
+        let Self { device_id, id, key } = self;
+        sas::token(&format!("{}/devices/{device_id}/modules/{id}", hub.address.ip), key, None)
+    }
+}
+
 /// Sends one request as the owner of the hub and returns status and body of the answer.
 pub(crate) fn exchange(
     hub: &Hub,

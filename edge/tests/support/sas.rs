@@ -10,10 +10,17 @@ use base64::engine::general_purpose::STANDARD;
 ///
 /// Source: device-endpoints reference, "SAS token grammar".
 pub(crate) fn token(resource: &str, key: &str, policy: Option<&str>) -> String {
-    let expiry = (SystemTime::now() + Duration::from_secs(3600))
-        .duration_since(UNIX_EPOCH)
-        .expect("the clock is past 1970")
-        .as_secs();
+    token_until(resource, key, policy, SystemTime::now() + Duration::from_secs(3600))
+}
+
+/// A token that expires at `end`, which may have passed.
+pub(crate) fn token_until(
+    resource: &str,
+    key: &str,
+    policy: Option<&str>,
+    end: SystemTime,
+) -> String {
+    let expiry = end.duration_since(UNIX_EPOCH).expect("the clock is past 1970").as_secs();
     let resource = percent_encode(resource);
     let key = STANDARD.decode(key).expect("keys are base64");
     let key = hmac::Key::new(hmac::HMAC_SHA256, &key);

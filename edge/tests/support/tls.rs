@@ -1,6 +1,6 @@
 //! TLS client streams that trust the hub's CA and nothing else.
 
-use std::io;
+use std::io::{self, ErrorKind, Read};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +24,22 @@ pub(crate) fn connect(hub: &Hub, port: u16) -> io::Result<TlsStream> {
     let name = ServerName::from(std::net::IpAddr::V4(hub.address.ip));
     let session = ClientConnection::new(Arc::new(config(hub)?), name).map_err(io::Error::other)?;
     Ok(StreamOwned::new(session, socket))
+}
+
+/// Reads until the hub ends the connection, and returns what came until then.
+///
+/// However the end comes, it is an end: with `close_notify`, without, or by a reset.
+///
+/// # Errors
+/// When the hub keeps the connection open for ten seconds.
+pub(crate) fn read_to_end(stream: &mut TlsStream) -> io::Result<Vec<u8>> {
+    let mut received = Vec::new();
+    match stream.read_to_end(&mut received) {
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+            Err(io::Error::new(ErrorKind::TimedOut, format!("still open after {received:02x?}")))
+        }
+        _ => Ok(received),
+    }
 }
 
 fn config(hub: &Hub) -> io::Result<ClientConfig> {

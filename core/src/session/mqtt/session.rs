@@ -48,8 +48,9 @@ pub struct Acceptance {
     pub session_present: bool,
     /// The kept subscriptions; ignored with CleanSession 1.
     pub subscriptions: Subscriptions,
-    /// When the token of the client expires.
-    pub token_expiry: Option<Timestamp>,
+    /// When the connection ends because of the client's token: its expiry, which may have passed,
+    /// and [`TOKEN_EXPIRY_GRACE`](crate::limits::TOKEN_EXPIRY_GRACE).
+    pub token_deadline: Option<Timestamp>,
 }
 
 /// Hub side of one MQTT connection: packets, commits and time in; bytes and meanings out.
@@ -189,7 +190,7 @@ impl MqttSession {
         if !self.clean_session {
             self.subscriptions = acceptance.subscriptions;
         }
-        self.timers.accept(self.keep_alive_secs, acceptance.token_expiry, now);
+        self.timers.accept(self.keep_alive_secs, acceptance.token_deadline, now);
         // [MQTT-3.2.2-1]
         let session_present = acceptance.session_present && !self.clean_session;
         Connack::Accepted { session_present }.encode(&mut self.transmit);

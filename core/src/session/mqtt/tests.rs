@@ -27,7 +27,7 @@ const CONNECT: Connect<'_> = Connect {
     password: Some(b"token"),
 };
 const ACCEPTANCE: Acceptance =
-    Acceptance { session_present: false, subscriptions: Subscriptions::NONE, token_expiry: None };
+    Acceptance { session_present: false, subscriptions: Subscriptions::NONE, token_deadline: None };
 const WILL: ConnectWill<'_> =
     ConnectWill { topic: EVENTS, payload: b"gone", qos: Qos::AtLeastOnce, retain: true };
 
@@ -503,8 +503,8 @@ fn silence_does_not_count_while_the_hub_does_not_read() {
 }
 
 #[test]
-fn a_token_is_outlived_by_the_grace_period_only() {
-    let acceptance = Acceptance { token_expiry: Some(at(10)), ..ACCEPTANCE };
+fn a_token_ends_the_session_at_its_deadline() {
+    let acceptance = Acceptance { token_deadline: Some(at(310)), ..ACCEPTANCE };
     let mut session = connected(Connect { keep_alive: 600, ..CONNECT }, acceptance);
     assert_eq!(session.poll_timeout(), Some(at(310)));
     assert_eq!(session.handle_timeout(at(309)), Ok(()));

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::limits::{MQTT_CONNECT_TIMEOUT, MQTT_KEEP_ALIVE_MAX, TOKEN_EXPIRY_GRACE};
+use crate::limits::{MQTT_CONNECT_TIMEOUT, MQTT_KEEP_ALIVE_MAX};
 use crate::time::Timestamp;
 
 /// Silence and token expiry; before CONNECT is accepted, the silence is counted from the start.
@@ -23,13 +23,13 @@ impl Timers {
     pub(super) fn accept(
         &mut self,
         keep_alive_secs: u16,
-        token_expiry: Option<Timestamp>,
+        token_deadline: Option<Timestamp>,
         now: Timestamp,
     ) {
         let asked = Duration::from_millis(u64::from(keep_alive_secs) * 1500);
         let silence = if keep_alive_secs == 0 { MQTT_KEEP_ALIVE_MAX } else { asked };
         self.silence_max_ms = millis(silence.min(MQTT_KEEP_ALIVE_MAX));
-        self.token_deadline = token_expiry.map(|expiry| expiry + TOKEN_EXPIRY_GRACE);
+        self.token_deadline = token_deadline;
         self.heard = now;
     }
 

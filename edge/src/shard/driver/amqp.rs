@@ -127,7 +127,7 @@ impl AmqpDriver {
             ReplyBody::Records { records, partition } => {
                 reader.handle_records(records, &partition, cx.wall);
             }
-            ReplyBody::Described(_) => reader.handle_described(),
+            ReplyBody::AtEnd => reader.handle_at_end(),
             ReplyBody::Stolen { epoch, by, .. } => {
                 let refusal = reader.stolen(by.as_deref(), epoch);
                 self.detach_reader(place, &refusal);
@@ -136,7 +136,7 @@ impl AmqpDriver {
                 let refusal = reader.refused(&refused);
                 self.detach_reader(place, &refusal);
             }
-            ReplyBody::Opened(_) => {}
+            ReplyBody::Described(_) | ReplyBody::Opened(_) => {}
         }
     }
 
@@ -146,7 +146,7 @@ impl AmqpDriver {
             ReplyBody::Described(partition) => self.requests.handle_described(token, &partition),
             ReplyBody::Refused(refused) => self.requests.handle_refused(token, &refused),
             ReplyBody::Opened(reader) => cx.services.pipeline.close_reader(reader, cx.connection),
-            ReplyBody::Records { .. } | ReplyBody::Stolen { .. } => {}
+            ReplyBody::Records { .. } | ReplyBody::AtEnd | ReplyBody::Stolen { .. } => {}
         }
     }
 
@@ -163,7 +163,10 @@ impl AmqpDriver {
                 info!(place = ?opened.place, reason = %refusal.text, "reader refused");
                 self.connection.refuse_link(opened.link, &refusal.error());
             }
-            ReplyBody::Described(_) | ReplyBody::Records { .. } | ReplyBody::Stolen { .. } => {
+            ReplyBody::Described(_)
+            | ReplyBody::Records { .. }
+            | ReplyBody::AtEnd
+            | ReplyBody::Stolen { .. } => {
                 let OpenedLink { link, connection, .. } = opened;
                 debug_assert_eq!(connection, cx.connection, "mail is for its connection");
                 let refusal = Refusal::internal("the log has given no answer");

@@ -5,6 +5,7 @@ use bytes::BytesMut;
 use ringhub_control_plane::directory::{Grant, IdentityRef};
 use ringhub_core::codec::mqtt::{ConnackCode, decode_within};
 use ringhub_core::id::PartitionId;
+use ringhub_core::limits::TOKEN_EXPIRY_GRACE;
 use ringhub_core::message::{Destination, Stamps, partition_of};
 use ringhub_core::position::{Committed, Ticket};
 use ringhub_core::session::mqtt::user_name::{ApiVersion, UserName};
@@ -115,7 +116,7 @@ impl MqttDriver {
         let acceptance = Acceptance {
             session_present: stored != Subscriptions::NONE,
             subscriptions: stored,
-            token_expiry: Some(deadline(grant.expires, cx)),
+            token_deadline: Some(token_deadline(grant.expires, cx)),
         };
         let previous = found.reservation.previous;
         let device = Box::new(Device {
@@ -211,7 +212,12 @@ impl MqttDriver {
     fn publish_will(&mut self, why: CloseReason, cx: &mut Context<'_>) {
         let Some(will) = self.session.close(why) else { return };
         let Some(device) = &mut self.device else { return };
-        let HubServices { encoder, pipeline, .. } = &mut *cx.services;
+        let HubServices { encoder, pipeline, shard, .. } = &mut *cx.services;
+        if !device.claim.may_leave_will(*shard, |fence| pipeline.is_committed(&fence)) {
+            let identity = &device.grant.identity;
+            warn!(%identity, "will lost: messages of the connection before are not committed yet");
+            return;
+        }
         let will = will.publish();
         let message = d2c_message(&will);
         let Ok(record) = encoder.encode(device.destination, &device.stamps, message, cx.wall)
@@ -379,8 +385,13 @@ fn stamps(grant: &Grant, user_name: &UserName<'_>) -> Stamps {
     Stamps::new(&grant.identity, grant.scope, &grant.generation.0.to_string(), model_id)
 }
 
-/// When a wall-clock time comes on the shard's monotonic clock, as far as the two agree now.
-fn deadline(at: UnixMillis, cx: &Context<'_>) -> Timestamp {
-    let left_ms = at.as_millis().saturating_sub(cx.wall.as_millis());
+/// When a connection ends whose token expires at `expires`, on the shard's monotonic clock as far
+/// as the two clocks agree now.
+///
+/// The grace is added before clocks change: a token may have expired when it is accepted.
+fn token_deadline(expires: UnixMillis, cx: &Context<'_>) -> Timestamp {
+    let grace_ms = i64::try_from(TOKEN_EXPIRY_GRACE.as_millis()).unwrap_or(i64::MAX);
+    let end_ms = expires.as_millis().saturating_add(grace_ms);
+    let left_ms = end_ms.saturating_sub(cx.wall.as_millis());
     cx.now + std::time::Duration::from_millis(u64::try_from(left_ms).unwrap_or(0))
 }
