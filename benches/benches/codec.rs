@@ -97,7 +97,7 @@ fn connected() -> MqttSession {
     let (packet, _) = decode(CONNECT).expect("a CONNECT").expect("a whole CONNECT");
     session.handle_packet(packet, Timestamp::ZERO).expect("a good CONNECT");
     let subscriptions = Subscriptions::NONE;
-    let acceptance = Acceptance { session_present: false, subscriptions, token_expiry: None };
+    let acceptance = Acceptance { session_present: false, subscriptions, token_deadline: None };
     session.accept(acceptance, Timestamp::ZERO);
     session.poll_transmit(&mut BytesMut::new());
     session
