@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| ringhub_core::session::amqp::exercise(data));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ringhub_core::session::amqp::exercise(input));

@@ -1,4 +1,3 @@
-//! MQTT packets: whatever decodes encodes to an equal packet.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| ringhub_core::codec::mqtt::check_arbitrary(bytes));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ringhub_core::codec::mqtt::check_arbitrary(input));

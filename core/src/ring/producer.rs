@@ -80,6 +80,12 @@ impl Producer {
         true
     }
 
+    /// Bytes that are published and not released, framing included. One atomic load.
+    #[must_use]
+    pub fn backlog(&self) -> u64 {
+        self.published - self.shared.released.0.load(Ordering::Acquire)
+    }
+
     /// Position after the last pushed record.
     #[must_use]
     pub fn position(&self) -> RingPosition {

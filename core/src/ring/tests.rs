@@ -47,6 +47,18 @@ fn is_full_until_the_consumer_releases() {
 }
 
 #[test]
+fn backlog_is_what_is_published_and_not_released() {
+    let (mut producer, mut consumer) = ring(64);
+    producer.push(&[7; 16]).expect("room");
+    assert_eq!(producer.backlog(), 0, "not published");
+    producer.publish();
+    let popped = consumer.pop().expect("published");
+    assert_eq!(producer.backlog(), 24, "popped is not released");
+    consumer.release(popped.position);
+    assert_eq!(producer.backlog(), 0);
+}
+
+#[test]
 fn wraps_at_every_alignment() {
     for first in 0..=16 {
         for second in 0..=16 {

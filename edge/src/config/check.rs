@@ -93,7 +93,7 @@ fn check_threads(config: &Config) -> Result<(), Violation> {
         "executors",
         "commit_bytes",
         executors.commit_bytes,
-        ByteSize::kib(4)..=ByteSize::mib(16),
+        ByteSize::kib(4)..=ByteSize::mib(8),
     )?;
     let delays = Duration::ZERO..=Duration::from_millis(100);
     span("executors", "commit_delay", executors.commit_delay, delays)?;

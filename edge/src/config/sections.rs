@@ -9,6 +9,7 @@ use ringhub_core::session::http::HttpLimits;
 use serde::Deserialize;
 
 use super::ByteSize;
+use crate::partition::PartitionsConfig;
 
 /// `[hub]`: the hub that clients see.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -98,14 +99,14 @@ pub struct Executors {
     pub count: Option<u16>,
     /// Ties each executor to one CPU. Default as for shards.
     pub pin: Option<bool>,
-    /// Bytes that wait before they are committed at once. Default `256KiB`, range 4 KiB to 16 MiB. Larger commits cost
+    /// Bytes that wait before they are committed at once. Default `256KiB`, range 4 KiB to 8 MiB. Larger commits cost
     /// latency at high rates and save syncs.
     pub commit_bytes: ByteSize,
-    /// Longest time that an event waits for company before a commit. Default `500us`, range 0 to 100 ms. Added to the
+    /// Longest time that an event waits for company before a commit. Default `250us`, range 0 to 100 ms. Added to the
     /// latency of a lone event; a commit through io_uring costs 130 to 300 us of CPU, whatever its size.
     #[serde(with = "humantime_serde")]
     pub commit_delay: Duration,
-    /// Commits under way at the same time. Default 2, range 1 to 4. More overlap syncs, at one buffer of
+    /// Commits under way at the same time. Default 4, range 1 to 4. More overlap syncs, at one buffer of
     /// `commit_bytes` each.
     pub commits_in_flight: u8,
 }
@@ -115,9 +116,9 @@ impl Default for Executors {
         Self {
             count: None,
             pin: None,
-            commit_bytes: ByteSize::kib(256),
-            commit_delay: Duration::from_micros(500),
-            commits_in_flight: 2,
+            commit_bytes: ByteSize::bytes(PartitionsConfig::COMMIT_BYTES as u64),
+            commit_delay: PartitionsConfig::COMMIT_DELAY,
+            commits_in_flight: PartitionsConfig::COMMITS_IN_FLIGHT as u8,
         }
     }
 }
@@ -127,7 +128,8 @@ impl Default for Executors {
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
     /// Size of a segment file. Default `64MiB`, range 2 MiB to 4 GiB and at least four commits. Retention removes
-    /// whole segments: smaller ones free space sooner, larger ones mean fewer files. A few are always prepared.
+    /// whole segments: smaller ones free space sooner, larger ones mean fewer files. Per executor, the disk holds what
+    /// is retained, the segment that is written and the one that is prepared; expired files are used again.
     pub segment_bytes: ByteSize,
 }
 

@@ -109,10 +109,10 @@ fn errors_name_line_key_and_what_is_allowed() {
         ("[shards]\ncount = 0\n", &["ringhub.toml:2: ", "`shards.count` is 0"]),
         ("[executors]\ncount = 5\n", &["ringhub.toml:2: ", "`format.partitions` (4)"]),
         ("[executors]\ncommit_bytes = \"1KB\"\n", &["ringhub.toml:2: ", "`1KB` is not a size"]),
-        ("[executors]\ncommit_bytes = \"1KiB\"\n", &["ringhub.toml:2: ", "4KiB to 16MiB"]),
+        ("[executors]\ncommit_bytes = \"1KiB\"\n", &["ringhub.toml:2: ", "4KiB to 8MiB"]),
         ("[executors]\ncommits_in_flight = 5\n", &["ringhub.toml:2: ", "1 to 4"]),
         (
-            "[executors]\ncommit_bytes = \"16MiB\"\n[log]\nsegment_bytes = \"32MiB\"\n",
+            "[executors]\ncommit_bytes = \"8MiB\"\n[log]\nsegment_bytes = \"16MiB\"\n",
             &["ringhub.toml:4: ", "`log.segment_bytes`", "four times"],
         ),
         ("[tls]\ncertificate = \"c\"\n", &["ringhub.toml:2: ", "needs `private_key`"]),

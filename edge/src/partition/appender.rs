@@ -10,9 +10,7 @@ use ringhub_core::log::commit::{Chunk, CommitHead, CommitPlace, commit_len, head
 use ringhub_core::log::index::{SegmentIndex, SegmentSummary};
 use ringhub_core::log::record::stamp;
 use ringhub_core::log::segment::{LogShape, SegmentHeader};
-use ringhub_core::log::{
-    BLOCK_BYTES, Chain, CommitNumber, FilePosition, LogId, PartitionState, SegmentNumber,
-};
+use ringhub_core::log::{Chain, CommitNumber, FilePosition, LogId, PartitionState, SegmentNumber};
 use ringhub_core::position::{EnqueuedTime, RingPosition};
 use ringhub_core::ring::Consumer;
 use ringhub_core::time::UnixMillis;
@@ -29,6 +27,13 @@ pub(super) struct Active {
     pub(super) summary: SegmentSummary,
     pub(super) zeroed: Rc<Cell<u64>>,
     write_end: FilePosition,
+}
+
+impl Active {
+    /// Where the next commit goes.
+    pub(super) fn write_end(&self) -> FilePosition {
+        self.write_end
+    }
 }
 
 /// A commit whose sync has not been reported in order yet.
@@ -59,6 +64,7 @@ pub(super) struct Built {
 pub(super) struct Appender {
     log: LogId,
     shape: LogShape,
+    block: usize,
     next_commit: CommitNumber,
     next_chain: Chain,
     next_segment: SegmentNumber,
@@ -74,6 +80,7 @@ pub(super) struct Appender {
 impl Appender {
     pub(super) fn new(
         shape: LogShape,
+        block: usize,
         partitions: &[PartitionId],
         sealed: VecDeque<Sealed>,
     ) -> Self {
@@ -85,6 +92,7 @@ impl Appender {
         Self {
             log: last.map_or_else(random_log_id, |last| last.log),
             shape,
+            block,
             next_commit: last.map_or(CommitNumber(0), |last| last.next_commit),
             next_chain: last.map_or(Chain(0), |last| last.next_chain),
             next_segment: SegmentNumber(last.map_or(0, |last| last.segment.0 + 1)),
@@ -119,7 +127,7 @@ impl Appender {
             log: self.log,
             shape: self.shape,
             segment: self.next_segment,
-            block: BLOCK_BYTES as u32,
+            block: u32::try_from(self.block).expect("64 KiB at most"),
             first_commit: self.next_commit,
             chain: self.next_chain,
             created: now,
@@ -160,7 +168,7 @@ impl Appender {
     /// Where the active segment would end after a commit of `batch`; `None` without a segment.
     pub(super) fn end_after(&self, batch: &Batch) -> Option<u64> {
         let active = self.active.as_ref()?;
-        Some(active.write_end.0 + batch_commit_len(batch) as u64)
+        Some(active.write_end.0 + batch_commit_len(batch, self.block) as u64)
     }
 
     /// Copies the batch into a commit at the end of the active segment, stamping every record. `None` without a segment.
@@ -172,7 +180,7 @@ impl Appender {
     ) -> Option<Built> {
         let durable_before = self.durable_before();
         let active = self.active.as_mut()?;
-        let mut buffer = active.file.allocate(batch_commit_len(batch));
+        let mut buffer = active.file.allocate(batch_commit_len(batch, self.block));
         let place = CommitPlace {
             log: self.log,
             segment: active.header.segment,
@@ -262,8 +270,8 @@ fn chunk_count(batch: &Batch) -> usize {
     batch.partitions.iter().filter(|waiting| !waiting.is_empty()).count()
 }
 
-fn batch_commit_len(batch: &Batch) -> usize {
-    commit_len(chunk_count(batch), batch.bytes, BLOCK_BYTES)
+fn batch_commit_len(batch: &Batch, block: usize) -> usize {
+    commit_len(chunk_count(batch), batch.bytes, block)
 }
 
 /// A fresh name; foreign or stale commits must not carry it by chance.

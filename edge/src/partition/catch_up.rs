@@ -50,12 +50,22 @@ pub(super) async fn catch_up(
             },
         };
         let mut walk = Walk { file, partition, start, selection: Selection::new(start, bytes_max) };
-        walk.run(&source).await?;
+        match walk.run(&source).await {
+            // The file was recycled under the reader: retention was faster.
+            Err(_) if !is_retained(executor, source.segment) => {}
+            walked => walked?,
+        }
         if let Some(selected) = walk.selection.finish() {
             return Ok(Some(selected));
         }
     }
     Ok(None)
+}
+
+fn is_retained(executor: &Executor, segment: SegmentNumber) -> bool {
+    let appender = executor.appender.borrow();
+    let active = appender.active.as_ref().map(|active| active.header.segment);
+    active == Some(segment) || appender.sealed.iter().any(|sealed| sealed.header.segment == segment)
 }
 
 /// The first segment from `not_before` on that has events which `start` may admit.
@@ -93,7 +103,7 @@ async fn open_sealed(executor: &Executor, segment: SegmentNumber) -> io::Result<
         return Ok(file);
     }
     let path = executor.dir.join(segment_file_name(segment));
-    let file = Rc::new(SegmentFile::open(&path, executor.io_mode).await?);
+    let file = Rc::new(SegmentFile::open(&path, executor.medium).await?);
     let mut files = executor.open_files.borrow_mut();
     files.push_back((segment.0, Rc::clone(&file)));
     if files.len() > OPEN_FILES_MAX {
@@ -149,17 +159,19 @@ impl Walk {
         let Some(chunk) = head.chunk(self.partition).filter(|chunk| self.may_admit(chunk)) else {
             return Ok(true);
         };
-        let bytes = match window.get(chunk.range()) {
-            Some(bytes) => bytes::Bytes::copy_from_slice(bytes),
+        let read;
+        let records = match window.get(chunk.range()) {
+            Some(records) => records,
             None => {
                 let position = FilePosition(at.0 + u64::from(chunk.position));
-                self.read(position, chunk.len as usize).await?
+                read = self.read(position, chunk.len as usize).await?;
+                &read[..]
             }
         };
-        if !chunk.is_intact(&bytes) {
+        if !chunk.is_intact(records) {
             return Err(format!("commit {} at byte {} is damaged", head.place.number.0, at.0));
         }
-        Ok(self.selection.take(&bytes))
+        Ok(self.selection.take(records))
     }
 
     fn may_admit(&self, chunk: &Chunk) -> bool {

@@ -12,7 +12,8 @@ use super::open::{place_of, sync_dir, write_index};
 use super::readers;
 use super::status::LogState;
 use ringhub_core::log::FilePosition;
-use ringhub_core::log::segment::{SEGMENT_HEADER_BYTES, segment_file_name};
+use ringhub_core::log::commit::Chunk;
+use ringhub_core::log::segment::segment_file_name;
 
 impl Executor {
     /// Builds a commit of `batch`, starts its write and gives the room in the rings back.
@@ -72,7 +73,8 @@ impl Executor {
         };
         self.seal_active().await?;
         let header = self.appender.borrow().next_header(wall_clock());
-        let mut buffer = prepared.file.allocate(SEGMENT_HEADER_BYTES);
+        // A recycled file has an old header there.
+        let mut buffer = prepared.file.allocate(header.data_start().0 as usize);
         header.encode(buffer.bytes_mut());
         prepared.file.write(buffer.share(), FilePosition(0)).await?;
         prepared.file.sync().await?;
@@ -99,7 +101,8 @@ impl Executor {
             file.sync().await?;
         }
         let dir = self.dir.clone();
-        glommio::executor().spawn_blocking(move || write_index(&dir, &sealed.summary)).await
+        glommio::executor().spawn_blocking(move || write_index(&dir, &sealed.summary)).await;
+        Ok(())
     }
 
     /// Reports every commit that has become durable, in order.
@@ -128,20 +131,30 @@ impl Executor {
             }
         }
         self.ring_doorbells();
-        for chunk in &durable.head.chunks {
-            let place = place_of(chunk.partition, &self.config);
-            let records = &durable.buffer.bytes()[chunk.range()];
-            self.tail.borrow_mut().push(place, chunk, records);
+        let chunks = &durable.head.chunks;
+        let place = |chunk: &Chunk| place_of(chunk.partition, &self.config);
+        self.tail.borrow_mut().push(&durable.buffer, chunks, place);
+        for chunk in chunks {
             readers::serve_parked(self, chunk.partition);
         }
     }
 }
 
 async fn write_and_sync(executor: Rc<Executor>, built: Built) {
-    let outcome = match built.file.write(built.buffer, built.at).await {
-        Ok(()) => built.file.sync().await,
-        Err(error) => Err(error),
+    let number = built.number;
+    let outcome = {
+        let slot = executor.write_slots.acquire_permit(1).await;
+        match slot {
+            Ok(_slot) if executor.status.state() != LogState::Failed => write_built(built).await,
+            Ok(_) => Err(io::Error::other("a commit before this one has failed")),
+            Err(error) => Err(io::Error::from(error)),
+        }
     };
-    executor.appender.borrow_mut().synced(built.number, outcome);
+    executor.appender.borrow_mut().synced(number, outcome);
     executor.on_synced();
+}
+
+async fn write_built(built: Built) -> io::Result<()> {
+    built.file.write(built.buffer, built.at).await?;
+    built.file.sync().await
 }

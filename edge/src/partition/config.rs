@@ -45,8 +45,14 @@ pub struct PartitionsConfig {
 }
 
 impl PartitionsConfig {
-    /// The defaults: one executor, 4 MiB rings, 64 MiB segments, commits of 256 KiB or 250 µs, four in flight, 32 MiB of
-    /// tail, one day.
+    /// Default of [`commit_bytes`](Self::commit_bytes).
+    pub const COMMIT_BYTES: usize = 256 * 1024;
+    /// Default of [`commit_delay`](Self::commit_delay).
+    pub const COMMIT_DELAY: Duration = Duration::from_micros(250);
+    /// Default of [`commits_in_flight_max`](Self::commits_in_flight_max).
+    pub const COMMITS_IN_FLIGHT: usize = 4;
+
+    /// The defaults: one executor, 4 MiB rings, 64 MiB segments, the commit rule above, 32 MiB of tail, one day.
     #[must_use]
     pub fn new(hub: HubId, data_dir: PathBuf, partition_count: u16) -> Self {
         Self {
@@ -57,9 +63,9 @@ impl PartitionsConfig {
             cores: Vec::new(),
             ring_bytes: 2 * RING_BYTES_MIN,
             segment_bytes: 64 * 1024 * 1024,
-            commit_bytes: 256 * 1024,
-            commit_delay: Duration::from_micros(250),
-            commits_in_flight_max: 4,
+            commit_bytes: Self::COMMIT_BYTES,
+            commit_delay: Self::COMMIT_DELAY,
+            commits_in_flight_max: Self::COMMITS_IN_FLIGHT,
             tail_bytes: 32 * 1024 * 1024,
             retention: Duration::from_secs(24 * 3600),
             retention_interval: Duration::from_secs(60),

@@ -15,6 +15,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use glommio::sync::Semaphore;
 use glommio::{GlommioError, Latency, Shares, TaskQueueHandle};
 use ringhub_core::id::ExecutorId;
 use ringhub_core::ring::Consumer;
@@ -23,11 +24,11 @@ use tracing::error;
 
 use super::appender::Appender;
 use super::batch::Batch;
-use super::open::{self, Recovery};
+use super::open::{self, Opened, Recovery};
 use super::prepare::{Prepared, prepare_segments};
-use super::readers::{Readers, answer_requests};
+use super::readers::{Readers, answer_requests, refuse_pending};
 use super::retention::drop_expired;
-use super::segment_file::{IoMode, SegmentFile};
+use super::segment_file::{Medium, SegmentFile};
 use super::status::{ExecutorStatus, LogState};
 use super::tail::Tail;
 use super::{PartitionRequest, PartitionsConfig, StartError};
@@ -49,7 +50,7 @@ pub(super) struct Seed {
 pub(super) struct Executor {
     pub(super) config: Arc<PartitionsConfig>,
     pub(super) dir: PathBuf,
-    pub(super) io_mode: IoMode,
+    pub(super) medium: Medium,
     pub(super) status: Arc<ExecutorStatus>,
     pub(super) rings: RefCell<Vec<Consumer>>,
     pub(super) appender: RefCell<Appender>,
@@ -58,6 +59,8 @@ pub(super) struct Executor {
     pub(super) prepared: RefCell<Option<Prepared>>,
     pub(super) prepared_taken: flume::Receiver<()>,
     pub(super) take_prepared: flume::Sender<()>,
+    /// As many as commits may be written and synced at once.
+    pub(super) write_slots: Semaphore,
     pub(super) shards: Vec<MailboxSender>,
     pub(super) open_files: RefCell<VecDeque<(u64, Rc<SegmentFile>)>>,
     pub(super) catch_up_queue: TaskQueueHandle,
@@ -66,20 +69,22 @@ pub(super) struct Executor {
 
 /// Runs the thread until it is told to stop.
 pub(super) async fn run(seed: Seed) {
-    let (sealed, recovery) = match open::open(&seed.config, seed.id).await {
+    let opened = match open::open(&seed.config, seed.id).await {
         Ok(opened) => opened,
         Err(error) => {
             let _ = seed.opened.send(Err(error));
             return;
         }
     };
+    let Opened { medium, sealed, recovery } = opened;
     let partitions = seed.config.partitions_of(seed.id);
-    let appender = Appender::new(open::shape(&seed.config, seed.id), &partitions, sealed);
+    let shape = open::shape(&seed.config, seed.id);
+    let appender = Appender::new(shape, medium.block, &partitions, sealed);
     let (take_prepared, prepared_taken) = flume::bounded(1);
     let proxy = glommio::executor();
     let executor = Rc::new(Executor {
         dir: seed.config.log_dir(seed.id),
-        io_mode: recovery.io_mode,
+        medium,
         status: seed.status,
         rings: RefCell::new(seed.rings),
         appender: RefCell::new(appender),
@@ -88,6 +93,7 @@ pub(super) async fn run(seed: Seed) {
         prepared: RefCell::new(None),
         prepared_taken,
         take_prepared,
+        write_slots: Semaphore::new(seed.config.commits_in_flight_max as u64),
         shards: seed.shards,
         open_files: RefCell::new(VecDeque::new()),
         catch_up_queue: proxy.create_task_queue(
@@ -113,9 +119,13 @@ pub(super) async fn run(seed: Seed) {
         (Ok(tasks), Ok(main)) => {
             let _ = seed.opened.send(Ok(recovery));
             main.await;
+            executor.refuse_until_stopped().await;
             for task in tasks {
                 task.cancel().await;
             }
+            drop(executor);
+            // A file that is dropped is closed in the next turn of the reactor, and never if there is none.
+            glommio::timer::sleep(Duration::from_millis(1)).await;
         }
         (Err(error), _) | (_, Err(error)) => {
             let _ = seed.opened.send(Err(StartError::Thread(error.to_string())));
@@ -138,10 +148,12 @@ async fn ingest_records(executor: Rc<Executor>) {
             if stopping && in_flight == 0 {
                 break;
             }
-            executor.sleep_until_published().await;
+            executor.sleep_until_published(0, None).await;
         } else if let Some(wait) = batch.wait(&executor.config).filter(|_| !stopping) {
-            glommio::timer::sleep(wait).await;
-        } else if in_flight >= executor.config.commits_in_flight_max {
+            let burst = executor.config.commit_bytes as u64;
+            executor.sleep_until_published(burst, Some(wait)).await;
+        } else if in_flight > executor.config.commits_in_flight_max {
+            // One more than may be written is built, so that the disk does not wait for copies and checksums.
             executor.sleep(None).await;
         } else if let Err(error) = executor.commit(&mut batch).await {
             executor.fail(format!("the log cannot go on: {error}"));
@@ -157,12 +169,22 @@ async fn ingest_records(executor: Rc<Executor>) {
 }
 
 impl Executor {
-    /// Waits for a shard's publish, the end of a commit, or room in the segment.
-    async fn sleep_until_published(&self) {
-        self.status.prepare_sleep();
+    /// After a failure, lives on to answer readers; does nothing otherwise.
+    async fn refuse_until_stopped(&self) {
+        if self.status.state() == LogState::Failed {
+            refuse_pending(self);
+        }
+        while self.status.state() == LogState::Failed && !self.status.is_stopping() {
+            self.sleep(None).await;
+        }
+    }
+
+    /// Waits until a ring holds `backlog` bytes, a commit ends, there is room in the segment, or for `limit`.
+    async fn sleep_until_published(&self, backlog: u64, limit: Option<Duration>) {
+        self.status.prepare_sleep(backlog);
         let published = self.rings.borrow_mut().iter_mut().any(Consumer::refresh);
         if !published {
-            self.sleep(None).await;
+            self.sleep(limit).await;
         }
         self.status.awake();
     }

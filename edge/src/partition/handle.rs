@@ -2,8 +2,9 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 
-use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
+use glommio::{LocalExecutorBuilder, Placement};
 use ringhub_core::id::{ExecutorId, ShardId};
 use ringhub_core::ring::{CommitWatch, Consumer, Producer, ring};
 use rustix::process::{Resource, getrlimit};
@@ -27,7 +28,7 @@ pub struct PartitionsHandle {
 }
 
 struct ExecutorThread {
-    join: ExecutorJoinHandle<()>,
+    join: JoinHandle<()>,
     status: Arc<ExecutorStatus>,
     recovery: Recovery,
 }
@@ -91,18 +92,49 @@ fn start_executor(
     };
     let core = config.cores.get(usize::from(id.0));
     let placement = core.map_or(Placement::Unbound, |core| Placement::Fixed(*core));
-    let join = LocalExecutorBuilder::new(placement)
-        .name(&format!("executor-{}", id.0))
-        .io_memory(IO_MEMORY_BYTES)
-        .spawn(move || run(seed))
+    let watch = PanicWatch { status: Arc::clone(&status), shards: mesh.shards.clone() };
+    let join = thread::Builder::new()
+        .name(format!("executor-{}", id.0))
+        .spawn(move || watch.over(|| run_thread(placement, seed)))
         .map_err(|error| StartError::Thread(error.to_string()))?;
     match opened.recv() {
         Ok(Ok(recovery)) => Ok(ExecutorThread { join, status, recovery }),
         Ok(Err(error)) => Err(error),
-        Err(_) => Err(StartError::Thread(match join.join() {
-            Ok(()) => "ended before its log was open".to_owned(),
-            Err(error) => error.to_string(),
-        })),
+        Err(_) => Err(StartError::Thread("ended before its log was open".to_owned())),
+    }
+}
+
+fn run_thread(placement: Placement, seed: Seed) {
+    match LocalExecutorBuilder::new(placement).io_memory(IO_MEMORY_BYTES).make() {
+        Ok(executor) => executor.run(run(seed)),
+        Err(error) => {
+            let _ = seed.opened.send(Err(StartError::Thread(error.to_string())));
+        }
+    }
+}
+
+/// Tells everybody when the thread of an executor panics: nothing is acknowledged any more, and shards that waited for
+/// it would wait for ever. The release profile aborts the process instead; both end in a restart that recovers.
+struct PanicWatch {
+    status: Arc<ExecutorStatus>,
+    shards: Vec<MailboxSender>,
+}
+
+impl PanicWatch {
+    fn over(self, body: impl FnOnce()) {
+        body();
+    }
+}
+
+impl Drop for PanicWatch {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            error!("an executor has panicked; restart the hub to recover its log");
+            self.status.fail("the executor has panicked".to_owned());
+            for shard in &self.shards {
+                shard.doorbell().ring();
+            }
+        }
     }
 }
 
@@ -133,7 +165,8 @@ impl Mesh {
             watches.push(producer.watch());
             consumers.push(consumer);
             let (status, requests) = (Arc::clone(status), requests.clone());
-            links.push(ExecutorLink { ring: producer, status, requests });
+            let shards = self.shards.clone();
+            links.push(ExecutorLink { ring: producer, status, requests, shards });
         }
         consumers
     }
@@ -171,9 +204,30 @@ impl PartitionsHandle {
             thread.status.stop();
         }
         for thread in self.threads {
-            if let Err(error) = thread.join.join() {
-                error!(%error, "an executor ended badly");
-            }
+            // A panic was reported by the thread itself.
+            let _ = thread.join.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shard::mailbox::mailbox;
+
+    #[test]
+    fn a_panic_on_the_thread_of_an_executor_is_a_failure() {
+        let (sender, mailbox) = mailbox().expect("eventfd");
+        let status = Arc::new(ExecutorStatus::new().0);
+        let watch = PanicWatch { status: Arc::clone(&status), shards: vec![sender] };
+        mailbox.doorbell().prepare_sleep();
+        let body = || {
+            let executor = LocalExecutorBuilder::new(Placement::Unbound).make().expect("io_uring");
+            executor.run(async { glommio::spawn_local(async { panic!("as asked") }).await });
+        };
+        let ended = thread::spawn(move || watch.over(body)).join();
+        assert!(ended.is_err());
+        assert_eq!(status.state(), LogState::Failed);
+        assert_eq!(status.failure(), Some("the executor has panicked"));
     }
 }

@@ -14,7 +14,7 @@ use ringhub_core::log::segment::{
 use ringhub_core::log::{BLOCK_BYTES, FilePosition, LogError, SegmentNumber};
 use tracing::{info, warn};
 
-use super::segment_file::{IoMode, SegmentFile};
+use super::segment_file::{IoMode, Medium, SegmentFile};
 use super::{PartitionsConfig, StartError};
 
 /// Name of the file that becomes the next segment.
@@ -44,15 +44,24 @@ pub(super) struct Sealed {
     pub(super) summary: SegmentSummary,
 }
 
+/// A recovered log.
+pub(super) struct Opened {
+    pub(super) medium: Medium,
+    pub(super) sealed: VecDeque<Sealed>,
+    pub(super) recovery: Recovery,
+}
+
 /// Recovers the log of `executor`.
 pub(super) async fn open(
     config: &PartitionsConfig,
     executor: ExecutorId,
-) -> Result<(VecDeque<Sealed>, Recovery), StartError> {
+) -> Result<Opened, StartError> {
     let dir = config.log_dir(executor);
     std::fs::create_dir_all(&dir).map_err(|e| StartError::io(&dir, e))?;
-    let opener = Opener { io_mode: detect(&dir).await?, dir, shape: shape(config, executor) };
-    opener.recover(executor).await
+    let medium = detect(&dir).await?;
+    let opener = Opener { medium, dir, shape: shape(config, executor) };
+    let (sealed, recovery) = opener.recover(executor).await?;
+    Ok(Opened { medium, sealed, recovery })
 }
 
 pub(super) fn shape(config: &PartitionsConfig, executor: ExecutorId) -> LogShape {
@@ -66,37 +75,44 @@ pub(super) fn shape(config: &PartitionsConfig, executor: ExecutorId) -> LogShape
 
 /// Tries direct IO on a file of the directory: tmpfs turns it off in silence, other filesystems refuse the open.
 ///
-/// The file has a block of data on disk before glommio first sees it: on an empty one, glommio takes the device for one
-/// that can be polled, whatever it is, and every later read of the process fails.
-async fn detect(dir: &Path) -> Result<IoMode, StartError> {
+/// The file has data on disk before glommio first sees it: on an empty one, glommio takes the device for one that can
+/// be polled, whatever it is, and every later read of the process fails. A file that is there is good enough, so that
+/// a full disk does not keep the hub from starting.
+async fn detect(dir: &Path) -> Result<Medium, StartError> {
     let is_tmpfs =
         rustix::fs::statfs(dir).map_err(|e| StartError::io(dir, e))?.f_type == libc::TMPFS_MAGIC;
-    let probe = dir.join(PREPARED_FILE_NAME);
-    let reason = if is_tmpfs {
-        "the directory is in memory and survives no restart of the machine".to_owned()
+    let direct = if is_tmpfs {
+        Err("the directory is in memory and survives no restart of the machine".to_owned())
     } else {
-        write_probe(&probe).map_err(|e| StartError::io(&probe, e))?;
-        match SegmentFile::open(&probe, IoMode::Direct).await {
-            Ok(file) => {
-                file.close().await.map_err(|e| StartError::io(&probe, e))?;
-                return Ok(IoMode::Direct);
-            }
-            Err(error) => error.to_string(),
-        }
+        let probe = probe_file(dir).map_err(|e| StartError::io(dir, e))?;
+        Medium::of_direct_file(&probe).await
     };
-    warn!(dir = %dir.display(), reason, "no direct IO: the log goes through the page cache");
-    Ok(IoMode::Buffered)
+    Ok(direct.unwrap_or_else(|reason| {
+        warn!(dir = %dir.display(), reason, "no direct IO: the log goes through the page cache");
+        Medium::BUFFERED
+    }))
 }
 
-fn write_probe(path: &Path) -> io::Result<()> {
-    let mut file = std::fs::File::create(path)?;
-    io::Write::write_all(&mut file, &[1; 2 * BLOCK_BYTES])?;
-    file.sync_all()
+/// A file of the directory that has data, made if there is none.
+fn probe_file(dir: &Path) -> io::Result<PathBuf> {
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let is_segment = name.to_str().and_then(parse_segment_file_name).is_some();
+        if (is_segment || name == PREPARED_FILE_NAME) && entry.metadata()?.len() > 0 {
+            return Ok(entry.path());
+        }
+    }
+    let path = dir.join(PREPARED_FILE_NAME);
+    let mut file = std::fs::File::create(&path)?;
+    io::Write::write_all(&mut file, &[0; 2 * BLOCK_BYTES])?;
+    file.sync_all()?;
+    Ok(path)
 }
 
 struct Opener {
     dir: PathBuf,
-    io_mode: IoMode,
+    medium: Medium,
     shape: LogShape,
 }
 
@@ -109,7 +125,7 @@ impl Opener {
         let mut sealed: VecDeque<Sealed> = VecDeque::new();
         let mut recovery = Recovery {
             executor,
-            io_mode: self.io_mode,
+            io_mode: self.medium.mode,
             segments: 0,
             scanned: 0,
             torn: None,
@@ -151,7 +167,7 @@ impl Opener {
     ) -> Result<Sealed, StartError> {
         let path = self.dir.join(segment_file_name(number));
         let io = |e: io::Error| StartError::io(&path, e);
-        let file = SegmentFile::open(&path, self.io_mode).await.map_err(io)?;
+        let file = SegmentFile::open(&path, self.medium).await.map_err(io)?;
         let header = self.read_header(number, &file).await?;
         if let Some(summary) = self.read_index(&header) {
             file.close().await.map_err(io)?;
@@ -166,7 +182,7 @@ impl Opener {
             file.sync().await.map_err(io)?;
         }
         file.close().await.map_err(io)?;
-        write_index(&self.dir, &scanned.summary).map_err(io)?;
+        write_index(&self.dir, &scanned.summary);
         Ok(Sealed { header, summary: scanned.summary })
     }
 
@@ -266,23 +282,39 @@ impl Opener {
     }
 }
 
-/// Writes the index of a sealed segment. Losing it costs a scan at the next start and nothing else.
-pub(super) fn write_index(dir: &Path, summary: &SegmentSummary) -> io::Result<()> {
+/// Writes the index of a sealed segment. Losing it costs a scan at the next start and nothing else, so that a full
+/// disk is no reason to stop.
+pub(super) fn write_index(dir: &Path, summary: &SegmentSummary) {
     let path = dir.join(index_file_name(summary.segment));
-    let mut file = std::fs::File::create(path)?;
-    io::Write::write_all(&mut file, &summary.encode())?;
-    file.sync_all()
+    let written = std::fs::File::create(&path).and_then(|mut file| {
+        io::Write::write_all(&mut file, &summary.encode())?;
+        file.sync_all()
+    });
+    if let Err(error) = written {
+        warn!(path = %path.display(), %error, "no index: the next start reads the segment through");
+    }
 }
 
 /// Removes the files of a segment, the index first: an index without segment would be left for ever.
 pub(super) fn remove_segment(dir: &Path, segment: SegmentNumber) -> io::Result<()> {
-    let index = std::fs::remove_file(dir.join(index_file_name(segment)));
-    if let Err(error) = index
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        return Err(error);
-    }
+    remove_index(dir, segment)?;
     std::fs::remove_file(dir.join(segment_file_name(segment)))
+}
+
+/// Makes the file of a segment that has expired the one that becomes the next segment.
+///
+/// What it holds never passes for a commit of the next: those carry a higher number of their segment.
+pub(super) fn recycle_segment(dir: &Path, segment: SegmentNumber) -> io::Result<()> {
+    remove_index(dir, segment)?;
+    std::fs::rename(dir.join(segment_file_name(segment)), dir.join(PREPARED_FILE_NAME))?;
+    sync_dir(dir)
+}
+
+fn remove_index(dir: &Path, segment: SegmentNumber) -> io::Result<()> {
+    match std::fs::remove_file(dir.join(index_file_name(segment))) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Makes the names in a directory durable.

@@ -9,7 +9,10 @@ use ringhub_core::position::{Committed, RingPosition};
 use ringhub_core::ring::{CommitWatch, Producer, RingFull};
 
 use super::status::{ExecutorStatus, LogState};
-use super::{PartitionRequest, ReaderId, RequestBody, Ticket};
+use super::{
+    PartitionReply, PartitionRequest, ReadRefused, ReaderId, ReplyBody, RequestBody, Ticket,
+};
+use crate::shard::mailbox::{Mail, MailboxSender};
 
 /// What a shard needs of one executor.
 #[derive(Debug)]
@@ -17,6 +20,20 @@ pub(super) struct ExecutorLink {
     pub(super) ring: Producer,
     pub(super) status: Arc<ExecutorStatus>,
     pub(super) requests: flume::Sender<PartitionRequest>,
+    /// For the answers to requests that the executor cannot take any more.
+    pub(super) shards: Vec<MailboxSender>,
+}
+
+impl ExecutorLink {
+    fn refuse(&self, request: &PartitionRequest) {
+        let PartitionRequest { connection, token, .. } = *request;
+        let shard = self.shards.get(usize::from(connection.shard.0));
+        if let (Some(shard), false) = (shard, matches!(request.body, RequestBody::Close { .. })) {
+            let reason = self.status.failure().unwrap_or("the hub is stopping").to_owned();
+            let body = ReplyBody::Refused(ReadRefused::Damaged(reason));
+            shard.post(Mail::Partition(PartitionReply { connection, token, body }));
+        }
+    }
 }
 
 /// Asks questions of the executor of one partition, where the pipeline is not at hand.
@@ -66,7 +83,7 @@ impl ShardPipeline {
     pub fn publish(&mut self) {
         for link in &mut self.executors {
             if link.ring.publish() {
-                link.status.wake_if_sleeping();
+                link.status.wake_if_sleeping(|| link.ring.backlog());
             }
         }
     }
@@ -102,11 +119,14 @@ impl ShardPipeline {
         ExecutorId(partition.0 % self.executor_count())
     }
 
-    /// Asks the executor of the partition; the answer comes as mail to the shard of the asking connection. After the
-    /// executor has ended, nothing comes.
+    /// Asks the executor of the partition; the answer comes as mail to the shard of the asking connection. Once the
+    /// executor has ended, every answer is a refusal.
     pub fn request(&self, request: PartitionRequest) {
         let executor = self.executor_of(request.partition);
-        let _ = self.executors[usize::from(executor.0)].requests.send(request);
+        let link = &self.executors[usize::from(executor.0)];
+        if let Err(flume::SendError(request)) = link.requests.send(request) {
+            link.refuse(&request);
+        }
     }
 
     /// The questions of [`request`](Self::request) to the executor of `partition`.

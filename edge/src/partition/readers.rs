@@ -13,6 +13,7 @@ use ringhub_core::reader::{BeyondEnd, ClaimRefused, Displaced, Ownership, Select
 use super::catch_up::catch_up;
 use super::executor::Executor;
 use super::open::place_of;
+use super::status::LogState;
 use super::tail::Selected;
 use super::{
     PartitionDescription, PartitionReply, PartitionRequest, ReadRefused, ReaderId, ReplyBody,
@@ -99,6 +100,9 @@ fn handle(executor: &Rc<Executor>, request: PartitionRequest) {
     match request.body {
         RequestBody::Close { reader } => executor.readers.borrow_mut().close(reader),
         _ if !exists => refuse(executor, asker, ReadRefused::UnknownPartition),
+        RequestBody::Open { .. } | RequestBody::Read { .. } if has_failed(executor) => {
+            refuse(executor, asker, failure(executor));
+        }
         RequestBody::Describe => {
             let described = ReplyBody::Described(describe(executor, request.partition));
             post(executor, asker, described);
@@ -118,6 +122,27 @@ fn handle(executor: &Rc<Executor>, request: PartitionRequest) {
             }
             serve(executor, reader);
         }
+    }
+}
+
+fn has_failed(executor: &Executor) -> bool {
+    executor.status.state() == LogState::Failed
+}
+
+fn failure(executor: &Executor) -> ReadRefused {
+    ReadRefused::Damaged(executor.status.failure().unwrap_or_default().to_owned())
+}
+
+/// Answers every read that is under way after the log has failed.
+pub(super) fn refuse_pending(executor: &Executor) {
+    let pending: Vec<Asker> = {
+        let mut readers = executor.readers.borrow_mut();
+        readers.parked.clear();
+        let pending = readers.readers.values_mut().filter_map(|reader| reader.pending.take());
+        pending.map(|pending| pending.asker).collect()
+    };
+    for asker in pending {
+        refuse(executor, asker, failure(executor));
     }
 }
 
@@ -219,7 +244,7 @@ async fn read_segments(executor: Rc<Executor>, id: ReaderId) {
         Ok(None) if before != *executor.appender.borrow().committed(place) => serve(&executor, id),
         Ok(None) => {
             let mut readers = executor.readers.borrow_mut();
-            if readers.readers.contains_key(&id) {
+            if readers.readers.get(&id).is_some_and(|reader| reader.pending.is_some()) {
                 readers.parked.entry(partition).or_default().push(id);
             }
         }

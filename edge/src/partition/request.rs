@@ -80,7 +80,7 @@ pub enum ReplyBody {
     Described(PartitionDescription),
     /// To `Open`.
     Opened(ReaderId),
-    /// To `Open` and `Read`.
+    /// To `Open` and `Read`, and to `Describe` of a partition that is not there or an executor that has ended.
     Refused(ReadRefused),
     /// To `Read`: whole records, back to back, in order, all committed.
     Records {
@@ -142,7 +142,7 @@ pub enum ReadRefused {
     /// The reader is not open, or was displaced.
     #[error("no such reader")]
     UnknownReader,
-    /// The log cannot be read here.
+    /// The log cannot be read here, or has failed.
     #[error("the log cannot be read: {0}")]
     Damaged(String),
 }

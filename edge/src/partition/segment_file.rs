@@ -8,6 +8,7 @@ use bytes::Bytes;
 use glommio::GlommioError;
 use glommio::io::{BufferedFile, DmaBuffer, DmaFile, OpenOptions};
 use ringhub_core::log::{BLOCK_BYTES, FilePosition};
+use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 
 /// Whether the page cache is bypassed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,52 @@ pub enum IoMode {
     /// Through the page cache: the filesystem has no direct IO. Commits are synced all the same.
     Buffered,
 }
+
+/// What the files of a directory are read and written by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Medium {
+    pub(super) mode: IoMode,
+    /// Places and lengths of writes are multiples of it: [`BLOCK_BYTES`], or the device's block if that is larger.
+    pub(super) block: usize,
+}
+
+impl Medium {
+    pub(super) const BUFFERED: Self = Self { mode: IoMode::Buffered, block: BLOCK_BYTES };
+
+    /// Direct IO to a device with blocks of `alignment` bytes.
+    ///
+    /// # Errors
+    /// A text that says why direct IO is not possible.
+    fn direct(alignment: u64) -> Result<Self, String> {
+        let device = usize::try_from(alignment).unwrap_or(usize::MAX);
+        if !device.is_power_of_two() || device > DEVICE_BLOCK_BYTES_MAX {
+            return Err(format!(
+                "the device has blocks of {alignment} bytes, direct IO is written for powers of two up to \
+                 {DEVICE_BLOCK_BYTES_MAX}"
+            ));
+        }
+        Ok(Self { mode: IoMode::Direct, block: device.max(BLOCK_BYTES) })
+    }
+
+    /// What direct IO to the file at `path`, which has data, takes.
+    ///
+    /// # Errors
+    /// A text that says why direct IO is not possible.
+    pub(super) async fn of_direct_file(path: &Path) -> Result<Self, String> {
+        let file = OpenOptions::new().read(true).write(true).dma_open(path).await;
+        let file = file.map_err(|error| error.to_string())?;
+        let of_device = file.alignment();
+        file.close().await.map_err(|error| error.to_string())?;
+        let stat = statx(CWD, path, AtFlags::empty(), StatxFlags::DIOALIGN);
+        // Zero where the kernel does not know; glommio asks the device.
+        let of_file = stat.map_or(0, |stat| stat.stx_dio_offset_align);
+        Self::direct(of_device.max(u64::from(of_file)))
+    }
+}
+
+/// Largest block of a device that commits are padded to: beyond it, lone messages would cost more room than a disk
+/// has to spare. Larger: the log goes through the page cache.
+const DEVICE_BLOCK_BYTES_MAX: usize = 64 * 1024;
 
 /// Memory that a commit is built in.
 #[derive(Debug)]
@@ -65,49 +112,60 @@ impl SharedBuffer {
 }
 
 /// An open segment file.
-pub(super) enum SegmentFile {
+pub(super) struct SegmentFile {
+    io: FileIo,
+    block: usize,
+}
+
+enum FileIo {
     Direct(DmaFile),
     Buffered(BufferedFile),
 }
 
 impl SegmentFile {
-    /// Makes an empty file, replacing any.
-    pub(super) async fn create(path: &Path, mode: IoMode) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(true);
-        Self::open_as(&options, path, mode).await
+    /// Opens a file for reading and writing, or makes an empty one.
+    pub(super) async fn open_or_create(path: &Path, medium: Medium) -> io::Result<Self> {
+        Self::open_as(OpenOptions::new().read(true).write(true).create(true), path, medium).await
     }
 
     /// Opens a file for reading, and for cutting its tail off.
-    pub(super) async fn open(path: &Path, mode: IoMode) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true);
-        Self::open_as(&options, path, mode).await
+    pub(super) async fn open(path: &Path, medium: Medium) -> io::Result<Self> {
+        Self::open_as(OpenOptions::new().read(true).write(true), path, medium).await
     }
 
-    async fn open_as(options: &OpenOptions, path: &Path, mode: IoMode) -> io::Result<Self> {
-        match mode {
-            IoMode::Direct => Ok(Self::Direct(options.dma_open(path).await?)),
-            IoMode::Buffered => Ok(Self::Buffered(options.buffered_open(path).await?)),
+    async fn open_as(options: &OpenOptions, path: &Path, medium: Medium) -> io::Result<Self> {
+        let io = match medium.mode {
+            IoMode::Direct => FileIo::Direct(options.dma_open(path).await?),
+            IoMode::Buffered => FileIo::Buffered(options.buffered_open(path).await?),
+        };
+        Ok(Self { io, block: medium.block })
+    }
+
+    pub(super) async fn len(&self) -> io::Result<u64> {
+        match &self.io {
+            FileIo::Direct(file) => Ok(file.file_size().await?),
+            FileIo::Buffered(file) => Ok(file.file_size().await?),
         }
     }
 
     pub(super) fn allocate(&self, len: usize) -> CommitBuffer {
-        match self {
-            Self::Direct(file) => CommitBuffer::Direct(file.alloc_dma_buffer(len)),
-            Self::Buffered(_) => CommitBuffer::Buffered(vec![0; len]),
+        match &self.io {
+            FileIo::Direct(file) => CommitBuffer::Direct(file.alloc_dma_buffer(len)),
+            FileIo::Buffered(_) => CommitBuffer::Buffered(vec![0; len]),
         }
     }
 
     /// Writes all of `buffer`, whose length and place are multiples of the block. A short write is an error.
     pub(super) async fn write(&self, buffer: SharedBuffer, at: FilePosition) -> io::Result<()> {
         let len = buffer.bytes().len();
-        let written = match (self, buffer) {
-            (Self::Direct(file), SharedBuffer::Direct(buffer)) => {
+        let written = match (&self.io, buffer) {
+            (FileIo::Direct(file), SharedBuffer::Direct(buffer)) => {
                 file.write_rc_at(buffer, at.0).await?
             }
-            (Self::Buffered(file), buffer) => file.write_at(buffer.bytes().to_vec(), at.0).await?,
-            (Self::Direct(_), SharedBuffer::Buffered(_)) => {
+            (FileIo::Buffered(file), buffer) => {
+                file.write_at(buffer.bytes().to_vec(), at.0).await?
+            }
+            (FileIo::Direct(_), SharedBuffer::Buffered(_)) => {
                 unreachable!("a buffer comes from `allocate` of the file it is written to")
             }
         };
@@ -115,31 +173,31 @@ impl SegmentFile {
     }
 
     pub(super) async fn sync(&self) -> io::Result<()> {
-        match self {
-            Self::Direct(file) => Ok(file.fdatasync().await?),
-            Self::Buffered(file) => Ok(file.fdatasync().await?),
+        match &self.io {
+            FileIo::Direct(file) => Ok(file.fdatasync().await?),
+            FileIo::Buffered(file) => Ok(file.fdatasync().await?),
         }
     }
 
     /// Reads up to `len` bytes from any place, less only at the end of the file.
     pub(super) async fn read(&self, at: FilePosition, len: usize) -> io::Result<Bytes> {
-        let block = BLOCK_BYTES as u64;
+        let block = self.block as u64;
         let start = at.0 / block * block;
         let end = (at.0 + len as u64).next_multiple_of(block);
         let mut out = Vec::with_capacity(len);
         let mut position = start;
         while position < end {
             let wanted = usize::try_from(end - position).map_err(io::Error::other)?;
-            let read = match self {
-                Self::Direct(file) => file.read_at_aligned(position, wanted).await,
-                Self::Buffered(file) => file.read_at(position, wanted).await,
+            let read = match &self.io {
+                FileIo::Direct(file) => file.read_at_aligned(position, wanted).await,
+                FileIo::Buffered(file) => file.read_at(position, wanted).await,
             };
             let read = read.map_err(|e: GlommioError<()>| io::Error::from(e))?;
             let skip = usize::try_from(at.0.saturating_sub(position)).map_err(io::Error::other)?;
             let take = read.get(skip.min(read.len())..).unwrap_or_default();
             out.extend_from_slice(&take[..take.len().min(len - out.len())]);
             position += read.len() as u64;
-            if read.is_empty() || !read.len().is_multiple_of(BLOCK_BYTES) {
+            if read.is_empty() || !read.len().is_multiple_of(self.block) {
                 break;
             }
         }
@@ -147,16 +205,33 @@ impl SegmentFile {
     }
 
     pub(super) async fn truncate(&self, len: FilePosition) -> io::Result<()> {
-        match self {
-            Self::Direct(file) => Ok(file.truncate(len.0).await?),
-            Self::Buffered(file) => Ok(file.truncate(len.0).await?),
+        match &self.io {
+            FileIo::Direct(file) => Ok(file.truncate(len.0).await?),
+            FileIo::Buffered(file) => Ok(file.truncate(len.0).await?),
         }
     }
 
     pub(super) async fn close(self) -> io::Result<()> {
-        match self {
-            Self::Direct(file) => Ok(file.close().await?),
-            Self::Buffered(file) => Ok(file.close().await?),
+        match self.io {
+            FileIo::Direct(file) => Ok(file.close().await?),
+            FileIo::Buffered(file) => Ok(file.close().await?),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pads_to_the_larger_of_a_page_and_the_block_of_the_device() {
+        for (alignment, block) in [(512, 4096), (4096, 4096), (16_384, 16_384), (65_536, 65_536)] {
+            let expected = Medium { mode: IoMode::Direct, block };
+            assert_eq!(Medium::direct(alignment), Ok(expected));
+        }
+        for alignment in [0, 5000, 131_072] {
+            let refused = Medium::direct(alignment).expect_err("refused");
+            assert!(refused.contains(&alignment.to_string()), "{refused}");
         }
     }
 }

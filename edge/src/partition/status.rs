@@ -1,7 +1,7 @@
 //! What shards may know of an executor without asking it.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
 
 /// Whether a log accepts data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,13 +15,17 @@ pub enum LogState {
     Failed,
 }
 
+/// No backlog wakes the executor: it is not asleep.
+const AWAKE: u64 = u64::MAX;
+
 /// Shared by an executor and all shards.
 #[derive(Debug)]
 pub(super) struct ExecutorStatus {
     state: AtomicU8,
     failure: OnceLock<String>,
     stopping: AtomicBool,
-    sleeping: AtomicBool,
+    /// Bytes in a ring from which on its shard wakes the executor.
+    wake_at: AtomicU64,
     wake: flume::Sender<()>,
 }
 
@@ -33,7 +37,7 @@ impl ExecutorStatus {
             state: AtomicU8::new(0),
             failure: OnceLock::new(),
             stopping: AtomicBool::new(false),
-            sleeping: AtomicBool::new(false),
+            wake_at: AtomicU64::new(AWAKE),
             wake,
         };
         (status, woken)
@@ -47,10 +51,10 @@ impl ExecutorStatus {
         }
     }
 
-    /// A failure is for good.
-    pub(super) fn set_disk_full(&self, full: bool) {
+    /// True if that changed the state. A failure is for good.
+    pub(super) fn set_disk_full(&self, full: bool) -> bool {
         let (from, to) = if full { (0, 1) } else { (1, 0) };
-        let _ = self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire);
+        self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     pub(super) fn fail(&self, reason: String) {
@@ -71,10 +75,14 @@ impl ExecutorStatus {
         self.stopping.load(Ordering::Acquire)
     }
 
-    /// Called after publishing to a ring; the same protocol as the doorbell of a shard.
-    pub(super) fn wake_if_sleeping(&self) {
+    /// Called after publishing to a ring that then holds `backlog` bytes; the same protocol as the doorbell of a shard.
+    pub(super) fn wake_if_sleeping(&self, backlog: impl FnOnce() -> u64) {
         fence(Ordering::SeqCst);
-        if self.sleeping.load(Ordering::Relaxed) && self.sleeping.swap(false, Ordering::SeqCst) {
+        let wake_at = self.wake_at.load(Ordering::Relaxed);
+        if wake_at == AWAKE || (wake_at > 0 && backlog() < wake_at) {
+            return;
+        }
+        if self.wake_at.swap(AWAKE, Ordering::SeqCst) != AWAKE {
             self.wake();
         }
     }
@@ -84,13 +92,13 @@ impl ExecutorStatus {
         let _ = self.wake.try_send(());
     }
 
-    /// The executor looks at its rings once more after this.
-    pub(super) fn prepare_sleep(&self) {
-        self.sleeping.store(true, Ordering::Relaxed);
+    /// From now on a ring with `backlog` bytes wakes the executor, which looks at its rings once more after this.
+    pub(super) fn prepare_sleep(&self, backlog: u64) {
+        self.wake_at.store(backlog, Ordering::Relaxed);
         fence(Ordering::SeqCst);
     }
 
     pub(super) fn awake(&self) {
-        self.sleeping.store(false, Ordering::Relaxed);
+        self.wake_at.store(AWAKE, Ordering::Relaxed);
     }
 }

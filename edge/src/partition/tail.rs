@@ -1,13 +1,16 @@
 //! The newest committed events in memory.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use ringhub_core::log::LastEvent;
 use ringhub_core::log::commit::Chunk;
 use ringhub_core::log::record::Records;
 use ringhub_core::position::{EnqueuedTime, Offset, SequenceNumber};
 use ringhub_core::reader::StartAt;
+
+use super::segment_file::SharedBuffer;
 
 /// Records for a reader, and where it goes on.
 #[derive(Debug)]
@@ -16,12 +19,13 @@ pub(super) struct Selected {
     pub(super) next: Offset,
 }
 
-/// Newest chunks of all partitions of an executor, bounded in bytes together.
+/// Newest commits of an executor, bounded in bytes. They stay in the buffers that they were written from: holding one
+/// costs no copy, and a reader's records are copied once, when it asks.
 #[derive(Debug)]
 pub(super) struct Tail {
     partitions: Vec<VecDeque<TailChunk>>,
-    /// Place of the partition of each chunk, oldest first.
-    order: VecDeque<usize>,
+    /// Length and places of the partitions of each commit, oldest first.
+    commits: VecDeque<(usize, Vec<usize>)>,
     bytes: usize,
     bytes_max: usize,
 }
@@ -31,7 +35,8 @@ struct TailChunk {
     first_offset: Offset,
     first_sequence_number: SequenceNumber,
     first_enqueued: EnqueuedTime,
-    records: Bytes,
+    commit: SharedBuffer,
+    range: Range<usize>,
 }
 
 impl TailChunk {
@@ -49,26 +54,37 @@ impl Tail {
     pub(super) fn new(partition_count: usize, bytes_max: usize) -> Self {
         Self {
             partitions: (0..partition_count).map(|_| VecDeque::new()).collect(),
-            order: VecDeque::new(),
+            commits: VecDeque::new(),
             bytes: 0,
             bytes_max,
         }
     }
 
-    /// Takes in a committed chunk; the oldest chunks make room.
-    pub(super) fn push(&mut self, place: usize, chunk: &Chunk, records: &[u8]) {
-        self.partitions[place].push_back(TailChunk {
-            first_offset: chunk.first_offset,
-            first_sequence_number: chunk.first_sequence_number,
-            first_enqueued: chunk.first_enqueued,
-            records: Bytes::copy_from_slice(records),
-        });
-        self.order.push_back(place);
-        self.bytes += records.len();
-        while self.bytes > self.bytes_max && self.order.len() > 1 {
-            let Some(oldest) = self.order.pop_front() else { break };
-            let dropped = self.partitions[oldest].pop_front();
-            self.bytes -= dropped.map_or(0, |chunk| chunk.records.len());
+    /// Takes in a durable commit; the oldest ones make room. `place_of` tells the place of a chunk's partition.
+    pub(super) fn push(
+        &mut self,
+        commit: &SharedBuffer,
+        chunks: &[Chunk],
+        place_of: impl Fn(&Chunk) -> usize,
+    ) {
+        for chunk in chunks {
+            self.partitions[place_of(chunk)].push_back(TailChunk {
+                first_offset: chunk.first_offset,
+                first_sequence_number: chunk.first_sequence_number,
+                first_enqueued: chunk.first_enqueued,
+                commit: commit.clone(),
+                range: chunk.range(),
+            });
+        }
+        let len = commit.bytes().len();
+        self.commits.push_back((len, chunks.iter().map(place_of).collect()));
+        self.bytes += len;
+        while self.bytes > self.bytes_max && self.commits.len() > 1 {
+            let Some((len, places)) = self.commits.pop_front() else { break };
+            for place in places {
+                self.partitions[place].pop_front();
+            }
+            self.bytes -= len;
         }
     }
 
@@ -84,7 +100,7 @@ impl Tail {
         let from = chunks.partition_point(|chunk| chunk.begins_by(start)).checked_sub(1)?;
         let mut selection = Selection::new(start, bytes_max);
         for chunk in chunks.range(from..) {
-            if !selection.take(&chunk.records) {
+            if !selection.take(&chunk.commit.bytes()[chunk.range.clone()]) {
                 break;
             }
         }
@@ -96,52 +112,43 @@ impl Tail {
 pub(super) struct Selection {
     start: StartAt,
     bytes_max: usize,
-    slices: Vec<Bytes>,
-    bytes: usize,
+    records: Vec<u8>,
     next: Option<Offset>,
 }
 
 impl Selection {
     pub(super) fn new(start: StartAt, bytes_max: usize) -> Self {
-        Self { start, bytes_max, slices: Vec::new(), bytes: 0, next: None }
+        Self { start, bytes_max, records: Vec::new(), next: None }
     }
 
-    /// Takes the admitted records of a chunk that was checked before; false once there is no room for more.
-    pub(super) fn take(&mut self, chunk: &Bytes) -> bool {
+    /// Copies the admitted records of a chunk that was checked before; false once there is no room for more.
+    pub(super) fn take(&mut self, chunk: &[u8]) -> bool {
         let (mut from, mut upto, mut at) = (None, 0, 0);
         let mut has_room = true;
         for record in Records::new(chunk) {
             let Ok(record) = record else { break };
             let len = record.bytes().len();
             if from.is_some() || self.start.admits(&record.event()) {
-                if self.bytes > 0 && self.bytes + len > self.bytes_max {
+                let taken = self.records.len() + (upto - from.unwrap_or(upto));
+                if taken > 0 && taken + len > self.bytes_max {
                     has_room = false;
                     break;
                 }
                 from = from.or(Some(at));
                 upto = at + len;
-                self.bytes += len;
                 self.next = Some(end_of(&record.event(), len));
             }
             at += len;
         }
         if let Some(from) = from {
-            self.slices.push(chunk.slice(from..upto));
+            self.records.extend_from_slice(&chunk[from..upto]);
         }
         has_room
     }
 
-    /// The records, if there are any. One slice is shared, several are copied together.
-    pub(super) fn finish(mut self) -> Option<Selected> {
-        let next = self.next?;
-        if self.slices.len() == 1 {
-            return self.slices.pop().map(|records| Selected { records, next });
-        }
-        let mut records = BytesMut::with_capacity(self.bytes);
-        for slice in &self.slices {
-            records.extend_from_slice(slice);
-        }
-        Some(Selected { records: records.freeze(), next })
+    /// The records, if there are any.
+    pub(super) fn finish(self) -> Option<Selected> {
+        self.next.map(|next| Selected { records: self.records.into(), next })
     }
 }
 

@@ -1,14 +1,17 @@
 //! The fields of a composite type, by position.
 
 use crate::codec::amqp::error::DecodeError;
-use crate::codec::amqp::primitive::{Items, List, Map, Reader, Value};
+use crate::codec::amqp::primitive::{List, Map, Reader, Value};
 
 type Result<T> = core::result::Result<T, DecodeError>;
 
 /// Reads fields in order; a list that ends early reads as nulls.
+///
+/// Fields of one type are read directly: most of a composite are nulls, small numbers and short texts.
 #[derive(Debug)]
 pub(crate) struct Fields<'a> {
-    items: Items<'a>,
+    reader: Reader<'a>,
+    left: u32,
 }
 
 impl<'a> Fields<'a> {
@@ -20,11 +23,11 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) const fn of(list: &List<'a>) -> Self {
-        Self { items: list.iter() }
+        Self { reader: list.reader(), left: list.count() }
     }
 
     pub(crate) fn next(&mut self) -> Result<Value<'a>> {
-        self.items.next().unwrap_or(Ok(Value::Null))
+        if self.present() { self.reader.value() } else { Ok(Value::Null) }
     }
 
     pub(crate) fn skip(&mut self, count: usize) -> Result<()> {
@@ -32,18 +35,11 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn text(&mut self) -> Result<Option<&'a str>> {
-        match self.next()? {
-            Value::Null => Ok(None),
-            value => value.as_text().map(Some).ok_or(DecodeError::WrongType),
-        }
+        if self.present() { self.reader.text().map(Some) } else { Ok(None) }
     }
 
     pub(crate) fn binary(&mut self) -> Result<Option<&'a [u8]>> {
-        match self.next()? {
-            Value::Null => Ok(None),
-            Value::Binary(bytes) => Ok(Some(bytes)),
-            _ => Err(DecodeError::WrongType),
-        }
+        if self.present() { self.reader.binary().map(Some) } else { Ok(None) }
     }
 
     pub(crate) fn boolean(&mut self) -> Result<Option<bool>> {
@@ -56,14 +52,10 @@ impl<'a> Fields<'a> {
 
     /// A number of any unsigned width that fits the field.
     pub(crate) fn number<T: TryFrom<u64>>(&mut self, field: &'static str) -> Result<Option<T>> {
-        let wide = match self.next()? {
-            Value::Null => return Ok(None),
-            Value::Ubyte(n) => n.into(),
-            Value::Ushort(n) => n.into(),
-            Value::Uint(n) => n.into(),
-            Value::Ulong(n) => n,
-            _ => return Err(DecodeError::WrongType),
-        };
+        if !self.present() {
+            return Ok(None);
+        }
+        let wide = self.reader.unsigned()?;
         T::try_from(wide).map(Some).map_err(|_| DecodeError::OutOfRange(field))
     }
 
@@ -73,6 +65,14 @@ impl<'a> Fields<'a> {
             Value::Timestamp(unix_ms) => Ok(Some(unix_ms)),
             _ => Err(DecodeError::WrongType),
         }
+    }
+
+    /// Begins the next field: passes over a null, and tells whether a value stands there to be read.
+    #[inline]
+    fn present(&mut self) -> bool {
+        let Some(left) = self.left.checked_sub(1) else { return false };
+        self.left = left;
+        !self.reader.take_null()
     }
 
     pub(crate) fn map(&mut self) -> Result<Option<Map<'a>>> {

@@ -39,7 +39,15 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`DecodeError`] for an unknown constructor, a size past the end, or text that is not UTF-8.
+    #[inline]
     pub fn value(&mut self) -> Result<Value<'a>> {
+        // Most values are short texts.
+        if let Some(bytes) = self.short(|constructor| constructor == ctor::SYMBOL_8) {
+            return text(bytes).map(Value::Symbol);
+        }
+        if let Some(bytes) = self.short(|constructor| constructor == ctor::STRING_8) {
+            return text(bytes).map(Value::Str);
+        }
         self.value_at(0)
     }
 
@@ -70,6 +78,64 @@ impl<'a> Reader<'a> {
             Value::Symbol(name) => descriptor_code(name).ok_or(DecodeError::WrongType),
             _ => Err(DecodeError::WrongType),
         }
+    }
+
+    /// Passes over a null, if one comes next.
+    #[inline]
+    pub(crate) fn take_null(&mut self) -> bool {
+        match self.rest {
+            [ctor::NULL, rest @ ..] => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Reads a string or symbol.
+    pub(crate) fn text(&mut self) -> Result<&'a str> {
+        match self.short(|constructor| matches!(constructor, ctor::STRING_8 | ctor::SYMBOL_8)) {
+            Some(bytes) => text(bytes),
+            None => self.value()?.as_text().ok_or(DecodeError::WrongType),
+        }
+    }
+
+    /// Reads a binary.
+    pub(crate) fn binary(&mut self) -> Result<&'a [u8]> {
+        match self.short(|constructor| constructor == ctor::BINARY_8) {
+            Some(bytes) => Ok(bytes),
+            None => match self.value()? {
+                Value::Binary(bytes) => Ok(bytes),
+                _ => Err(DecodeError::WrongType),
+            },
+        }
+    }
+
+    /// Reads an unsigned number of any width.
+    pub(crate) fn unsigned(&mut self) -> Result<u64> {
+        if let [ctor::UINT_SMALL | ctor::ULONG_SMALL, number, rest @ ..] = self.rest {
+            self.rest = rest;
+            return Ok(u64::from(*number));
+        }
+        match self.value()? {
+            Value::Ubyte(number) => Ok(number.into()),
+            Value::Ushort(number) => Ok(number.into()),
+            Value::Uint(number) => Ok(number.into()),
+            Value::Ulong(number) => Ok(number),
+            _ => Err(DecodeError::WrongType),
+        }
+    }
+
+    /// Takes the bytes of a value with a one-byte length, if one of the constructor asked for is there whole.
+    #[inline]
+    fn short(&mut self, is_wanted: impl Fn(u8) -> bool) -> Option<&'a [u8]> {
+        let [constructor, len, rest @ ..] = self.rest else { return None };
+        if !is_wanted(*constructor) {
+            return None;
+        }
+        let (bytes, rest) = rest.split_at_checked(usize::from(*len))?;
+        self.rest = rest;
+        Some(bytes)
     }
 
     pub(super) fn value_at(&mut self, depth: usize) -> Result<Value<'a>> {

@@ -153,10 +153,15 @@ impl<'a> List<'a> {
         self.count
     }
 
+    /// Stands before the first element.
+    pub(crate) const fn reader(&self) -> Reader<'a> {
+        Reader::new(self.body)
+    }
+
     /// Walks the elements.
     #[must_use]
     pub const fn iter(&self) -> Items<'a> {
-        Items { reader: Reader::new(self.body), left: self.count, constructor: None }
+        Items { reader: self.reader(), left: self.count, constructor: None }
     }
 
     /// Appends the list with its elements unchanged.
@@ -211,18 +216,14 @@ impl<'a> Map<'a> {
 
     /// Walks the pairs; ends after the first malformed one.
     pub fn pairs(&self) -> impl Iterator<Item = Result<(Value<'a>, Value<'a>)>> + use<'a> {
-        let mut items = self.items();
+        let (mut reader, mut left) = (Reader::new(self.body), self.count);
         core::iter::from_fn(move || {
-            let key = items.next()?;
-            let value = items.next();
-            match (key, value) {
-                (Ok(key), Some(Ok(value))) => Some(Ok((key, value))),
-                (Err(error), _) | (_, Some(Err(error))) => {
-                    items.left = 0;
-                    Some(Err(error))
-                }
-                (Ok(_), None) => Some(Err(DecodeError::ElementCount)),
+            left = left.checked_sub(2)?;
+            let pair = reader.value().and_then(|key| Ok((key, reader.value()?)));
+            if pair.is_err() {
+                left = 0;
             }
+            Some(pair)
         })
     }
 

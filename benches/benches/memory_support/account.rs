@@ -1,0 +1,141 @@
+//! Heap bytes of the parts of a connection, measured alone.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::Arc;
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use ringhub_core::id::{DeviceId, Identity};
+use ringhub_core::message::{AuthScope, Stamps};
+use ringhub_edge::tls::{TicketCount, TlsIdentity, server_config};
+use rustls::client::UnbufferedClientConnection;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::server::UnbufferedServerConnection;
+use rustls::unbuffered::{ConnectionState, EncodeError, UnbufferedStatus};
+use rustls::{ClientConfig, RootCertStore};
+
+thread_local! {
+    static LIVE_BYTES: Cell<isize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+impl Counting {
+    fn add(bytes: usize, sign: isize) {
+        LIVE_BYTES.set(LIVE_BYTES.get() + sign * bytes.cast_signed());
+    }
+}
+
+// SAFETY: every call goes on to the system allocator unchanged; counting touches only a
+// thread-local without destructor. Safe code cannot be an allocator.
+#[expect(unsafe_code, reason = "an allocator cannot be written without")]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        Self::add(layout.size(), 1);
+        // SAFETY: the caller's promise about the layout is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        Self::add(layout.size(), -1);
+        // SAFETY: the place came from the same allocator.
+        unsafe { System.dealloc(place, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Bytes that the value holds on the heap, and itself.
+fn held<T>(make: impl FnOnce() -> T) -> usize {
+    let before = LIVE_BYTES.get();
+    let value = make();
+    let held = LIVE_BYTES.get() - before;
+    drop(value);
+    held.unsigned_abs() + size_of::<T>()
+}
+
+/// Stamps of a connection of a device with a short name.
+pub(crate) fn stamps_bytes() -> usize {
+    let device = DeviceId::parse("device-12345").expect("a device id");
+    let identity = Identity { device, module: None };
+    held(|| Stamps::new(&identity, AuthScope::Hub, "638000000000000000", None))
+}
+
+/// The server's side of a TLS connection after the handshake, without what the C library holds for
+/// its keys.
+pub(crate) fn rustls_session_bytes() -> usize {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
+    let identity = TlsIdentity { chain: vec![cert.der().clone()], key };
+    let server = server_config(identity, TicketCount::default()).expect("a configuration");
+    let mut roots = RootCertStore::empty();
+    roots.add(cert.der().clone()).expect("a certificate to trust");
+    let client = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("the provider has TLS 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from("localhost").expect("a name");
+    let mut client = UnbufferedClientConnection::new(Arc::new(client), name).expect("a client");
+    held(|| {
+        let mut server = UnbufferedServerConnection::new(server).expect("a server");
+        shake_hands(&mut client, &mut server);
+        server
+    })
+}
+
+fn shake_hands(client: &mut UnbufferedClientConnection, server: &mut UnbufferedServerConnection) {
+    let (mut to_client, mut to_server) = (Vec::new(), Vec::new());
+    for _flight in 0..4 {
+        while step(client.process_tls_records(&mut to_client), &mut to_server)
+            .consume(&mut to_client)
+        {}
+        while step(server.process_tls_records(&mut to_server), &mut to_client)
+            .consume(&mut to_server)
+        {}
+    }
+    assert!(!client.is_handshaking() && !server.is_handshaking(), "the handshake ends");
+}
+
+/// What one call has used, and whether another one is due.
+struct Step {
+    discard: usize,
+    goes_on: bool,
+}
+
+impl Step {
+    fn consume(self, input: &mut Vec<u8>) -> bool {
+        input.drain(..self.discard);
+        self.goes_on
+    }
+}
+
+fn step<Data>(status: UnbufferedStatus<'_, '_, Data>, out: &mut Vec<u8>) -> Step {
+    let mut discard = status.discard;
+    let goes_on = match status.state.expect("both sides are sound") {
+        ConnectionState::EncodeTlsData(mut data) => {
+            let start = out.len();
+            let Err(EncodeError::InsufficientSize(size)) = data.encode(&mut []) else {
+                panic!("nothing fits into no room")
+            };
+            out.resize(start + size.required_size, 0);
+            data.encode(&mut out[start..]).expect("there is room now");
+            true
+        }
+        ConnectionState::TransmitTlsData(data) => {
+            data.done();
+            true
+        }
+        ConnectionState::ReadTraffic(mut traffic) => {
+            while let Some(record) = traffic.next_record() {
+                discard += record.expect("a sound record").discard;
+            }
+            true
+        }
+        _ => false,
+    };
+    Step { discard, goes_on }
+}

@@ -1,0 +1,126 @@
+//! The hub and the load generator as processes.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// An address of its own, so that the ports of other hubs do not matter.
+const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 86, 0, 1);
+const HTTPS_PORT: u16 = 8443;
+/// First words of the line by which the hub says that all its ports are open.
+const READY: &str = "ringhub is ready";
+
+/// Memory of a process in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Memory {
+    pub(crate) resident: u64,
+    pub(crate) private_dirty: u64,
+}
+
+/// A running hub on fresh data; dropping it ends it and removes the data.
+pub(crate) struct Hub {
+    process: Child,
+    home: PathBuf,
+}
+
+impl Hub {
+    /// Starts the hub and waits until it is ready.
+    pub(crate) fn start() -> Self {
+        let home =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("memory-{}", std::process::id()));
+        fs::create_dir_all(&home).expect("the target directory is writable");
+        let log = fs::File::create(home.join("hub.log")).expect("the home is writable");
+        let mut process = Command::new(program("ringhub"))
+            .args(["serve", "--shards", "1", "--executors", "1"])
+            .args(["--host-name", &ADDRESS.to_string(), "--listen", &ADDRESS.to_string()])
+            .args(["--https-port", &HTTPS_PORT.to_string(), "--data-dir"])
+            .arg(home.join("data"))
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("ringhub starts");
+        let output = BufReader::new(process.stdout.take().expect("standard output is piped"));
+        let mut lines = output.lines().map_while(Result::ok);
+        assert!(lines.any(|line| line.starts_with(READY)), "the hub did not become ready");
+        Self { process, home }
+    }
+
+    pub(crate) fn address(&self) -> (Ipv4Addr, u16) {
+        (ADDRESS, HTTPS_PORT)
+    }
+
+    /// The PEM file to trust.
+    pub(crate) fn ca_file(&self) -> PathBuf {
+        self.home.join("data/tls/ca.pem")
+    }
+
+    /// The primary key of a shared access policy.
+    pub(crate) fn policy_key(&self, policy: &str) -> String {
+        let text = fs::read(self.home.join("data/policies.json")).expect("the hub wrote policies");
+        let document: Value = serde_json::from_slice(&text).expect("policies are JSON");
+        let policies = document["policies"].as_array().expect("policies are an array");
+        let found = policies.iter().find(|entry| entry["name"] == policy);
+        let key = found.and_then(|entry| entry["primaryKey"].as_str());
+        key.expect("every hub has this policy").to_owned()
+    }
+
+    /// Memory of the hub now.
+    pub(crate) fn memory(&self) -> Memory {
+        let proc = Path::new("/proc").join(self.process.id().to_string());
+        let bytes = |file: &str, label: &str| {
+            let text = fs::read_to_string(proc.join(file)).expect("the hub runs");
+            let line = text.lines().find_map(|line| line.strip_prefix(label));
+            let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+            kib.expect("the kernel shows the label in kB") * 1024
+        };
+        Memory {
+            resident: bytes("status", "VmRSS:"),
+            private_dirty: bytes("smaps_rollup", "Private_Dirty:"),
+        }
+    }
+
+    /// Memory with `connections` idle connections, which end before the return.
+    pub(crate) fn memory_with(&self, connections: u32, rate: u32, settle: Duration) -> Memory {
+        let arrivals = Duration::from_secs((connections / rate).into());
+        let loadgen = Command::new(program("ringhub-loadgen"))
+            .args(["connect", "--json", "--host", &ADDRESS.to_string(), "--ca"])
+            .arg(self.ca_file())
+            .args(["--policy", "device", "--key", &self.policy_key("device")])
+            .args(["--connections", &connections.to_string(), "--rate", &rate.to_string()])
+            .args(["--hold", &format!("{}s", 3 * settle.as_secs())])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("ringhub-loadgen starts");
+        thread::sleep(arrivals + 2 * settle);
+        let memory = self.memory();
+        let output = loadgen.wait_with_output().expect("ringhub-loadgen is our child");
+        let result = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "not every connection stood: {result}");
+        memory
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        // Fails only when the hub is gone already, which is what is wanted.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        // What stays behind lies below target and is only untidy.
+        let _ = fs::remove_dir_all(&self.home);
+    }
+}
+
+/// A program built beside this bench: `target/release/deps/memory-…` is two folders below.
+fn program(name: &str) -> PathBuf {
+    let bench = std::env::current_exe().expect("a bench has a path");
+    let path = bench.parent().and_then(Path::parent).expect("target/release/deps").join(name);
+    assert!(path.exists(), "{} is not built; see the head of this bench", path.display());
+    path
+}

@@ -1,0 +1,205 @@
+//! One device: TLS and MQTT from bytes to verdict, without IO.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use ringhub_core::codec::mqtt::{ConnackCode, Connect, decode};
+use ringhub_core::session::mqtt::{ClientEvent, MqttClient};
+use ringhub_core::time::Timestamp;
+
+use crate::fleet::Login;
+use crate::tls::{TlsClient, TlsProgress};
+
+/// QoS 1 publishes that may await their PUBACK; this device publishes nothing.
+const INFLIGHT_MAX: usize = 1;
+
+/// Why a device has no connection, or no longer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("no TCP connection: {0}")]
+    Tcp(std::io::ErrorKind),
+    #[error("TLS: {0}")]
+    Tls(rustls::Error),
+    #[error("CONNACK: {0:?}")]
+    Refused(ConnackCode),
+    #[error("no CONNACK in time")]
+    Timeout,
+    #[error("closed by the server before CONNACK")]
+    ClosedEarly,
+    #[error("lost: closed by the server")]
+    Closed,
+    #[error("lost: no answer to a ping")]
+    Silent,
+    #[error("the server broke MQTT: {0}")]
+    Protocol(String),
+}
+
+/// What is the same for all devices.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    pub(crate) keep_alive: u16,
+    /// Time that the server has for an answer.
+    pub(crate) patience: Duration,
+}
+
+/// Buffers that all devices of a thread share: one device at a time uses them, and leaves them
+/// empty.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    pub(crate) received: Vec<u8>,
+    pub(crate) out: Vec<u8>,
+    plaintext: Vec<u8>,
+    packets: BytesMut,
+}
+
+/// What a device is waiting for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// TLS or CONNACK.
+    Connecting,
+    /// The session stands.
+    Connected,
+}
+
+/// One device. Idle, it holds its keys and nothing else of variable length.
+pub(crate) struct Device {
+    tls: TlsClient,
+    mqtt: Option<MqttClient>,
+    stage: Stage,
+    /// The beginning of a record.
+    partial: Box<[u8]>,
+    /// The beginning of a packet.
+    partial_packet: Box<[u8]>,
+}
+
+impl Device {
+    pub(crate) fn new(tls: TlsClient) -> Self {
+        let (partial, partial_packet) = (Box::default(), Box::default());
+        Self { tls, mqtt: None, stage: Stage::Connecting, partial, partial_packet }
+    }
+
+    pub(crate) const fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// Processes `scratch.received` and appends what is to be sent to `scratch.out`. Called first
+    /// with nothing received. `login` is asked once, when TLS stands.
+    pub(crate) fn handle_received(
+        &mut self,
+        scratch: &mut Scratch,
+        manner: Manner,
+        login: impl FnOnce() -> Login,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        let Scratch { received, out, plaintext, .. } = scratch;
+        if !self.partial.is_empty() {
+            received.splice(..0, std::mem::take(&mut self.partial));
+        }
+        let (progress, consumed) =
+            self.tls.process(received, out, plaintext).map_err(Failure::Tls)?;
+        self.partial = received[consumed..].into();
+        received.clear();
+        if (progress, self.mqtt.is_none()) == (TlsProgress::Established, true) {
+            self.connect(&login(), manner, now)?;
+        }
+        // A server that refuses says why, and closes in the same breath.
+        self.read_packets(scratch)?;
+        if progress == TlsProgress::PeerClosed {
+            return Err(self.closed());
+        }
+        self.transmit(scratch, now)
+    }
+
+    /// The clock spoke: pings when it is time. Appends what is to be sent to `scratch.out`.
+    pub(crate) fn handle_timeout(
+        &mut self,
+        scratch: &mut Scratch,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        let Some(mqtt) = &mut self.mqtt else { return Ok(()) };
+        if mqtt.poll_timeout().is_none_or(|deadline| now < deadline) {
+            return Ok(());
+        }
+        mqtt.handle_timeout(now).map_err(|_| match self.stage {
+            Stage::Connecting => Failure::Timeout,
+            Stage::Connected => Failure::Silent,
+        })?;
+        self.transmit(scratch, now)
+    }
+
+    /// Appends DISCONNECT and the end of TLS to `scratch.out`.
+    pub(crate) fn disconnect(&mut self, scratch: &mut Scratch, now: Timestamp) {
+        let Some(mqtt) = &mut self.mqtt else { return };
+        mqtt.disconnect();
+        if self.transmit(scratch, now).is_ok() {
+            // The socket ends right after; a failure here has no consequence.
+            let _ = self.tls.write_close_notify(&mut scratch.out);
+        }
+    }
+
+    /// What the end of the stream means now.
+    pub(crate) const fn closed(&self) -> Failure {
+        match self.stage {
+            Stage::Connecting => Failure::ClosedEarly,
+            Stage::Connected => Failure::Closed,
+        }
+    }
+
+    fn connect(&mut self, login: &Login, manner: Manner, now: Timestamp) -> Result<(), Failure> {
+        let connect = Connect {
+            clean_session: true,
+            keep_alive: manner.keep_alive,
+            client_id: &login.client_id,
+            will: None,
+            user_name: Some(&login.user_name),
+            password: Some(login.token.as_bytes()),
+        };
+        let mqtt = MqttClient::connect(&connect, INFLIGHT_MAX, manner.patience, now);
+        self.mqtt = Some(mqtt.map_err(|error| Failure::Protocol(error.to_string()))?);
+        Ok(())
+    }
+
+    fn read_packets(&mut self, scratch: &mut Scratch) -> Result<(), Failure> {
+        let Some(mqtt) = &mut self.mqtt else { return Ok(()) };
+        let plaintext = &mut scratch.plaintext;
+        if !self.partial_packet.is_empty() {
+            plaintext.splice(..0, std::mem::take(&mut self.partial_packet));
+        }
+        let mut used = 0;
+        while let Some((packet, size)) = decode(&plaintext[used..]).map_err(protocol)? {
+            match mqtt.handle_packet(packet).map_err(protocol)? {
+                ClientEvent::Connected { .. } => self.stage = Stage::Connected,
+                ClientEvent::Refused(code) => return Err(Failure::Refused(code)),
+                _ => {}
+            }
+            used += size;
+        }
+        self.partial_packet = plaintext[used..].into();
+        plaintext.clear();
+        Ok(())
+    }
+
+    fn transmit(&mut self, scratch: &mut Scratch, now: Timestamp) -> Result<(), Failure> {
+        let Some(mqtt) = &mut self.mqtt else { return Ok(()) };
+        if !mqtt.poll_transmit(&mut scratch.packets, now) {
+            return Ok(());
+        }
+        let written = self.tls.write(&scratch.packets, &mut scratch.out);
+        scratch.packets.clear();
+        written.map_err(Failure::Tls)
+    }
+}
+
+fn protocol(error: impl std::error::Error) -> Failure {
+    Failure::Protocol(error.to_string())
+}
+
+impl Scratch {
+    /// Forgets what a failed device left behind.
+    pub(crate) fn clear(&mut self) {
+        self.received.clear();
+        self.out.clear();
+        self.plaintext.clear();
+        self.packets.clear();
+    }
+}
