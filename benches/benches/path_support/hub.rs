@@ -26,8 +26,8 @@ pub(crate) struct Hub {
 impl Hub {
     /// Starts `binary` on fresh data.
     pub(crate) fn start(binary: &Path) -> Self {
-        let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("path-bench");
-        let _ = fs::remove_dir_all(&home);
+        let home =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("path-{}", std::process::id()));
         fs::create_dir_all(home.join("data")).expect("the target directory is writable");
         let address = Loopback::claim();
         let process = launch(binary, &home, address);
