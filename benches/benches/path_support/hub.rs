@@ -1,0 +1,108 @@
+//! The hub process that is measured: one shard, one executor, data on the disk of the target directory.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use super::cpu;
+use super::harness::address::{AMQP_PORT, Loopback, MQTT_PORT};
+
+/// First words of the line by which the hub says that all its ports are open.
+const READY: &str = "ringhub is ready";
+/// Time for what a hub does beside serving after its start, such as preparing segments.
+const SETTLING_TIME: Duration = Duration::from_secs(2);
+
+/// A running hub. Dropping it ends the process and removes its data.
+pub(crate) struct Hub {
+    pub(crate) address: Loopback,
+    home: PathBuf,
+    binary: PathBuf,
+    process: Child,
+}
+
+impl Hub {
+    /// Starts `binary` on fresh data.
+    pub(crate) fn start(binary: &Path) -> Self {
+        let home =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("path-{}", std::process::id()));
+        fs::create_dir_all(home.join("data")).expect("the target directory is writable");
+        let address = Loopback::claim();
+        let process = launch(binary, &home, address);
+        Self { address, home, binary: binary.to_owned(), process }
+    }
+
+    /// Ends the process and starts it again: nothing is in its memory any more.
+    pub(crate) fn restart(&mut self) {
+        self.end();
+        self.process = launch(&self.binary, &self.home, self.address);
+    }
+
+    /// CPU time so far, in seconds.
+    pub(crate) fn cpu_seconds(&self) -> f64 {
+        cpu::seconds(self.process.id())
+    }
+
+    /// The primary key of a shared access policy.
+    pub(crate) fn policy_key(&self, policy: &str) -> String {
+        let text = fs::read(self.home.join("data/policies.json")).expect("the hub wrote it");
+        let document: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+        let policies = document["policies"].as_array().expect("an array");
+        let found = policies.iter().find(|entry| entry["name"] == policy);
+        found.and_then(|entry| entry["primaryKey"].as_str()).expect("a policy").to_owned()
+    }
+
+    /// The PEM file that clients must trust.
+    pub(crate) fn ca_file(&self) -> PathBuf {
+        self.tls_dir().join("ca.pem")
+    }
+
+    /// Where certificates and keys lie.
+    pub(crate) fn tls_dir(&self) -> PathBuf {
+        self.home.join("data/tls")
+    }
+
+    /// Where the data lies.
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
+    }
+
+    fn end(&mut self) {
+        // Fails only when the hub is gone already, which is what is wanted.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        self.end();
+        // What stays behind lies below target and is only untidy.
+        let _ = fs::remove_dir_all(&self.home);
+    }
+}
+
+fn launch(binary: &Path, home: &Path, address: Loopback) -> Child {
+    let log = File::options().append(true).create(true).open(home.join("hub.log"));
+    let mut process = Command::new(binary)
+        .args(["serve", "--shards", "1", "--executors", "1", "--data-dir"])
+        .arg(home.join("data"))
+        .args(["--host-name", &address.host(), "--listen", &address.host()])
+        .args(["--mqtt-port", &MQTT_PORT.to_string(), "--amqp-port", &AMQP_PORT.to_string()])
+        .args(["--https-port", &address.https_port.to_string()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log.expect("the home is writable"))
+        .spawn()
+        .expect("the hub can be started");
+    let mut lines = BufReader::new(process.stdout.take().expect("piped")).lines();
+    let is_ready =
+        |line: &Result<String, _>| line.as_ref().is_ok_and(|line| line.starts_with(READY));
+    assert!(lines.any(|line| is_ready(&line)), "see {}", home.join("hub.log").display());
+    // The pipe is emptied as long as the hub lives.
+    thread::spawn(move || lines.for_each(drop));
+    thread::sleep(SETTLING_TIME);
+    process
+}
