@@ -1,7 +1,8 @@
 //! Path: what a message costs the whole hub process, from and to the sockets of clients.
 //!
-//! Catch-up: a back end reads events of 256 B from the disk, against a process that only encrypts and sends as many
-//! bytes. Publishing: many devices at once for the cost, one alone for the latency, beside the bare `fdatasync`.
+//! Catch-up: a back end reads events of 256 B from the disk, against a process that only encrypts
+//! and sends as many bytes. Publishing: many devices at once for the cost, one alone for the
+//! latency, beside the bare `fdatasync`.
 //!
 //! `cargo bench --bench path`, or `-- --hub FILE` for another build of the hub.
 

@@ -8,7 +8,8 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// User and system time of process `id` in seconds, to 10 ms.
 pub(crate) fn seconds(id: u32) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).expect("the process runs");
-    // The name in parentheses may hold anything; the state follows it as field 3, the times are 14 and 15.
+    // The name in parentheses may hold anything; the state follows it as field 3, the times are 14
+    // and 15.
     let (_, fields) = stat.rsplit_once(") ").expect("a name in parentheses");
     let ticks = fields.split(' ').skip(11).take(2).map(str::parse::<u64>);
     ticks.map(|ticks| ticks.expect("a number") as f64).sum::<f64>() / TICKS_PER_SECOND

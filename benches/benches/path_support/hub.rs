@@ -1,4 +1,5 @@
-//! The hub process that is measured: one shard, one executor, data on the disk of the target directory.
+//! The hub process that is measured: one shard, one executor, data on the disk of the target
+//! directory.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};

@@ -34,7 +34,8 @@ struct Reader {
     newest: Option<i64>,
 }
 
-/// Reads `partition` from its first event, `count` events, and returns how many bytes of plaintext that took.
+/// Reads `partition` from its first event, `count` events, and returns how many bytes of plaintext
+/// that took.
 pub(crate) fn catch_up(hub: &Hub, partition: u16, count: u64) -> io::Result<u64> {
     let host = hub.address.host();
     let token = sas::token(&host, &hub.policy_key(POLICY), Some(POLICY));
