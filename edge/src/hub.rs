@@ -131,7 +131,7 @@ fn open_control_plane(
     let config = &prepared.config;
     let settings = HubSettings {
         host_name: config.hub.host_name.clone(),
-        aliases: vec!["localhost".to_owned()],
+        aliases: aliases_of(&config.hub.host_name),
         partition_count: config.format.partitions,
         consumer_groups: config.hub.consumer_groups.clone(),
     };
@@ -145,6 +145,12 @@ fn open_control_plane(
             mailbox.post(Mail::Cut { connection, identity, reason });
         }
     })
+}
+
+/// Tools on the same machine may call every hub `localhost`.
+fn aliases_of(host_name: &str) -> Vec<String> {
+    let local = "localhost";
+    if host_name.eq_ignore_ascii_case(local) { Vec::new() } else { vec![local.to_owned()] }
 }
 
 fn partitions_config(prepared: &Prepared) -> PartitionsConfig {
