@@ -31,8 +31,8 @@ fn accepting_goes_on_once_there_are_descriptors_again() {
     hub.stop();
 }
 
-/// Takes every descriptor that is free, and those that come free a moment later: the kernel reserves
-/// one while it begins to accept.
+/// Takes every descriptor that is free, and those that come free a moment later: the kernel
+/// reserves one while it begins to accept.
 fn all_descriptors() -> Vec<File> {
     let mut taken = Vec::new();
     loop {
