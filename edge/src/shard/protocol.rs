@@ -118,7 +118,7 @@ pub trait Protocol: Sized + 'static {
     fn handle_timeout(&mut self, cx: &mut ShardContext<'_, Self::Services>) -> Result<(), Close>;
 
     /// A commit log takes no more records, and what is not acknowledged never will be. Comes once;
-    /// readers may go on.
+    /// its readers are refused from then on.
     ///
     /// # Errors
     /// The reason to end the connection.
