@@ -1,0 +1,124 @@
+//! From CONNECT to CONNACK: credential, takeover, stamps.
+
+use ringhub_control_plane::directory::{Grant, IdentityRef};
+use ringhub_core::codec::mqtt::ConnackCode;
+use ringhub_core::id::PartitionId;
+use ringhub_core::limits::TOKEN_EXPIRY_GRACE;
+use ringhub_core::message::{Destination, Stamps, partition_of};
+use ringhub_core::session::mqtt::user_name::{ApiVersion, UserName};
+use ringhub_core::session::mqtt::{Acceptance, CloseReason, ConnectRequest, Subscriptions};
+use ringhub_core::session::takeover::Claim;
+use ringhub_core::time::{Timestamp, UnixMillis};
+use tracing::{debug, info};
+
+use super::{Context, Device, MqttDriver};
+use crate::shard::mailbox::Mail;
+use crate::shard::{Close, HubServices};
+
+impl MqttDriver {
+    pub(super) fn on_connect(
+        &mut self,
+        request: &ConnectRequest<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Close> {
+        let user_name = &request.user_name;
+        if cx.services.pipeline.failed().is_some() {
+            return Err(self.end(CloseReason::LogFailed));
+        }
+        let Some(grant) = authenticate(request, cx) else {
+            return Err(self.end(CloseReason::Refused(ConnackCode::NotAuthorized)));
+        };
+        let directory = cx.services.control.directory();
+        let Ok(found) = directory.reserve(&grant, cx.connection, cx.wall) else {
+            return Err(self.end(CloseReason::Refused(ConnackCode::NotAuthorized)));
+        };
+        let stored = Subscriptions::from_bits(u16::try_from(found.subscriptions).unwrap_or(0));
+        let acceptance = Acceptance {
+            session_present: stored != Subscriptions::NONE,
+            subscriptions: stored,
+            token_deadline: Some(token_deadline(grant.expires, cx)),
+        };
+        let previous = found.reservation.previous;
+        let device = Box::new(Device {
+            destination: destination(&grant, cx.services),
+            stamps: stamps(&grant, user_name),
+            claim: found.reservation.claim,
+            acceptance,
+            last: None,
+            grant,
+        });
+        if request.clean_session && stored != Subscriptions::NONE {
+            cx.services.store_subscriptions(&device.grant, Subscriptions::NONE, None);
+        }
+        self.device = Some(device);
+        if let Some(previous) = previous {
+            cx.services.post(previous.shard, Mail::Evict { connection: previous });
+        }
+        self.accept_if_alone(cx);
+        Ok(())
+    }
+
+    /// Sends CONNACK once no former connection is left; what they pushed last is awaited before
+    /// anything is read.
+    pub(super) fn accept_if_alone(&mut self, cx: &mut Context<'_>) {
+        let Some(device) = &mut self.device else { return };
+        if device.claim == Claim::AwaitingPredecessors {
+            return;
+        }
+        let services = &*cx.services;
+        device.claim.may_publish(|fence| services.pipeline.is_committed(&fence));
+        if let Claim::AwaitingCommit(fence) = device.claim {
+            cx.await_commit(fence);
+        }
+        self.session.accept(device.acceptance, cx.now);
+        debug!(identity = %device.grant.identity, connection = ?cx.connection, "device connected");
+    }
+}
+
+/// Judges the credential of a CONNECT; the log names the reason, the client learns only that it is
+/// refused.
+fn authenticate(request: &ConnectRequest<'_>, cx: &Context<'_>) -> Option<Grant> {
+    let user_name = &request.user_name;
+    let directory = cx.services.control.directory();
+    let identity = IdentityRef { device: user_name.device, module: user_name.module };
+    let Some(hub) = directory.hub_by_host(user_name.host) else {
+        info!(host = user_name.host, device = identity.device, "CONNECT refused: no such hub");
+        return None;
+    };
+    let token = request.password.and_then(|password| str::from_utf8(password).ok());
+    let Some(token) = token else {
+        info!(device = identity.device, "CONNECT refused: no token");
+        return None;
+    };
+    match directory.authenticate(hub.id, identity, token, cx.wall) {
+        Ok(grant) => Some(grant),
+        Err(reason) => {
+            info!(hub = hub.host_name, device = identity.device, %reason, "CONNECT refused");
+            None
+        }
+    }
+}
+
+fn destination(grant: &Grant, services: &HubServices) -> Destination {
+    let hub = services.control.directory().hub(grant.hub);
+    let partition =
+        hub.map_or(PartitionId(0), |hub| partition_of(&grant.identity.device, hub.partition_count));
+    Destination { hub: grant.hub, partition }
+}
+
+fn stamps(grant: &Grant, user_name: &UserName<'_>) -> Stamps {
+    let knows_models = user_name.api_version.is_some_and(|v| v >= ApiVersion::PLUG_AND_PLAY);
+    let model_id = user_name.model_id.as_deref().filter(|_| knows_models);
+    Stamps::new(&grant.identity, grant.scope, &grant.generation.0.to_string(), model_id)
+}
+
+/// When a connection ends whose token expires at `expires`, on the shard's monotonic clock as far
+/// as the two clocks agree now.
+///
+/// The grace is added before clocks change: a token may have expired when it is accepted.
+fn token_deadline(expires: UnixMillis, cx: &Context<'_>) -> Timestamp {
+    let grace_ms = i64::try_from(TOKEN_EXPIRY_GRACE.as_millis()).unwrap_or(i64::MAX);
+    let end_ms = expires.as_millis().saturating_add(grace_ms);
+    let left_ms = end_ms.saturating_sub(cx.wall.as_millis());
+    cx.now + std::time::Duration::from_millis(u64::try_from(left_ms).unwrap_or(0))
+}

@@ -1,0 +1,71 @@
+//! Device-to-cloud messages and wills into the ring.
+
+use ringhub_core::session::mqtt::{CloseReason, D2cPublish, SessionError, d2c_message};
+use tracing::warn;
+
+use super::{Context, MqttDriver, Next};
+use crate::partition::{LogState, RingFull};
+use crate::shard::{Close, HubServices};
+
+impl MqttDriver {
+    pub(super) fn on_publish(
+        &mut self,
+        publish: &D2cPublish<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<Next, Close> {
+        let Some(device) = &mut self.device else {
+            return Err(self.end(CloseReason::Error(SessionError::ExpectedConnect)));
+        };
+        let HubServices { encoder, pipeline, .. } = &mut *cx.services;
+        let partition = device.destination.partition;
+        if pipeline.state(pipeline.executor_of(partition)) == LogState::Failed {
+            return Err(self.end(CloseReason::LogFailed));
+        }
+        let message = d2c_message(publish);
+        let record = match encoder.encode(device.destination, &device.stamps, message, cx.wall) {
+            Ok(record) => record,
+            Err(error) => {
+                let error = SessionError::MessageTooLarge(error.0);
+                return Err(self.end(CloseReason::Error(error)));
+            }
+        };
+        match pipeline.push(partition, record) {
+            Ok(ticket) => {
+                device.last = Some(ticket);
+                self.blocked_bytes = None;
+                self.session.handle_accepted(publish.receipt, ticket.position);
+                if publish.receipt.awaits_puback() {
+                    cx.await_commit(ticket);
+                }
+                Ok(Next::Consume)
+            }
+            Err(RingFull) => {
+                self.blocked_bytes = Some(record.len());
+                Ok(Next::Keep)
+            }
+        }
+    }
+
+    pub(super) fn publish_will(&mut self, why: CloseReason, cx: &mut Context<'_>) {
+        let Some(will) = self.session.close(why) else { return };
+        let Some(device) = &mut self.device else { return };
+        let HubServices { encoder, pipeline, shard, .. } = &mut *cx.services;
+        if !device.claim.may_leave_will(*shard, |fence| pipeline.is_committed(&fence)) {
+            let identity = &device.grant.identity;
+            warn!(%identity, "will lost: messages of the connection before are not committed yet");
+            return;
+        }
+        let will = will.publish();
+        let message = d2c_message(&will);
+        let Ok(record) = encoder.encode(device.destination, &device.stamps, message, cx.wall)
+        else {
+            return;
+        };
+        match pipeline.push(device.destination.partition, record) {
+            Ok(ticket) => device.last = Some(ticket),
+            Err(RingFull) => {
+                warn!(identity = %device.grant.identity, "will lost: the ring is full");
+            }
+        }
+    }
+}
