@@ -4,15 +4,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use ringhub_core::id::{ConnectionId, HubId, Identity};
+use ringhub_core::id::{HubId, Identity};
 use ringhub_core::limits::REST_QUEUE_MAX;
 
 use crate::api::{Api, ApiError, Reply, Request, routes};
-use crate::directory::{CutReason, Directory, Hub, Policy};
+use crate::directory::{Directory, Hub, Policy};
 use crate::registry::{Change, Mint};
+use crate::shards::Shards;
 use crate::store::{
-    Database, HubSettings, OnCut, OpenError, SqliteStore, StoreError, Write, WriteQueue, Writer,
-    load, open_hubs,
+    Database, HubSettings, OpenError, SqliteStore, StoreError, Write, WriteQueue, Writer, load,
+    open_hubs,
 };
 
 /// Threads that answer REST requests: reads of one never wait for reads of the other.
@@ -51,24 +52,17 @@ struct Job {
 impl ControlPlane {
     /// Opens the data directory, reads all identities into the directory and starts the threads.
     ///
-    /// `on_cut` is called on the writer's thread for each live connection whose identity was
-    /// disabled or deleted, before the request that did so is answered; it must not block.
-    ///
     /// # Errors
     /// [`OpenError`], which names the file and the remedy.
-    pub fn open(
-        config: &ControlPlaneConfig,
-        on_cut: impl Fn(ConnectionId, Identity, CutReason) + Send + Sync + 'static,
-    ) -> Result<Self, OpenError> {
+    pub fn open(config: &ControlPlaneConfig, shards: Arc<dyn Shards>) -> Result<Self, OpenError> {
         let database = Database::open(&config.data_dir)?;
         let explain = |error: StoreError| database.explain(&error);
         let connection = database.connect().map_err(explain)?;
         let hubs = open_hubs(&database, &connection, &config.hubs)?;
         let directory = Arc::new(Directory::new(hubs));
         let mint = Mint::after(load(&connection, &directory).map_err(explain)?);
-        let on_cut: OnCut = Box::new(move |cut| on_cut(cut.connection, cut.identity, cut.reason));
         let checkpoints = database.connect().map_err(explain)?;
-        let writer = Writer::start(connection, checkpoints, directory.clone(), mint, on_cut)
+        let writer = Writer::start(connection, checkpoints, directory.clone(), mint, shards)
             .map_err(OpenError::Thread)?;
         let writes = writer.queue();
         let (requests, jobs) = flume::bounded(REST_QUEUE_MAX);

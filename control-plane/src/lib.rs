@@ -15,9 +15,11 @@ mod control;
 mod credentials;
 pub mod directory;
 mod registry;
+mod shards;
 mod store;
 
 pub use control::{ControlPlane, ControlPlaneConfig, SubscriptionsDone};
+pub use shards::Shards;
 pub use store::{HubSettings, OpenError};
 
 #[cfg(test)]

@@ -2,9 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::{ControlPlane, ControlPlaneConfig, HubSettings};
+use ringhub_core::id::{ConnectionId, Identity};
+
+use crate::directory::CutReason;
+use crate::{ControlPlane, ControlPlaneConfig, HubSettings, Shards};
 
 pub(crate) const HOST_NAME: &str = "hub.example.net";
 
@@ -42,8 +46,15 @@ pub(crate) fn config(dir: &Path) -> ControlPlaneConfig {
     ControlPlaneConfig { data_dir: dir.to_owned(), hubs: vec![hub] }
 }
 
+/// Shards without connections.
+pub(crate) struct NoShards;
+
+impl Shards for NoShards {
+    fn cut(&self, _: ConnectionId, _: Identity, _: CutReason) {}
+}
+
 pub(crate) fn open(dir: &TempDir) -> ControlPlane {
-    ControlPlane::open(&config(dir.path()), |_, _, _| {}).expect("a fresh directory opens")
+    ControlPlane::open(&config(dir.path()), Arc::new(NoShards)).expect("a fresh directory opens")
 }
 
 /// Runs one test of this binary alone, in a process of its own.

@@ -20,7 +20,7 @@ use crate::listener::{BindError, BoundListener, ListenerConfig, ListenerKind, bi
 use crate::partition::{self, PartitionsConfig, PartitionsHandle, ShardPipeline, StartError};
 use crate::shard::mailbox::{Mail, Mailbox, MailboxSender, mailbox};
 use crate::shard::{
-    Clock, HubInfo, HubServices, ShardConfig, ShardHandle, ShardParts, start_shards,
+    Clock, HubInfo, HubServices, MailboxShards, ShardConfig, ShardHandle, ShardParts, start_shards,
 };
 use crate::startup::{Ports, Prepared};
 use crate::tls::{TicketCount, TlsConfigError, TlsIdentity, server_config};
@@ -139,12 +139,7 @@ fn open_control_plane(
         data_dir: prepared.data_directory.path().join(REGISTRY_DIRECTORY),
         hubs: vec![settings],
     };
-    let mailboxes = mailboxes.to_vec();
-    ControlPlane::open(&control, move |connection, identity, reason| {
-        if let Some(mailbox) = mailboxes.get(usize::from(connection.shard.0)) {
-            mailbox.post(Mail::Cut { connection, identity, reason });
-        }
-    })
+    ControlPlane::open(&control, Arc::new(MailboxShards(mailboxes.to_vec())))
 }
 
 /// Tools on the same machine may call every hub `localhost`.

@@ -25,7 +25,7 @@ pub(crate) use hubs::open_hubs;
 pub(crate) use load::load;
 pub(crate) use schema::Database;
 pub(crate) use sqlite::SqliteStore;
-pub(crate) use writer::{OnCut, Write, WriteQueue, Writer};
+pub(crate) use writer::{Write, WriteQueue, Writer};
 
 /// Registry documents of all hubs. Writes count once the transaction around them is committed.
 pub(crate) trait Store {

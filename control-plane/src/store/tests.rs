@@ -15,10 +15,10 @@ use ringhub_core::time::UnixMillis;
 use serde_json::{Value, json};
 
 use super::OpenError;
-use crate::ControlPlane;
 use crate::api::{Request, Response};
 use crate::directory::{CutReason, IdentityRef};
-use crate::tests::{HOST_NAME, TempDir, config, open, this_binary};
+use crate::tests::{HOST_NAME, NoShards, TempDir, config, open, this_binary};
+use crate::{ControlPlane, Shards};
 
 const HUB: HubId = HubId(0);
 
@@ -85,7 +85,7 @@ fn acknowledged_writes_are_in_the_files_without_a_clean_shutdown() {
 #[test]
 fn the_process_that_is_killed_in_the_middle_of_writing() {
     let Ok(dir) = std::env::var(CHILD_DIR) else { return };
-    let control = ControlPlane::open(&config(dir.as_ref()), |_, _, _| {}).expect("it opens");
+    let control = ControlPlane::open(&config(dir.as_ref()), Arc::new(NoShards)).expect("it opens");
     for number in 0_u64.. {
         put(&control, &format!("/devices/d{number}"), &json!({}));
         println!("acknowledged d{number}");
@@ -140,7 +140,8 @@ fn several_hubs_keep_their_identities_apart() {
     let mut second = settings.hubs[0].clone();
     (second.host_name, second.aliases) = ("second.example.net".to_owned(), Vec::new());
     settings.hubs.push(second);
-    let control = ControlPlane::open(&settings, |_, _, _| {}).expect("a fresh directory opens");
+    let control =
+        ControlPlane::open(&settings, Arc::new(NoShards)).expect("a fresh directory opens");
     put(&control, "/devices/d", &json!({}));
     assert_eq!(control.directory().counts(HUB).devices, 1);
     let second = control.directory().hub_by_host("second.example.net").expect("configured").id;
@@ -158,7 +159,7 @@ fn what_cannot_be_opened_says_which_file_and_what_to_do() {
         let dir = TempDir::new();
         open(&dir).shutdown();
         change(&dir);
-        let error = ControlPlane::open(&config(dir.path()), |_, _, _| {}).map(drop);
+        let error = ControlPlane::open(&config(dir.path()), Arc::new(NoShards)).map(drop);
         let error = error.expect_err("the directory is not good");
         assert!(error.to_string().contains(&*dir.path().to_string_lossy()), "{error}");
         error
@@ -189,30 +190,38 @@ fn run_sql(dir: &TempDir, sql: &str) {
 fn settings_that_contradict_the_database_are_refused() {
     let dir = TempDir::new();
     let control = open(&dir);
-    let twice = ControlPlane::open(&config(dir.path()), |_, _, _| {}).map(drop);
+    let twice = ControlPlane::open(&config(dir.path()), Arc::new(NoShards)).map(drop);
     assert!(matches!(twice, Err(OpenError::InUse { .. })), "{twice:?}");
     control.shutdown();
     let mut settings = config(dir.path());
     settings.hubs[0].partition_count = 8;
-    let other = ControlPlane::open(&settings, |_, _, _| {}).map(drop);
+    let other = ControlPlane::open(&settings, Arc::new(NoShards)).map(drop);
     let count = matches!(other, Err(OpenError::PartitionCount { stored: 4, configured: 8, .. }));
     assert!(count, "{other:?}");
     settings.hubs[0].aliases = vec![HOST_NAME.to_uppercase()];
-    let same = ControlPlane::open(&settings, |_, _, _| {}).map(drop);
+    let same = ControlPlane::open(&settings, Arc::new(NoShards)).map(drop);
     assert!(matches!(same, Err(OpenError::HostNames)), "{same:?}");
+}
+
+/// Shards that remember whom they were to cut.
+#[derive(Default)]
+struct Cuts(Mutex<Vec<(ConnectionId, String, CutReason)>>);
+
+impl Shards for Cuts {
+    fn cut(&self, connection: ConnectionId, identity: Identity, reason: CutReason) {
+        let cut = (connection, identity.to_string(), reason);
+        self.0.lock().expect("no test panics here").push(cut);
+    }
 }
 
 #[test]
 fn the_live_connection_is_cut_before_the_request_is_answered() {
     let dir = TempDir::new();
-    let cuts = Arc::new(Mutex::new(Vec::new()));
-    let seen = cuts.clone();
-    let on_cut = move |connection, identity: Identity, reason| {
-        seen.lock().expect("no test panics here").push((connection, identity.to_string(), reason));
-    };
-    let control = ControlPlane::open(&config(dir.path()), on_cut).expect("a fresh directory opens");
+    let shards = Arc::new(Cuts::default());
+    let control = ControlPlane::open(&config(dir.path()), shards.clone());
+    let control = control.expect("a fresh directory opens");
     let connection = ConnectionId { shard: ShardId(3), slot: 7, generation: 1 };
-    let take = || std::mem::take(&mut *cuts.lock().expect("no test panics here"));
+    let take = || std::mem::take(&mut *shards.0.lock().expect("no test panics here"));
     put(&control, "/devices/d", &json!({}));
     let now = UnixMillis::EPOCH;
     let grant = control.directory().authenticate(HUB, device("d"), &owner_token(&control), now);

@@ -10,14 +10,12 @@ use rusqlite::Connection;
 use super::checkpoint::Checkpointer;
 use super::{SqliteStore, StoreError};
 use crate::clock;
-use crate::directory::{Cut, Directory, IdentityRef};
+use crate::directory::{Directory, IdentityRef};
 use crate::registry::{Applier, Change, ChangeError, Effect, Mint, Outcome, RegistryError};
+use crate::shards::Shards;
 
 /// Called on the writer thread with the outcome, after the directory knows it.
 pub(crate) type Done = Box<dyn FnOnce(Result<Outcome, RegistryError>) + Send>;
-
-/// Called on the writer thread for each connection that must end.
-pub(crate) type OnCut = Box<dyn Fn(Cut) + Send>;
 
 /// A change and who waits for it.
 pub(crate) struct Write {
@@ -54,11 +52,11 @@ impl Writer {
         checkpoints: Connection,
         directory: Arc<Directory>,
         mint: Mint,
-        on_cut: OnCut,
+        shards: Arc<dyn Shards>,
     ) -> io::Result<Self> {
         let (queue, requests) = flume::bounded(STORE_QUEUE_MAX);
         let checkpointer = Checkpointer::start(checkpoints)?;
-        let work = WriterThread { store: SqliteStore::new(connection), directory, mint, on_cut };
+        let work = WriterThread { store: SqliteStore::new(connection), directory, mint, shards };
         let thread = thread::Builder::new()
             .name("control-writer".to_owned())
             .spawn(move || work.run(&requests, checkpointer))?;
@@ -84,7 +82,7 @@ struct WriterThread {
     store: SqliteStore,
     directory: Arc<Directory>,
     mint: Mint,
-    on_cut: OnCut,
+    shards: Arc<dyn Shards>,
 }
 
 /// Everything that waits, up to the size of a transaction. Never waits for more.
@@ -179,6 +177,8 @@ impl WriterThread {
                 Vec::new()
             }
         };
-        cuts.into_iter().for_each(|cut| (self.on_cut)(cut));
+        for cut in cuts {
+            self.shards.cut(cut.connection, cut.identity, cut.reason);
+        }
     }
 }

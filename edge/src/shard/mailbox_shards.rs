@@ -1,0 +1,25 @@
+//! The control plane's way to connections: mail to the shard of each.
+
+use ringhub_control_plane::Shards;
+use ringhub_control_plane::directory::CutReason;
+use ringhub_core::id::{ConnectionId, Identity};
+
+use super::mailbox::{Mail, MailboxSender};
+
+/// Posts what the control plane has to say; holds the mailboxes of all shards, by their number.
+#[derive(Debug)]
+pub(crate) struct MailboxShards(pub(crate) Vec<MailboxSender>);
+
+impl MailboxShards {
+    fn post(&self, connection: ConnectionId, mail: Mail) {
+        if let Some(mailbox) = self.0.get(usize::from(connection.shard.0)) {
+            mailbox.post(mail);
+        }
+    }
+}
+
+impl Shards for MailboxShards {
+    fn cut(&self, connection: ConnectionId, identity: Identity, reason: CutReason) {
+        self.post(connection, Mail::Cut { connection, identity, reason });
+    }
+}
