@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::request::Request;
 use super::upgrade::{Upgrade, UpgradeError, decode_upgrade, is_upgrade};
@@ -85,6 +85,26 @@ impl ExchangeError {
             Self::UnknownExpectation => StatusCode::EXPECTATION_FAILED,
             Self::TimedOut => StatusCode::REQUEST_TIMEOUT,
         }
+    }
+
+    /// Name of the error as clients of the REST API look for it.
+    ///
+    /// Source: control-plane reference, "Full error-code table".
+    const fn name(self) -> &'static str {
+        match self {
+            Self::BodyTooLarge => "GenericRequestEntityTooLarge",
+            Self::Decode(_) | Self::Upgrade(_) | Self::UnknownExpectation | Self::TimedOut => {
+                "GenericBadRequest"
+            }
+        }
+    }
+
+    /// Body of the answer, in the shape that clients of the REST API read.
+    ///
+    /// Source: control-plane reference, "Error body", shape A.
+    fn body(self) -> String {
+        // No text of an error has a character that JSON escapes.
+        format!(r#"{{"Message":"ErrorCode:{};{self}","ExceptionMessage":""}}"#, self.name())
     }
 }
 
@@ -372,10 +392,14 @@ impl HttpExchange {
         if error == ExchangeError::Upgrade(UpgradeError::UnsupportedVersion) {
             headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         }
+        let json = HeaderValue::from_static("application/json; charset=utf-8");
+        headers.insert(header::CONTENT_TYPE, json);
+        let code = HeaderName::from_static("iothub-errorcode");
+        headers.insert(code, HeaderValue::from_static(error.name()));
         let persistence = Persistence::Close;
         let head =
             ResponseHead { status: error.status(), headers: &headers, date: wall, persistence };
-        encode_response(&head, &[], false, &mut self.outbound);
+        encode_response(&head, error.body().as_bytes(), false, &mut self.outbound);
         self.event = Some(Event::Refused(error));
         self.close();
     }

@@ -173,6 +173,10 @@ fn refusals_are_answered_and_close() {
         let answer = driver.sent();
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{input:?}: {answer}");
         assert!(answer.contains("Connection: close\r\n") && answer.contains("Date: "), "{answer}");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        let name = head.split_once("iothub-errorcode: ").and_then(|(_, rest)| rest.lines().next());
+        let text = format!(r#"{{"Message":"ErrorCode:{};{error}","#, name.expect("a code"));
+        assert!(body.starts_with(&text), "{body}");
         assert!(driver.exchange.is_closing());
         assert_eq!(driver.receive(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"), None);
         assert!(driver.leftover.is_empty(), "input after a refusal is thrown away");
