@@ -16,7 +16,7 @@ use ringhub_core::time::UnixMillis;
 use tracing::{error, warn};
 
 use crate::config::Config;
-use crate::listener::{BindError, BoundListener, ListenerConfig, ListenerKind, bind_listeners};
+use crate::listener::{BindError, ListenerConfig, ListenerKind, probe_ports};
 use crate::partition::{self, PartitionsConfig, PartitionsHandle, ShardPipeline, StartError};
 use crate::shard::mailbox::{Mail, Mailbox, MailboxSender, mailbox};
 use crate::shard::{
@@ -84,12 +84,12 @@ impl Hub {
             key: prepared.certificate.key.clone_key(),
         };
         let tls = server_config(identity, TicketCount::One)?;
-        let listeners = bind_listeners(&listener_configs(&prepared.ports), shard_count)?;
+        let ports = probe_ports(&listener_configs(&prepared.ports))?;
         let info = Arc::new(hub_info(config, prepared));
         let parts = Parts { control: &control, senders: &senders, info: &info }.of_all(
             pipelines,
             mailboxes,
-            listeners,
+            &ports,
             &prepared.placement.shards,
         );
         let mut shard_config = ShardConfig::new(Clock::start());
@@ -207,13 +207,13 @@ impl Parts<'_> {
         &self,
         pipelines: Vec<ShardPipeline>,
         mailboxes: Vec<Mailbox>,
-        listeners: Vec<Vec<BoundListener>>,
+        ports: &[ListenerConfig],
         cpus: &[Option<CpuId>],
     ) -> Vec<ShardParts<impl FnOnce() -> HubServices + Send + use<>>> {
-        let each = pipelines.into_iter().zip(mailboxes).zip(listeners).zip(cpus);
+        let each = pipelines.into_iter().zip(mailboxes).zip(cpus);
         let numbered = (0..).map(ShardId).zip(each);
         numbered
-            .map(|(shard, (((pipeline, mailbox), listeners), cpu))| {
+            .map(|(shard, ((pipeline, mailbox), cpu))| {
                 let (control, mailboxes) = (Arc::clone(self.control), Arc::clone(self.senders));
                 let hub = Arc::clone(self.info);
                 let services = move || HubServices {
@@ -225,7 +225,7 @@ impl Parts<'_> {
                     hub,
                 };
                 let core = cpu.map(|CpuId(number)| number);
-                ShardParts { shard, mailbox, listeners, core, services }
+                ShardParts { shard, mailbox, ports: ports.to_vec(), core, services }
             })
             .collect()
     }

@@ -1,46 +1,48 @@
-//! A shard that runs out of descriptors. Alone in its process: the limit is the process's.
+//! Shards that run out of descriptors. Alone in its process: the limit is the process's, though
+//! each shard has a table of its own.
 
 mod shard_support;
-
-use std::fs::File;
-use std::io::Read;
-use std::net::TcpStream;
-use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use shard_support::{Hub, Ports, eventually};
 use socket2::{Domain, Socket, Type};
 
+/// Bound on the descriptors of one table.
+const TABLE_MAX: u64 = 100;
+/// Clients of one shard that fit into its table, but not twice into one.
+const FITTING: u64 = 70;
+/// Clients more than the table of the shard holds.
+const TOO_MANY: u64 = 80;
+
 #[test]
-fn accepting_goes_on_once_there_are_descriptors_again() {
-    let maximum = getrlimit(Resource::Nofile).maximum;
-    setrlimit(Resource::Nofile, Rlimit { current: Some(64), maximum }).expect("lower the limit");
-    let hub = Hub::start(1, Ports::Shared);
-    assert_eq!(hub.connect(0).ask("echo listening"), "listening");
-    let waiting = Socket::new(Domain::IPV4, Type::STREAM, None).expect("there are descriptors");
-    let fillers = all_descriptors();
-    waiting.connect(&hub.addresses[0].into()).expect("the kernel accepts");
-    let mut waiting = TcpStream::from(waiting);
+fn each_shard_has_a_table_of_its_own_and_accepts_again_after_it_was_full() {
+    let limit = getrlimit(Resource::Nofile);
+    let hub = Hub::start(2, Ports::OnePerShard);
+    let accepted = |expected| hub.count("connections_accepted") == expected;
+    // Made before the limit falls: connecting takes no further descriptor of this table.
+    let mut sockets = sockets(2 * FITTING + TOO_MANY).into_iter();
+    let mut connect = |shard: usize, count: u64| -> Vec<Socket> {
+        let taken: Vec<_> = sockets.by_ref().take(usize::try_from(count).expect("small")).collect();
+        for socket in &taken {
+            socket.connect(&hub.addresses[shard].into()).expect("the kernel accepts");
+        }
+        taken
+    };
+    setrlimit(Resource::Nofile, Rlimit { current: Some(TABLE_MAX), ..limit }).expect("lower it");
+    let _both = [connect(0, FITTING), connect(1, FITTING)];
+    eventually("both shards take theirs", || accepted(2 * FITTING));
+    assert_eq!(hub.count("accept_pauses"), 0);
+
+    let _more = connect(1, TOO_MANY);
     eventually("accepting pauses", || hub.count("accept_pauses") > 1);
-    assert_eq!(hub.count("connections_accepted"), 1);
-    waiting.set_read_timeout(Some(Duration::from_millis(50))).expect("timeout");
-    assert!(waiting.read(&mut [0; 8]).is_err(), "it waits and is not closed");
-    drop(fillers);
-    eventually("it is accepted", || hub.count("connections_accepted") == 2);
-    assert_eq!(hub.connect(0).ask("echo alive"), "alive");
+    assert!(!accepted(2 * FITTING + TOO_MANY));
+    setrlimit(Resource::Nofile, limit).expect("raise it again");
+    eventually("all are accepted", || accepted(2 * FITTING + TOO_MANY));
+    assert_eq!(hub.connect(1).ask("echo alive"), "alive");
     hub.stop();
 }
 
-/// Takes every descriptor that is free, and those that come free a moment later: the kernel
-/// reserves one while it begins to accept.
-fn all_descriptors() -> Vec<File> {
-    let mut taken = Vec::new();
-    loop {
-        let before = taken.len();
-        taken.extend(std::iter::from_fn(|| File::open("/dev/null").ok()));
-        if taken.len() == before {
-            return taken;
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
+fn sockets(count: u64) -> Vec<Socket> {
+    let socket = |_| Socket::new(Domain::IPV4, Type::STREAM, None);
+    (0..count).map(|number| socket(number).expect("there are descriptors")).collect()
 }

@@ -26,16 +26,6 @@ pub struct ListenerConfig {
     pub address: SocketAddr,
 }
 
-/// One shard's socket of a port.
-#[derive(Debug)]
-pub struct BoundListener {
-    /// What is spoken there.
-    pub kind: ListenerKind,
-    /// Address with the port that was bound.
-    pub address: SocketAddr,
-    pub(crate) socket: TcpListener,
-}
-
 /// Why a port cannot be listened on, with the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
@@ -83,32 +73,32 @@ impl BindError {
     }
 }
 
-/// Binds every port once per shard; element `i` of the result belongs to shard `i`.
+/// Finds out whether nobody else has the ports, and which one the kernel chooses where port 0 is
+/// asked for.
 ///
-/// Each address is first bound without `SO_REUSEPORT`, because with it a second process would
+/// Each address is bound once without `SO_REUSEPORT`, because with it a second process would
 /// silently take a share of the connections.
 ///
 /// # Errors
 /// [`BindError`] for the first address that cannot be bound.
-pub fn bind_listeners(
-    configs: &[ListenerConfig],
-    shards: usize,
-) -> Result<Vec<Vec<BoundListener>>, BindError> {
-    let mut per_shard: Vec<Vec<BoundListener>> = (0..shards).map(|_| Vec::new()).collect();
-    for config in configs {
-        let fail = |source| BindError::new(config.address, source);
-        let address = probe(config.address).map_err(fail)?;
-        for listeners in &mut per_shard {
-            let socket = listen(address, Share::Port).map_err(fail)?;
-            listeners.push(BoundListener { kind: config.kind, address, socket });
-        }
-    }
-    Ok(per_shard)
+pub fn probe_ports(ports: &[ListenerConfig]) -> Result<Vec<ListenerConfig>, BindError> {
+    ports
+        .iter()
+        .map(|port| {
+            let probed = listen(port.address, Share::Nothing)
+                .and_then(|socket| socket.local_addr())
+                .map_err(|source| BindError::new(port.address, source))?;
+            Ok(ListenerConfig { address: probed, ..*port })
+        })
+        .collect()
 }
 
-/// Finds out whether nobody else has the port, and which one it is.
-fn probe(address: SocketAddr) -> io::Result<SocketAddr> {
-    listen(address, Share::Nothing)?.local_addr()
+/// Binds a port for one shard, beside the sockets of the other shards.
+///
+/// # Errors
+/// [`BindError`] when the kernel refuses.
+pub(crate) fn bind(port: ListenerConfig) -> Result<TcpListener, BindError> {
+    listen(port.address, Share::Port).map_err(|source| BindError::new(port.address, source))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -141,27 +131,28 @@ mod tests {
 
     #[test]
     fn all_shards_share_the_port_that_the_kernel_chose() {
-        let bound = bind_listeners(&[loopback(0)], 3).expect("bind");
-        assert_eq!(bound.len(), 3);
-        assert_ne!(bound[0][0].address.port(), 0);
-        assert!(bound.iter().all(|listeners| listeners[0].address == bound[0][0].address));
+        let ports = probe_ports(&[loopback(0)]).expect("a free port");
+        assert_ne!(ports[0].address.port(), 0);
+        let sockets = [bind(ports[0]).expect("first"), bind(ports[0]).expect("second")];
+        assert!(sockets.iter().all(|socket| socket.local_addr().ok() == Some(ports[0].address)));
     }
 
     #[test]
     fn refuses_a_port_that_another_hub_holds() {
-        let first = bind_listeners(&[loopback(0)], 1).expect("bind");
-        let port = first[0][0].address.port();
-        let error = bind_listeners(&[loopback(port)], 1).expect_err("taken");
+        let ports = probe_ports(&[loopback(0)]).expect("a free port");
+        let _other = bind(ports[0]).expect("bind");
+        let error = probe_ports(&ports).expect_err("taken");
         assert!(matches!(error, BindError::Taken { .. }), "{error}");
         let text = error.to_string();
-        assert!(text.contains(&port.to_string()) && text.contains("ss -ltnp"), "{text}");
+        let port = ports[0].address.port().to_string();
+        assert!(text.contains(&port) && text.contains("ss -ltnp"), "{text}");
     }
 
     #[test]
     fn names_an_address_that_is_not_ours() {
         let address = ([192, 0, 2, 1], 8883).into();
         let config = ListenerConfig { kind: ListenerKind::Amqp, address };
-        let error = bind_listeners(&[config], 1).expect_err("foreign");
+        let error = probe_ports(&[config]).expect_err("foreign");
         assert!(matches!(error, BindError::NoSuchAddress { .. }), "{error}");
     }
 }

@@ -5,4 +5,5 @@ mod accept;
 mod bind;
 
 pub(crate) use accept::accept_loop;
-pub use bind::{BindError, BoundListener, ListenerConfig, ListenerKind, bind_listeners};
+pub(crate) use bind::bind;
+pub use bind::{BindError, ListenerConfig, ListenerKind, probe_ports};

@@ -20,7 +20,7 @@ use super::protocol::Services;
 use super::signal::Signal;
 use super::socket::Socket;
 use super::state::{NextRead, ShardState};
-use crate::listener::{BoundListener, ListenerKind, accept_loop};
+use crate::listener::{ListenerConfig, ListenerKind, accept_loop, bind};
 
 /// What the tasks of a shard share.
 pub(super) struct Shard<S: Services> {
@@ -48,12 +48,9 @@ impl<S: Services> Shard<S> {
     }
 
     /// Runs until the shard has been shut down.
-    pub(super) async fn run(self: Rc<Self>, bell: OwnedFd, listeners: Vec<BoundListener>) {
+    pub(super) async fn run(self: Rc<Self>, bell: OwnedFd) {
         monoio::spawn(Rc::clone(&self).hear_bell(bell));
         monoio::spawn(Rc::clone(&self).repeat_turns());
-        for listener in listeners {
-            self.listen(listener);
-        }
         let mut alarm = Alarm::new(self.clock);
         poll_fn(|cx| self.poll_turn(cx, &mut alarm)).await;
     }
@@ -121,18 +118,17 @@ impl<S: Services> Shard<S> {
         }
     }
 
-    fn listen(self: &Rc<Self>, listener: BoundListener) {
-        let BoundListener { kind, address, socket } = listener;
-        let pair = socket
-            .try_clone()
-            .and_then(|clone| Ok((clone, monoio::net::TcpListener::from_std(socket)?)));
-        match pair {
-            Ok((clone, socket)) => {
-                self.listeners.borrow_mut().push(clone);
-                monoio::spawn(Rc::clone(self).accept(socket, kind));
-            }
-            Err(error) => tracing::error!(%address, %error, "a port cannot be listened on"),
-        }
+    /// Binds a port and begins to accept. Called on the shard's thread, before
+    /// [`run`](Self::run).
+    ///
+    /// # Errors
+    /// When the kernel refuses the port or a descriptor.
+    pub(super) fn listen(self: &Rc<Self>, port: ListenerConfig) -> std::io::Result<()> {
+        let socket = bind(port).map_err(std::io::Error::other)?;
+        self.listeners.borrow_mut().push(socket.try_clone()?);
+        let socket = monoio::net::TcpListener::from_std(socket)?;
+        monoio::spawn(Rc::clone(self).accept(socket, port.kind));
+        Ok(())
     }
 
     async fn accept(self: Rc<Self>, listener: monoio::net::TcpListener, kind: ListenerKind) {

@@ -15,11 +15,12 @@ use rustls::ServerConfig;
 
 use super::clock::Clock;
 use super::counters::ShardCounters;
+use super::descriptor_table::make_private;
 use super::event_loop::Shard;
 use super::mailbox::Mailbox;
 use super::protocol::Services;
 use super::state::ShardState;
-use crate::listener::BoundListener;
+use crate::listener::ListenerConfig;
 
 /// What all shards of the process have in common.
 #[derive(Clone, Copy, Debug)]
@@ -59,8 +60,8 @@ pub struct ShardParts<F> {
     pub shard: ShardId,
     /// Its mailbox; whoever posts to it has the sender.
     pub mailbox: Mailbox,
-    /// Its sockets, from [`bind_listeners`](crate::listener::bind_listeners).
-    pub listeners: Vec<BoundListener>,
+    /// The ports, from [`probe_ports`](crate::listener::probe_ports).
+    pub ports: Vec<ListenerConfig>,
     /// Core to run on; `None` leaves it to the scheduler.
     pub core: Option<usize>,
     /// Makes what the shard's connections share.
@@ -103,10 +104,11 @@ where
     parts.into_iter().map(|parts| start_shard(parts, config, Arc::clone(tls))).collect()
 }
 
-/// Starts the thread of one shard and waits until its runtime stands.
+/// Starts the thread of one shard and waits until it listens.
 ///
 /// # Errors
-/// When the kernel refuses a thread, an io_uring (kernel setting or memory limit) or the core.
+/// When the kernel refuses a thread, an io_uring (kernel setting or memory limit), the core, a
+/// descriptor or a port.
 pub fn start_shard<S, F>(
     parts: ShardParts<F>,
     config: ShardConfig,
@@ -121,7 +123,11 @@ where
     let shared = Arc::clone(&counters);
     let (ready, is_ready) = flume::bounded(1);
     let thread = Builder::new().name(format!("shard-{}", shard.0)).spawn(move || {
-        run(parts, config, tls, shared, &ready);
+        // The starter waits for the one message, so it cannot be gone.
+        let listening = || drop(ready.send(Ok(())));
+        if let Err(error) = run(parts, config, tls, shared, listening) {
+            drop(ready.send(Err(error)));
+        }
     })?;
     match is_ready.recv() {
         Ok(Ok(())) => Ok(ShardHandle { shard, counters, thread }),
@@ -130,31 +136,36 @@ where
     }
 }
 
+/// Fails before `listening` is called, or not at all.
 fn run<S, F>(
     parts: ShardParts<F>,
     config: ShardConfig,
     tls: Arc<ServerConfig>,
     counters: Arc<ShardCounters>,
-    ready: &flume::Sender<io::Result<()>>,
-) where
+    listening: impl FnOnce(),
+) -> io::Result<()>
+where
     S: Services,
     F: FnOnce() -> S,
 {
-    let ShardParts { shard, mailbox, listeners, core, services } = parts;
-    let bell = mailbox.doorbell().as_fd().try_clone_to_owned();
-    let prepared = pin(core).and_then(|()| {
-        let builder = RuntimeBuilder::<IoUringDriver>::new().with_entries(SHARD_RING_ENTRIES);
-        Ok((builder.enable_timer().build()?, bell?))
-    });
-    // The starter waits for the one message, so it cannot be gone.
-    match prepared {
-        Err(error) => drop(ready.send(Err(error))),
-        Ok((mut runtime, bell)) => {
-            let state = ShardState::new(shard, mailbox, config, tls, services(), counters);
-            let _ = ready.send(Ok(()));
-            runtime.block_on(Shard::new(state, config.clock).run(bell, listeners));
-        }
+    let ShardParts { shard, mailbox, ports, core, services } = parts;
+    if let Err(error) = make_private() {
+        tracing::warn!(shard = shard.0, %error, "the shard shares its descriptors with all others");
     }
+    pin(core)?;
+    let bell = mailbox.doorbell().as_fd().try_clone_to_owned()?;
+    let builder = RuntimeBuilder::<IoUringDriver>::new().with_entries(SHARD_RING_ENTRIES);
+    let mut runtime = builder.enable_timer().build()?;
+    let state = ShardState::new(shard, mailbox, config, tls, services(), counters);
+    let shard = Shard::new(state, config.clock);
+    runtime.block_on(async {
+        for port in ports {
+            shard.listen(port)?;
+        }
+        listening();
+        shard.run(bell).await;
+        Ok(())
+    })
 }
 
 fn pin(core: Option<usize>) -> io::Result<()> {

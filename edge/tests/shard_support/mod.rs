@@ -12,7 +12,7 @@ use bytes::BytesMut;
 use ringhub_core::id::{ConnectionId, ExecutorId, ShardId};
 use ringhub_core::position::{Committed, RingPosition};
 use ringhub_core::time::Timestamp;
-use ringhub_edge::listener::{BoundListener, ListenerConfig, ListenerKind, bind_listeners};
+use ringhub_edge::listener::{ListenerConfig, ListenerKind, probe_ports};
 use ringhub_edge::partition::Ticket;
 use ringhub_edge::shard::mailbox::{Mail, MailboxSender, mailbox};
 use ringhub_edge::shard::{
@@ -234,19 +234,19 @@ impl Hub {
         };
         let tls = server_config(identity, TicketCount::One).expect("configuration");
         let world = Arc::new(World::default());
-        let listeners = bind(shards, ports);
-        let addresses = listeners.iter().map(|listeners| listeners[0].address).collect();
+        let ports = choose(shards, ports);
+        let addresses = ports.iter().map(|port| port.address).collect();
         let mut config = ShardConfig::new(Clock::start());
         config.shutdown_time_max = Duration::from_secs(4);
         change(&mut config);
         let mut mailboxes = Vec::new();
-        let parts = listeners.into_iter().zip(0..).map(|(listeners, number)| {
+        let parts = ports.into_iter().zip(0..).map(|(port, number)| {
             let (sender, mailbox) = mailbox().expect("mailbox");
             mailboxes.push(sender);
             let shard = ShardId(number);
             let world = Arc::clone(&world);
             let services = move || LineServices { shard, world };
-            ShardParts { shard, mailbox, listeners, core: None, services }
+            ShardParts { shard, mailbox, ports: vec![port], core: None, services }
         });
         let shards = start_shards(parts.collect(), config, &tls).expect("start");
         Self { world, addresses, mailboxes, shards, certificate }
@@ -299,14 +299,12 @@ impl Hub {
     }
 }
 
-fn bind(shards: usize, ports: Ports) -> Vec<Vec<BoundListener>> {
+fn choose(shards: usize, ports: Ports) -> Vec<ListenerConfig> {
     let address = ([127, 0, 0, 1], 0).into();
-    let config = [ListenerConfig { kind: ListenerKind::Mqtt, address }];
+    let free = || probe_ports(&[ListenerConfig { kind: ListenerKind::Mqtt, address }]);
     match ports {
-        Ports::Shared => bind_listeners(&config, shards).expect("bind"),
-        Ports::OnePerShard => {
-            (0..shards).flat_map(|_| bind_listeners(&config, 1).expect("bind")).collect()
-        }
+        Ports::Shared => free().expect("a free port").repeat(shards),
+        Ports::OnePerShard => (0..shards).flat_map(|_| free().expect("a free port")).collect(),
     }
 }
 
