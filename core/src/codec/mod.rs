@@ -6,4 +6,5 @@
 pub mod amqp;
 pub mod http;
 pub mod mqtt;
+mod utf8;
 pub mod websocket;

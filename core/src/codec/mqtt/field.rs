@@ -3,8 +3,10 @@
 use core::num::NonZeroU16;
 
 use bytes::{BufMut, BytesMut};
+use memchr::memchr;
 
 use super::error::{DecodeError, EncodeError};
+use crate::codec::utf8::utf8;
 use crate::id::PacketId;
 
 /// Takes fields from the front of a packet body whose length is known.
@@ -55,8 +57,8 @@ impl<'a> Fields<'a> {
 
     /// [MQTT-1.5.3-1], [MQTT-1.5.3-2]
     pub(super) fn text(&mut self) -> Result<&'a str, DecodeError> {
-        let text = str::from_utf8(self.binary()?).map_err(|_| DecodeError::Utf8)?;
-        if text.as_bytes().contains(&0) { Err(DecodeError::Nul) } else { Ok(text) }
+        let text = utf8(self.binary()?).ok_or(DecodeError::Utf8)?;
+        if memchr(0, text.as_bytes()).is_some() { Err(DecodeError::Nul) } else { Ok(text) }
     }
 
     /// Reads a topic filter: at least one character, wildcards only where they may stand.

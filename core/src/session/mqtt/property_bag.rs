@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use bytes::{BufMut, BytesMut};
+use memchr::memchr;
 use percent_encoding::percent_decode_str;
 
 /// A bag whose decoded text is not UTF-8; the connection is closed.
@@ -201,7 +202,7 @@ impl<'a> PropertyBag<'a> {
     pub fn parse(text: &'a str) -> Result<Self, InvalidPropertyBag> {
         let text = text.strip_suffix('/').unwrap_or(text);
         let text = text.strip_prefix('?').unwrap_or(text);
-        if text.as_bytes().contains(&b'%') && has_wide_escape(text.as_bytes()) {
+        if memchr(b'%', text.as_bytes()).is_some() && has_wide_escape(text.as_bytes()) {
             check_utf8(text)?;
         }
         Ok(Self(text))
@@ -238,7 +239,7 @@ impl<'a> IntoIterator for PropertyBag<'a> {
 /// Whether an escape may stand for a byte outside ASCII: only those can break UTF-8.
 fn has_wide_escape(text: &[u8]) -> bool {
     let wide = |digit: &u8| matches!(digit, b'8'..=b'9' | b'a'..=b'f' | b'A'..=b'F');
-    text.contains(&b'%') && text.windows(2).any(|pair| pair[0] == b'%' && wide(&pair[1]))
+    text.windows(2).any(|pair| pair[0] == b'%' && wide(&pair[1]))
 }
 
 #[cold]

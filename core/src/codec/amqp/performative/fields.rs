@@ -7,8 +7,7 @@ type Result<T> = core::result::Result<T, DecodeError>;
 
 /// Reads fields in order; a list that ends early reads as nulls.
 ///
-/// Fields of one type are read directly: most of a composite are nulls, small numbers and short
-/// texts.
+/// Inlined for the same reason as the typed readers of [`Reader`] that they begin with.
 #[derive(Debug)]
 pub(crate) struct Fields<'a> {
     reader: Reader<'a>,
@@ -16,42 +15,48 @@ pub(crate) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    #[inline(always)]
     pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self> {
-        match reader.value()? {
-            Value::List(list) => Ok(Self::of(&list)),
-            _ => Err(DecodeError::WrongType),
-        }
+        reader.list().map(|list| Self::of(&list))
     }
 
-    pub(crate) const fn of(list: &List<'a>) -> Self {
+    #[inline(always)]
+    const fn of(list: &List<'a>) -> Self {
         Self { reader: list.reader(), left: list.count() }
     }
 
+    #[inline(always)]
     pub(crate) fn next(&mut self) -> Result<Value<'a>> {
         if self.present() { self.reader.value() } else { Ok(Value::Null) }
     }
 
+    #[inline(always)]
     pub(crate) fn skip(&mut self, count: usize) -> Result<()> {
-        (0..count).try_for_each(|_| self.next().map(|_| ()))
+        for _ in 0..count {
+            if self.present() {
+                self.reader.skip()?;
+            }
+        }
+        Ok(())
     }
 
+    #[inline(always)]
     pub(crate) fn text(&mut self) -> Result<Option<&'a str>> {
         if self.present() { self.reader.text().map(Some) } else { Ok(None) }
     }
 
+    #[inline(always)]
     pub(crate) fn binary(&mut self) -> Result<Option<&'a [u8]>> {
         if self.present() { self.reader.binary().map(Some) } else { Ok(None) }
     }
 
+    #[inline(always)]
     pub(crate) fn boolean(&mut self) -> Result<Option<bool>> {
-        match self.next()? {
-            Value::Null => Ok(None),
-            Value::Bool(value) => Ok(Some(value)),
-            _ => Err(DecodeError::WrongType),
-        }
+        if self.present() { self.reader.boolean().map(Some) } else { Ok(None) }
     }
 
     /// A number of any unsigned width that fits the field.
+    #[inline(always)]
     pub(crate) fn number<T: TryFrom<u64>>(&mut self, field: &'static str) -> Result<Option<T>> {
         if !self.present() {
             return Ok(None);
@@ -60,51 +65,30 @@ impl<'a> Fields<'a> {
         T::try_from(wide).map(Some).map_err(|_| DecodeError::OutOfRange(field))
     }
 
+    #[inline(always)]
     pub(crate) fn timestamp(&mut self) -> Result<Option<i64>> {
-        match self.next()? {
-            Value::Null => Ok(None),
-            Value::Timestamp(unix_ms) => Ok(Some(unix_ms)),
-            _ => Err(DecodeError::WrongType),
-        }
+        if self.present() { self.reader.timestamp().map(Some) } else { Ok(None) }
+    }
+
+    pub(crate) fn map(&mut self) -> Result<Option<Map<'a>>> {
+        if self.present() { self.reader.map().map(Some) } else { Ok(None) }
     }
 
     /// Begins the next field: passes over a null, and tells whether a value stands there to be
     /// read.
-    #[inline]
+    #[inline(always)]
     fn present(&mut self) -> bool {
         let Some(left) = self.left.checked_sub(1) else { return false };
         self.left = left;
         !self.reader.take_null()
     }
 
-    pub(crate) fn map(&mut self) -> Result<Option<Map<'a>>> {
-        match self.next()? {
-            Value::Null => Ok(None),
-            Value::Map(map) => Ok(Some(map)),
-            _ => Err(DecodeError::WrongType),
-        }
-    }
-
-    /// A described list: its descriptor and fields.
+    /// A described list: its descriptor, 0 if that is an unknown symbol, and fields.
     pub(crate) fn composite(&mut self) -> Result<Option<(u64, Self)>> {
-        match self.next()? {
-            Value::Null => Ok(None),
-            Value::Described { descriptor, value } => {
-                let code = described_code(descriptor)?;
-                Ok(Some((code, Self::read(&mut Reader::new(value))?)))
-            }
-            _ => Err(DecodeError::WrongType),
+        if !self.present() {
+            return Ok(None);
         }
-    }
-}
-
-/// The number of a descriptor whose bytes stand alone.
-fn described_code(descriptor: &[u8]) -> Result<u64> {
-    match Reader::new(descriptor).value()? {
-        Value::Ulong(code) => Ok(code),
-        Value::Symbol(name) => {
-            Ok(crate::codec::amqp::primitive::descriptor_code(name).unwrap_or(0))
-        }
-        _ => Err(DecodeError::WrongType),
+        let descriptor = self.reader.descriptor_if_known()?.unwrap_or(0);
+        Ok(Some((descriptor, Self::read(&mut self.reader)?)))
     }
 }

@@ -84,12 +84,20 @@ impl<'a> Performative<'a> {
     ///
     /// # Errors
     /// [`DecodeError`] for an unknown descriptor, a malformed value, or a missing mandatory field.
+    #[inline]
     pub fn decode(body: &'a [u8]) -> Result<(Self, &'a [u8]), DecodeError> {
         let mut reader = Reader::new(body);
         let descriptor = reader.descriptor()?;
-        let mut fields = Fields::read(&mut reader)?;
-        let performative = match u8::try_from(descriptor) {
-            Ok(code::TRANSFER) => Self::Transfer(Transfer::decode(&mut fields)?),
+        let fields = Fields::read(&mut reader)?;
+        if descriptor == u64::from(code::TRANSFER) {
+            return Ok((Self::Transfer(Transfer::decode(fields)?), reader.rest()));
+        }
+        Ok((Self::decode_rarer(descriptor, fields)?, reader.rest()))
+    }
+
+    /// Reads a performative that there is not one of for every message.
+    fn decode_rarer(descriptor: u64, mut fields: Fields<'a>) -> Result<Self, DecodeError> {
+        Ok(match u8::try_from(descriptor) {
             Ok(code::DISPOSITION) => Self::Disposition(Disposition::decode(&mut fields)?),
             Ok(code::FLOW) => Self::Flow(Flow::decode(&mut fields)?),
             Ok(code::OPEN) => Self::Open(Open::decode(&mut fields)?),
@@ -99,8 +107,7 @@ impl<'a> Performative<'a> {
             Ok(code::END) => Self::End(End::decode(&mut fields)?),
             Ok(code::CLOSE) => Self::Close(Close::decode(&mut fields)?),
             _ => return Err(DecodeError::UnknownDescriptor(descriptor)),
-        };
-        Ok((performative, reader.rest()))
+        })
     }
 
     /// Appends the performative.

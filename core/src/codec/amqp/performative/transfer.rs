@@ -68,7 +68,8 @@ pub struct Transfer {
 }
 
 impl Transfer {
-    pub(super) fn decode(fields: &mut Fields<'_>) -> Result<Self, DecodeError> {
+    #[inline]
+    pub(super) fn decode(mut fields: Fields<'_>) -> Result<Self, DecodeError> {
         let handle = fields.number("handle")?.ok_or(DecodeError::MissingField("handle"))?;
         let delivery_id = fields.number("delivery-id")?;
         let delivery_tag = match fields.binary()? {

@@ -18,7 +18,6 @@ mod value;
 mod write;
 
 pub use read::Reader;
-pub(crate) use read::descriptor_code;
 pub use value::{Array, Items, List, Map, Value};
 
 pub use write::{

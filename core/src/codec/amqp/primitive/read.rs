@@ -1,8 +1,15 @@
 //! Reads values from a slice and borrows everything of variable length.
+//!
+//! Typed readers first, [`Value`] for the rest: where the type is known, a typed reader knows the
+//! encodings that peers nearly always choose; every other one goes through [`Value`], out of line.
+//! What is inlined never lends `self` to code out of line, so that the position stays in registers:
+//! the next value begins where the last one ended, and a position in memory costs more than the
+//! reading. Hence `inline(always)`, and hence out-of-line readers that take and give back a copy.
 
 use super::ctor;
 use super::value::{Array, List, Map, Value};
 use crate::codec::amqp::error::DecodeError;
+use crate::codec::utf8::utf8;
 use crate::limits::AMQP_NESTING_MAX;
 
 type Result<T> = core::result::Result<T, DecodeError>;
@@ -39,16 +46,10 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`DecodeError`] for an unknown constructor, a size past the end, or text that is not UTF-8.
-    #[inline]
+    #[inline(always)]
     pub fn value(&mut self) -> Result<Value<'a>> {
-        // Most values are short texts.
-        if let Some(bytes) = self.short(|constructor| constructor == ctor::SYMBOL_8) {
-            return text(bytes).map(Value::Symbol);
-        }
-        if let Some(bytes) = self.short(|constructor| constructor == ctor::STRING_8) {
-            return text(bytes).map(Value::Str);
-        }
-        self.value_at(0)
+        let constructor = self.byte()?;
+        self.value_of(constructor)
     }
 
     /// Reads the next value and returns its bytes as well, for sending it on unchanged.
@@ -65,23 +66,29 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`DecodeError::WrongType`] if no described value comes next.
+    #[inline(always)]
     pub fn descriptor(&mut self) -> Result<u64> {
         if let [ctor::DESCRIBED, ctor::ULONG_SMALL, code, rest @ ..] = self.rest {
             self.rest = rest;
             return Ok(u64::from(*code));
         }
+        self.descriptor_if_known()?.ok_or(DecodeError::WrongType)
+    }
+
+    /// Reads a descriptor of either kind; `None` for a symbol that AMQP 1.0 does not define.
+    pub(crate) fn descriptor_if_known(&mut self) -> Result<Option<u64>> {
         if self.byte()? != ctor::DESCRIBED {
             return Err(DecodeError::WrongType);
         }
-        match self.value_at(1)? {
-            Value::Ulong(code) => Ok(code),
-            Value::Symbol(name) => descriptor_code(name).ok_or(DecodeError::WrongType),
-            _ => Err(DecodeError::WrongType),
-        }
+        self.rare(|descriptor| match descriptor {
+            Value::Ulong(code) => Some(Some(code)),
+            Value::Symbol(name) => Some(descriptor_code(name)),
+            _ => None,
+        })
     }
 
     /// Passes over a null, if one comes next.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take_null(&mut self) -> bool {
         match self.rest {
             [ctor::NULL, rest @ ..] => {
@@ -93,74 +100,202 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a string or symbol.
+    #[inline(always)]
     pub(crate) fn text(&mut self) -> Result<&'a str> {
-        match self.short(|constructor| matches!(constructor, ctor::STRING_8 | ctor::SYMBOL_8)) {
-            Some(bytes) => text(bytes),
-            None => self.value()?.as_text().ok_or(DecodeError::WrongType),
+        match *self.rest {
+            [ctor::STRING_8 | ctor::SYMBOL_8, ..] => {
+                self.byte()?;
+                self.short_text()
+            }
+            _ => self.rare(|value| value.as_text()),
         }
     }
 
     /// Reads a binary.
+    #[inline(always)]
     pub(crate) fn binary(&mut self) -> Result<&'a [u8]> {
-        match self.short(|constructor| constructor == ctor::BINARY_8) {
-            Some(bytes) => Ok(bytes),
-            None => match self.value()? {
-                Value::Binary(bytes) => Ok(bytes),
-                _ => Err(DecodeError::WrongType),
-            },
+        match *self.rest {
+            [ctor::BINARY_8, ..] => {
+                self.byte()?;
+                self.short_bytes()
+            }
+            [ctor::BINARY_32, ..] => {
+                self.byte()?;
+                self.long_bytes()
+            }
+            _ => self.rare(|value| match value {
+                Value::Binary(bytes) => Some(bytes),
+                _ => None,
+            }),
         }
+    }
+
+    /// Reads a boolean.
+    #[inline(always)]
+    pub(crate) fn boolean(&mut self) -> Result<bool> {
+        if let [constructor @ (ctor::TRUE | ctor::FALSE), rest @ ..] = self.rest {
+            self.rest = rest;
+            return Ok(*constructor == ctor::TRUE);
+        }
+        self.rare(|value| match value {
+            Value::Bool(boolean) => Some(boolean),
+            _ => None,
+        })
+    }
+
+    /// Reads milliseconds since the Unix epoch.
+    #[inline]
+    pub(crate) fn timestamp(&mut self) -> Result<i64> {
+        self.rare(|value| match value {
+            Value::Timestamp(unix_ms) => Some(unix_ms),
+            _ => None,
+        })
+    }
+
+    /// Passes over the next value.
+    pub(crate) fn skip(&mut self) -> Result<()> {
+        self.rare(|_| Some(()))
     }
 
     /// Reads an unsigned number of any width.
+    #[inline(always)]
     pub(crate) fn unsigned(&mut self) -> Result<u64> {
-        if let [ctor::UINT_SMALL | ctor::ULONG_SMALL, number, rest @ ..] = self.rest {
-            self.rest = rest;
-            return Ok(u64::from(*number));
-        }
-        match self.value()? {
-            Value::Ubyte(number) => Ok(number.into()),
-            Value::Ushort(number) => Ok(number.into()),
-            Value::Uint(number) => Ok(number.into()),
-            Value::Ulong(number) => Ok(number),
-            _ => Err(DecodeError::WrongType),
-        }
-    }
-
-    /// Takes the bytes of a value with a one-byte length, if one of the constructor asked for is
-    /// there whole.
-    #[inline]
-    fn short(&mut self, is_wanted: impl Fn(u8) -> bool) -> Option<&'a [u8]> {
-        let [constructor, len, rest @ ..] = self.rest else { return None };
-        if !is_wanted(*constructor) {
-            return None;
-        }
-        let (bytes, rest) = rest.split_at_checked(usize::from(*len))?;
+        let (number, rest) = match self.rest {
+            [ctor::UINT_SMALL | ctor::ULONG_SMALL, number, rest @ ..] => (*number, rest),
+            [ctor::UINT_0 | ctor::ULONG_0, rest @ ..] => (0, rest),
+            _ => {
+                return self.rare(|value| match value {
+                    Value::Ubyte(number) => Some(number.into()),
+                    Value::Ushort(number) => Some(number.into()),
+                    Value::Uint(number) => Some(number.into()),
+                    Value::Ulong(number) => Some(number),
+                    _ => None,
+                });
+            }
+        };
         self.rest = rest;
-        Some(bytes)
+        Ok(number.into())
     }
 
-    pub(super) fn value_at(&mut self, depth: usize) -> Result<Value<'a>> {
-        let constructor = self.byte()?;
-        self.value_of(constructor, depth)
+    /// Reads a list.
+    #[inline(always)]
+    pub(crate) fn list(&mut self) -> Result<List<'a>> {
+        if let [ctor::LIST_8, rest @ ..] = self.rest {
+            self.rest = rest;
+            let (count, body) = self.short_compound()?;
+            return List::new(count, body);
+        }
+        self.rare(|value| match value {
+            Value::List(list) => Some(list),
+            _ => None,
+        })
+    }
+
+    /// Reads a map.
+    #[inline(always)]
+    pub(crate) fn map(&mut self) -> Result<Map<'a>> {
+        if let [ctor::MAP_8, rest @ ..] = self.rest {
+            self.rest = rest;
+            let (count, body) = self.short_compound()?;
+            return Map::new(count, body);
+        }
+        self.rare(|value| match value {
+            Value::Map(map) => Some(map),
+            _ => None,
+        })
+    }
+
+    /// Reads a value that must be of one type, in an encoding that few peers choose.
+    #[inline(always)]
+    fn rare<T>(&mut self, typed: impl FnOnce(Value<'a>) -> Option<T>) -> Result<T> {
+        let (value, after) = self.value_out_of_line()?;
+        *self = after;
+        typed(value).ok_or(DecodeError::WrongType)
+    }
+
+    /// [`value`](Self::value), not inlined.
+    #[cold]
+    #[inline(never)]
+    fn value_out_of_line(mut self) -> Result<(Value<'a>, Self)> {
+        let value = self.value()?;
+        Ok((value, self))
     }
 
     /// Reads a value whose constructor is known, as the elements of arrays are.
-    pub(super) fn value_of(&mut self, constructor: u8, depth: usize) -> Result<Value<'a>> {
-        match constructor >> 4 {
-            0x0 if constructor == ctor::DESCRIBED => self.described(depth),
-            0x4 => empty_value(constructor),
-            0x5..=0x9 => self.fixed_value(constructor),
-            0xa => {
-                let len = usize::from(self.byte()?);
-                self.variable_value(constructor, len)
+    #[inline(always)]
+    pub(super) fn value_of(&mut self, constructor: u8) -> Result<Value<'a>> {
+        Ok(match constructor {
+            ctor::SYMBOL_8 => Value::Symbol(self.short_text()?),
+            ctor::STRING_8 => Value::Str(self.short_text()?),
+            ctor::BINARY_8 => Value::Binary(self.short_bytes()?),
+            ctor::INT_SMALL => Value::Int(i8::from_be_bytes(self.array()?).into()),
+            ctor::UINT_SMALL => Value::Uint(self.byte()?.into()),
+            ctor::LONG_SMALL => Value::Long(i8::from_be_bytes(self.array()?).into()),
+            ctor::ULONG_SMALL => Value::Ulong(self.byte()?.into()),
+            ctor::INT => Value::Int(i32::from_be_bytes(self.array()?)),
+            ctor::UINT => Value::Uint(u32::from_be_bytes(self.array()?)),
+            ctor::LONG => Value::Long(i64::from_be_bytes(self.array()?)),
+            ctor::ULONG => Value::Ulong(u64::from_be_bytes(self.array()?)),
+            ctor::DOUBLE => Value::Double(f64::from_be_bytes(self.array()?)),
+            ctor::TIMESTAMP => Value::Timestamp(i64::from_be_bytes(self.array()?)),
+            ctor::TRUE => Value::Bool(true),
+            ctor::FALSE => Value::Bool(false),
+            ctor::NULL => Value::Null,
+            _ => {
+                let (value, after) = self.rare_value(constructor)?;
+                *self = after;
+                value
             }
-            0xb => {
-                let len = self.size()?;
-                self.variable_value(constructor & 0x0f | 0xa0, len)
+        })
+    }
+
+    /// The types that [`value_of`](Self::value_of) leaves out.
+    #[cold]
+    #[inline(never)]
+    fn rare_value(mut self, constructor: u8) -> Result<(Value<'a>, Self)> {
+        let value = match constructor {
+            ctor::DESCRIBED => self.described(0)?,
+            ctor::UINT_0 => Value::Uint(0),
+            ctor::ULONG_0 => Value::Ulong(0),
+            ctor::LIST_0 => Value::List(List::EMPTY),
+            ctor::UBYTE => Value::Ubyte(self.byte()?),
+            ctor::BYTE => Value::Byte(i8::from_be_bytes(self.array()?)),
+            ctor::BOOL => match self.byte()? {
+                0 => Value::Bool(false),
+                1 => Value::Bool(true),
+                _ => return Err(DecodeError::OutOfRange("boolean")),
+            },
+            ctor::USHORT => Value::Ushort(u16::from_be_bytes(self.array()?)),
+            ctor::SHORT => Value::Short(i16::from_be_bytes(self.array()?)),
+            ctor::FLOAT => Value::Float(f32::from_be_bytes(self.array()?)),
+            ctor::CHAR => Value::Char(u32::from_be_bytes(self.array()?)),
+            ctor::UUID => Value::Uuid(self.array_ref()?),
+            ctor::DECIMAL_32 => Value::Decimal(self.take(4)?),
+            ctor::DECIMAL_64 => Value::Decimal(self.take(8)?),
+            ctor::DECIMAL_128 => Value::Decimal(self.take(16)?),
+            ctor::BINARY_32 => Value::Binary(self.long_bytes()?),
+            ctor::STRING_32 => Value::Str(text(self.long_bytes()?)?),
+            ctor::SYMBOL_32 => Value::Symbol(text(self.long_bytes()?)?),
+            ctor::LIST_8 | ctor::MAP_8 | ctor::ARRAY_8 => {
+                let (count, body) = self.short_compound()?;
+                compound(constructor, count, body)?
             }
-            0xc..=0xf => self.compound(constructor),
-            _ => Err(DecodeError::UnknownConstructor(constructor)),
+            ctor::LIST_32 | ctor::MAP_32 | ctor::ARRAY_32 => {
+                let mut body = Self::new(self.long_bytes()?);
+                let count = u32::from_be_bytes(body.array()?);
+                compound(constructor, count, body.rest)?
+            }
+            _ => return Err(DecodeError::UnknownConstructor(constructor)),
+        };
+        Ok((value, self))
+    }
+
+    fn value_at(&mut self, depth: usize) -> Result<Value<'a>> {
+        let constructor = self.byte()?;
+        if constructor == ctor::DESCRIBED {
+            return self.described(depth);
         }
+        self.value_of(constructor)
     }
 
     fn described(&mut self, depth: usize) -> Result<Value<'a>> {
@@ -169,66 +304,8 @@ impl<'a> Reader<'a> {
         }
         let before = self.rest;
         self.value_at(depth + 1)?;
-        let descriptor = &before[..before.len() - self.rest.len()];
-        let described = self.rest;
         self.value_at(depth + 1)?;
-        let value = &described[..described.len() - self.rest.len()];
-        Ok(Value::Described { descriptor, value })
-    }
-
-    fn fixed_value(&mut self, constructor: u8) -> Result<Value<'a>> {
-        Ok(match constructor {
-            ctor::UBYTE => Value::Ubyte(self.byte()?),
-            ctor::BYTE => Value::Byte(i8::from_be_bytes(self.array()?)),
-            ctor::UINT_SMALL => Value::Uint(self.byte()?.into()),
-            ctor::ULONG_SMALL => Value::Ulong(self.byte()?.into()),
-            ctor::INT_SMALL => Value::Int(i8::from_be_bytes(self.array()?).into()),
-            ctor::LONG_SMALL => Value::Long(i8::from_be_bytes(self.array()?).into()),
-            ctor::BOOL => match self.byte()? {
-                0 => Value::Bool(false),
-                1 => Value::Bool(true),
-                _ => return Err(DecodeError::OutOfRange("boolean")),
-            },
-            ctor::USHORT => Value::Ushort(u16::from_be_bytes(self.array()?)),
-            ctor::SHORT => Value::Short(i16::from_be_bytes(self.array()?)),
-            ctor::UINT => Value::Uint(u32::from_be_bytes(self.array()?)),
-            ctor::INT => Value::Int(i32::from_be_bytes(self.array()?)),
-            ctor::FLOAT => Value::Float(f32::from_be_bytes(self.array()?)),
-            ctor::CHAR => Value::Char(u32::from_be_bytes(self.array()?)),
-            ctor::ULONG => Value::Ulong(u64::from_be_bytes(self.array()?)),
-            ctor::LONG => Value::Long(i64::from_be_bytes(self.array()?)),
-            ctor::DOUBLE => Value::Double(f64::from_be_bytes(self.array()?)),
-            ctor::TIMESTAMP => Value::Timestamp(i64::from_be_bytes(self.array()?)),
-            ctor::UUID => Value::Uuid(self.array()?),
-            ctor::DECIMAL_32 => Value::Decimal(self.take(4)?),
-            ctor::DECIMAL_64 => Value::Decimal(self.take(8)?),
-            ctor::DECIMAL_128 => Value::Decimal(self.take(16)?),
-            _ => return Err(DecodeError::UnknownConstructor(constructor)),
-        })
-    }
-
-    fn variable_value(&mut self, narrow: u8, len: usize) -> Result<Value<'a>> {
-        let bytes = self.take(len)?;
-        Ok(match narrow {
-            ctor::BINARY_8 => Value::Binary(bytes),
-            ctor::STRING_8 => Value::Str(text(bytes)?),
-            ctor::SYMBOL_8 => Value::Symbol(text(bytes)?),
-            _ => return Err(DecodeError::UnknownConstructor(narrow)),
-        })
-    }
-
-    fn compound(&mut self, constructor: u8) -> Result<Value<'a>> {
-        let narrow = constructor & 0x10 == 0;
-        let size = if narrow { usize::from(self.byte()?) } else { self.size()? };
-        let mut body = Self::new(self.take(size)?);
-        let count =
-            if narrow { u32::from(body.byte()?) } else { u32::from_be_bytes(body.array()?) };
-        match constructor {
-            ctor::LIST_8 | ctor::LIST_32 => Ok(Value::List(List::new(count, body.rest)?)),
-            ctor::MAP_8 | ctor::MAP_32 => Ok(Value::Map(Map::new(count, body.rest)?)),
-            ctor::ARRAY_8 | ctor::ARRAY_32 => Ok(Value::Array(Array::new(count, body)?)),
-            _ => Err(DecodeError::UnknownConstructor(constructor)),
-        }
+        Ok(Value::Described(&before[..before.len() - self.rest.len()]))
     }
 
     /// Reads the constructor of an array's elements, skipping their descriptor if they have one.
@@ -242,22 +319,52 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn size(&mut self) -> Result<usize> {
-        usize::try_from(u32::from_be_bytes(self.array()?)).map_err(|_| DecodeError::UnexpectedEnd)
+    /// Reads the count and the elements of a list, map or array with a one-byte size.
+    #[inline(always)]
+    fn short_compound(&mut self) -> Result<(u32, &'a [u8])> {
+        let mut body = Self::new(self.short_bytes()?);
+        Ok((body.byte()?.into(), body.rest))
     }
 
+    #[inline(always)]
+    fn short_text(&mut self) -> Result<&'a str> {
+        text(self.short_bytes()?)
+    }
+
+    /// Takes bytes after their one-byte length.
+    #[inline(always)]
+    fn short_bytes(&mut self) -> Result<&'a [u8]> {
+        let len = self.byte()?;
+        self.take(len.into())
+    }
+
+    /// Takes bytes after their four-byte length.
+    #[inline(always)]
+    fn long_bytes(&mut self) -> Result<&'a [u8]> {
+        let len = u32::from_be_bytes(self.array()?);
+        self.take(usize::try_from(len).map_err(|_| DecodeError::UnexpectedEnd)?)
+    }
+
+    #[inline(always)]
     fn byte(&mut self) -> Result<u8> {
         let (&first, rest) = self.rest.split_first().ok_or(DecodeError::UnexpectedEnd)?;
         self.rest = rest;
         Ok(first)
     }
 
+    #[inline(always)]
     fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        let (&head, rest) = self.rest.split_first_chunk().ok_or(DecodeError::UnexpectedEnd)?;
+        self.array_ref().copied()
+    }
+
+    #[inline(always)]
+    fn array_ref<const N: usize>(&mut self) -> Result<&'a [u8; N]> {
+        let (head, rest) = self.rest.split_first_chunk().ok_or(DecodeError::UnexpectedEnd)?;
         self.rest = rest;
         Ok(head)
     }
 
+    #[inline(always)]
     fn take(&mut self, len: usize) -> Result<&'a [u8]> {
         let (head, rest) = self.rest.split_at_checked(len).ok_or(DecodeError::UnexpectedEnd)?;
         self.rest = rest;
@@ -265,24 +372,21 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn empty_value<'a>(constructor: u8) -> Result<Value<'a>> {
+fn compound(constructor: u8, count: u32, body: &[u8]) -> Result<Value<'_>> {
     Ok(match constructor {
-        ctor::NULL => Value::Null,
-        ctor::TRUE => Value::Bool(true),
-        ctor::FALSE => Value::Bool(false),
-        ctor::UINT_0 => Value::Uint(0),
-        ctor::ULONG_0 => Value::Ulong(0),
-        ctor::LIST_0 => Value::List(List::EMPTY),
-        _ => return Err(DecodeError::UnknownConstructor(constructor)),
+        ctor::LIST_8 | ctor::LIST_32 => Value::List(List::new(count, body)?),
+        ctor::MAP_8 | ctor::MAP_32 => Value::Map(Map::new(count, body)?),
+        _ => Value::Array(Array::new(count, Reader::new(body))?),
     })
 }
 
+#[inline(always)]
 fn text(bytes: &[u8]) -> Result<&str> {
-    core::str::from_utf8(bytes).map_err(|_| DecodeError::NotUtf8)
+    utf8(bytes).ok_or(DecodeError::NotUtf8)
 }
 
 /// Numbers of the descriptors that peers may also write as symbols (AMQP 1.0 parts 2, 3 and 5).
-pub(crate) fn descriptor_code(name: &str) -> Option<u64> {
+fn descriptor_code(name: &str) -> Option<u64> {
     const NAMES: [(&str, u64); 28] = [
         ("amqp:open:list", 0x10),
         ("amqp:begin:list", 0x11),

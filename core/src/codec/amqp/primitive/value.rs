@@ -28,7 +28,7 @@ pub enum Value<'a> {
     Char(u32),
     /// Milliseconds since the Unix epoch.
     Timestamp(i64),
-    Uuid([u8; 16]),
+    Uuid(&'a [u8; 16]),
     /// A decimal of 4, 8 or 16 bytes, not interpreted.
     Decimal(&'a [u8]),
     Binary(&'a [u8]),
@@ -37,11 +37,8 @@ pub enum Value<'a> {
     List(List<'a>),
     Map(Map<'a>),
     Array(Array<'a>),
-    /// A described value: both parts as encoded.
-    Described {
-        descriptor: &'a [u8],
-        value: &'a [u8],
-    },
+    /// A described value as encoded, from its descriptor on.
+    Described(&'a [u8]),
 }
 
 impl<'a> Value<'a> {
@@ -76,8 +73,8 @@ impl<'a> Value<'a> {
     /// [`DecodeError`] if the described value is malformed.
     pub fn undescribed(self) -> Result<Self> {
         let mut value = self;
-        while let Self::Described { value: inner, .. } = value {
-            value = Reader::new(inner).value()?;
+        while let Self::Described(encoded) = value {
+            value = described_value(encoded)?;
         }
         Ok(value)
     }
@@ -102,10 +99,17 @@ impl<'a> Value<'a> {
             Self::List(list) => below(list.iter()),
             Self::Map(map) => below(map.items()),
             Self::Array(array) => below(array.iter()),
-            Self::Described { value, .. } => Reader::new(value).value()?.validate_at(depth + 1),
+            Self::Described(encoded) => described_value(encoded)?.validate_at(depth + 1),
             _ => Ok(()),
         }
     }
+}
+
+/// Reads what stands behind a descriptor.
+fn described_value(encoded: &[u8]) -> Result<Value<'_>> {
+    let mut reader = Reader::new(encoded);
+    reader.value()?;
+    reader.value()
 }
 
 /// Walks the elements of a list, map or array; ends after the first malformed one.
@@ -123,7 +127,7 @@ impl<'a> Iterator for Items<'a> {
         self.left = self.left.checked_sub(1)?;
         let item = match self.constructor {
             None => self.reader.value(),
-            Some(constructor) => self.reader.value_of(constructor, 0),
+            Some(constructor) => self.reader.value_of(constructor),
         };
         if item.is_err() {
             self.left = 0;

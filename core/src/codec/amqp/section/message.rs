@@ -47,57 +47,53 @@ impl<'a> Message<'a> {
     ///
     /// # Errors
     /// [`DecodeError`] for a malformed section or one of unknown kind.
+    #[inline]
     pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let mut message = Self::default();
-        let mut reader = Reader::new(bytes);
-        while !reader.is_empty() {
-            let descriptor = reader.descriptor()?;
-            message.take_section(descriptor, reader.value()?, bytes)?;
-        }
+        message.read(bytes)?;
         Ok(message)
     }
 
-    fn take_section(
-        &mut self,
-        descriptor: u64,
-        value: Value<'a>,
-        bytes: &'a [u8],
-    ) -> Result<(), DecodeError> {
-        match (u8::try_from(descriptor), value) {
-            (Ok(code::HEADER), Value::List(list)) => self.header = Some(list),
-            (Ok(code::DELIVERY_ANNOTATIONS), Value::Map(map)) => {
-                self.delivery_annotations = Some(map);
-            }
-            (Ok(code::MESSAGE_ANNOTATIONS), Value::Map(map)) => {
-                self.message_annotations = Some(map);
-            }
-            (Ok(code::PROPERTIES), Value::List(list)) => {
-                self.properties = Properties::decode(&mut Fields::of(&list))?;
-            }
-            (Ok(code::APPLICATION_PROPERTIES), Value::Map(map)) => {
-                self.application_properties = Some(map);
-            }
-            (Ok(code::DATA), Value::Binary(data)) => {
-                self.body = match self.body {
-                    Body::Absent => Body::Data(data),
-                    _ => Body::DataSections(DataSections { reader: Reader::new(bytes) }),
-                };
-            }
-            (Ok(code::SEQUENCE), Value::List(list)) => {
-                if self.body == Body::Absent {
-                    self.body = Body::Sequence(list);
+    /// Reads every section in place.
+    fn read(&mut self, bytes: &'a [u8]) -> Result<(), DecodeError> {
+        let mut reader = Reader::new(bytes);
+        while !reader.is_empty() {
+            let descriptor = reader.descriptor()?;
+            match u8::try_from(descriptor) {
+                Ok(code::HEADER) => self.header = Some(reader.list()?),
+                Ok(code::DELIVERY_ANNOTATIONS) => self.delivery_annotations = Some(reader.map()?),
+                Ok(code::MESSAGE_ANNOTATIONS) => self.message_annotations = Some(reader.map()?),
+                Ok(code::PROPERTIES) => self.properties.read(Fields::read(&mut reader)?)?,
+                Ok(code::APPLICATION_PROPERTIES) => {
+                    self.application_properties = Some(reader.map()?);
                 }
+                Ok(code::DATA) => self.body.add_data(reader.binary()?, bytes),
+                Ok(code::SEQUENCE) => self.body.add_sequence(reader.list()?),
+                Ok(code::VALUE) => self.body = Body::Value(reader.value()?),
+                Ok(code::FOOTER) => self.footer = Some(reader.map()?),
+                _ => return Err(DecodeError::UnknownDescriptor(descriptor)),
             }
-            (Ok(code::VALUE), value) => self.body = Body::Value(value),
-            (Ok(code::FOOTER), Value::Map(map)) => self.footer = Some(map),
-            (Ok(code::HEADER..=code::FOOTER), _) => return Err(DecodeError::WrongType),
-            _ => return Err(DecodeError::UnknownDescriptor(descriptor)),
         }
         Ok(())
     }
 }
 
 impl<'a> Body<'a> {
+    /// Takes a data section of `message`: all are walked again when there are several.
+    fn add_data(&mut self, data: &'a [u8], message: &'a [u8]) {
+        *self = match self {
+            Self::Absent => Self::Data(data),
+            _ => Self::DataSections(DataSections { reader: Reader::new(message) }),
+        };
+    }
+
+    /// Takes a sequence, unless there is a body already.
+    fn add_sequence(&mut self, list: List<'a>) {
+        if matches!(self, Self::Absent) {
+            *self = Self::Sequence(list);
+        }
+    }
+
     /// The pieces of a body made of bytes: data sections, or a binary or string value.
     #[must_use]
     pub fn pieces(&self) -> DataPieces<'a> {

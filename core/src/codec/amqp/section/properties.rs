@@ -25,11 +25,12 @@ pub enum MessageId<'a> {
 }
 
 impl<'a> MessageId<'a> {
+    #[inline(always)]
     fn decode(fields: &mut Fields<'a>) -> Result<Option<Self>, DecodeError> {
         match fields.next()? {
             Value::Null => Ok(None),
             Value::Ulong(number) => Ok(Some(Self::Ulong(number))),
-            Value::Uuid(uuid) => Ok(Some(Self::Uuid(uuid))),
+            Value::Uuid(uuid) => Ok(Some(Self::Uuid(*uuid))),
             Value::Binary(bytes) => Ok(Some(Self::Binary(bytes))),
             Value::Str(text) | Value::Symbol(text) => Ok(Some(Self::Str(text))),
             _ => Err(DecodeError::WrongType),
@@ -78,22 +79,22 @@ pub struct Properties<'a> {
 }
 
 impl<'a> Properties<'a> {
-    pub(super) fn decode(fields: &mut Fields<'a>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            message_id: MessageId::decode(fields)?,
-            user_id: fields.binary()?,
-            to: fields.text()?,
-            subject: fields.text()?,
-            reply_to: fields.text()?,
-            correlation_id: MessageId::decode(fields)?,
-            content_type: fields.text()?,
-            content_encoding: fields.text()?,
-            absolute_expiry_time: fields.timestamp()?,
-            creation_time: fields.timestamp()?,
-            group_id: fields.text()?,
-            group_sequence: fields.number("group-sequence")?,
-            reply_to_group_id: fields.text()?,
-        })
+    /// Reads every field in place.
+    pub(super) fn read(&mut self, mut fields: Fields<'a>) -> Result<(), DecodeError> {
+        self.message_id = MessageId::decode(&mut fields)?;
+        self.user_id = fields.binary()?;
+        self.to = fields.text()?;
+        self.subject = fields.text()?;
+        self.reply_to = fields.text()?;
+        self.correlation_id = MessageId::decode(&mut fields)?;
+        self.content_type = fields.text()?;
+        self.content_encoding = fields.text()?;
+        self.absolute_expiry_time = fields.timestamp()?;
+        self.creation_time = fields.timestamp()?;
+        self.group_id = fields.text()?;
+        self.group_sequence = fields.number("group-sequence")?;
+        self.reply_to_group_id = fields.text()?;
+        Ok(())
     }
 
     /// Appends the section with all thirteen fields.
