@@ -1,10 +1,13 @@
 //! Log: commits through rings and executor, against bare direct IO.
 //!
 //! Both overwrite files of zeros in the same directory; the bare writer is one glommio thread that
-//! only writes and syncs, so a ratio of 1 is as fast as the disk. Without an argument: throughput
-//! and the latency of a lone message; `sweep` compares commit sizes, delays and depths; `sustained`
-//! goes through many segments, written anew and recycled.
+//! only writes and syncs, so a ratio of 1 is as fast as the disk. The pushing thread sleeps on the
+//! doorbell of its shard, as a shard does. Without an argument: throughput and the latency of a lone
+//! message; `sweep` compares commit sizes, delays and depths; `sustained` goes through many
+//! segments, written anew and recycled.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -12,16 +15,23 @@ use std::time::{Duration, Instant};
 use glommio::io::{DmaFile, OpenOptions};
 use ringhub_benches::{quartiles, report};
 use ringhub_core::id::{HubId, PartitionId};
+use ringhub_core::log::BLOCK_BYTES;
 use ringhub_core::log::record::{NewRecord, encode_record};
 use ringhub_edge::partition::{PartitionsConfig, PartitionsHandle, ShardPipeline, start};
-use ringhub_edge::shard::mailbox::mailbox;
+use ringhub_edge::shard::mailbox::{Mailbox, mailbox};
 
 const MIB: usize = 1024 * 1024;
-const TOTAL_BYTES: usize = 96 * MIB;
-const SEGMENT_BYTES: usize = 128 * MIB;
+/// Written between two looks at the clock.
+const RUN_BYTES: usize = 24 * MIB;
+/// Fills the memory for the newest events before the first run: its pages are new only once.
+const WARM_UP_BYTES: usize = 32 * MIB;
+const PAIRS_PER_LOG: usize = 8;
+const LOGS: usize = 3;
+const SEGMENT_BYTES: usize = 256 * MIB;
 const RECORD_BYTES: usize = 1024;
-const PAIRS: usize = 12;
 const LONE_MESSAGES: usize = 300;
+/// Quickly full of zeros, and large enough for them.
+const LONE_SEGMENT_BYTES: u64 = 16 * MIB as u64;
 
 /// What is written at a time, and how many of them.
 #[derive(Clone, Copy)]
@@ -58,22 +68,27 @@ fn record(partition: u16) -> Vec<u8> {
 struct Log {
     pipeline: ShardPipeline,
     handle: PartitionsHandle,
+    mailbox: Mailbox,
+    bell: File,
     dir: PathBuf,
+    segment_bytes: u64,
 }
 
 impl Log {
     fn start(dir: &Path, rule: Rule, change: impl FnOnce(&mut PartitionsConfig)) -> Self {
         let _ = std::fs::remove_dir_all(dir);
-        let (sender, _mailbox) = mailbox().expect("eventfd");
+        let (sender, mailbox) = mailbox().expect("eventfd");
         let mut config = PartitionsConfig::new(HubId(0), dir.to_owned(), 4);
         config.segment_bytes = SEGMENT_BYTES as u64;
         config.commit_bytes = rule.bytes;
         config.commit_delay = rule.delay;
         config.commits_in_flight_max = rule.depth;
         change(&mut config);
+        let segment_bytes = config.segment_bytes;
         let (mut pipelines, handle) = start(config, vec![sender]).expect("starts");
         let pipeline = pipelines.pop().expect("one shard");
-        Self { pipeline, handle, dir: dir.join("hub/0/log/0") }
+        let bell = mailbox.doorbell().as_fd().try_clone_to_owned().expect("a descriptor").into();
+        Self { pipeline, handle, mailbox, bell, dir: dir.join("hub/0/log/0"), segment_bytes }
     }
 
     /// Takes the first segment into use and waits until it and the next are full of zeros: that
@@ -82,7 +97,7 @@ impl Log {
         self.push(1);
         let is_zeroed = |name: &str| {
             let file = std::fs::metadata(self.dir.join(name));
-            file.is_ok_and(|file| file.len() == SEGMENT_BYTES as u64)
+            file.is_ok_and(|file| file.len() == self.segment_bytes)
         };
         while !(is_zeroed("00000000000000000000.segment") && is_zeroed("next.prepared")) {
             std::thread::sleep(Duration::from_millis(20));
@@ -94,68 +109,88 @@ impl Log {
     fn push(&mut self, count: usize) {
         let records: Vec<Vec<u8>> = (0..4).map(record).collect();
         let mut last = None;
-        for (partition, record) in (0..4).zip(&records).cycle().take(count) {
+        for (partition, record) in (0..4).map(PartitionId).zip(&records).cycle().take(count) {
             while {
-                last = self.pipeline.push(PartitionId(partition), record).ok();
+                last = self.pipeline.push(partition, record).ok();
                 last.is_none()
             } {
                 self.pipeline.publish();
-                std::thread::sleep(Duration::from_micros(50));
+                self.sleep_unless(|log| log.has_room(partition, record.len()));
             }
         }
         self.pipeline.publish();
-        while !last.is_some_and(|ticket| self.pipeline.is_committed(&ticket)) {
-            std::hint::spin_loop();
-            if count > 1 {
-                std::thread::sleep(Duration::from_micros(50));
-            }
+        let last = last.expect("at least one record");
+        while !self.pipeline.is_committed(&last) {
+            self.sleep_unless(|log| log.is_committed(&last));
         }
+    }
+
+    /// Sleeps until a commit is durable, as the turn of a shard does, unless `ready`.
+    fn sleep_unless(&mut self, ready: impl Fn(&ShardPipeline) -> bool) {
+        self.mailbox.doorbell().prepare_sleep();
+        if !ready(&self.pipeline) {
+            self.bell.read_exact(&mut [0; 8]).expect("eventfd");
+        }
+        self.mailbox.doorbell().awake();
+    }
+
+    /// MB/s of one run.
+    fn run(&mut self) -> f64 {
+        let begin = Instant::now();
+        self.push(RUN_BYTES / RECORD_BYTES);
+        megabytes_per_second(RUN_BYTES, begin.elapsed())
     }
 }
 
-fn through_the_log(dir: &Path, rule: Rule) -> f64 {
-    let mut log = Log::start(dir, rule, |_| ());
-    log.settle();
-    let begin = Instant::now();
-    log.push(TOTAL_BYTES / RECORD_BYTES);
-    let time = begin.elapsed();
-    log.handle.stop();
-    megabytes_per_second(TOTAL_BYTES, time)
-}
-
-/// Runs `body` on a file of zeros on a glommio thread.
-fn on_zeros<F: Future<Output = T> + 'static, T: Send + 'static>(
-    dir: &Path,
-    body: impl FnOnce(Rc<DmaFile>) -> F + Send + 'static,
+/// Runs `body` on a glommio thread.
+fn on_glommio<F: Future<Output = T> + 'static, T: Send + 'static>(
+    body: impl FnOnce() -> F + Send + 'static,
 ) -> T {
-    let path = dir.join("bare");
-    std::fs::write(&path, vec![0; TOTAL_BYTES]).expect("zeros");
-    std::fs::File::open(&path).and_then(|file| file.sync_all()).expect("synced");
-    let run = move || async move {
-        let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).dma_open(&path).await.expect("direct IO");
-        body(Rc::new(file)).await
-    };
     let builder = glommio::LocalExecutorBuilder::new(glommio::Placement::Unbound);
-    builder.spawn(run).expect("thread").join().expect("bare writer")
+    builder.spawn(body).expect("thread").join().expect("bare writer")
 }
 
-fn bare(dir: &Path, rule: Rule) -> f64 {
-    on_zeros(dir, move |file| async move {
+/// What the bare writer overwrites, written by direct IO as segments are.
+fn bare_file(dir: &Path) -> PathBuf {
+    let path = dir.join("bare");
+    // glommio takes the device of an empty file for one that can be polled.
+    std::fs::write(&path, vec![0; BLOCK_BYTES]).expect("writable");
+    let to_fill = path.clone();
+    on_glommio(move || async move {
+        let file = open(&to_fill).await;
+        for place in (0..RUN_BYTES).step_by(MIB) {
+            let mut zeros = file.alloc_dma_buffer(MIB);
+            zeros.as_bytes_mut().fill(0);
+            file.write_at(zeros, place as u64).await.expect("written");
+        }
+        file.fdatasync().await.expect("synced");
+    });
+    path
+}
+
+async fn open(path: &Path) -> Rc<DmaFile> {
+    let mut options = OpenOptions::new();
+    Rc::new(options.read(true).write(true).dma_open(path).await.expect("direct IO"))
+}
+
+fn bare(path: &Path, rule: Rule) -> f64 {
+    let path = path.to_owned();
+    on_glommio(move || async move {
+        let file = open(&path).await;
         let begin = Instant::now();
         let lanes = (0..rule.depth).map(|lane| {
-            let places = (lane * rule.bytes..TOTAL_BYTES).step_by(rule.depth * rule.bytes);
+            let places = (lane * rule.bytes..RUN_BYTES).step_by(rule.depth * rule.bytes);
             glommio::spawn_local(write_lane(Rc::clone(&file), places, rule.bytes))
         });
         for lane in lanes.collect::<Vec<_>>() {
             lane.await;
         }
-        megabytes_per_second(TOTAL_BYTES, begin.elapsed())
+        megabytes_per_second(RUN_BYTES, begin.elapsed())
     })
 }
 
 async fn write_lane(file: Rc<DmaFile>, places: impl Iterator<Item = usize>, len: usize) {
-    for place in places.filter(|place| place + len <= TOTAL_BYTES) {
+    for place in places.filter(|place| place + len <= RUN_BYTES) {
         write_one(&file, place, len).await;
     }
 }
@@ -168,8 +203,8 @@ async fn write_one(file: &DmaFile, place: usize, len: usize) {
 }
 
 /// Microseconds from publish to commit of messages that come one at a time to an idle log.
-fn lone_through_the_log(dir: &Path) -> Vec<f64> {
-    let mut log = Log::start(dir, RULE, |_| ());
+fn lone_through_the_log(dir: &Path, rule: Rule) -> Vec<f64> {
+    let mut log = Log::start(dir, rule, |config| config.segment_bytes = LONE_SEGMENT_BYTES);
     log.settle();
     let mut times = Vec::new();
     for _ in 0..LONE_MESSAGES {
@@ -184,33 +219,46 @@ fn lone_through_the_log(dir: &Path) -> Vec<f64> {
 
 /// The same of one block, written and synced.
 fn lone_bare(dir: &Path) -> Vec<f64> {
-    on_zeros(dir, |file| async move {
+    let path = bare_file(dir);
+    on_glommio(move || async move {
+        let file = open(&path).await;
         let mut times = Vec::new();
         for number in 0..LONE_MESSAGES {
             glommio::timer::sleep(Duration::from_millis(3)).await;
             let begin = Instant::now();
-            write_one(&file, number * 4096, 4096).await;
+            write_one(&file, number * BLOCK_BYTES, BLOCK_BYTES).await;
             times.push(begin.elapsed().as_secs_f64() * 1e6);
         }
         times
     })
 }
 
-fn throughput(dir: &Path, rule: Rule) {
-    let pairs: Vec<_> = (0..PAIRS).map(|_| (through_the_log(dir, rule), bare(dir, rule))).collect();
+/// Runs of both in turn, so that the moods of the disk meet both.
+fn throughput(dir: &Path, rule: Rule, logs: usize) {
+    let mut pairs = Vec::new();
+    for _ in 0..logs {
+        let mut log = Log::start(dir, rule, |_| ());
+        let path = bare_file(dir);
+        log.settle();
+        log.push(WARM_UP_BYTES / RECORD_BYTES);
+        pairs.extend((0..PAIRS_PER_LOG).map(|_| (log.run(), bare(&path, rule))));
+        log.handle.stop();
+    }
     let Rule { bytes, delay, depth } = rule;
     println!("log: commits of {bytes} B or {delay:?}, {depth} in flight, MB/s of durable records");
     report("ringhub log", "bare direct IO", &pairs);
 }
 
 fn lone(dir: &Path) {
-    for (name, times) in [("ringhub log", lone_through_the_log(dir)), ("bare", lone_bare(dir))] {
+    for (name, times) in
+        [("ringhub log", lone_through_the_log(dir, RULE)), ("bare", lone_bare(dir))]
+    {
         let (low, median, high) = quartiles(times);
         println!("{name:>24}  lone message, us: {low:.0} / {median:.0} / {high:.0}");
     }
 }
 
-/// Four times what fits the segments that are kept, as fast as it goes.
+/// Two segments at a time, as fast as it goes.
 fn sustained(dir: &Path) {
     let day = Duration::from_secs(24 * 3600);
     for (name, retention) in [("zeros", day), ("recycled", Duration::from_millis(1))] {
@@ -221,9 +269,9 @@ fn sustained(dir: &Path) {
         log.settle();
         for round in 0..4 {
             let begin = Instant::now();
-            log.push(4 * SEGMENT_BYTES / RECORD_BYTES);
-            let speed = megabytes_per_second(4 * SEGMENT_BYTES, begin.elapsed());
-            println!("{name:>24}  round {round}: {speed:.0} MB/s through four segments");
+            log.push(2 * SEGMENT_BYTES / RECORD_BYTES);
+            let speed = megabytes_per_second(2 * SEGMENT_BYTES, begin.elapsed());
+            println!("{name:>24}  round {round}: {speed:.0} MB/s through two segments");
         }
         log.handle.stop();
     }
@@ -234,15 +282,20 @@ fn main() {
     let has = |name: &str| std::env::args().any(|argument| argument == name);
     if has("sweep") {
         for bytes in [64, 128, 256, 512, 1024].map(|kib| kib * 1024) {
-            throughput(&dir, Rule { bytes, ..RULE });
+            throughput(&dir, Rule { bytes, ..RULE }, 1);
+        }
+        for micros in [0, 50, 100, 250, 500] {
+            let delay = Duration::from_micros(micros);
+            let (low, median, high) = quartiles(lone_through_the_log(&dir, Rule { delay, ..RULE }));
+            println!("{delay:>10.0?}  lone message, us: {low:.0} / {median:.0} / {high:.0}");
         }
         for depth in [1, 2, 4, 8] {
-            throughput(&dir, Rule { depth, ..RULE });
+            throughput(&dir, Rule { depth, ..RULE }, 1);
         }
     } else if has("sustained") {
         sustained(&dir);
     } else {
-        throughput(&dir, RULE);
+        throughput(&dir, RULE, LOGS);
         lone(&dir);
     }
 }

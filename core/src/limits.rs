@@ -284,6 +284,14 @@ pub const AMQP_READERS_MAX: usize = 1024;
 /// batches. A larger record comes alone.
 pub const READER_BATCH_BYTES_MAX: usize = 256 * 1024;
 
+/// Records of one chunk of a commit, in bytes, that a reader of old events keeps when its batch had
+/// no room for all of them. Those of a longer chunk are read again for the next batch.
+pub const READER_REST_BYTES_MAX: usize = 512 * 1024;
+
+/// Readers of one executor that keep such records. One more takes the place of the one that was
+/// served longest ago, which then looks its position up again.
+pub const READER_RESTS_MAX: usize = 64;
+
 /// Bytes of events that the links of one connection put into its output at a time, so that
 /// connections take turns.
 pub const READER_TURN_BYTES_MAX: usize = 32 * 1024;

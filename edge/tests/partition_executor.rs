@@ -335,6 +335,80 @@ fn retention_drops_segments_and_keeps_positions() {
     hub.stop();
 }
 
+/// Pushes `count` records to all four partitions in turn, so that commits are large and shared.
+fn burst(hub: &mut Hub, count: u64) {
+    let mut last = None;
+    for number in 0..count {
+        for partition in 0..4 {
+            last = Some(hub.push(0, PartitionId(partition), &payload(number)));
+        }
+    }
+    hub.commit(&last.expect("pushed"));
+}
+
+#[test]
+fn a_reader_of_old_events_misses_none_whatever_it_takes_at_a_time() {
+    let dir = directory("resume");
+    let mut config = config(&dir);
+    config.tail_bytes = 4096;
+    let mut hub = Hub::start(config).expect("starts");
+    let filled = fill(&mut hub, 0, 1000).len();
+    burst(&mut hub, 1500);
+    for (partition, count) in [(P0, filled + 1500), (PartitionId(3), 1500)] {
+        let whole = hub.read_events(partition, Selector::Earliest, count);
+        for bytes_max in [1, 5000, 40_000, 300_000] {
+            let reader = hub.open(partition, Selector::Earliest);
+            let mut events = Vec::new();
+            while events.len() < count {
+                let records = hub.read(partition, reader, bytes_max);
+                let before = events.len();
+                for record in Records::new(&records).map(|record| record.expect("whole")) {
+                    events.push((record.sequence_number().0, record.sections().to_vec()));
+                }
+                let fits = records.len() <= bytes_max || events.len() == before + 1;
+                assert!(fits, "{} bytes of {bytes_max}", records.len());
+            }
+            hub.close(partition, reader);
+            assert!(events == whole, "{partition:?} by {bytes_max}");
+        }
+        let numbers: Vec<_> = whole.iter().map(|(number, _)| *number).collect();
+        assert_eq!(numbers, (0..count as u64).collect::<Vec<_>>());
+    }
+    hub.stop();
+}
+
+#[test]
+fn a_reader_whose_segment_expires_goes_on_with_what_is_retained() {
+    let dir = directory("expires");
+    let mut config = config(&dir);
+    config.tail_bytes = 4096;
+    let mut hub = Hub::start(config.clone()).expect("starts");
+    let count = fill(&mut hub, 0, 6000).len() as u64;
+    hub.stop();
+    config.retention = Duration::from_millis(1);
+    config.retention_interval = Duration::from_secs(3);
+    let mut hub = Hub::start(config).expect("starts again");
+    let next = |records: &Bytes| {
+        let record = Records::new(records).next().expect("not empty").expect("whole");
+        record.sequence_number().0
+    };
+    let within = hub.open(P0, Selector::Earliest);
+    let between = hub.open(P0, Selector::Earliest);
+    assert!(next(&hub.read(P0, within, 1)) < count);
+    assert!(next(&hub.read(P0, between, 300_000)) < count);
+    let ticket = hub.push(0, P0, b"retained");
+    hub.commit(&ticket);
+    let deadline = Instant::now() + PATIENCE;
+    while hub.describe(P0).begin_sequence_number.0 < count {
+        assert!(Instant::now() < deadline, "not all segments are dropped");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    for reader in [within, between] {
+        assert_eq!(next(&hub.read(P0, reader, 300_000)), count, "no expired event comes");
+    }
+    hub.stop();
+}
+
 /// The file with the highest number.
 fn last_segment(dir: &Path) -> PathBuf {
     let entries = std::fs::read_dir(dir).expect("directory").map(|e| e.expect("entry").path());

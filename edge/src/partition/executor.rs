@@ -157,10 +157,11 @@ async fn ingest_records(executor: Rc<Executor>) {
             // One more than may be written is built, so that the disk does not wait for copies and
             // checksums.
             executor.sleep(None).await;
+            submit_io().await;
         } else if let Err(error) = executor.commit(&mut batch).await {
             executor.fail(format!("the log cannot go on: {error}"));
         } else {
-            glommio::executor().yield_task_queue_now().await;
+            submit_io().await;
         }
     }
     if executor.status.state() != LogState::Failed
@@ -168,6 +169,14 @@ async fn ingest_records(executor: Rc<Executor>) {
     {
         error!(%error, "the last segment could not be sealed; the next start reads it through");
     }
+}
+
+/// Lets the other tasks run and the kernel have what they want written and synced.
+///
+/// glommio hands nothing over before all its tasks wait, so that a commit would lie about while the
+/// next is built. The shortest wait for a timer is one for the reactor.
+async fn submit_io() {
+    glommio::timer::sleep(Duration::from_micros(1)).await;
 }
 
 impl Executor {

@@ -21,8 +21,10 @@ mod readers;
 mod request;
 mod retention;
 mod segment_file;
+mod selection;
 mod status;
 mod tail;
+mod walk;
 
 pub use config::PartitionsConfig;
 pub use error::StartError;

@@ -4,18 +4,19 @@
 //! enough, from the segments by a task of its own otherwise, or parked until the next commit of its
 //! partition.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
 use ringhub_core::id::{ConnectionId, ConsumerGroup, PartitionId};
-use ringhub_core::limits::SHARED_READERS_MAX;
+use ringhub_core::limits::{READER_RESTS_MAX, SHARED_READERS_MAX};
 use ringhub_core::reader::{BeyondEnd, ClaimRefused, Displaced, Ownership, Selector, StartAt};
 
-use super::catch_up::catch_up;
+use super::catch_up::{Wanted, catch_up, is_retained};
 use super::executor::Executor;
 use super::open::place_of;
+use super::selection::Selected;
 use super::status::LogState;
-use super::tail::Selected;
+use super::walk::Resume;
 use super::{
     PartitionDescription, PartitionReply, PartitionRequest, ReadRefused, ReaderId, ReplyBody,
     RequestBody,
@@ -34,6 +35,8 @@ struct Reader {
     partition: PartitionId,
     group: ConsumerGroup,
     start: StartAt,
+    /// Where `start` is in the segments, if the last records came from there.
+    resume: Option<Resume>,
     opened_by: Asker,
     pending: Option<Pending>,
     /// Who wants to know when the reader is at the end of its partition.
@@ -54,6 +57,8 @@ pub(super) struct Readers {
     readers: HashMap<ReaderId, Reader>,
     owners: HashMap<(PartitionId, ConsumerGroup), Ownership<ReaderId>>,
     parked: HashMap<PartitionId, Vec<ReaderId>>,
+    /// Those that keep records they have read, the one served longest ago first.
+    with_rest: VecDeque<ReaderId>,
 }
 
 impl Readers {
@@ -62,7 +67,35 @@ impl Readers {
         if let Some(parked) = self.parked.get_mut(&reader.partition) {
             parked.retain(|other| *other != id);
         }
+        self.with_rest.retain(|other| *other != id);
         Some(reader)
+    }
+
+    /// Has the reader go on after `selected`; returns who waits for that and which partition it is.
+    fn advance(&mut self, id: ReaderId, selected: &Selected) -> Option<(PartitionId, Asker)> {
+        let reader = self.readers.get_mut(&id)?;
+        reader.start = StartAt::Offset(selected.next);
+        reader.resume.clone_from(&selected.resume);
+        let answered = reader.pending.take().map(|pending| (reader.partition, pending.asker));
+        self.with_rest.retain(|other| *other != id);
+        if selected.resume.as_ref().is_some_and(Resume::has_rest) {
+            self.with_rest.push_back(id);
+        }
+        if self.with_rest.len() > READER_RESTS_MAX {
+            let oldest = self.with_rest.pop_front();
+            if let Some(reader) = oldest.and_then(|oldest| self.readers.get_mut(&oldest)) {
+                reader.resume = None;
+            }
+        }
+        answered
+    }
+
+    /// What the reader wants, if it waits for an answer. Its resume position goes with it.
+    fn take_wanted(&mut self, id: ReaderId) -> Option<Wanted> {
+        let reader = self.readers.get_mut(&id)?;
+        let Reader { partition, start, pending, resume, .. } = reader;
+        let bytes_max = pending.as_ref()?.bytes_max;
+        Some(Wanted { partition: *partition, start: *start, bytes_max, resume: resume.take() })
     }
 
     /// Lets the read of a reader, if it has one, wait for the next commit; tells who wants to know.
@@ -211,8 +244,15 @@ fn open(
         post(executor, reader.opened_by, ReplyBody::Stolen { reader: displaced, epoch, by });
     }
     let group = opening.group;
-    let reader =
-        Reader { partition, group, start, opened_by: asker, pending: None, end_asked: None };
+    let reader = Reader {
+        partition,
+        group,
+        start,
+        resume: None,
+        opened_by: asker,
+        pending: None,
+        end_asked: None,
+    };
     readers.readers.insert(id, reader);
     Ok(id)
 }
@@ -245,11 +285,28 @@ fn serve(executor: &Rc<Executor>, id: ReaderId) {
     if start.is_after(executor.appender.borrow().committed(place)) {
         return park(executor, id);
     }
-    let selected = executor.tail.borrow().select(place, start, bytes_max);
+    let selected = take_rest(executor, id, start, bytes_max)
+        .or_else(|| executor.tail.borrow().select(place, start, bytes_max));
     match selected {
         Some(selected) => answer(executor, id, selected),
         None => start_catch_up(executor, id),
     }
+}
+
+/// Records that were read for the answer before this one. A reader whose segment has expired has
+/// none, and is brought to the oldest one by its position.
+fn take_rest(
+    executor: &Executor,
+    id: ReaderId,
+    start: StartAt,
+    bytes_max: usize,
+) -> Option<Selected> {
+    let mut readers = executor.readers.borrow_mut();
+    let resume = &mut readers.readers.get_mut(&id)?.resume;
+    if resume.as_ref().is_some_and(|resume| !is_retained(executor, resume.segment)) {
+        *resume = None;
+    }
+    resume.take_if(|resume| resume.has_rest())?.take(start, bytes_max)
 }
 
 /// Reads from the segments in the queue of low shares, so that ingest does not wait for it.
@@ -263,15 +320,11 @@ fn start_catch_up(executor: &Rc<Executor>, id: ReaderId) {
 }
 
 async fn read_segments(executor: Rc<Executor>, id: ReaderId) {
-    let wanted = {
-        let readers = executor.readers.borrow();
-        let reader = readers.readers.get(&id);
-        reader.and_then(|reader| Some((reader.partition, reader.start, reader.pending?.bytes_max)))
-    };
-    let Some((partition, start, bytes_max)) = wanted else { return };
-    let place = place_of(partition, &executor.config);
+    let wanted = executor.readers.borrow_mut().take_wanted(id);
+    let Some(wanted) = wanted else { return };
+    let place = place_of(wanted.partition, &executor.config);
     let before = *executor.appender.borrow().committed(place);
-    let found = catch_up(&executor, partition, start, bytes_max).await;
+    let found = catch_up(&executor, &wanted).await;
     set_catching_up(&executor, id, false);
     match found {
         Ok(Some(selected)) => answer(&executor, id, selected),
@@ -290,12 +343,7 @@ fn set_catching_up(executor: &Executor, id: ReaderId, catching_up: bool) {
 }
 
 fn answer(executor: &Executor, id: ReaderId, selected: Selected) {
-    let answered = {
-        let mut readers = executor.readers.borrow_mut();
-        let Some(reader) = readers.readers.get_mut(&id) else { return };
-        reader.start = StartAt::Offset(selected.next);
-        reader.pending.take().map(|pending| (reader.partition, pending.asker))
-    };
+    let answered = executor.readers.borrow_mut().advance(id, &selected);
     let Some((partition, asker)) = answered else { return };
     let partition = describe(executor, partition);
     post(executor, asker, ReplyBody::Records { records: selected.records, partition });

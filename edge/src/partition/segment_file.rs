@@ -183,10 +183,20 @@ impl SegmentFile {
 
     /// Reads up to `len` bytes from any place, less only at the end of the file.
     pub(super) async fn read(&self, at: FilePosition, len: usize) -> io::Result<Bytes> {
+        self.read_behind(Vec::with_capacity(len), at, len).await
+    }
+
+    /// As [`read`](Self::read), behind what is in `out` already.
+    pub(super) async fn read_behind(
+        &self,
+        mut out: Vec<u8>,
+        at: FilePosition,
+        len: usize,
+    ) -> io::Result<Bytes> {
+        let full = out.len() + len;
         let block = self.block as u64;
         let start = at.0 / block * block;
         let end = (at.0 + len as u64).next_multiple_of(block);
-        let mut out = Vec::with_capacity(len);
         let mut position = start;
         while position < end {
             let wanted = usize::try_from(end - position).map_err(io::Error::other)?;
@@ -197,7 +207,7 @@ impl SegmentFile {
             let read = read.map_err(|e: GlommioError<()>| io::Error::from(e))?;
             let skip = usize::try_from(at.0.saturating_sub(position)).map_err(io::Error::other)?;
             let take = read.get(skip.min(read.len())..).unwrap_or_default();
-            out.extend_from_slice(&take[..take.len().min(len - out.len())]);
+            out.extend_from_slice(&take[..take.len().min(full - out.len())]);
             position += read.len() as u64;
             if read.is_empty() || !read.len().is_multiple_of(self.block) {
                 break;

@@ -3,21 +3,12 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use bytes::Bytes;
-use ringhub_core::log::LastEvent;
 use ringhub_core::log::commit::Chunk;
-use ringhub_core::log::record::Records;
 use ringhub_core::position::{EnqueuedTime, Offset, SequenceNumber};
 use ringhub_core::reader::StartAt;
 
 use super::segment_file::SharedBuffer;
-
-/// Records for a reader, and where it goes on.
-#[derive(Debug)]
-pub(super) struct Selected {
-    pub(super) records: Bytes,
-    pub(super) next: Offset,
-}
+use super::selection::{Selected, cut};
 
 /// Newest commits of an executor, bounded in bytes. They stay in the buffers that they were written
 /// from: holding one costs no copy, and a reader's records are copied once, when it asks.
@@ -99,61 +90,16 @@ impl Tail {
     ) -> Option<Selected> {
         let chunks = &self.partitions[place];
         let from = chunks.partition_point(|chunk| chunk.begins_by(start)).checked_sub(1)?;
-        let mut selection = Selection::new(start, bytes_max);
+        let (mut records, mut next) = (Vec::new(), None);
         for chunk in chunks.range(from..) {
-            if !selection.take(&chunk.commit.bytes()[chunk.range.clone()]) {
+            let chunk = &chunk.commit.bytes()[chunk.range.clone()];
+            let cut = cut(chunk, start, bytes_max.saturating_sub(records.len()), next.is_none());
+            records.extend_from_slice(&chunk[cut.range]);
+            next = cut.next.or(next);
+            if cut.is_full {
                 break;
             }
         }
-        selection.finish()
+        next.map(|next| Selected { records: records.into(), next, resume: None })
     }
-}
-
-/// Collects whole records, in order, up to a number of bytes.
-pub(super) struct Selection {
-    start: StartAt,
-    bytes_max: usize,
-    records: Vec<u8>,
-    next: Option<Offset>,
-}
-
-impl Selection {
-    pub(super) fn new(start: StartAt, bytes_max: usize) -> Self {
-        Self { start, bytes_max, records: Vec::new(), next: None }
-    }
-
-    /// Copies the admitted records of a chunk that was checked before; false once there is no room
-    /// for more.
-    pub(super) fn take(&mut self, chunk: &[u8]) -> bool {
-        let (mut from, mut upto, mut at) = (None, 0, 0);
-        let mut has_room = true;
-        for record in Records::new(chunk) {
-            let Ok(record) = record else { break };
-            let len = record.bytes().len();
-            if from.is_some() || self.start.admits(&record.event()) {
-                let taken = self.records.len() + (upto - from.unwrap_or(upto));
-                if taken > 0 && taken + len > self.bytes_max {
-                    has_room = false;
-                    break;
-                }
-                from = from.or(Some(at));
-                upto = at + len;
-                self.next = Some(end_of(&record.event(), len));
-            }
-            at += len;
-        }
-        if let Some(from) = from {
-            self.records.extend_from_slice(&chunk[from..upto]);
-        }
-        has_room
-    }
-
-    /// The records, if there are any.
-    pub(super) fn finish(self) -> Option<Selected> {
-        self.next.map(|next| Selected { records: self.records.into(), next })
-    }
-}
-
-fn end_of(event: &LastEvent, len: usize) -> Offset {
-    Offset(event.offset.0 + len as u64)
 }
