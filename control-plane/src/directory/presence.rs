@@ -98,6 +98,12 @@ impl Directory {
         self.with_entry(hub, name, Entry::presence)
     }
 
+    /// Whether a device may connect; `None` when it does not exist.
+    #[must_use]
+    pub fn status(&self, hub: HubId, device: &str) -> Option<Status> {
+        Some(self.table(hub)?.stripe(device).get(device)?.status)
+    }
+
     /// Subscriptions of the persistent session; `None` when the identity does not exist.
     ///
     /// They change through

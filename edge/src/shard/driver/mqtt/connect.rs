@@ -45,6 +45,7 @@ impl MqttDriver {
             claim: found.reservation.claim,
             acceptance,
             last: None,
+            was_called: false,
             grant,
         });
         if request.clean_session && stored != Subscriptions::NONE {
@@ -72,6 +73,7 @@ impl MqttDriver {
         }
         self.session.accept(device.acceptance, cx.now);
         debug!(identity = %device.grant.identity, connection = ?cx.connection, "device connected");
+        self.tell_callers_ready(cx);
     }
 }
 

@@ -2,6 +2,7 @@
 //! the other.
 
 mod connect;
+mod method;
 mod telemetry;
 
 use bytes::BytesMut;
@@ -16,6 +17,7 @@ use ringhub_core::session::takeover::Claim;
 use ringhub_core::time::Timestamp;
 use tracing::{debug, info};
 
+use self::method::{on_method_response, tell_callers_gone};
 use super::not_built::twin_error_body;
 use crate::shard::mailbox::Mail;
 use crate::shard::{Close, HubServices, Protocol, ShardContext};
@@ -42,6 +44,8 @@ struct Device {
     claim: Claim,
     acceptance: Acceptance,
     last: Option<Ticket>,
+    /// A method was called here, so that the end of the connection is news to the callers.
+    was_called: bool,
 }
 
 /// What becomes of the packet that was just handled.
@@ -88,8 +92,9 @@ impl MqttDriver {
             }
             Handled::TwinRequest(request) => self.on_twin_request(&request, cx),
             Handled::Disconnect => return Err(self.end(CloseReason::Disconnect)),
-            // No method was called and nothing was delivered, so nobody waits for either.
-            Handled::MethodResponse(_) | Handled::Delivered(_) | Handled::Nothing => {}
+            Handled::MethodResponse(response) => on_method_response(&response, cx),
+            // Nothing was delivered, so nobody waits for it.
+            Handled::Delivered(_) | Handled::Nothing => {}
         }
         Ok(Next::Consume)
     }
@@ -100,8 +105,13 @@ impl MqttDriver {
                 let told = Some(cx.connection);
                 cx.services.store_subscriptions(&device.grant, change.subscriptions, told);
             }
-            _ => self.session.handle_subscribed(),
+            _ => self.on_subscribed(cx),
         }
+    }
+
+    fn on_subscribed(&mut self, cx: &Context<'_>) {
+        self.session.handle_subscribed();
+        self.tell_callers_ready(cx);
     }
 
     /// Twins are not part of the hub yet: the device hears so instead of waiting.
@@ -176,11 +186,15 @@ impl Protocol for MqttDriver {
                 _ => Ok(()),
             },
             Mail::SubscriptionsStored { is_stored: true, .. } => {
-                self.session.handle_subscribed();
+                self.on_subscribed(cx);
                 Ok(())
             }
             // Without a SUBACK the client must not believe in its subscription: it connects again.
             Mail::SubscriptionsStored { is_stored: false, .. } => Err(Close::Finished),
+            Mail::InvokeMethod { call, .. } => {
+                self.on_method_call(call, cx);
+                Ok(())
+            }
             Mail::Partition(_) | Mail::Exchange { .. } | Mail::Shutdown => Ok(()),
         }
     }
@@ -210,6 +224,7 @@ impl Protocol for MqttDriver {
         }
         self.publish_will(reason, cx);
         if let Some(device) = self.device.take() {
+            tell_callers_gone(&device, cx);
             cx.services.release(&device.grant, cx.connection, device.last, cx.wall);
         }
     }
