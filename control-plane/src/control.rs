@@ -10,6 +10,7 @@ use ringhub_core::limits::REST_QUEUE_MAX;
 use crate::api::{Api, ApiError, Reply, Request, routes};
 use crate::directory::{Directory, Hub, Policy};
 use crate::method::{MethodClock, Methods};
+use crate::presence::PresenceSaver;
 use crate::registry::{Change, Mint};
 use crate::shards::Shards;
 use crate::store::{
@@ -40,6 +41,7 @@ pub struct ControlPlane {
     directory: Arc<Directory>,
     methods: Arc<Methods>,
     method_clock: MethodClock,
+    presence: PresenceSaver,
     requests: flume::Sender<Job>,
     writes: WriteQueue,
     workers: Vec<JoinHandle<()>>,
@@ -71,6 +73,8 @@ impl ControlPlane {
         let writer = Writer::start(connection, checkpoints, directory.clone(), mint, shards)
             .map_err(OpenError::Thread)?;
         let writes = writer.queue();
+        let presence = PresenceSaver::start(directory.clone(), writes.clone());
+        let presence = presence.map_err(OpenError::Thread)?;
         let (requests, jobs) = flume::bounded(REST_QUEUE_MAX);
         let routes = Arc::new(routes());
         let workers = (0..WORKERS)
@@ -85,6 +89,7 @@ impl ControlPlane {
             directory,
             methods,
             method_clock,
+            presence,
             requests,
             writes,
             workers,
@@ -137,6 +142,7 @@ impl ControlPlane {
 
     /// Answers what is queued, moves the log into the database and ends all threads.
     pub fn shutdown(self) {
+        self.presence.finish();
         drop((self.requests, self.writes, self.method_clock));
         for worker in self.workers {
             if worker.join().is_err() {

@@ -15,6 +15,7 @@ mod control;
 mod credentials;
 pub mod directory;
 mod method;
+mod presence;
 mod registry;
 mod shards;
 mod store;

@@ -18,7 +18,7 @@ use crate::directory::{IdentityRef, Status};
 use crate::registry::RegistryError;
 
 const RESPONSE_SECS: RangeInclusive<u64> = 5..=300;
-const RESPONSE_SECS_DEFAULT: u64 = 30;
+const RESPONSE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 const CONNECT_SECS: RangeInclusive<u64> = 0..=300;
 
 /// How much earlier than asked the hub gives up on an answer: clients close their socket at the
@@ -145,45 +145,62 @@ struct Call {
 
 impl Call {
     fn parse(body: &[u8]) -> Result<Self, MethodError> {
-        let argument = |text| MethodError::from(RegistryError::Argument(text));
         if body.is_empty() {
             return Err(RegistryError::BodyMissing.into());
         }
-        let members: BTreeMap<String, &RawValue> =
-            serde_json::from_slice(body).map_err(|_| argument("the body is no JSON object"))?;
-        let member = |name: &str| {
-            let mut named = members.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
-            named.next().map(|(_, value)| value.get()).filter(|text| *text != "null")
-        };
-        let name = member("methodName").ok_or(RegistryError::BodyMissing)?;
-        let name: String =
-            serde_json::from_str(name).map_err(|_| argument("methodName is no text"))?;
-        check_method_name(&name)
-            .map_err(|_| argument("methodName is too long or holds a character that it may not"))?;
-        let response =
-            seconds(member("responseTimeoutInSeconds"), RESPONSE_SECS, RESPONSE_SECS_DEFAULT);
-        let response = response.ok_or(argument("responseTimeoutInSeconds is not 5 to 300"))?;
-        let connect = seconds(member("connectTimeoutInSeconds"), CONNECT_SECS, 0);
-        let connect = connect.ok_or(argument("connectTimeoutInSeconds is not 0 to 300"))?;
-        let payload = member("payload").unwrap_or("null");
+        let members = serde_json::from_slice(body).map_err(|_| argument("no JSON object"))?;
+        let members = Members(members);
+        let payload = members.get("payload").unwrap_or("null");
         if payload.len() > METHOD_PAYLOAD_BYTES_MAX {
             return Err(MethodError::TooLarge);
         }
         let payload = Bytes::copy_from_slice(payload.as_bytes());
+        let response = members.seconds("responseTimeoutInSeconds", RESPONSE_SECS)?;
+        let connect = members.seconds("connectTimeoutInSeconds", CONNECT_SECS)?;
         Ok(Self {
-            invocation: Invocation { name: name.into(), payload },
-            patience: Patience { connect, response: response - ANSWER_MARGIN },
+            invocation: Invocation { name: members.method_name()?.into(), payload },
+            patience: Patience {
+                connect: connect.unwrap_or_default(),
+                response: response.unwrap_or(RESPONSE_TIMEOUT_DEFAULT) - ANSWER_MARGIN,
+            },
         })
     }
 }
 
-/// Reads a number of seconds; `None` when it is none, or out of range.
-fn seconds(text: Option<&str>, range: RangeInclusive<u64>, default: u64) -> Option<Duration> {
-    let seconds = match text {
-        None => default,
-        Some(text) => serde_json::from_str(text).ok()?,
-    };
-    range.contains(&seconds).then(|| Duration::from_secs(seconds))
+/// Members of a call as they were written. Names compare without case, `null` counts as absent.
+struct Members<'b>(BTreeMap<String, &'b RawValue>);
+
+impl Members<'_> {
+    fn get(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+        Some(value.get()).filter(|text| *text != "null")
+    }
+
+    fn method_name(&self) -> Result<String, MethodError> {
+        let text = self.get("methodName").ok_or(RegistryError::BodyMissing)?;
+        let name: String =
+            serde_json::from_str(text).map_err(|_| argument("methodName is no text"))?;
+        check_method_name(&name)
+            .map_err(|_| argument("methodName is too long or holds a character that it may not"))?;
+        Ok(name)
+    }
+
+    /// A whole number of seconds; `None` when it is absent.
+    fn seconds(
+        &self,
+        name: &str,
+        range: RangeInclusive<u64>,
+    ) -> Result<Option<Duration>, MethodError> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        match serde_json::from_str(text) {
+            Ok(seconds) if range.contains(&seconds) => Ok(Some(Duration::from_secs(seconds))),
+            _ => Err(argument("a time-out is out of its range")),
+        }
+    }
+}
+
+fn argument(text: &'static str) -> MethodError {
+    RegistryError::Argument(text).into()
 }
 
 /// A duration as `hh:mm:ss`.

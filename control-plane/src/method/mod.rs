@@ -176,3 +176,6 @@ impl std::fmt::Debug for Methods {
         f.debug_struct("Methods").field("waiting", &waiting).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

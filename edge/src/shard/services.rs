@@ -113,11 +113,9 @@ impl Services for HubServices {
     /// method call goes back; nothing else is owed.
     fn handle_undeliverable(&mut self, mail: Mail) {
         match mail {
-            Mail::Partition(PartitionReply { connection, body, .. }) => {
-                if let ReplyBody::Opened(reader) = body {
-                    self.pipeline.close_reader(reader, connection);
-                }
-            }
+            Mail::Partition(PartitionReply {
+                connection, body: ReplyBody::Opened(reader), ..
+            }) => self.pipeline.close_reader(reader, connection),
             Mail::InvokeMethod { connection, call } => {
                 let methods = self.control.methods();
                 methods.handle_undelivered(connection, call.id, Undelivered::NotListening);

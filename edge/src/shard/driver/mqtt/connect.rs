@@ -11,7 +11,7 @@ use ringhub_core::session::takeover::Claim;
 use ringhub_core::time::{Timestamp, UnixMillis};
 use tracing::{debug, info};
 
-use super::{Context, Device, MqttDriver};
+use super::{Activity, Context, Device, MqttDriver};
 use crate::shard::mailbox::Mail;
 use crate::shard::{Close, HubServices};
 
@@ -46,6 +46,7 @@ impl MqttDriver {
             acceptance,
             last: None,
             was_called: false,
+            activity: Activity::default(),
             grant,
         });
         if request.clean_session && stored != Subscriptions::NONE {

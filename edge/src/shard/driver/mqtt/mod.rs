@@ -1,6 +1,7 @@
 //! Drives the MQTT session of one device: directory, ring and control plane on one side, packets on
 //! the other.
 
+mod activity;
 mod connect;
 mod method;
 mod telemetry;
@@ -17,6 +18,7 @@ use ringhub_core::session::takeover::Claim;
 use ringhub_core::time::Timestamp;
 use tracing::{debug, info};
 
+use self::activity::Activity;
 use self::method::{on_method_response, tell_callers_gone};
 use super::not_built::twin_error_body;
 use crate::shard::mailbox::Mail;
@@ -46,6 +48,7 @@ struct Device {
     last: Option<Ticket>,
     /// A method was called here, so that the end of the connection is news to the callers.
     was_called: bool,
+    activity: Activity,
 }
 
 /// What becomes of the packet that was just handled.
@@ -200,6 +203,7 @@ impl Protocol for MqttDriver {
     }
 
     fn handle_timeout(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
+        self.report_activity(cx);
         match self.session.handle_timeout(cx.now) {
             Ok(()) => Ok(()),
             Err(error) => Err(self.end(CloseReason::Error(error))),
@@ -230,7 +234,8 @@ impl Protocol for MqttDriver {
     }
 
     fn poll_timeout(&self) -> Option<Timestamp> {
-        self.session.poll_timeout()
+        let report = self.device.as_ref().and_then(|device| device.activity.poll_timeout());
+        [self.session.poll_timeout(), report].into_iter().flatten().min()
     }
 
     fn poll_transmit(&mut self, out: &mut BytesMut) -> bool {
