@@ -291,5 +291,7 @@ fn every_call_ends_once_whatever_happens() {
         }
     }
     println!("methods: {answered} answered, {failed:?}");
-    assert!(answered > 10_000 && failed.len() == 4, "the simulation reaches every end");
+    let is_rare = |count: &u64| *count < 1000;
+    assert!(!is_rare(&answered) && failed.len() == 4, "the simulation reaches every end");
+    assert!(!failed.values().any(is_rare), "and each of them often");
 }

@@ -116,6 +116,8 @@ impl Methods {
         let now = self.ticks.now();
         let mut table = self.table();
         let Some(target) = table.calls.target(id) else { return };
+        // As in `invoke`: the call is about to wait.
+        self.waiting.store(table.calls.waiting() + 1, Ordering::SeqCst);
         let live = self.directory.connection(target.hub, IdentityRef::from(&target.identity));
         table.calls.handle_undelivered(id, connection, why, live, now);
         let news = self.finish(table);

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use ringhub_core::auth::sas_token::sign;
 use ringhub_core::id::{ConnectionId, ConsumerGroup, DeviceId, HubId, Identity, ShardId};
 use ringhub_core::limits::STORE_WAL_BYTES_MAX;
+use ringhub_core::method::MethodCall;
 use ringhub_core::time::UnixMillis;
 use serde_json::{Value, json};
 
@@ -212,6 +213,8 @@ impl Shards for Cuts {
         let cut = (connection, identity.to_string(), reason);
         self.0.lock().expect("no test panics here").push(cut);
     }
+
+    fn invoke_method(&self, _: ConnectionId, _: MethodCall) {}
 }
 
 #[test]

@@ -216,7 +216,8 @@ impl<C> PendingCalls<C> {
         self.waiting -= 1;
         call.state = State::Sent(connection);
         let invocation = call.invocation.clone();
-        let deadline = now + call.patience.response;
+        // A call that was sent again gets no more time than the back end waits in all.
+        let deadline = now.min(call.connect_until) + call.patience.response;
         self.set_deadline(id, deadline);
         self.events.push_back(Event::Send(connection, MethodCall { id, invocation }));
     }
