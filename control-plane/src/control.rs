@@ -10,7 +10,7 @@ use ringhub_core::limits::REST_QUEUE_MAX;
 use crate::api::{Api, ApiError, Reply, Request, routes};
 use crate::directory::{Directory, Hub, Policy};
 use crate::method::{MethodClock, Methods};
-use crate::presence::PresenceSaver;
+use crate::presence::{self, PresenceSaver};
 use crate::registry::{Change, Mint};
 use crate::shards::Shards;
 use crate::store::{
@@ -140,8 +140,16 @@ impl ControlPlane {
         self.writes.submit(Write { change, done });
     }
 
+    /// Saves what has changed about who is connected, and waits for it. For the end of the process:
+    /// until then a thread does so every
+    /// [`PRESENCE_SAVE_INTERVAL`](ringhub_core::limits::PRESENCE_SAVE_INTERVAL).
+    pub fn save_presence(&self) {
+        presence::save(&self.directory, &self.writes);
+    }
+
     /// Answers what is queued, moves the log into the database and ends all threads.
     pub fn shutdown(self) {
+        self.save_presence();
         self.presence.finish();
         drop((self.requests, self.writes, self.method_clock));
         for worker in self.workers {

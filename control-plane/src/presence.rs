@@ -23,18 +23,15 @@ impl PresenceSaver {
         let (stop, stopped) = flume::bounded::<()>(0);
         let thread =
             thread::Builder::new().name("control-presence".to_owned()).spawn(move || {
-                loop {
-                    let waited = stopped.recv_timeout(PRESENCE_SAVE_INTERVAL);
+                while stopped.recv_timeout(PRESENCE_SAVE_INTERVAL) == Err(RecvTimeoutError::Timeout)
+                {
                     save(&directory, &writes);
-                    if waited != Err(RecvTimeoutError::Timeout) {
-                        return;
-                    }
                 }
             })?;
         Ok(Self { stop, thread })
     }
 
-    /// Saves what is left and ends the thread.
+    /// Ends the thread.
     pub(crate) fn finish(self) {
         drop(self.stop);
         if self.thread.join().is_err() {
@@ -45,7 +42,7 @@ impl PresenceSaver {
 
 /// Saves all that is unsaved, one transaction after the other, so that registry writes get their
 /// turn in a storm of connects. What cannot be stored now waits for the next time.
-fn save(directory: &Directory, writes: &WriteQueue) {
+pub(crate) fn save(directory: &Directory, writes: &WriteQueue) {
     loop {
         let records = directory.take_unsaved(PRESENCE_BATCH_MAX);
         if records.is_empty() {
