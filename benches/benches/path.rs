@@ -11,7 +11,6 @@ mod path_support;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,7 +21,7 @@ use ringhub_core::message::partition_of;
 
 use path_support::floor::Floor;
 use path_support::harness::rest::Device;
-use path_support::hub::Hub;
+use path_support::hub::{Hub, build};
 use path_support::publisher::Publisher;
 use path_support::{cpu, floor, reader, sync};
 
@@ -49,7 +48,7 @@ fn main() -> io::Result<()> {
         return floor::run_sender(tls_dir, address);
     }
     let given = arguments.iter().skip_while(|argument| *argument != "--hub").nth(1);
-    let binary = given.map_or_else(build_hub, |given| Ok(PathBuf::from(given)))?;
+    let binary = given.map_or_else(build, |given| Ok(PathBuf::from(given)))?;
     println!("load at the start: {}", cpu::load());
     let mut hub = Hub::start(&binary);
     catch_up(&mut hub)?;
@@ -57,18 +56,6 @@ fn main() -> io::Result<()> {
     publish_alone(&hub)?;
     println!("load at the end: {}", cpu::load());
     Ok(())
-}
-
-/// Builds the hub as it is now and returns the program.
-fn build_hub() -> io::Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let arguments =
-        ["build", "--quiet", "--release", "--package", "ringhub-edge", "--bin", "ringhub"];
-    let status = Command::new(cargo).args(arguments).status()?;
-    assert!(status.success(), "the hub does not build");
-    let own = std::env::current_exe()?;
-    let release = own.parent().and_then(|deps| deps.parent()).expect("target/release/deps");
-    Ok(release.join("ringhub"))
 }
 
 fn catch_up(hub: &mut Hub) -> io::Result<()> {

@@ -9,6 +9,8 @@ use ringhub_core::limits::REST_QUEUE_MAX;
 
 use crate::api::{Api, ApiError, Reply, Request, routes};
 use crate::directory::{Directory, Hub, Policy};
+use crate::method::{MethodClock, Methods};
+use crate::presence::{self, PresenceSaver};
 use crate::registry::{Change, Mint};
 use crate::shards::Shards;
 use crate::store::{
@@ -37,6 +39,9 @@ pub type SubscriptionsDone = Box<dyn FnOnce(bool) + Send>;
 #[derive(Debug)]
 pub struct ControlPlane {
     directory: Arc<Directory>,
+    methods: Arc<Methods>,
+    method_clock: MethodClock,
+    presence: PresenceSaver,
     requests: flume::Sender<Job>,
     writes: WriteQueue,
     workers: Vec<JoinHandle<()>>,
@@ -62,25 +67,47 @@ impl ControlPlane {
         let directory = Arc::new(Directory::new(hubs));
         let mint = Mint::after(load(&connection, &directory).map_err(explain)?);
         let checkpoints = database.connect().map_err(explain)?;
+        let methods = Methods::new(directory.clone(), shards.clone());
+        let methods = Arc::new(methods.map_err(|_| OpenError::Entropy)?);
+        let method_clock = MethodClock::start(methods.clone()).map_err(OpenError::Thread)?;
         let writer = Writer::start(connection, checkpoints, directory.clone(), mint, shards)
             .map_err(OpenError::Thread)?;
         let writes = writer.queue();
+        let presence = PresenceSaver::start(directory.clone(), writes.clone());
+        let presence = presence.map_err(OpenError::Thread)?;
         let (requests, jobs) = flume::bounded(REST_QUEUE_MAX);
         let routes = Arc::new(routes());
         let workers = (0..WORKERS)
             .map(|number| {
                 let store = SqliteStore::new(database.connect_read_only().map_err(explain)?);
-                let api = Api::new(directory.clone(), store, writes.clone(), routes.clone());
+                let (methods, routes) = (methods.clone(), routes.clone());
+                let api = Api::new(directory.clone(), store, writes.clone(), methods, routes);
                 start_worker(number, api, jobs.clone()).map_err(OpenError::Thread)
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { directory, requests, writes, workers, writer, _database: database })
+        Ok(Self {
+            directory,
+            methods,
+            method_clock,
+            presence,
+            requests,
+            writes,
+            workers,
+            writer,
+            _database: database,
+        })
     }
 
     /// The identities, for shards.
     #[must_use]
     pub fn directory(&self) -> &Arc<Directory> {
         &self.directory
+    }
+
+    /// The method calls that are under way, for shards.
+    #[must_use]
+    pub fn methods(&self) -> &Methods {
+        &self.methods
     }
 
     /// Policies of a hub with their keys, for connection strings; none for an unknown hub.
@@ -113,9 +140,18 @@ impl ControlPlane {
         self.writes.submit(Write { change, done });
     }
 
+    /// Saves what has changed about who is connected, and waits for it. For the end of the process:
+    /// until then a thread does so every
+    /// [`PRESENCE_SAVE_INTERVAL`](ringhub_core::limits::PRESENCE_SAVE_INTERVAL).
+    pub fn save_presence(&self) {
+        presence::save(&self.directory, &self.writes);
+    }
+
     /// Answers what is queued, moves the log into the database and ends all threads.
     pub fn shutdown(self) {
-        drop((self.requests, self.writes));
+        self.save_presence();
+        self.presence.finish();
+        drop((self.requests, self.writes, self.method_clock));
         for worker in self.workers {
             if worker.join().is_err() {
                 tracing::error!("a worker thread of the control plane has panicked");

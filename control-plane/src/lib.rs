@@ -14,11 +14,14 @@ mod clock;
 mod control;
 mod credentials;
 pub mod directory;
+mod method;
+mod presence;
 mod registry;
 mod shards;
 mod store;
 
 pub use control::{ControlPlane, ControlPlaneConfig, SubscriptionsDone};
+pub use method::Methods;
 pub use shards::Shards;
 pub use store::{HubSettings, OpenError};
 

@@ -1,6 +1,7 @@
 //! What the control plane tells the shards.
 
 use ringhub_core::id::{ConnectionId, Identity};
+use ringhub_core::method::MethodCall;
 
 use crate::directory::CutReason;
 
@@ -10,4 +11,8 @@ pub trait Shards: Send + Sync + 'static {
     /// The identity on `connection` was disabled or deleted. Comes before the request that did so
     /// is answered.
     fn cut(&self, connection: ConnectionId, identity: Identity, reason: CutReason);
+
+    /// Hands a method call to `connection`. If it does not take the call,
+    /// [`Methods::handle_undelivered`](crate::Methods::handle_undelivered) has to hear of it.
+    fn invoke_method(&self, connection: ConnectionId, call: MethodCall);
 }

@@ -26,6 +26,8 @@ pub mod session;
 
 pub mod message;
 
+pub mod method;
+
 pub mod ring;
 
 pub mod log;

@@ -315,3 +315,39 @@ const _: () = assert!(AMQP_FRAME_BYTES_MAX >= 512);
 /// or AMQP frame and the next read. Reached: the socket is not read until the protocol has taken
 /// some.
 pub const WEBSOCKET_UNREAD_BYTES_MAX: usize = 512 * 1024;
+
+/// Longest name of a direct method in characters. Longer: refused as a bad argument.
+///
+/// Source: service-endpoints reference, "Direct methods (HTTPS)".
+pub const METHOD_NAME_LEN_MAX: usize = 100;
+
+/// Largest payload of a method call or of its answer in bytes. Larger call: 413. Larger answer: the
+/// caller hears that the device answered badly.
+///
+/// Source: control-plane reference, "Direct methods".
+pub const METHOD_PAYLOAD_BYTES_MAX: usize = 128 * 1024;
+
+/// Method calls of the whole process that wait for their device or its answer. One more is refused
+/// with `ThrottlingException`.
+pub const METHOD_CALLS_MAX: usize = 65_536;
+
+/// Names and payloads of the calls counted by [`METHOD_CALLS_MAX`], in bytes. More: refused with
+/// `ThrottlingException`.
+pub const METHOD_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Method calls that wait for one device or module. One more is refused with
+/// `DeviceMaximumInflightMethodExceeded`.
+pub const METHOD_CALLS_PER_IDENTITY_MAX: usize = 256;
+
+const _: () = assert!(METHOD_PAYLOAD_BYTES_MAX < MQTT_TRANSMIT_BYTES_MAX);
+
+/// Time from a message of a device to the report of its activity to the directory; one report stands
+/// for all messages meanwhile.
+pub const ACTIVITY_REPORT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How often presence that has changed goes to the store. A crash loses what is newer.
+pub const PRESENCE_SAVE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Identities whose presence is stored in one transaction. More wait for the next one, which follows
+/// at once.
+pub const PRESENCE_BATCH_MAX: usize = 1024;

@@ -117,6 +117,8 @@ impl Hub {
             }
         }
         self.partitions.stop();
+        // The releases of all connections are the last that there is to save.
+        self.control.save_presence();
         // Every other holder was a shard, and those have ended.
         if let Some(control) = Arc::into_inner(self.control) {
             control.shutdown();

@@ -96,7 +96,8 @@ fn send(config: &Arc<ServerConfig>, socket: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-fn config(tls_dir: &Path) -> io::Result<Arc<ServerConfig>> {
+/// TLS of a server with the hub's certificate.
+pub(crate) fn config(tls_dir: &Path) -> io::Result<Arc<ServerConfig>> {
     let chain = CertificateDer::pem_file_iter(tls_dir.join("server.pem"));
     let chain = chain.and_then(Iterator::collect).map_err(io::Error::other)?;
     let key = PrivateKeyDer::from_pem_file(tls_dir.join("server.key")).map_err(io::Error::other)?;

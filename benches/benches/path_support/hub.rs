@@ -2,6 +2,7 @@
 //! directory.
 
 use std::fs::{self, File};
+use std::io;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -16,29 +17,48 @@ const READY: &str = "ringhub is ready";
 /// Time for what a hub does beside serving after its start, such as preparing segments.
 const SETTLING_TIME: Duration = Duration::from_secs(2);
 
+/// Builds the hub as it is now and returns the program.
+pub(crate) fn build() -> io::Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let arguments =
+        ["build", "--quiet", "--release", "--package", "ringhub-edge", "--bin", "ringhub"];
+    let status = Command::new(cargo).args(arguments).status()?;
+    assert!(status.success(), "the hub does not build");
+    let own = std::env::current_exe()?;
+    let release = own.parent().and_then(|deps| deps.parent()).expect("target/release/deps");
+    Ok(release.join("ringhub"))
+}
+
 /// A running hub. Dropping it ends the process and removes its data.
 pub(crate) struct Hub {
     pub(crate) address: Loopback,
     home: PathBuf,
     binary: PathBuf,
+    shards: u16,
+    log: &'static str,
     process: Child,
 }
 
 impl Hub {
-    /// Starts `binary` on fresh data.
+    /// Starts `binary` with one shard on fresh data.
     pub(crate) fn start(binary: &Path) -> Self {
+        Self::start_with(binary, 1, "info")
+    }
+
+    /// Starts `binary` with so many shards, and logs what `log` says, as in `RINGHUB_LOG`.
+    pub(crate) fn start_with(binary: &Path, shards: u16, log: &'static str) -> Self {
         let home =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("path-{}", std::process::id()));
         fs::create_dir_all(home.join("data")).expect("the target directory is writable");
         let address = Loopback::claim();
-        let process = launch(binary, &home, address);
-        Self { address, home, binary: binary.to_owned(), process }
+        let process = launch(binary, &home, address, (shards, log));
+        Self { address, home, binary: binary.to_owned(), shards, log, process }
     }
 
     /// Ends the process and starts it again: nothing is in its memory any more.
     pub(crate) fn restart(&mut self) {
         self.end();
-        self.process = launch(&self.binary, &self.home, self.address);
+        self.process = launch(&self.binary, &self.home, self.address, (self.shards, self.log));
     }
 
     /// CPU time so far, in seconds.
@@ -70,6 +90,16 @@ impl Hub {
         &self.home
     }
 
+    /// The first device that has connected to `shard`. Needs a log with `ringhub_edge=debug`.
+    pub(crate) fn device_on(&self, shard: u16) -> Option<String> {
+        let log = fs::read_to_string(self.home.join("hub.log")).ok()?;
+        let on_shard = format!("ShardId({shard})");
+        let lines = log.lines().filter(|line| line.contains(&on_shard));
+        lines
+            .filter_map(|line| line.split_once("device connected identity="))
+            .find_map(|(_, rest)| rest.split(' ').next().map(ToOwned::to_owned))
+    }
+
     fn end(&mut self) {
         // Fails only when the hub is gone already, which is what is wanted.
         let _ = self.process.kill();
@@ -85,10 +115,16 @@ impl Drop for Hub {
     }
 }
 
-fn launch(binary: &Path, home: &Path, address: Loopback) -> Child {
+fn launch(
+    binary: &Path,
+    home: &Path,
+    address: Loopback,
+    (shards, log_filter): (u16, &str),
+) -> Child {
     let log = File::options().append(true).create(true).open(home.join("hub.log"));
     let mut process = Command::new(binary)
-        .args(["serve", "--shards", "1", "--executors", "1", "--data-dir"])
+        .env("RINGHUB_LOG", log_filter)
+        .args(["serve", "--shards", &shards.to_string(), "--executors", "1", "--data-dir"])
         .arg(home.join("data"))
         .args(["--host-name", &address.host(), "--listen", &address.host()])
         .args(["--mqtt-port", &MQTT_PORT.to_string(), "--amqp-port", &AMQP_PORT.to_string()])

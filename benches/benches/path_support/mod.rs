@@ -7,4 +7,4 @@ pub(crate) mod hub;
 pub(crate) mod publisher;
 pub(crate) mod reader;
 pub(crate) mod sync;
-mod wire;
+pub(crate) mod wire;

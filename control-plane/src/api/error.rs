@@ -47,7 +47,7 @@ pub(super) struct Code {
     pub(super) name: &'static str,
 }
 
-const fn code(number: u32, name: &'static str) -> Code {
+pub(super) const fn code(number: u32, name: &'static str) -> Code {
     Code { number, name }
 }
 
@@ -92,17 +92,64 @@ impl ApiError {
     ///
     /// Source: control-plane reference, "Error body", shape A.
     pub(crate) fn response(&self) -> Response {
-        let Code { number, name } = self.code();
-        let status = u16::try_from(number / 1000).ok().and_then(|n| StatusCode::from_u16(n).ok());
+        let code = self.code();
         let body = ErrorBody {
-            message: format!("ErrorCode:{name};{self}"),
+            message: format!("ErrorCode:{};{self}", code.name),
             exception_message: format!("Tracking ID:{}", tracking_id()),
         };
-        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = Response::json(status, &body);
-        response.headers.insert(ERROR_CODE, HeaderValue::from_static(name));
-        response
+        error_response(code, &body)
     }
+}
+
+/// An error of a call that reaches a device.
+pub(super) struct DeviceError<'a> {
+    pub(super) code: Code,
+    pub(super) text: &'a str,
+    /// How long the device was waited for, as `hh:mm:ss`.
+    pub(super) timeout: Option<String>,
+}
+
+impl DeviceError<'_> {
+    /// The answer that tells a client about this error.
+    ///
+    /// Source: control-plane reference, "Error body", shape B.
+    pub(super) fn response(self) -> Response {
+        let message = DeviceMessage {
+            error_code: self.code.number,
+            tracking_id: tracking_id(),
+            message: self.text,
+            info: self.timeout.map(|timeout| Info { timeout }),
+            timestamp: timestamp(),
+        };
+        // Numbers and texts can always be written.
+        let message = serde_json::to_string(&message).unwrap_or_default();
+        error_response(self.code, &ErrorBody { message, exception_message: String::new() })
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DeviceMessage<'a> {
+    error_code: u32,
+    tracking_id: String,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    info: Option<Info>,
+    #[serde(rename = "timestampUtc")]
+    timestamp: String,
+}
+
+#[derive(Serialize)]
+struct Info {
+    timeout: String,
+}
+
+/// Status and header follow from the code.
+fn error_response(Code { number, name }: Code, body: &ErrorBody) -> Response {
+    let status = u16::try_from(number / 1000).ok().and_then(|n| StatusCode::from_u16(n).ok());
+    let mut response = Response::json(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), body);
+    response.headers.insert(ERROR_CODE, HeaderValue::from_static(name));
+    response
 }
 
 #[derive(Serialize)]
@@ -117,6 +164,13 @@ fn tracking_id() -> String {
     let format = format_description!("[month]/[day]/[year] [hour]:[minute]:[second]");
     let time = OffsetDateTime::now_utc().format(format).unwrap_or_default();
     format!("{}-G:0-TimeStamp:{time}", random_hex())
+}
+
+/// Now, with seven digits of the second.
+fn timestamp() -> String {
+    let format =
+        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:7]Z");
+    OffsetDateTime::now_utc().format(format).unwrap_or_default()
 }
 
 /// 32 hexadecimal digits that hardly come twice; nothing depends on it.

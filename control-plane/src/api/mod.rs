@@ -8,6 +8,7 @@ mod bulk;
 mod devices;
 mod error;
 mod json;
+mod methods;
 mod modules;
 mod request;
 mod route;
@@ -18,13 +19,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, ETAG};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use ringhub_core::method::{Invocation, Patience, Target};
 use serde::Serialize;
 
 use crate::directory::Directory;
+use crate::method::Methods;
 use crate::registry::{Change, ETag, Outcome};
 use crate::store::{SqliteStore, Write, WriteQueue};
 
 pub(crate) use error::ApiError;
+pub(crate) use methods::{MethodError, method_answer};
 use request::Context;
 use route::{Resource, Routes};
 
@@ -71,6 +75,10 @@ impl Response {
             // Only maps with keys that are no text cannot be written, and there are none.
             return Self::empty(StatusCode::INTERNAL_SERVER_ERROR);
         };
+        Self::json_text(status, body)
+    }
+
+    fn json_text(status: StatusCode, body: impl Into<Bytes>) -> Self {
         let mut response = Self::empty(status);
         response.headers.insert(CONTENT_TYPE, JSON);
         response.body = body.into();
@@ -101,6 +109,8 @@ enum Answer {
     Ready(Response),
     /// The answer follows when this change is durable.
     After(Change, MapOutcome),
+    /// The answer follows when the device gives it.
+    Invoke(Target, Invocation, Patience),
 }
 
 /// One worker's hold on everything that handlers use.
@@ -108,6 +118,7 @@ pub(crate) struct Api {
     directory: Arc<Directory>,
     store: SqliteStore,
     writes: WriteQueue,
+    methods: Arc<Methods>,
     routes: Arc<Routes>,
 }
 
@@ -116,12 +127,13 @@ impl Api {
         directory: Arc<Directory>,
         store: SqliteStore,
         writes: WriteQueue,
+        methods: Arc<Methods>,
         routes: Arc<Routes>,
     ) -> Self {
-        Self { directory, store, writes, routes }
+        Self { directory, store, writes, methods, routes }
     }
 
-    /// Answers one request, now or from the writer's thread.
+    /// Answers one request, now, from the writer's thread or from the shard of a device.
     pub(crate) fn handle(&self, request: &Request, reply: Reply) {
         match self.dispatch(request) {
             Ok(Answer::Ready(response)) => reply(response),
@@ -131,6 +143,9 @@ impl Api {
                     reply(response.unwrap_or_else(|error| error.response()));
                 };
                 self.writes.submit(Write { change, done: Box::new(done) });
+            }
+            Ok(Answer::Invoke(target, invocation, patience)) => {
+                self.methods.invoke(target, invocation, patience, reply);
             }
             Err(error) => reply(error.response()),
         }
@@ -150,6 +165,7 @@ impl Api {
             (Resource::Module(device, id), "PUT") => self.put_module(&context, device, id),
             (Resource::Module(device, id), "DELETE") => self.delete_module(&context, device, id),
             (Resource::DeviceStatistics, "GET") => self.device_statistics(&context),
+            (Resource::Methods(identity), "POST") => Ok(self.invoke_method(&context, identity)),
             (Resource::ServiceStatistics, "GET") => self.service_statistics(&context),
             _ => Err(ApiError::MethodNotAllowed),
         }

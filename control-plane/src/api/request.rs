@@ -120,7 +120,10 @@ fn permissions(resource: &Resource, method: &Method) -> Option<&'static [Permiss
     const READ: &[Permissions] = &[Permissions::REGISTRY_READ];
     const WRITE: &[Permissions] = &[Permissions::REGISTRY_WRITE];
     const STATISTICS: &[Permissions] = &[Permissions::SERVICE_CONNECT, Permissions::REGISTRY_READ];
+    const SERVICE: &[Permissions] = &[Permissions::SERVICE_CONNECT];
     match (resource, method.as_str()) {
+        (Resource::Methods(_), "POST") => Some(SERVICE),
+        (Resource::Methods(_), _) => None,
         (Resource::ServiceStatistics, "GET") => Some(STATISTICS),
         (_, "GET") => Some(READ),
         (Resource::Devices, "POST") => Some(WRITE),

@@ -3,7 +3,7 @@
 use matchit::Router;
 use percent_encoding::percent_decode_str;
 use ringhub_core::auth::Segment;
-use ringhub_core::id::{DeviceId, ModuleId};
+use ringhub_core::id::{DeviceId, Identity, ModuleId};
 
 use super::ApiError;
 use crate::registry::RegistryError;
@@ -17,6 +17,7 @@ pub(crate) enum Resource {
     Module(DeviceId, ModuleId),
     DeviceStatistics,
     ServiceStatistics,
+    Methods(Identity),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +28,8 @@ enum Shape {
     Module,
     DeviceStatistics,
     ServiceStatistics,
+    DeviceMethods,
+    ModuleMethods,
 }
 
 /// The table of paths.
@@ -45,6 +48,8 @@ impl Routes {
             ("/devices/{device}/modules/{module}", Shape::Module),
             ("/statistics/devices", Shape::DeviceStatistics),
             ("/statistics/service", Shape::ServiceStatistics),
+            ("/twins/{device}/methods", Shape::DeviceMethods),
+            ("/twins/{device}/modules/{module}/methods", Shape::ModuleMethods),
         ] {
             let inserted = router.insert(path, shape);
             inserted.expect("the paths of the table do not contradict each other");
@@ -70,6 +75,11 @@ impl Routes {
             Shape::Module => Resource::Module(device()?, decode(segments[3], ModuleId::parse)?),
             Shape::DeviceStatistics => Resource::DeviceStatistics,
             Shape::ServiceStatistics => Resource::ServiceStatistics,
+            Shape::DeviceMethods => Resource::Methods(Identity { device: device()?, module: None }),
+            Shape::ModuleMethods => {
+                let module = Some(decode(segments[3], ModuleId::parse)?);
+                Resource::Methods(Identity { device: device()?, module })
+            }
         })
     }
 }
@@ -96,6 +106,14 @@ impl Resource {
             }
             Self::DeviceStatistics => vec![Literal("statistics"), Literal("devices")],
             Self::ServiceStatistics => vec![Literal("statistics"), Literal("service")],
+            Self::Methods(Identity { device, module }) => {
+                let mut path = vec![Literal("twins"), Id(device.as_str())];
+                if let Some(module) = module {
+                    path.extend([Literal("modules"), Id(module.as_str())]);
+                }
+                path.push(Literal("methods"));
+                path
+            }
         }
     }
 }

@@ -83,7 +83,8 @@ struct FoundIdentity {
 impl Table {
     fn find(&self, name: IdentityRef<'_>) -> Result<FoundIdentity, AuthFailure> {
         let stripe = self.stripe(name.device);
-        let (id, device) = stripe.get_key_value(name.device).ok_or(AuthFailure::UnknownDevice)?;
+        let (id, device) =
+            stripe.devices.get_key_value(name.device).ok_or(AuthFailure::UnknownDevice)?;
         let entry = match name.module {
             None => &device.entry,
             Some(module) => device.module(module).ok_or(AuthFailure::UnknownModule)?,

@@ -27,7 +27,7 @@ pub struct Presence {
     pub connection: Option<ConnectionId>,
     /// When `connection` came or went; `None` is never.
     pub changed: Option<UnixMillis>,
-    /// Last connect or disconnect seen; `None` is never.
+    /// Last connect, disconnect or message, the message to a few seconds; `None` is never.
     pub last_activity: Option<UnixMillis>,
 }
 
@@ -41,6 +41,8 @@ pub(super) struct Entry {
     /// When the live connection came or went.
     pub(super) changed: Option<UnixMillis>,
     pub(super) last_activity: Option<UnixMillis>,
+    /// The store does not know the three above as they are; the stripe lists the identity.
+    pub(super) is_unsaved: bool,
 }
 
 impl Entry {
@@ -52,6 +54,7 @@ impl Entry {
             tenure: Tenure::default(),
             changed: None,
             last_activity: None,
+            is_unsaved: false,
         }
     }
 

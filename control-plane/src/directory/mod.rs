@@ -9,6 +9,7 @@ mod entry;
 mod hub;
 mod presence;
 mod registry;
+mod unsaved;
 mod verdict;
 
 use std::hash::{BuildHasher, RandomState};
@@ -22,6 +23,7 @@ pub use entry::{GenerationId, Presence, Status};
 pub use hub::{Hub, Policy};
 pub use presence::Place;
 pub use ringhub_core::message::AuthScope;
+pub(crate) use unsaved::PresenceRecord;
 pub use verdict::{AuthFailure, Grant, ServiceGrant};
 
 use entry::DeviceMap;
@@ -80,11 +82,19 @@ struct Counters {
     connected: AtomicI64,
 }
 
+/// Devices that share a lock.
+#[derive(Debug, Default)]
+struct Stripe {
+    devices: DeviceMap,
+    /// Identities whose presence the store does not have yet, each once.
+    unsaved: Vec<Identity>,
+}
+
 /// The identities of one hub.
 #[derive(Debug)]
 struct Table {
     hub: Hub,
-    stripes: Box<[Mutex<DeviceMap>]>,
+    stripes: Box<[Mutex<Stripe>]>,
     hasher: RandomState,
     counters: Counters,
 }
@@ -95,11 +105,15 @@ impl Table {
         Self { hub, stripes, hasher: RandomState::new(), counters: Counters::default() }
     }
 
-    /// Locks the stripe of a device. A panic elsewhere leaves a stripe usable: each change is
-    /// complete in itself.
-    fn stripe(&self, device: &str) -> MutexGuard<'_, DeviceMap> {
+    /// Locks the stripe of a device.
+    fn stripe(&self, device: &str) -> MutexGuard<'_, Stripe> {
         let hash = self.hasher.hash_one(device);
-        let index = usize::try_from(hash % STRIPES as u64).unwrap_or_default();
+        self.lock(usize::try_from(hash % STRIPES as u64).unwrap_or_default())
+    }
+
+    /// Locks a stripe by its number. A panic elsewhere leaves a stripe usable: each change is
+    /// complete in itself.
+    fn lock(&self, index: usize) -> MutexGuard<'_, Stripe> {
         self.stripes[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

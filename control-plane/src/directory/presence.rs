@@ -8,7 +8,7 @@ use ringhub_core::session::takeover::Reservation;
 use ringhub_core::time::UnixMillis;
 
 use super::entry::{DeviceEntry, Entry};
-use super::{AuthFailure, Counts, Directory, Grant, IdentityRef, Presence, Status, Table};
+use super::{AuthFailure, Counts, Directory, Grant, IdentityRef, Presence, Status, Stripe, Table};
 
 /// What a connection finds when it takes the place of an identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +33,8 @@ impl Directory {
     ) -> Result<Place, AuthFailure> {
         let table = self.table(grant.hub).ok_or(AuthFailure::UnknownHub)?;
         let name = IdentityRef::from(&grant.identity);
-        let mut stripe = table.stripe(name.device);
-        let device = stripe.get_mut(name.device).ok_or(AuthFailure::UnknownDevice)?;
+        let Stripe { devices, unsaved } = &mut *table.stripe(name.device);
+        let device = devices.get_mut(name.device).ok_or(AuthFailure::UnknownDevice)?;
         if device.status == Status::Disabled {
             return Err(AuthFailure::Disabled);
         }
@@ -44,6 +44,7 @@ impl Directory {
         }
         let reservation = entry.tenure.reserve(connection);
         entry.last_activity = Some(now);
+        entry.mark(unsaved, &grant.identity);
         if reservation.previous.is_none() {
             entry.changed = Some(now);
             table.count_connected(name, 1);
@@ -64,14 +65,15 @@ impl Directory {
     ) -> Option<ConnectionId> {
         let table = self.table(grant.hub)?;
         let name = IdentityRef::from(&grant.identity);
-        let mut stripe = table.stripe(name.device);
-        let entry = entry_mut(stripe.get_mut(name.device)?, name.module)?;
+        let Stripe { devices, unsaved } = &mut *table.stripe(name.device);
+        let entry = entry_mut(devices.get_mut(name.device)?, name.module)?;
         if entry.generation != grant.generation {
             return None;
         }
         let was_connected = entry.tenure.holder().is_some();
         let alone = entry.tenure.release(connection, last);
         entry.last_activity = Some(now);
+        entry.mark(unsaved, &grant.identity);
         if was_connected && entry.tenure.holder().is_none() {
             entry.changed = Some(now);
             table.count_connected(name, -1);
@@ -96,6 +98,12 @@ impl Directory {
     #[must_use]
     pub fn presence(&self, hub: HubId, name: IdentityRef<'_>) -> Option<Presence> {
         self.with_entry(hub, name, Entry::presence)
+    }
+
+    /// Whether a device may connect; `None` when it does not exist.
+    #[must_use]
+    pub fn status(&self, hub: HubId, device: &str) -> Option<Status> {
+        Some(self.table(hub)?.stripe(device).devices.get(device)?.status)
     }
 
     /// Subscriptions of the persistent session; `None` when the identity does not exist.
@@ -128,7 +136,7 @@ impl Directory {
         look: impl FnOnce(&Entry) -> T,
     ) -> Option<T> {
         let stripe = self.table(hub)?.stripe(name.device);
-        let device = stripe.get(name.device)?;
+        let device = stripe.devices.get(name.device)?;
         let entry = match name.module {
             None => Some(&device.entry),
             Some(module) => device.module(module),
@@ -145,7 +153,10 @@ impl Table {
     }
 }
 
-fn entry_mut<'e>(device: &'e mut DeviceEntry, module: Option<&str>) -> Option<&'e mut Entry> {
+pub(super) fn entry_mut<'e>(
+    device: &'e mut DeviceEntry,
+    module: Option<&str>,
+) -> Option<&'e mut Entry> {
     match module {
         None => Some(&mut device.entry),
         Some(module) => device.module_mut(module),

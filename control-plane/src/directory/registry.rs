@@ -19,9 +19,11 @@ impl Directory {
     ) -> Vec<Cut> {
         let Some(table) = self.table(hub) else { return Vec::new() };
         let mut stripe = table.stripe(id.as_str());
-        let Some(device) = stripe.get_mut(id.as_str()) else {
+        let Some(device) = stripe.devices.get_mut(id.as_str()) else {
             let entry = Entry::new(record);
-            stripe.insert(id.clone(), Box::new(DeviceEntry { entry, status, modules: None }));
+            stripe
+                .devices
+                .insert(id.clone(), Box::new(DeviceEntry { entry, status, modules: None }));
             table.counters.devices.fetch_add(1, Relaxed);
             table.count_disabled(Status::Enabled, status);
             return Vec::new();
@@ -46,7 +48,7 @@ impl Directory {
     ) {
         let Some(table) = self.table(hub) else { return };
         let mut stripe = table.stripe(device.as_str());
-        let Some(device) = stripe.get_mut(device.as_str()) else { return };
+        let Some(device) = stripe.devices.get_mut(device.as_str()) else { return };
         if let Some(entry) = device.module_mut(id.as_str()) {
             entry.update(record);
         } else {
@@ -57,7 +59,9 @@ impl Directory {
     /// Forgets a device and its modules. Returns the connections that must end.
     pub(crate) fn remove_device(&self, hub: HubId, id: &DeviceId) -> Vec<Cut> {
         let Some(table) = self.table(hub) else { return Vec::new() };
-        let Some(device) = table.stripe(id.as_str()).remove(id.as_str()) else { return Vec::new() };
+        let Some(device) = table.stripe(id.as_str()).devices.remove(id.as_str()) else {
+            return Vec::new();
+        };
         table.counters.devices.fetch_sub(1, Relaxed);
         table.count_disabled(device.status, Status::Enabled);
         let connected = i64::from(device.entry.tenure.holder().is_some());
@@ -73,7 +77,7 @@ impl Directory {
         id: &ModuleId,
     ) -> Option<Cut> {
         let mut stripe = self.table(hub)?.stripe(device.as_str());
-        let modules = stripe.get_mut(device.as_str())?.modules.as_mut()?;
+        let modules = stripe.devices.get_mut(device.as_str())?.modules.as_mut()?;
         let at = modules.iter().position(|(module, _)| module == id)?;
         let (module, entry) = modules.swap_remove(at);
         let connection = entry.tenure.holder()?;
@@ -84,7 +88,7 @@ impl Directory {
     pub(crate) fn set_subscriptions(&self, hub: HubId, name: IdentityRef<'_>, flags: u32) {
         let Some(table) = self.table(hub) else { return };
         let mut stripe = table.stripe(name.device);
-        let Some(device) = stripe.get_mut(name.device) else { return };
+        let Some(device) = stripe.devices.get_mut(name.device) else { return };
         let entry = match name.module {
             None => Some(&mut device.entry),
             Some(module) => device.module_mut(module),

@@ -288,3 +288,66 @@ fn an_identity_needs_about_three_hundred_bytes() {
     assert!(each < 400, "{each} bytes per identity");
     assert_eq!(directory.counts(HUB).devices, DEVICES as u64 + 3);
 }
+
+#[test]
+fn what_the_store_lacks_is_taken_once_and_can_be_put_back() {
+    let directory = directory();
+    let [device, module] = [DEVICE, MODULE].map(|name| grant(&directory, name));
+    assert_eq!(directory.take_unsaved(10), []);
+    directory.reserve(&device, connection(1), NOW).expect("may connect");
+    directory.reserve(&device, connection(2), NOW).expect("may connect");
+    directory.reserve(&module, connection(3), NOW).expect("may connect");
+    let first = directory.take_unsaved(1);
+    let second = directory.take_unsaved(10);
+    assert_eq!((first.len(), second.len()), (1, 1), "each identity once, as many as asked for");
+    let mut names: Vec<_> = first.iter().chain(&second).map(|r| r.identity.clone()).collect();
+    names.sort();
+    assert_eq!(names, [identity(DEVICE), identity(MODULE)]);
+    assert_eq!(directory.take_unsaved(10), []);
+    directory.put_back(&first);
+    assert_eq!(directory.take_unsaved(10), first);
+    directory.put_back(&second);
+    directory.remove_device(HUB, &id("d"));
+    assert_eq!(directory.take_unsaved(10), [], "nothing is kept of a deleted device");
+}
+
+#[test]
+fn activity_only_rises_and_belongs_to_one_generation() {
+    let directory = directory();
+    let known = grant(&directory, DEVICE);
+    let at = |millis| UnixMillis::from_millis(NOW.as_millis() + millis);
+    let last = || directory.presence(HUB, DEVICE).expect("it is there").last_activity;
+    directory.note_activity(&known, at(5));
+    directory.note_activity(&known, at(3));
+    assert_eq!(last(), Some(at(5)));
+    let other = Grant { generation: GenerationId(77), ..known };
+    directory.note_activity(&other, at(9));
+    assert_eq!(last(), Some(at(5)));
+    let saved = directory.take_unsaved(10);
+    assert_eq!(saved.len(), 1);
+    assert_eq!((saved[0].last_activity, saved[0].is_connected), (Some(at(5)), false));
+}
+
+#[test]
+fn who_was_connected_at_the_end_has_lost_the_connection_at_the_start() {
+    let before = directory();
+    let at = |millis| UnixMillis::from_millis(NOW.as_millis() + millis);
+    let [device, module] = [DEVICE, MODULE].map(|name| grant(&before, name));
+    before.reserve(&device, connection(1), at(0)).expect("may connect");
+    before.reserve(&module, connection(2), at(0)).expect("may connect");
+    before.release(&module, connection(2), None, at(1));
+    let after = directory();
+    for record in before.take_unsaved(10) {
+        after.restore(&record, at(100));
+    }
+    let seen = |name| after.presence(HUB, name).expect("it is there");
+    let presence = |changed, last_activity| Presence {
+        connection: None,
+        changed: Some(changed),
+        last_activity: Some(last_activity),
+    };
+    assert_eq!(seen(DEVICE), presence(at(100), at(0)));
+    assert_eq!(seen(MODULE), presence(at(1), at(1)));
+    let told: Vec<_> = after.take_unsaved(10).into_iter().map(|r| r.identity).collect();
+    assert_eq!(told, [identity(DEVICE)], "the store learns of the one that has changed");
+}

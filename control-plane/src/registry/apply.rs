@@ -39,6 +39,7 @@ impl Applier<'_> {
             Change::SetSubscriptions(hub, identity, flags) => {
                 self.set_subscriptions(hub, identity, flags)
             }
+            Change::Presence(records) => self.save_presence(&records),
             Change::Bulk(items) => self.bulk(items),
         }
     }

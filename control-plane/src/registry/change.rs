@@ -3,7 +3,7 @@
 use ringhub_core::id::{DeviceId, HubId, Identity, ModuleId};
 
 use super::{CredentialsDraft, Device, ETag, Module, RegistryError};
-use crate::directory::Status;
+use crate::directory::{PresenceRecord, Status};
 
 /// What to do when the identity does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +69,8 @@ pub(crate) enum Change {
     PutModule(HubId, ModuleDraft, Precondition),
     DeleteModule(HubId, DeviceId, ModuleId, Existing),
     SetSubscriptions(HubId, Identity, u32),
+    /// What the directory has observed.
+    Presence(Vec<PresenceRecord>),
     /// Several changes in one transaction; those refused leave the others standing.
     Bulk(Vec<Result<Self, RegistryError>>),
 }
@@ -78,6 +80,7 @@ impl Change {
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Bulk(items) => items.len(),
+            Self::Presence(records) => records.len(),
             _ => 1,
         }
     }

@@ -6,6 +6,7 @@ mod change;
 mod credentials;
 mod error;
 mod mint;
+mod presence;
 mod record;
 
 pub(crate) use apply::Applier;

@@ -4,7 +4,8 @@ use ringhub_core::id::HubId;
 use rusqlite::Connection;
 
 use super::StoreError;
-use super::row::{self, DEVICE_COLUMNS, MODULE_COLUMNS};
+use super::row::{self, DEVICE_COLUMNS, MODULE_COLUMNS, PRESENCE_COLUMNS};
+use crate::clock;
 use crate::directory::{Directory, GenerationId};
 
 /// Streams all devices and modules into `directory`; never holds more than a row. Returns the
@@ -32,5 +33,20 @@ pub(crate) fn load(
         let hub = HubId(row.get("hub_id")?);
         directory.put_module(hub, &module.device, &module.id, module.directory_record());
     }
+    load_presence(connection, directory)?;
     Ok(latest)
+}
+
+fn load_presence(connection: &Connection, directory: &Directory) -> Result<(), StoreError> {
+    let now = clock::now();
+    let sql = format!(
+        "SELECT {PRESENCE_COLUMNS} FROM presence p JOIN device d USING (hub_id, device_id) \
+         LEFT JOIN module m USING (hub_id, device_id, module_id)"
+    );
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        directory.restore(&row::presence(row)?, now);
+    }
+    Ok(())
 }

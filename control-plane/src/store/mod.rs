@@ -18,6 +18,7 @@ use std::path::PathBuf;
 
 use ringhub_core::id::{DeviceId, HubId, Identity, ModuleId};
 
+use crate::directory::PresenceRecord;
 use crate::registry::{Device, Module};
 
 pub use hubs::HubSettings;
@@ -58,6 +59,8 @@ pub(crate) trait Store {
         identity: &Identity,
         flags: u32,
     ) -> Result<(), StoreError>;
+    /// Stores the presence of an identity; nothing for one that is unknown or was replaced.
+    fn put_presence(&self, record: &PresenceRecord) -> Result<(), StoreError>;
 }
 
 /// Why the database did not do what it should.

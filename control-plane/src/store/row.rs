@@ -1,13 +1,13 @@
 //! Rows of the database as documents of the registry, and back.
 
 use ringhub_core::auth::KeyPair;
-use ringhub_core::id::{DeviceId, ModuleId};
+use ringhub_core::id::{DeviceId, HubId, Identity, ModuleId};
 use ringhub_core::time::UnixMillis;
 use rusqlite::Row;
 
 use super::StoreError;
 use crate::credentials::{Credentials, Thumbprints};
-use crate::directory::{GenerationId, Status};
+use crate::directory::{GenerationId, PresenceRecord, Status};
 use crate::registry::{Device, ETag, Module};
 
 /// Columns of a device, in the order of [`device`].
@@ -18,6 +18,14 @@ pub(super) const DEVICE_COLUMNS: &str = "device_id, generation_id, etag, credent
 /// Columns of a module, in the order of [`module`].
 pub(super) const MODULE_COLUMNS: &str = "device_id, generation_id, etag, credential_kind, \
      primary_credential, secondary_credential, subscriptions, module_id, managed_by";
+
+/// Columns of a presence, in the order of [`presence`]. The generation is that of the identity now:
+/// a presence goes with the identity that it is of.
+pub(super) const PRESENCE_COLUMNS: &str = "p.device_id, p.module_id, p.hub_id, \
+     coalesce(m.generation_id, d.generation_id), p.connected, p.changed_ms, p.last_activity_ms";
+
+/// What stands for the module in the presence of a device; no module has this id.
+pub(super) const NO_MODULE: &str = "";
 
 /// Numbers that stand for kinds of credentials in the file.
 const KEYS: i64 = 0;
@@ -66,6 +74,23 @@ pub(super) fn module(row: &Row<'_>) -> Result<Module, StoreError> {
         credentials: credentials(row)?,
         subscriptions: subscriptions(row)?,
         managed_by: row.get(8)?,
+    })
+}
+
+pub(super) fn presence(row: &Row<'_>) -> Result<PresenceRecord, StoreError> {
+    let millis = |column| -> Result<_, StoreError> {
+        Ok(row.get::<_, Option<i64>>(column)?.map(UnixMillis::from_millis))
+    };
+    let module = row.get_ref(1)?.as_str().map_err(|_| StoreError::Column("module_id"))?;
+    let module = if module == NO_MODULE { None } else { Some(ModuleId::parse(module)) };
+    let module = module.transpose().map_err(|_| StoreError::Column("module_id"))?;
+    Ok(PresenceRecord {
+        hub: HubId(row.get(2)?),
+        identity: Identity { device: device_id(row)?, module },
+        generation: GenerationId(unsigned(row, 3)?),
+        is_connected: row.get(4)?,
+        changed: millis(5)?,
+        last_activity: millis(6)?,
     })
 }
 

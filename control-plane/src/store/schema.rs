@@ -12,7 +12,10 @@ use super::{OpenError, StoreError};
 const APPLICATION_ID: i64 = 0x7268_7562;
 
 /// `user_version` of the file; rises when the tables change.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
+
+/// `user_version` of files that have no presence.
+const VERSION_WITHOUT_PRESENCE: i64 = 1;
 
 /// How long a connection waits for another one's lock. The checkpoint holds it for the time of one
 /// copy.
@@ -65,6 +68,19 @@ CREATE TABLE module (
     secondary_credential BLOB,
     subscriptions INTEGER NOT NULL,
     managed_by TEXT,
+    PRIMARY KEY (hub_id, device_id, module_id)
+) STRICT, WITHOUT ROWID;
+";
+
+/// What is observed of identities: an empty `module_id` is the device itself.
+const PRESENCE_TABLE: &str = "
+CREATE TABLE presence (
+    hub_id INTEGER NOT NULL,
+    device_id TEXT NOT NULL,
+    module_id TEXT NOT NULL,
+    connected INTEGER NOT NULL,
+    changed_ms INTEGER,
+    last_activity_ms INTEGER,
     PRIMARY KEY (hub_id, device_id, module_id)
 ) STRICT, WITHOUT ROWID;
 ";
@@ -146,6 +162,9 @@ impl Database {
             .map_err(explain)?;
         match (number("application_id")?, number("user_version")?, tables) {
             (APPLICATION_ID, VERSION, _) => Ok(()),
+            (APPLICATION_ID, VERSION_WITHOUT_PRESENCE, _) => {
+                add_presence(&connection).map_err(explain)
+            }
             (0, 0, 0) => create(&connection).map_err(explain),
             (APPLICATION_ID, found, _) => {
                 Err(OpenError::Version { path: self.path.clone(), found })
@@ -159,7 +178,16 @@ impl Database {
 fn create(connection: &Connection) -> Result<(), rusqlite::Error> {
     let transaction = connection.unchecked_transaction()?;
     transaction.execute_batch(TABLES)?;
+    transaction.execute_batch(PRESENCE_TABLE)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
+}
+
+/// Brings a file of the version before up to date, or leaves it as it is.
+fn add_presence(connection: &Connection) -> Result<(), rusqlite::Error> {
+    let transaction = connection.unchecked_transaction()?;
+    transaction.execute_batch(PRESENCE_TABLE)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
 }

@@ -1,11 +1,12 @@
 //! The store's trait over one SQLite connection.
 
 use ringhub_core::id::{DeviceId, HubId, Identity, ModuleId};
+use ringhub_core::time::UnixMillis;
 use rusqlite::{Connection, Params, Row, params};
 
-use super::row::{self, DEVICE_COLUMNS, MODULE_COLUMNS, credential_columns, signed};
+use super::row::{self, DEVICE_COLUMNS, MODULE_COLUMNS, NO_MODULE, credential_columns, signed};
 use super::{Store, StoreError};
-use crate::directory::Status;
+use crate::directory::{PresenceRecord, Status};
 use crate::registry::{Device, Module};
 
 /// Documents of the registry through one connection, which belongs to one thread.
@@ -113,7 +114,7 @@ impl Store for SqliteStore {
                 device.subscriptions,
                 device.status == Status::Enabled,
                 device.status_reason,
-                device.status_updated.map(ringhub_core::time::UnixMillis::as_millis),
+                device.status_updated.map(UnixMillis::as_millis),
                 device.iot_edge,
                 device.device_scope,
                 device.parent_scope,
@@ -148,6 +149,7 @@ impl Store for SqliteStore {
     fn delete_device(&self, hub: HubId, id: &DeviceId) -> Result<(), StoreError> {
         let params = params![hub.0, id.as_str()];
         self.execute("DELETE FROM module WHERE hub_id = ?1 AND device_id = ?2", params)?;
+        self.execute("DELETE FROM presence WHERE hub_id = ?1 AND device_id = ?2", params)?;
         self.execute("DELETE FROM device WHERE hub_id = ?1 AND device_id = ?2", params)
     }
 
@@ -157,9 +159,14 @@ impl Store for SqliteStore {
         device: &DeviceId,
         id: &ModuleId,
     ) -> Result<(), StoreError> {
+        let params = params![hub.0, device.as_str(), id.as_str()];
+        self.execute(
+            "DELETE FROM presence WHERE hub_id = ?1 AND device_id = ?2 AND module_id = ?3",
+            params,
+        )?;
         self.execute(
             "DELETE FROM module WHERE hub_id = ?1 AND device_id = ?2 AND module_id = ?3",
-            params![hub.0, device.as_str(), id.as_str()],
+            params,
         )
     }
 
@@ -182,7 +189,36 @@ impl Store for SqliteStore {
             ),
         }
     }
+
+    fn put_presence(&self, record: &PresenceRecord) -> Result<(), StoreError> {
+        let Identity { device, module } = &record.identity;
+        let statement = match module {
+            None => PUT_DEVICE_PRESENCE,
+            Some(_) => PUT_MODULE_PRESENCE,
+        };
+        let millis = |time: Option<UnixMillis>| time.map(UnixMillis::as_millis);
+        self.execute(
+            statement,
+            params![
+                record.hub.0,
+                device.as_str(),
+                module.as_ref().map_or(NO_MODULE, ModuleId::as_str),
+                signed(record.generation.0),
+                record.is_connected,
+                millis(record.changed),
+                millis(record.last_activity),
+            ],
+        )
+    }
 }
+
+/// Writes nothing unless the identity is there and still the same.
+const PUT_DEVICE_PRESENCE: &str = "INSERT OR REPLACE INTO presence \
+     SELECT hub_id, device_id, ?3, ?5, ?6, ?7 FROM device \
+     WHERE hub_id = ?1 AND device_id = ?2 AND generation_id = ?4";
+const PUT_MODULE_PRESENCE: &str = "INSERT OR REPLACE INTO presence \
+     SELECT hub_id, device_id, module_id, ?5, ?6, ?7 FROM module \
+     WHERE hub_id = ?1 AND device_id = ?2 AND module_id = ?3 AND generation_id = ?4";
 
 /// A statement around a list of columns.
 fn sql(before: &str, columns: &str, after: &str) -> String {

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use ringhub_core::auth::sas_token::sign;
 use ringhub_core::id::{ConnectionId, ConsumerGroup, DeviceId, HubId, Identity, ShardId};
 use ringhub_core::limits::STORE_WAL_BYTES_MAX;
+use ringhub_core::method::MethodCall;
 use ringhub_core::time::UnixMillis;
 use serde_json::{Value, json};
 
@@ -212,6 +213,8 @@ impl Shards for Cuts {
         let cut = (connection, identity.to_string(), reason);
         self.0.lock().expect("no test panics here").push(cut);
     }
+
+    fn invoke_method(&self, _: ConnectionId, _: MethodCall) {}
 }
 
 #[test]
@@ -288,4 +291,52 @@ fn a_million_identities_load_in_seconds() {
     let control = open(&dir);
     println!("1,000,000 identities loaded in {:?}", start.elapsed());
     assert_eq!(control.directory().counts(HUB).devices, 1_000_000);
+}
+
+#[test]
+fn presence_survives_and_goes_with_its_identity() {
+    let dir = TempDir::new();
+    let control = open(&dir);
+    put(&control, "/devices/d", &json!({}));
+    put(&control, "/devices/d/modules/m", &json!({}));
+    put(&control, "/devices/gone", &json!({}));
+    let module = IdentityRef { device: "d", module: Some("m") };
+    let names = [device("d"), module, device("gone")];
+    let connection = ConnectionId { shard: ShardId(0), slot: 1, generation: 0 };
+    let at = UnixMillis::from_millis;
+    for name in names {
+        let policies = control.policies(HUB);
+        let policy = policies.iter().find(|policy| policy.name == "device").expect("a default");
+        let token = sign(HOST_NAME, policy.keys.primary(), 4_000_000_000, Some("device"));
+        let directory = control.directory();
+        let grant = directory.authenticate(HUB, name, &token, at(0)).expect("the policy may");
+        directory.reserve(&grant, connection, at(1000)).expect("it may connect");
+        directory.release(&grant, connection, None, at(2000));
+        directory.note_activity(&grant, at(3000));
+    }
+    control.shutdown();
+    let control = open(&dir);
+    for name in names {
+        let presence = control.directory().presence(HUB, name).expect("it is there");
+        assert_eq!((presence.changed, presence.last_activity), (Some(at(2000)), Some(at(3000))));
+    }
+    call(&control, Method::DELETE, "/devices/gone", &Value::Null);
+    put(&control, "/devices/gone", &json!({}));
+    control.shutdown();
+    let control = open(&dir);
+    let presence = control.directory().presence(HUB, device("gone")).expect("it is there");
+    assert_eq!(presence, crate::directory::Presence::default(), "it is another device");
+}
+
+#[test]
+fn a_registry_from_before_presence_is_read() {
+    let dir = TempDir::new();
+    let control = open(&dir);
+    put(&control, "/devices/d", &json!({}));
+    control.shutdown();
+    run_sql(&dir, "DROP TABLE presence; PRAGMA user_version = 1");
+    let control = open(&dir);
+    assert!(control.directory().presence(HUB, device("d")).is_some());
+    control.shutdown();
+    open(&dir).shutdown();
 }

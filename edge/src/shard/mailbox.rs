@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering, fence};
 use ringhub_control_plane::api::Response;
 use ringhub_control_plane::directory::CutReason;
 use ringhub_core::id::{ConnectionId, Identity};
+use ringhub_core::method::MethodCall;
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::partition::PartitionReply;
@@ -15,7 +16,8 @@ use crate::partition::PartitionReply;
 /// One message to a shard.
 ///
 /// The queue is not bounded by a number but by who may post: each connection has at most one
-/// exchange, one takeover and one request per link under way, and each answers once.
+/// exchange, one takeover and one request per link under way, and each answers once. Method calls
+/// are bounded where they wait.
 #[derive(Debug)]
 pub enum Mail {
     /// An executor answers a request of a reader link, or takes its reader away.
@@ -53,6 +55,14 @@ pub enum Mail {
         connection: ConnectionId,
         /// Whether they are on disk.
         is_stored: bool,
+    },
+    /// A back end calls a method of the identity on `connection`. A connection that does not take
+    /// the call reports it to the control plane.
+    InvokeMethod {
+        /// The connection of the device.
+        connection: ConnectionId,
+        /// What to tell it.
+        call: MethodCall,
     },
     /// Stop accepting, close every session, publish what is in the rings, then end the thread.
     Shutdown,

@@ -3,6 +3,7 @@
 use ringhub_control_plane::Shards;
 use ringhub_control_plane::directory::CutReason;
 use ringhub_core::id::{ConnectionId, Identity};
+use ringhub_core::method::MethodCall;
 
 use super::mailbox::{Mail, MailboxSender};
 
@@ -21,5 +22,9 @@ impl MailboxShards {
 impl Shards for MailboxShards {
     fn cut(&self, connection: ConnectionId, identity: Identity, reason: CutReason) {
         self.post(connection, Mail::Cut { connection, identity, reason });
+    }
+
+    fn invoke_method(&self, connection: ConnectionId, call: MethodCall) {
+        self.post(connection, Mail::InvokeMethod { connection, call });
     }
 }

@@ -6,6 +6,7 @@ use ringhub_control_plane::ControlPlane;
 use ringhub_control_plane::directory::Grant;
 use ringhub_core::id::{ConnectionId, ExecutorId, ShardId};
 use ringhub_core::message::D2cEncoder;
+use ringhub_core::method::Undelivered;
 use ringhub_core::position::{Committed, RingPosition, Ticket};
 use ringhub_core::session::http::HttpLimits;
 use ringhub_core::session::mqtt::Subscriptions;
@@ -108,13 +109,18 @@ impl Services for HubServices {
         self.pipeline.failed().is_some()
     }
 
-    /// A reader that was opened for a connection which has ended meanwhile is closed again; nothing
-    /// else is owed.
+    /// A reader that was opened for a connection which has ended meanwhile is closed again, and a
+    /// method call goes back; nothing else is owed.
     fn handle_undeliverable(&mut self, mail: Mail) {
-        if let Mail::Partition(PartitionReply { connection, body, .. }) = mail
-            && let ReplyBody::Opened(reader) = body
-        {
-            self.pipeline.close_reader(reader, connection);
+        match mail {
+            Mail::Partition(PartitionReply {
+                connection, body: ReplyBody::Opened(reader), ..
+            }) => self.pipeline.close_reader(reader, connection),
+            Mail::InvokeMethod { connection, call } => {
+                let methods = self.control.methods();
+                methods.handle_undelivered(connection, call.id, Undelivered::NotListening);
+            }
+            _ => {}
         }
     }
 }

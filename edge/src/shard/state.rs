@@ -464,7 +464,8 @@ impl Mail {
             | Self::Evict { connection }
             | Self::PredecessorsGone { connection }
             | Self::Cut { connection, .. }
-            | Self::SubscriptionsStored { connection, .. } => Some(*connection),
+            | Self::SubscriptionsStored { connection, .. }
+            | Self::InvokeMethod { connection, .. } => Some(*connection),
             Self::Shutdown => None,
         }
     }

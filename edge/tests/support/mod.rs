@@ -13,6 +13,7 @@ pub(crate) mod event;
 pub(crate) mod history;
 pub(crate) mod http;
 pub(crate) mod hub;
+pub(crate) mod methods;
 pub(crate) mod mqtt;
 pub(crate) mod node;
 pub(crate) mod provision;

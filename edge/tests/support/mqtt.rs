@@ -184,11 +184,12 @@ impl MqttDevice {
         tls::read_to_end(&mut self.stream)
     }
 
-    fn read_packet(&mut self) -> io::Result<(u8, Vec<u8>)> {
+    /// First byte and body of the next packet, which has at most 127 bytes.
+    pub(crate) fn read_packet(&mut self) -> io::Result<(u8, Vec<u8>)> {
         let mut head = [0; 2];
         self.stream.read_exact(&mut head)?;
         if head[1] >= 0x80 {
-            // Nothing that the hub may send to this device is longer than 127 bytes.
+            // Nothing that the hub may send in these tests is longer than 127 bytes.
             return Err(unexpected(head[0], &head));
         }
         let mut body = vec![0; usize::from(head[1])];

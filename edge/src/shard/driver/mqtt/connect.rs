@@ -11,7 +11,7 @@ use ringhub_core::session::takeover::Claim;
 use ringhub_core::time::{Timestamp, UnixMillis};
 use tracing::{debug, info};
 
-use super::{Context, Device, MqttDriver};
+use super::{Activity, Context, Device, MqttDriver};
 use crate::shard::mailbox::Mail;
 use crate::shard::{Close, HubServices};
 
@@ -45,6 +45,8 @@ impl MqttDriver {
             claim: found.reservation.claim,
             acceptance,
             last: None,
+            was_called: false,
+            activity: Activity::default(),
             grant,
         });
         if request.clean_session && stored != Subscriptions::NONE {
@@ -72,6 +74,7 @@ impl MqttDriver {
         }
         self.session.accept(device.acceptance, cx.now);
         debug!(identity = %device.grant.identity, connection = ?cx.connection, "device connected");
+        self.tell_callers_ready(cx);
     }
 }
 

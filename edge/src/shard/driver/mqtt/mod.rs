@@ -1,7 +1,9 @@
 //! Drives the MQTT session of one device: directory, ring and control plane on one side, packets on
 //! the other.
 
+mod activity;
 mod connect;
+mod method;
 mod telemetry;
 
 use bytes::BytesMut;
@@ -16,6 +18,8 @@ use ringhub_core::session::takeover::Claim;
 use ringhub_core::time::Timestamp;
 use tracing::{debug, info};
 
+use self::activity::Activity;
+use self::method::{on_method_response, tell_callers_gone};
 use super::not_built::twin_error_body;
 use crate::shard::mailbox::Mail;
 use crate::shard::{Close, HubServices, Protocol, ShardContext};
@@ -42,6 +46,9 @@ struct Device {
     claim: Claim,
     acceptance: Acceptance,
     last: Option<Ticket>,
+    /// A method was called here, so that the end of the connection is news to the callers.
+    was_called: bool,
+    activity: Activity,
 }
 
 /// What becomes of the packet that was just handled.
@@ -88,8 +95,9 @@ impl MqttDriver {
             }
             Handled::TwinRequest(request) => self.on_twin_request(&request, cx),
             Handled::Disconnect => return Err(self.end(CloseReason::Disconnect)),
-            // No method was called and nothing was delivered, so nobody waits for either.
-            Handled::MethodResponse(_) | Handled::Delivered(_) | Handled::Nothing => {}
+            Handled::MethodResponse(response) => on_method_response(&response, cx),
+            // Nothing was delivered, so nobody waits for it.
+            Handled::Delivered(_) | Handled::Nothing => {}
         }
         Ok(Next::Consume)
     }
@@ -100,8 +108,13 @@ impl MqttDriver {
                 let told = Some(cx.connection);
                 cx.services.store_subscriptions(&device.grant, change.subscriptions, told);
             }
-            _ => self.session.handle_subscribed(),
+            _ => self.on_subscribed(cx),
         }
+    }
+
+    fn on_subscribed(&mut self, cx: &Context<'_>) {
+        self.session.handle_subscribed();
+        self.tell_callers_ready(cx);
     }
 
     /// Twins are not part of the hub yet: the device hears so instead of waiting.
@@ -176,16 +189,21 @@ impl Protocol for MqttDriver {
                 _ => Ok(()),
             },
             Mail::SubscriptionsStored { is_stored: true, .. } => {
-                self.session.handle_subscribed();
+                self.on_subscribed(cx);
                 Ok(())
             }
             // Without a SUBACK the client must not believe in its subscription: it connects again.
             Mail::SubscriptionsStored { is_stored: false, .. } => Err(Close::Finished),
+            Mail::InvokeMethod { call, .. } => {
+                self.on_method_call(call, cx);
+                Ok(())
+            }
             Mail::Partition(_) | Mail::Exchange { .. } | Mail::Shutdown => Ok(()),
         }
     }
 
     fn handle_timeout(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
+        self.report_activity(cx);
         match self.session.handle_timeout(cx.now) {
             Ok(()) => Ok(()),
             Err(error) => Err(self.end(CloseReason::Error(error))),
@@ -210,12 +228,14 @@ impl Protocol for MqttDriver {
         }
         self.publish_will(reason, cx);
         if let Some(device) = self.device.take() {
+            tell_callers_gone(&device, cx);
             cx.services.release(&device.grant, cx.connection, device.last, cx.wall);
         }
     }
 
     fn poll_timeout(&self) -> Option<Timestamp> {
-        self.session.poll_timeout()
+        let report = self.device.as_ref().and_then(|device| device.activity.poll_timeout());
+        [self.session.poll_timeout(), report].into_iter().flatten().min()
     }
 
     fn poll_transmit(&mut self, out: &mut BytesMut) -> bool {

@@ -32,6 +32,7 @@ impl MqttDriver {
         match pipeline.push(partition, record) {
             Ok(ticket) => {
                 device.last = Some(ticket);
+                device.activity.note(cx.now, cx.wall);
                 self.blocked_bytes = None;
                 self.session.handle_accepted(publish.receipt, ticket.position);
                 if publish.receipt.awaits_puback() {

@@ -1,0 +1,290 @@
+//! Direct methods.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use ringhub_core::id::Identity;
+use ringhub_core::limits::METHOD_PAYLOAD_BYTES_MAX;
+use ringhub_core::method::{Failure, Invocation, Patience, Refusal, Target, check_method_name};
+use serde_json::value::RawValue;
+
+use super::error::{Code, DeviceError, code};
+use super::request::Context;
+use super::{Answer, Api, Response};
+use crate::directory::{IdentityRef, Status};
+use crate::registry::RegistryError;
+
+const RESPONSE_SECS: RangeInclusive<u64> = 5..=300;
+const RESPONSE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+const CONNECT_SECS: RangeInclusive<u64> = 0..=300;
+
+/// How much earlier than asked the hub gives up on an answer: clients close their socket at the
+/// same time, and the error has to reach them before.
+///
+/// Source: control-plane reference, "Direct methods".
+const ANSWER_MARGIN: Duration = Duration::from_millis(250);
+
+/// Why a call has no answer of its device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum MethodError {
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    #[error("The payload is larger than 128 KB.")]
+    TooLarge,
+    #[error("The device is disabled.")]
+    Disabled,
+    #[error("Too many method calls are under way.")]
+    Throttled,
+    #[error("Too many method calls wait for this device.")]
+    TargetFull,
+    #[error("Timed out waiting for device to connect.")]
+    NotOnline(Duration),
+    #[error("The device has disconnected before it answered.")]
+    ConnectionClosed,
+    #[error("Timed out waiting for the response from device.")]
+    TimedOut,
+    #[error("The device answered with something that is not JSON or larger than 128 KB.")]
+    BadAnswer,
+}
+
+impl From<Refusal> for MethodError {
+    fn from(why: Refusal) -> Self {
+        match why {
+            Refusal::Full => Self::Throttled,
+            Refusal::TargetFull => Self::TargetFull,
+        }
+    }
+}
+
+impl From<Failure> for MethodError {
+    fn from(why: Failure) -> Self {
+        match why {
+            Failure::NotOnline(waited) => Self::NotOnline(waited),
+            Failure::ConnectionClosed => Self::ConnectionClosed,
+            Failure::Behind => Self::TargetFull,
+            Failure::TimedOut => Self::TimedOut,
+        }
+    }
+}
+
+impl MethodError {
+    fn code(self) -> Code {
+        match self {
+            Self::Registry(error) => error.code(),
+            Self::Disabled => code(403_012, "DeviceDisabled"),
+            Self::TargetFull => code(403_800, "DeviceMaximumInflightMethodExceeded"),
+            Self::NotOnline(_) => code(404_103, "DeviceNotOnline"),
+            Self::ConnectionClosed => code(404_104, "DeviceConnectionClosedRemotely"),
+            Self::TooLarge => code(413_001, "MessageTooLarge"),
+            Self::Throttled => code(429_001, "ThrottlingException"),
+            Self::BadAnswer => code(502_000, "InvalidResponseWhileProxying"),
+            Self::TimedOut => code(504_101, "GatewayTimeout"),
+        }
+    }
+
+    /// The answer that tells a client about this error.
+    pub(crate) fn response(self) -> Response {
+        let waited = match self {
+            Self::NotOnline(waited) => Some(clock_text(waited)),
+            _ => None,
+        };
+        DeviceError { code: self.code(), text: &self.to_string(), timeout: waited }.response()
+    }
+}
+
+/// The answer of a device as its caller gets it: payloads pass through as they are, numbers of any
+/// length included.
+///
+/// Source: control-plane reference, "Direct methods".
+pub(crate) fn method_answer(status: i32, body: &[u8]) -> Response {
+    let body = body.trim_ascii();
+    let payload = match body {
+        b"" => "null",
+        _ if body.len() > METHOD_PAYLOAD_BYTES_MAX => return MethodError::BadAnswer.response(),
+        _ => match serde_json::from_slice::<&RawValue>(body) {
+            Ok(payload) => payload.get(),
+            Err(_) => return MethodError::BadAnswer.response(),
+        },
+    };
+    let body = format!(r#"{{"status":{status},"payload":{payload}}}"#);
+    Response::json_text(StatusCode::OK, body)
+}
+
+impl Api {
+    /// A refusal reaches the device's callers in the shape of all that concerns devices.
+    pub(super) fn invoke_method(&self, context: &Context<'_>, identity: Identity) -> Answer {
+        let target = Target { hub: context.hub, identity };
+        let parsed = self.check_target(&target).and_then(|()| Call::parse(&context.request.body));
+        match parsed {
+            Ok(Call { invocation, patience }) => Answer::Invoke(target, invocation, patience),
+            Err(error) => Answer::Ready(error.response()),
+        }
+    }
+
+    fn check_target(&self, target: &Target) -> Result<(), MethodError> {
+        let Target { hub, identity } = target;
+        match self.directory.status(*hub, identity.device.as_str()) {
+            None => return Err(RegistryError::DeviceNotFound.into()),
+            Some(Status::Disabled) => return Err(MethodError::Disabled),
+            Some(Status::Enabled) => {}
+        }
+        let found = self.directory.presence(*hub, IdentityRef::from(identity));
+        found.map(drop).ok_or_else(|| RegistryError::ModuleNotFound.into())
+    }
+}
+
+/// What the body of a request asks for.
+#[derive(Debug, PartialEq, Eq)]
+struct Call {
+    invocation: Invocation,
+    patience: Patience,
+}
+
+impl Call {
+    fn parse(body: &[u8]) -> Result<Self, MethodError> {
+        if body.is_empty() {
+            return Err(RegistryError::BodyMissing.into());
+        }
+        let members = serde_json::from_slice(body).map_err(|_| argument("no JSON object"))?;
+        let members = Members(members);
+        let payload = members.get("payload").unwrap_or("null");
+        if payload.len() > METHOD_PAYLOAD_BYTES_MAX {
+            return Err(MethodError::TooLarge);
+        }
+        let payload = Bytes::copy_from_slice(payload.as_bytes());
+        let response = members.seconds("responseTimeoutInSeconds", RESPONSE_SECS)?;
+        let connect = members.seconds("connectTimeoutInSeconds", CONNECT_SECS)?;
+        Ok(Self {
+            invocation: Invocation { name: members.method_name()?.into(), payload },
+            patience: Patience {
+                connect: connect.unwrap_or_default(),
+                response: response.unwrap_or(RESPONSE_TIMEOUT_DEFAULT) - ANSWER_MARGIN,
+            },
+        })
+    }
+}
+
+/// Members of a call as they were written. Names compare without case, `null` counts as absent.
+struct Members<'b>(BTreeMap<String, &'b RawValue>);
+
+impl Members<'_> {
+    fn get(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+        Some(value.get()).filter(|text| *text != "null")
+    }
+
+    fn method_name(&self) -> Result<String, MethodError> {
+        let text = self.get("methodName").ok_or(RegistryError::BodyMissing)?;
+        let name: String =
+            serde_json::from_str(text).map_err(|_| argument("methodName is no text"))?;
+        check_method_name(&name)
+            .map_err(|_| argument("methodName is too long or holds a character that it may not"))?;
+        Ok(name)
+    }
+
+    /// A whole number of seconds; `None` when it is absent.
+    fn seconds(
+        &self,
+        name: &str,
+        range: RangeInclusive<u64>,
+    ) -> Result<Option<Duration>, MethodError> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        match serde_json::from_str(text) {
+            Ok(seconds) if range.contains(&seconds) => Ok(Some(Duration::from_secs(seconds))),
+            _ => Err(argument("a time-out is out of its range")),
+        }
+    }
+}
+
+fn argument(text: &'static str) -> MethodError {
+    RegistryError::Argument(text).into()
+}
+
+/// A duration as `hh:mm:ss`.
+fn clock_text(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(body: &str) -> Result<Call, u32> {
+        Call::parse(body.as_bytes()).map_err(|error| error.code().number)
+    }
+
+    #[test]
+    fn members_have_defaults_and_any_case() {
+        let call = parse(r#"{"METHODNAME":"reboot"}"#).expect("a name is enough");
+        assert_eq!((&*call.invocation.name, &*call.invocation.payload), ("reboot", &b"null"[..]));
+        let patience = |connect, response| Patience {
+            connect: Duration::from_secs(connect),
+            response: Duration::from_secs(response) - ANSWER_MARGIN,
+        };
+        assert_eq!(call.patience, patience(0, 30));
+        let call = parse(
+            r#"{"methodName":"r","responseTimeoutInSeconds":300,"connectTimeoutInSeconds":7,
+                "payload":{"delay" : 123456789012345678901234567890}, "unknown":1}"#,
+        );
+        let call = call.expect("all members are good");
+        let payload = br#"{"delay" : 123456789012345678901234567890}"#;
+        assert_eq!(&*call.invocation.payload, payload, "payloads pass through as they are");
+        assert_eq!(call.patience, patience(7, 300));
+    }
+
+    #[test]
+    fn refusals_have_the_codes_of_the_reference() {
+        let large = format!(r#"{{"methodName":"r","payload":"{}"}}"#, "x".repeat(128 * 1024));
+        for (body, code) in [
+            ("", 400_005),
+            ("{", 400_004),
+            ("[]", 400_004),
+            ("{}", 400_005),
+            (r#"{"methodName":null}"#, 400_005),
+            (r#"{"methodName":7}"#, 400_004),
+            (r#"{"methodName":""}"#, 400_004),
+            (r#"{"methodName":"a b"}"#, 400_004),
+            (r#"{"methodName":"a","responseTimeoutInSeconds":4}"#, 400_004),
+            (r#"{"methodName":"a","responseTimeoutInSeconds":301}"#, 400_004),
+            (r#"{"methodName":"a","responseTimeoutInSeconds":"5"}"#, 400_004),
+            (r#"{"methodName":"a","connectTimeoutInSeconds":-1}"#, 400_004),
+            (r#"{"methodName":"a","connectTimeoutInSeconds":301}"#, 400_004),
+            (&large, 413_001),
+        ] {
+            assert_eq!(parse(body).map(drop), Err(code), "{body:.80}");
+        }
+        let largest = format!(r#"{{"methodName":"r","payload":"{}"}}"#, "x".repeat(128 * 1024 - 2));
+        assert!(parse(&largest).is_ok());
+    }
+
+    #[test]
+    fn answers_are_json_or_the_device_is_to_blame() {
+        let text = |status, body: &[u8]| {
+            let response = method_answer(status, body);
+            (response.status.as_u16(), String::from_utf8(response.body.to_vec()).expect("UTF-8"))
+        };
+        for (body, expected) in [
+            (&b""[..], r#"{"status":200,"payload":null}"#),
+            (b" ", r#"{"status":200,"payload":null}"#),
+            (b" 1e400 ", r#"{"status":200,"payload":1e400}"#),
+            (b"{\"a\": [1]}", r#"{"status":200,"payload":{"a": [1]}}"#),
+        ] {
+            assert_eq!(text(200, body), (200, expected.to_owned()));
+        }
+        assert_eq!(text(-3, b"\"x\"").1, r#"{"status":-3,"payload":"x"}"#);
+        for bad in [&b"{"[..], b"{} {}", b"\xff", b"nul", &b"1".repeat(128 * 1024 + 1)] {
+            assert_eq!(text(200, bad).0, 502, "{:.20?}", bad);
+        }
+    }
+
+    #[test]
+    fn durations_are_written_as_on_a_clock() {
+        for (seconds, text) in [(0, "00:00:00"), (59, "00:00:59"), (300, "00:05:00")] {
+            assert_eq!(clock_text(Duration::from_secs(seconds)), text);
+        }
+    }
+}
