@@ -6,6 +6,7 @@
 //!
 //! `cargo bench --bench path`, or `-- --hub FILE` for another build of the hub.
 
+#[allow(dead_code, reason = "the method bench uses more of it")]
 mod path_support;
 
 use std::ffi::OsString;
