@@ -341,13 +341,13 @@ pub const METHOD_CALLS_PER_IDENTITY_MAX: usize = 256;
 
 const _: () = assert!(METHOD_PAYLOAD_BYTES_MAX < MQTT_TRANSMIT_BYTES_MAX);
 
-/// Time from a message of a device to the report of its activity to the directory; one report stands
-/// for all messages meanwhile.
+/// Time from a message of a device to the report of its activity to the directory; one report
+/// stands for all messages meanwhile.
 pub const ACTIVITY_REPORT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How often presence that has changed goes to the store. A crash loses what is newer.
 pub const PRESENCE_SAVE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Identities whose presence is stored in one transaction. More wait for the next one, which follows
-/// at once.
+/// Identities whose presence is stored in one transaction. More wait for the next one, which
+/// follows at once.
 pub const PRESENCE_BATCH_MAX: usize = 1024;

@@ -1,5 +1,5 @@
-//! Direct methods under a seeded simulation: mail that waits, devices that come, go, are taken over,
-//! subscribe late, answer twice, answer for others or never, and a clock that jumps.
+//! Direct methods under a seeded simulation: mail that waits, devices that come, go, are taken
+//! over, subscribe late, answer twice, answer for others or never, and a clock that jumps.
 //!
 //! The checker knows nothing of the machine: it hears what callers and devices hear.
 

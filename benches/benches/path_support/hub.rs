@@ -90,16 +90,6 @@ impl Hub {
         &self.home
     }
 
-    /// The first device that has connected to `shard`. Needs a log with `ringhub_edge=debug`.
-    pub(crate) fn device_on(&self, shard: u16) -> Option<String> {
-        let log = fs::read_to_string(self.home.join("hub.log")).ok()?;
-        let on_shard = format!("ShardId({shard})");
-        let lines = log.lines().filter(|line| line.contains(&on_shard));
-        lines
-            .filter_map(|line| line.split_once("device connected identity="))
-            .find_map(|(_, rest)| rest.split(' ').next().map(ToOwned::to_owned))
-    }
-
     fn end(&mut self) {
         // Fails only when the hub is gone already, which is what is wanted.
         let _ = self.process.kill();

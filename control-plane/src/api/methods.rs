@@ -277,7 +277,7 @@ mod tests {
         }
         assert_eq!(text(-3, b"\"x\"").1, r#"{"status":-3,"payload":"x"}"#);
         for bad in [&b"{"[..], b"{} {}", b"\xff", b"nul", &b"1".repeat(128 * 1024 + 1)] {
-            assert_eq!(text(200, bad).0, 502, "{:.20?}", bad);
+            assert_eq!(text(200, bad).0, 502, "{bad:.20?}");
         }
     }
 
