@@ -2,8 +2,8 @@
 //!
 //! Both overwrite files of zeros in the same directory; the bare writer is one glommio thread that
 //! only writes and syncs, so a ratio of 1 is as fast as the disk. The pushing thread sleeps on the
-//! doorbell of its shard, as a shard does. Without an argument: throughput and the latency of a lone
-//! message; `sweep` compares commit sizes, delays and depths; `sustained` goes through many
+//! doorbell of its shard, as a shard does. Without an argument: throughput and the latency of a
+//! lone message; `sweep` compares commit sizes, delays and depths; `sustained` goes through many
 //! segments, written anew and recycled.
 
 use std::fs::File;
