@@ -8,6 +8,7 @@ use ringhub_core::id::{HubId, Identity};
 use ringhub_core::limits::REST_QUEUE_MAX;
 
 use crate::api::{Api, ApiError, Reply, Request, routes};
+use crate::c2d::C2d;
 use crate::directory::{Directory, Hub, Policy};
 use crate::registry::{Change, Mint};
 use crate::shards::Shards;
@@ -111,6 +112,13 @@ impl ControlPlane {
         let change = Change::SetSubscriptions(hub, identity, flags);
         let done = Box::new(move |outcome: Result<_, _>| done(outcome.is_ok()));
         self.writes.submit(Write { change, done });
+    }
+
+    /// Messages to devices and their feedback; `None` for an unknown hub.
+    #[must_use]
+    pub fn c2d(&self, hub: HubId) -> Option<C2d<'_>> {
+        let queues = self.directory.c2d(hub)?;
+        Some(C2d { hub, queues, directory: &self.directory, writes: &self.writes })
     }
 
     /// Answers what is queued, moves the log into the database and ends all threads.

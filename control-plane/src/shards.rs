@@ -10,4 +10,10 @@ pub trait Shards: Send + Sync + 'static {
     /// The identity on `connection` was disabled or deleted. Comes before the request that did so
     /// is answered.
     fn cut(&self, connection: ConnectionId, identity: Identity, reason: CutReason);
+
+    /// There may be a message for the identity on `connection`.
+    fn device_bound(&self, connection: ConnectionId);
+
+    /// There may be feedback for `connection`, which has asked for it.
+    fn feedback_ready(&self, connection: ConnectionId);
 }

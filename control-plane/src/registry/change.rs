@@ -3,6 +3,7 @@
 use ringhub_core::id::{DeviceId, HubId, Identity, ModuleId};
 
 use super::{CredentialsDraft, Device, ETag, Module, RegistryError};
+use crate::c2d::{C2dChange, C2dEffect};
 use crate::directory::Status;
 
 /// What to do when the identity does not exist.
@@ -69,6 +70,7 @@ pub(crate) enum Change {
     PutModule(HubId, ModuleDraft, Precondition),
     DeleteModule(HubId, DeviceId, ModuleId, Existing),
     SetSubscriptions(HubId, Identity, u32),
+    C2d(C2dChange),
     /// Several changes in one transaction; those refused leave the others standing.
     Bulk(Vec<Result<Self, RegistryError>>),
 }
@@ -78,6 +80,7 @@ impl Change {
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Bulk(items) => items.len(),
+            Self::C2d(change) => change.len(),
             _ => 1,
         }
     }
@@ -89,6 +92,8 @@ pub(crate) enum Outcome {
     Device(Box<Device>),
     Module(Box<Module>),
     Done,
+    /// Messages that were purged.
+    Purged(usize),
     /// The refusal of each item of a bulk change, in the order of the items.
     Bulk(Vec<Option<RegistryError>>),
 }
@@ -101,4 +106,5 @@ pub(crate) enum Effect {
     ModulePut(HubId, Box<Module>),
     ModuleDeleted(HubId, DeviceId, ModuleId),
     SubscriptionsSet(HubId, Identity, u32),
+    C2d(C2dEffect),
 }

@@ -3,8 +3,8 @@
 use ringhub_core::id::HubId;
 use rusqlite::Connection;
 
-use super::StoreError;
 use super::row::{self, DEVICE_COLUMNS, MODULE_COLUMNS};
+use super::{StoreError, c2d};
 use crate::directory::{Directory, GenerationId};
 
 /// Streams all devices and modules into `directory`; never holds more than a row. Returns the
@@ -32,5 +32,6 @@ pub(crate) fn load(
         let hub = HubId(row.get("hub_id")?);
         directory.put_module(hub, &module.device, &module.id, module.directory_record());
     }
+    c2d::load(connection, directory)?;
     Ok(latest)
 }

@@ -47,6 +47,23 @@ pub enum NotSent {
 }
 
 impl MqttSession {
+    /// Whether [`deliver`](Self::deliver) would take a message of the device-bound queue now.
+    ///
+    /// # Errors
+    /// [`NotSent`]: what is in the way.
+    pub fn can_deliver(&self) -> Result<(), NotSent> {
+        self.subscribed(self.subscriptions.device_bound())?;
+        let has_window = self.outbound.as_ref().is_none_or(|outbound| outbound.can_deliver());
+        let has_room = self.transmit.len() < MQTT_TRANSMIT_BYTES_MAX;
+        if has_window && has_room { Ok(()) } else { Err(NotSent::WindowFull) }
+    }
+
+    /// Whether the client has packets to acknowledge: its next packet may open the window.
+    #[must_use]
+    pub const fn awaits_puback(&self) -> bool {
+        self.outbound.is_some()
+    }
+
     /// Queues a C2D message.
     ///
     /// # Errors
