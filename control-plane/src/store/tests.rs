@@ -212,6 +212,10 @@ impl Shards for Cuts {
         let cut = (connection, identity.to_string(), reason);
         self.0.lock().expect("no test panics here").push(cut);
     }
+
+    fn device_bound(&self, _: ConnectionId) {}
+
+    fn feedback_ready(&self, _: ConnectionId) {}
 }
 
 #[test]

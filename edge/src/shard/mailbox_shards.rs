@@ -22,4 +22,12 @@ impl Shards for MailboxShards {
     fn cut(&self, connection: ConnectionId, identity: Identity, reason: CutReason) {
         self.post(connection, Mail::Cut { connection, identity, reason });
     }
+
+    fn device_bound(&self, connection: ConnectionId) {
+        self.post(connection, Mail::DeviceBound { connection });
+    }
+
+    fn feedback_ready(&self, connection: ConnectionId) {
+        self.post(connection, Mail::FeedbackReady { connection });
+    }
 }

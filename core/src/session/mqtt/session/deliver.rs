@@ -54,14 +54,13 @@ impl MqttSession {
     pub fn can_deliver(&self) -> Result<(), NotSent> {
         self.subscribed(self.subscriptions.device_bound())?;
         let has_window = self.outbound.as_ref().is_none_or(|outbound| outbound.can_deliver());
-        let has_room = self.transmit.len() < MQTT_TRANSMIT_BYTES_MAX;
-        if has_window && has_room { Ok(()) } else { Err(NotSent::WindowFull) }
+        if has_window && !self.is_behind() { Ok(()) } else { Err(NotSent::WindowFull) }
     }
 
-    /// Whether the client has packets to acknowledge: its next packet may open the window.
+    /// Whether the client does not take what is sent: no packet of its own ends that.
     #[must_use]
-    pub const fn awaits_puback(&self) -> bool {
-        self.outbound.is_some()
+    pub fn is_behind(&self) -> bool {
+        self.transmit.len() >= MQTT_TRANSMIT_BYTES_MAX
     }
 
     /// Queues a C2D message.

@@ -72,6 +72,7 @@ impl MqttDriver {
         }
         self.session.accept(device.acceptance, cx.now);
         debug!(identity = %device.grant.identity, connection = ?cx.connection, "device connected");
+        self.deliver_waiting(cx);
     }
 }
 

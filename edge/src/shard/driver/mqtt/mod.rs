@@ -1,6 +1,7 @@
 //! Drives the MQTT session of one device: directory, ring and control plane on one side, packets on
 //! the other.
 
+mod c2d;
 mod connect;
 mod telemetry;
 
@@ -16,6 +17,7 @@ use ringhub_core::session::takeover::Claim;
 use ringhub_core::time::Timestamp;
 use tracing::{debug, info};
 
+use self::c2d::unlock;
 use super::not_built::twin_error_body;
 use crate::shard::mailbox::Mail;
 use crate::shard::{Close, HubServices, Protocol, ShardContext};
@@ -29,6 +31,8 @@ pub(crate) struct MqttDriver {
     device: Option<Box<Device>>,
     /// Length of the record that found its ring full; nothing is read before it has room.
     blocked_bytes: Option<usize>,
+    /// When a delivery is tried again to a client that does not take its bytes.
+    deliver_at: Option<Box<Timestamp>>,
     /// The reason to close, while the shard only knows its kind.
     reason: Option<CloseReason>,
 }
@@ -54,7 +58,13 @@ enum Next {
 
 impl MqttDriver {
     pub(crate) fn new(now: Timestamp) -> Self {
-        Self { session: MqttSession::new(now), device: None, blocked_bytes: None, reason: None }
+        Self {
+            session: MqttSession::new(now),
+            device: None,
+            blocked_bytes: None,
+            deliver_at: None,
+            reason: None,
+        }
     }
 
     fn may_read(&self, services: &HubServices) -> bool {
@@ -88,8 +98,10 @@ impl MqttDriver {
             }
             Handled::TwinRequest(request) => self.on_twin_request(&request, cx),
             Handled::Disconnect => return Err(self.end(CloseReason::Disconnect)),
-            // No method was called and nothing was delivered, so nobody waits for either.
-            Handled::MethodResponse(_) | Handled::Delivered(_) | Handled::Nothing => {}
+            Handled::Delivered(token) => self.on_delivered(token, cx),
+            Handled::Nothing => self.deliver_waiting(cx),
+            // No method was called, so nobody waits for an answer.
+            Handled::MethodResponse(_) => {}
         }
         Ok(Next::Consume)
     }
@@ -100,7 +112,7 @@ impl MqttDriver {
                 let told = Some(cx.connection);
                 cx.services.store_subscriptions(&device.grant, change.subscriptions, told);
             }
-            _ => self.session.handle_subscribed(),
+            _ => self.on_subscribed(cx),
         }
     }
 
@@ -176,16 +188,27 @@ impl Protocol for MqttDriver {
                 _ => Ok(()),
             },
             Mail::SubscriptionsStored { is_stored: true, .. } => {
-                self.session.handle_subscribed();
+                self.on_subscribed(cx);
                 Ok(())
             }
             // Without a SUBACK the client must not believe in its subscription: it connects again.
             Mail::SubscriptionsStored { is_stored: false, .. } => Err(Close::Finished),
-            Mail::Partition(_) | Mail::Exchange { .. } | Mail::Shutdown => Ok(()),
+            Mail::DeviceBound { .. } => {
+                self.deliver_waiting(cx);
+                Ok(())
+            }
+            Mail::Partition(_)
+            | Mail::Exchange { .. }
+            | Mail::FeedbackReady { .. }
+            | Mail::C2dDone { .. }
+            | Mail::Shutdown => Ok(()),
         }
     }
 
     fn handle_timeout(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
+        if self.deliver_at.take_if(|at| **at <= cx.now).is_some() {
+            self.deliver_waiting(cx);
+        }
         match self.session.handle_timeout(cx.now) {
             Ok(()) => Ok(()),
             Err(error) => Err(self.end(CloseReason::Error(error))),
@@ -210,12 +233,14 @@ impl Protocol for MqttDriver {
         }
         self.publish_will(reason, cx);
         if let Some(device) = self.device.take() {
+            unlock(&device.grant, cx);
             cx.services.release(&device.grant, cx.connection, device.last, cx.wall);
         }
     }
 
     fn poll_timeout(&self) -> Option<Timestamp> {
-        self.session.poll_timeout()
+        let retry = self.deliver_at.as_deref().copied();
+        [self.session.poll_timeout(), retry].into_iter().flatten().min()
     }
 
     fn poll_transmit(&mut self, out: &mut BytesMut) -> bool {
