@@ -116,11 +116,15 @@ impl FeedbackQueue {
         }
     }
 
-    /// Takes a durable record.
+    /// Takes a durable record. Only a full batch is ready at once: others are when
+    /// [`handle_timeout`](Self::handle_timeout) says so, so that records that come together stay
+    /// together.
     pub fn push(&mut self, record: FeedbackRecord, now: UnixMillis) {
         self.records += 1;
         self.gathering.push(record);
-        self.seal_if_due(now);
+        if self.gathering.len() >= FEEDBACK_BATCH_RECORDS_MAX {
+            self.seal(now);
+        }
     }
 
     /// Whether a batch waits for a back end.
@@ -204,7 +208,9 @@ impl FeedbackQueue {
 
     /// The clock spoke.
     pub fn handle_timeout(&mut self, now: UnixMillis) -> FeedbackDue {
-        self.seal_if_due(now);
+        if !self.gathering.is_empty() && self.next_batch() <= now {
+            self.seal(now);
+        }
         let FeedbackLimits { ttl, lock_time, .. } = self.limits;
         let mut excess = self.records.saturating_sub(FEEDBACK_RECORDS_MAX);
         let mut expired = Vec::new();
@@ -247,13 +253,10 @@ impl FeedbackQueue {
         after(self.last_batch, FEEDBACK_BATCH_INTERVAL)
     }
 
-    fn seal_if_due(&mut self, now: UnixMillis) {
-        let is_full = self.gathering.len() >= FEEDBACK_BATCH_RECORDS_MAX;
-        if is_full || !self.gathering.is_empty() && self.next_batch() <= now {
-            let records = core::mem::take(&mut self.gathering).into();
-            self.last_batch = now;
-            self.batches.push_back(Batch { records, delivery_count: 0, state: State::Enqueued });
-        }
+    fn seal(&mut self, now: UnixMillis) {
+        let records = core::mem::take(&mut self.gathering).into();
+        self.last_batch = now;
+        self.batches.push_back(Batch { records, delivery_count: 0, state: State::Enqueued });
     }
 }
 
@@ -298,7 +301,8 @@ mod tests {
         let mut queue = FeedbackQueue::new(LIMITS);
         assert_eq!(queue.poll_timeout(), None);
         queue.push(record(1, "d", 0), at(0));
-        assert!(queue.is_ready(), "the last batch is long ago");
+        assert!(queue.poll_timeout() <= Some(at(0)), "the last batch is long ago");
+        assert!(queue.handle_timeout(at(0)).ready);
         assert_eq!(ids(&queue.lock_next(LockToken(1), HOLDER, at(0)).unwrap()), [1]);
         queue.push(record(2, "d", 1), at(1));
         assert!(!queue.is_ready());
@@ -317,6 +321,7 @@ mod tests {
     fn a_batch_is_settled_once_by_the_holder_of_its_token() {
         let mut queue = FeedbackQueue::new(LIMITS);
         queue.push(record(1, "d", 0), at(0));
+        queue.handle_timeout(at(0));
         let batch = queue.lock_next(LockToken(1), HOLDER, at(0)).unwrap();
         assert_eq!(queue.lock_next(LockToken(2), HOLDER, at(0)), None);
         assert_eq!(queue.settle(LockToken(2), Verdict::Complete, at(1)), Err(LockLost));
@@ -332,6 +337,7 @@ mod tests {
     fn abandons_count_and_lapses_do_not() {
         let mut queue = FeedbackQueue::new(LIMITS);
         queue.push(record(1, "d", 0), at(0));
+        queue.handle_timeout(at(0));
         queue.lock_next(LockToken(1), HOLDER, at(0)).unwrap();
         assert_eq!(queue.settle(LockToken(1), Verdict::Complete, at(60)), Err(LockLost), "late");
         assert!(queue.handle_timeout(at(60)).ready);
@@ -351,6 +357,7 @@ mod tests {
     fn unread_feedback_ends_with_its_time_its_device_or_for_want_of_room() {
         let mut queue = FeedbackQueue::new(LIMITS);
         queue.push(record(1, "d", 0), at(0));
+        queue.handle_timeout(at(0));
         queue.push(record(2, "d", 1), at(1));
         queue.push(record(3, "e", 1), at(1));
         let due = queue.handle_timeout(at(3600));
