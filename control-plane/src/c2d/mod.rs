@@ -29,3 +29,6 @@ pub(crate) use hub_queues::C2dQueues;
 pub use hub_queues::Delivery;
 pub use refusal::C2dRefusal;
 pub use settings::CloudToDevice;
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::message::ACK;
 use crate::codec::amqp::DecodeError;
+use crate::codec::amqp::primitive::Map;
 use crate::codec::amqp::section::{Body, Message, MessageId};
 
 /// What stands in a bag as it is: everything that clients do not split or decode by.
@@ -50,7 +51,7 @@ impl<'a> MqttForm<'a> {
         if let Some(level) = ack {
             bag.pair(ACK, escape(level.as_bytes()));
         }
-        for pair in application.iter().flat_map(|properties| properties.pairs()) {
+        for pair in application.iter().flat_map(Map::pairs) {
             let (name, value) = pair?;
             if let (Some(name), Some(value)) = (name.as_text(), value.as_text())
                 && name != ACK
