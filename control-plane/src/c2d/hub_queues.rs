@@ -9,8 +9,8 @@ use std::time::Duration;
 use aws_lc_rs::rand;
 use bytes::Bytes;
 use ringhub_core::c2d::{
-    DeviceMessage, DeviceQueue, FeedbackDue, FeedbackQueue, FeedbackRecord, Lock, LockToken,
-    LockedBatch, Outcome, QueuedMessage, Settled, Verdict, message_id,
+    BatchSettled, DeviceMessage, DeviceQueue, FeedbackDue, FeedbackQueue, FeedbackRecord, Lock,
+    LockToken, LockedBatch, Outcome, QueuedMessage, Settled, Verdict, message_id,
 };
 use ringhub_core::id::{ConnectionId, HubId, Identity};
 use ringhub_core::limits::{C2D_LOCK_TIME, C2D_MEMORY_BYTES_MAX, STORE_BATCH_MAX};
@@ -241,7 +241,6 @@ impl C2dQueues {
         verdict: Verdict,
         now: UnixMillis,
     ) -> Result<Option<C2dChange>, C2dRefusal> {
-        use ringhub_core::c2d::BatchSettled;
         Ok(match self.feedback().settle(token, verdict, now)? {
             BatchSettled::Ended { ids } => Some(C2dChange::ForgetFeedback(self.hub, ids)),
             BatchSettled::Abandoned => None,
