@@ -8,6 +8,7 @@ use ringhub_core::id::{HubId, Identity};
 use ringhub_core::limits::REST_QUEUE_MAX;
 
 use crate::api::{Api, ApiError, Reply, Request, routes};
+use crate::c2d::C2d;
 use crate::directory::{Directory, Hub, Policy};
 use crate::method::{MethodClock, Methods};
 use crate::presence::{self, PresenceSaver};
@@ -145,6 +146,13 @@ impl ControlPlane {
     /// [`PRESENCE_SAVE_INTERVAL`](ringhub_core::limits::PRESENCE_SAVE_INTERVAL).
     pub fn save_presence(&self) {
         presence::save(&self.directory, &self.writes);
+    }
+
+    /// Messages to devices and their feedback; `None` for an unknown hub.
+    #[must_use]
+    pub fn c2d(&self, hub: HubId) -> Option<C2d<'_>> {
+        let queues = self.directory.c2d(hub)?;
+        Some(C2d { hub, queues, directory: &self.directory, writes: &self.writes })
     }
 
     /// Answers what is queued, moves the log into the database and ends all threads.

@@ -10,6 +10,7 @@
 //! ```
 
 pub mod api;
+pub mod c2d;
 mod clock;
 mod control;
 mod credentials;

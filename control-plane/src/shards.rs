@@ -15,4 +15,10 @@ pub trait Shards: Send + Sync + 'static {
     /// Hands a method call to `connection`. If it does not take the call,
     /// [`Methods::handle_undelivered`](crate::Methods::handle_undelivered) has to hear of it.
     fn invoke_method(&self, connection: ConnectionId, call: MethodCall);
+
+    /// There may be a message for the identity on `connection`.
+    fn device_bound(&self, connection: ConnectionId);
+
+    /// There may be feedback for `connection`, which has asked for it.
+    fn feedback_ready(&self, connection: ConnectionId);
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use ringhub_core::id::{ConnectionId, Identity};
 use ringhub_core::method::MethodCall;
 
+use crate::c2d::CloudToDevice;
 use crate::directory::CutReason;
 use crate::{ControlPlane, ControlPlaneConfig, HubSettings, Shards};
 
@@ -43,6 +44,7 @@ pub(crate) fn config(dir: &Path) -> ControlPlaneConfig {
         aliases: vec!["localhost".to_owned()],
         partition_count: 4,
         consumer_groups: vec!["Dashboard".to_owned()],
+        cloud_to_device: CloudToDevice::default(),
     };
     ControlPlaneConfig { data_dir: dir.to_owned(), hubs: vec![hub] }
 }
@@ -54,6 +56,9 @@ impl Shards for NoShards {
     fn cut(&self, _: ConnectionId, _: Identity, _: CutReason) {}
 
     fn invoke_method(&self, _: ConnectionId, _: MethodCall) {}
+
+    fn device_bound(&self, _: ConnectionId) {}
+    fn feedback_ready(&self, _: ConnectionId) {}
 }
 
 pub(crate) fn open(dir: &TempDir) -> ControlPlane {

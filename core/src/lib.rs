@@ -24,6 +24,8 @@ pub mod auth;
 
 pub mod session;
 
+pub mod c2d;
+
 pub mod message;
 
 pub mod method;

@@ -351,3 +351,67 @@ pub const PRESENCE_SAVE_INTERVAL: Duration = Duration::from_secs(5);
 /// Identities whose presence is stored in one transaction. More wait for the next one, which
 /// follows at once.
 pub const PRESENCE_BATCH_MAX: usize = 1024;
+/// Largest C2D message in bytes: body, system property values, property names and values. Larger:
+/// rejected with `amqp:link:message-size-exceeded`.
+///
+/// Source: device-endpoints reference, "Sizes".
+pub const C2D_MESSAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// Largest transfer on a link that sends C2D messages, in bytes: a message and its encoding.
+/// Larger: the link is detached with `amqp:link:message-size-exceeded`.
+pub const C2D_TRANSFER_BYTES_MAX: usize = 2 * C2D_MESSAGE_BYTES_MAX;
+
+/// Longest property bag of a C2D message in bytes: what an MQTT topic leaves beside the longest
+/// ids. Longer: rejected as a message that is too large.
+pub const C2D_BAG_BYTES_MAX: usize = u16::MAX as usize - 512;
+
+/// Longest message id in characters. Longer: rejected as a bad argument.
+///
+/// Source: device-endpoints reference, "Sizes".
+pub const MESSAGE_ID_CHARS_MAX: usize = 128;
+
+/// Most messages of one identity's queue that a configuration may allow, locked ones included.
+///
+/// Source: device-endpoints reference, "Cloud-to-device queue".
+pub const C2D_QUEUE_DEPTH_MAX: u16 = 100;
+
+/// C2D messages of all hubs in bytes, as they are kept in memory. More: the sender is told
+/// `amqp:resource-limit-exceeded`.
+pub const C2D_MEMORY_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Time that a device has for a message before somebody else may get it.
+///
+/// Source: device-endpoints reference, "Cloud-to-device queue".
+pub const C2D_LOCK_TIME: Duration = Duration::from_secs(60);
+
+/// Longest life of a C2D message. Later expiry: rejected as a bad argument.
+pub const C2D_TTL_MAX: Duration = Duration::from_hours(48);
+
+/// Records of one feedback batch. Full: the batch is ready at once.
+///
+/// Source: service-endpoints reference, "Delivery feedback".
+pub const FEEDBACK_BATCH_RECORDS_MAX: usize = 64;
+
+/// Time between two feedback batches that are not full.
+///
+/// Source: service-endpoints reference, "Delivery feedback".
+pub const FEEDBACK_BATCH_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Feedback records of one hub that wait for a back end. More: the oldest expire early.
+pub const FEEDBACK_RECORDS_MAX: usize = 64 * 1024;
+
+/// Messages that a sender link may have under way to the store: its credit. More: the link's
+/// sender waits.
+pub const C2D_SENDER_CREDIT: u32 = 100;
+
+/// Links of one AMQP connection that send C2D messages or receive feedback. One more is refused
+/// with `amqp:resource-limit-exceeded`.
+pub const SERVICE_LINKS_MAX: usize = 64;
+
+/// Feedback batches that one link may hold at a time, whatever its credit.
+pub const FEEDBACK_HELD_MAX: usize = 64;
+
+/// How soon a C2D delivery is tried again to an MQTT client that does not take its bytes.
+pub const C2D_RETRY_INTERVAL: Duration = Duration::from_millis(100);
+
+const _: () = assert!(C2D_MESSAGE_BYTES_MAX <= MQTT_TRANSMIT_BYTES_MAX);

@@ -136,6 +136,7 @@ fn open_control_plane(
         aliases: aliases_of(&config.hub.host_name),
         partition_count: config.format.partitions,
         consumer_groups: config.hub.consumer_groups.clone(),
+        cloud_to_device: config.cloud_to_device.settings(),
     };
     let control = ControlPlaneConfig {
         data_dir: prepared.data_directory.path().join(REGISTRY_DIRECTORY),

@@ -9,6 +9,7 @@ pub mod hub;
 pub mod listener;
 pub mod partition;
 mod reader;
+mod service;
 pub mod shard;
 pub mod shutdown;
 pub mod startup;

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use ringhub_core::auth::KeyPair;
-use ringhub_core::id::{DeviceId, HubId};
+use ringhub_core::id::{DeviceId, HubId, Identity};
 use ringhub_core::limits::{DEVICE_LIST_MAX, STATUS_REASON_CHARS_MAX};
 use serde_json::{Value, json};
 
@@ -171,6 +171,7 @@ fn device_response(directory: &Directory, hub: HubId, device: &Device) -> Respon
 fn device_json(directory: &Directory, hub: HubId, device: &Device) -> Value {
     let name = IdentityRef { device: device.id.as_str(), module: None };
     let presence = directory.presence(hub, name).unwrap_or_default();
+    let identity = Identity { device: device.id.clone(), module: None };
     let parents: Vec<_> = device.parent_scope.iter().collect();
     json!({
         "deviceId": device.id.as_str(),
@@ -185,7 +186,7 @@ fn device_json(directory: &Directory, hub: HubId, device: &Device) -> Value {
         "connectionStateUpdatedTime": time_text(presence.changed),
         "statusUpdatedTime": time_text(device.status_updated),
         "lastActivityTime": time_text(presence.last_activity),
-        "cloudToDeviceMessageCount": 0,
+        "cloudToDeviceMessageCount": directory.queued_messages(hub, &identity),
         "authentication": authentication_json(&device.credentials),
         "capabilities": { "iotEdge": device.iot_edge },
         "deviceScope": device.device_scope,

@@ -5,6 +5,7 @@
 //! knows them.
 
 mod bulk;
+mod commands;
 mod devices;
 mod error;
 mod json;
@@ -160,6 +161,7 @@ impl Api {
             (Resource::Device(id), "GET") => self.show_device(&context, &id),
             (Resource::Device(id), "PUT") => self.put_device(&context, id),
             (Resource::Device(id), "DELETE") => self.delete_device(&context, id),
+            (Resource::Commands(id), "DELETE") => self.purge_commands(&context, id),
             (Resource::Modules(device), "GET") => self.list_modules(&context, &device),
             (Resource::Module(device, id), "GET") => self.show_module(&context, &device, &id),
             (Resource::Module(device, id), "PUT") => self.put_module(&context, device, id),

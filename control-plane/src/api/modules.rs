@@ -1,7 +1,7 @@
 //! Module identities.
 
 use http::StatusCode;
-use ringhub_core::id::{DeviceId, HubId, ModuleId};
+use ringhub_core::id::{DeviceId, HubId, Identity, ModuleId};
 use serde_json::{Value, json};
 
 use super::devices::{authentication_json, check_same, connection_state, credentials_draft};
@@ -99,6 +99,7 @@ fn module_response(directory: &Directory, hub: HubId, module: &Module) -> Respon
 fn module_json(directory: &Directory, hub: HubId, module: &Module) -> Value {
     let name = IdentityRef { device: module.device.as_str(), module: Some(module.id.as_str()) };
     let presence = directory.presence(hub, name).unwrap_or_default();
+    let identity = Identity { device: module.device.clone(), module: Some(module.id.clone()) };
     json!({
         "moduleId": module.id.as_str(),
         "managedBy": module.managed_by,
@@ -108,7 +109,7 @@ fn module_json(directory: &Directory, hub: HubId, module: &Module) -> Value {
         "connectionState": connection_state(presence),
         "connectionStateUpdatedTime": time_text(presence.changed),
         "lastActivityTime": time_text(presence.last_activity),
-        "cloudToDeviceMessageCount": 0,
+        "cloudToDeviceMessageCount": directory.queued_messages(hub, &identity),
         "authentication": authentication_json(&module.credentials),
     })
 }

@@ -119,12 +119,14 @@ fn unauthorized(text: &str) -> ApiError {
 fn permissions(resource: &Resource, method: &Method) -> Option<&'static [Permissions]> {
     const READ: &[Permissions] = &[Permissions::REGISTRY_READ];
     const WRITE: &[Permissions] = &[Permissions::REGISTRY_WRITE];
-    const STATISTICS: &[Permissions] = &[Permissions::SERVICE_CONNECT, Permissions::REGISTRY_READ];
     const SERVICE: &[Permissions] = &[Permissions::SERVICE_CONNECT];
+    const STATISTICS: &[Permissions] = &[Permissions::SERVICE_CONNECT, Permissions::REGISTRY_READ];
     match (resource, method.as_str()) {
         (Resource::Methods(_), "POST") => Some(SERVICE),
         (Resource::Methods(_), _) => None,
         (Resource::ServiceStatistics, "GET") => Some(STATISTICS),
+        (Resource::Commands(_), "DELETE") => Some(SERVICE),
+        (Resource::Commands(_), _) => None,
         (_, "GET") => Some(READ),
         (Resource::Devices, "POST") => Some(WRITE),
         (Resource::Device(_) | Resource::Module(..), "PUT" | "DELETE") => Some(WRITE),

@@ -13,6 +13,7 @@ use crate::registry::RegistryError;
 pub(crate) enum Resource {
     Devices,
     Device(DeviceId),
+    Commands(DeviceId),
     Modules(DeviceId),
     Module(DeviceId, ModuleId),
     DeviceStatistics,
@@ -24,6 +25,7 @@ pub(crate) enum Resource {
 enum Shape {
     Devices,
     Device,
+    Commands,
     Modules,
     Module,
     DeviceStatistics,
@@ -44,6 +46,7 @@ impl Routes {
         for (path, shape) in [
             ("/devices", Shape::Devices),
             ("/devices/{device}", Shape::Device),
+            ("/devices/{device}/commands", Shape::Commands),
             ("/devices/{device}/modules", Shape::Modules),
             ("/devices/{device}/modules/{module}", Shape::Module),
             ("/statistics/devices", Shape::DeviceStatistics),
@@ -71,6 +74,7 @@ impl Routes {
         Ok(match shape {
             Shape::Devices => Resource::Devices,
             Shape::Device => Resource::Device(device()?),
+            Shape::Commands => Resource::Commands(device()?),
             Shape::Modules => Resource::Modules(device()?),
             Shape::Module => Resource::Module(device()?, decode(segments[3], ModuleId::parse)?),
             Shape::DeviceStatistics => Resource::DeviceStatistics,
@@ -100,6 +104,7 @@ impl Resource {
         match self {
             Self::Devices => vec![Literal("devices")],
             Self::Device(id) => vec![Literal("devices"), Id(id.as_str())],
+            Self::Commands(id) => vec![Literal("devices"), Id(id.as_str()), Literal("commands")],
             Self::Modules(id) => vec![Literal("devices"), Id(id.as_str()), Literal("modules")],
             Self::Module(device, id) => {
                 vec![Literal("devices"), Id(device.as_str()), Literal("modules"), Id(id.as_str())]

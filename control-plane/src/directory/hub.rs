@@ -3,6 +3,8 @@
 use ringhub_core::auth::{KeyPair, Permissions, Segment};
 use ringhub_core::id::{ConsumerGroup, HubId};
 
+use crate::c2d::CloudToDevice;
+
 /// A named key pair with rights on a whole hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -29,6 +31,8 @@ pub struct Hub {
     pub policies: Vec<Policy>,
     /// Consumer groups of the built-in endpoint; always has `$default`.
     pub consumer_groups: Vec<ConsumerGroup>,
+    /// Bounds of messages to devices and their feedback.
+    pub cloud_to_device: CloudToDevice,
 }
 
 impl Hub {

@@ -13,8 +13,8 @@ mod unsaved;
 mod verdict;
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::AtomicI64;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicI64, AtomicUsize};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ringhub_core::id::{ConnectionId, HubId, Identity};
 
@@ -26,6 +26,7 @@ pub use ringhub_core::message::AuthScope;
 pub(crate) use unsaved::PresenceRecord;
 pub use verdict::{AuthFailure, Grant, ServiceGrant};
 
+use crate::c2d::C2dQueues;
 use entry::DeviceMap;
 
 /// Stripes per hub: far more than threads, so that two rarely meet.
@@ -97,12 +98,14 @@ struct Table {
     stripes: Box<[Mutex<Stripe>]>,
     hasher: RandomState,
     counters: Counters,
+    c2d: C2dQueues,
 }
 
 impl Table {
-    fn new(hub: Hub) -> Self {
+    fn new(hub: Hub, c2d_memory: &Arc<AtomicUsize>) -> Self {
         let stripes = (0..STRIPES).map(|_| Mutex::default()).collect();
-        Self { hub, stripes, hasher: RandomState::new(), counters: Counters::default() }
+        let c2d = C2dQueues::new(hub.id, hub.cloud_to_device, Arc::clone(c2d_memory));
+        Self { hub, stripes, hasher: RandomState::new(), counters: Counters::default(), c2d }
     }
 
     /// Locks the stripe of a device.
@@ -128,7 +131,9 @@ pub struct Directory {
 impl Directory {
     /// Makes an empty directory of `hubs`, whose ids are consecutive from zero.
     pub(crate) fn new(hubs: Vec<Hub>) -> Self {
-        Self { tables: hubs.into_iter().map(Table::new).collect() }
+        let c2d_memory = Arc::default();
+        let tables = hubs.into_iter().map(|hub| Table::new(hub, &c2d_memory)).collect();
+        Self { tables }
     }
 
     /// All hubs.
@@ -146,6 +151,22 @@ impl Directory {
     #[must_use]
     pub fn hub_by_host(&self, host: &str) -> Option<&Hub> {
         self.hubs().find(|hub| hub.is_named(host))
+    }
+
+    /// Messages that wait for an identity, those in its hands included.
+    #[must_use]
+    pub fn queued_messages(&self, hub: HubId, identity: &Identity) -> usize {
+        self.c2d(hub).map_or(0, |queues| queues.len(identity))
+    }
+
+    /// The queues of a hub.
+    pub(crate) fn c2d(&self, hub: HubId) -> Option<&C2dQueues> {
+        self.table(hub).map(|table| &table.c2d)
+    }
+
+    /// The queues of all hubs.
+    pub(crate) fn all_c2d(&self) -> impl Iterator<Item = &C2dQueues> {
+        self.tables.iter().map(|table| &table.c2d)
     }
 
     fn table(&self, id: HubId) -> Option<&Table> {

@@ -11,6 +11,7 @@ use ringhub_core::session::takeover::{Claim, Reservation};
 use ringhub_core::time::UnixMillis;
 
 use super::*;
+use crate::c2d::CloudToDevice;
 use crate::credentials::Credentials;
 use crate::tests::this_binary;
 
@@ -50,6 +51,7 @@ fn directory() -> Directory {
         Policy { name: name.to_owned(), permissions, keys }
     };
     let hub = Hub {
+        cloud_to_device: CloudToDevice::default(),
         id: HUB,
         host_name: "Hub.example.net".to_owned(),
         aliases: vec!["localhost".to_owned()],

@@ -29,6 +29,10 @@ impl Shards for Told {
     fn invoke_method(&self, connection: ConnectionId, call: MethodCall) {
         self.0.lock().expect("no test panics here").push((connection, call));
     }
+
+    fn device_bound(&self, _: ConnectionId) {}
+
+    fn feedback_ready(&self, _: ConnectionId) {}
 }
 
 /// A control plane with the device `pump`.

@@ -9,6 +9,7 @@ use super::{
     Change, ChangeError, CredentialsDraft, Device, DeviceDraft, Effect, Existing, Mint, Missing,
     Module, ModuleDraft, Outcome, Precondition, RegistryError,
 };
+use crate::c2d::C2dApplier;
 use crate::credentials::Credentials;
 use crate::directory::{Directory, Status};
 use crate::store::Store;
@@ -40,6 +41,10 @@ impl Applier<'_> {
                 self.set_subscriptions(hub, identity, flags)
             }
             Change::Presence(records) => self.save_presence(&records),
+            Change::C2d(change) => {
+                let Self { store, directory, effects, now, .. } = self;
+                C2dApplier { store: *store, directory, effects }.apply(change, *now)
+            }
             Change::Bulk(items) => self.bulk(items),
         }
     }

@@ -3,6 +3,7 @@
 use ringhub_core::id::{DeviceId, HubId, Identity, ModuleId};
 
 use super::{CredentialsDraft, Device, ETag, Module, RegistryError};
+use crate::c2d::{C2dChange, C2dEffect};
 use crate::directory::{PresenceRecord, Status};
 
 /// What to do when the identity does not exist.
@@ -71,6 +72,7 @@ pub(crate) enum Change {
     SetSubscriptions(HubId, Identity, u32),
     /// What the directory has observed.
     Presence(Vec<PresenceRecord>),
+    C2d(C2dChange),
     /// Several changes in one transaction; those refused leave the others standing.
     Bulk(Vec<Result<Self, RegistryError>>),
 }
@@ -81,6 +83,7 @@ impl Change {
         match self {
             Self::Bulk(items) => items.len(),
             Self::Presence(records) => records.len(),
+            Self::C2d(change) => change.len(),
             _ => 1,
         }
     }
@@ -92,6 +95,8 @@ pub(crate) enum Outcome {
     Device(Box<Device>),
     Module(Box<Module>),
     Done,
+    /// Messages that were purged.
+    Purged(usize),
     /// The refusal of each item of a bulk change, in the order of the items.
     Bulk(Vec<Option<RegistryError>>),
 }
@@ -104,4 +109,5 @@ pub(crate) enum Effect {
     ModulePut(HubId, Box<Module>),
     ModuleDeleted(HubId, DeviceId, ModuleId),
     SubscriptionsSet(HubId, Identity, u32),
+    C2d(C2dEffect),
 }

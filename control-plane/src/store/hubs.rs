@@ -6,6 +6,7 @@ use ringhub_core::id::{ConsumerGroup, HubId};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{Database, OpenError, StoreError};
+use crate::c2d::CloudToDevice;
 use crate::directory::{Hub, Policy};
 use crate::registry::Mint;
 
@@ -23,6 +24,8 @@ pub struct HubSettings {
     pub partition_count: u16,
     /// Consumer groups besides `$Default`. Groups once made stay.
     pub consumer_groups: Vec<String>,
+    /// Bounds of messages to devices and their feedback.
+    pub cloud_to_device: CloudToDevice,
 }
 
 /// Makes the hubs that are not there yet and reads all of them, in the order of their ids.
@@ -126,6 +129,7 @@ fn read(connection: &Connection, settings: &[HubSettings]) -> Result<Vec<Hub>, S
             partition_count: row.get(2)?,
             policies: policies(connection, id)?,
             consumer_groups: groups(connection, id)?,
+            cloud_to_device: configured.map(|hub| hub.cloud_to_device).unwrap_or_default(),
         });
     }
     Ok(hubs)

@@ -6,6 +6,7 @@
 //!        └── own read-only connection: lists          └──▶ checkpoint thread: moves the log into the database
 //! ```
 
+mod c2d;
 mod checkpoint;
 mod hubs;
 mod load;
@@ -21,6 +22,7 @@ use ringhub_core::id::{DeviceId, HubId, Identity, ModuleId};
 use crate::directory::PresenceRecord;
 use crate::registry::{Device, Module};
 
+pub(crate) use c2d::C2dStore;
 pub use hubs::HubSettings;
 pub(crate) use hubs::open_hubs;
 pub(crate) use load::load;
@@ -29,7 +31,7 @@ pub(crate) use sqlite::SqliteStore;
 pub(crate) use writer::{Write, WriteQueue, Writer};
 
 /// Registry documents of all hubs. Writes count once the transaction around them is committed.
-pub(crate) trait Store {
+pub(crate) trait Store: C2dStore {
     /// The device, if it is registered.
     fn device(&self, hub: HubId, id: &DeviceId) -> Result<Option<Device>, StoreError>;
     /// At most `limit` devices, in no order that means anything.

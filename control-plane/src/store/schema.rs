@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{OpenError, StoreError};
+use super::{OpenError, StoreError, c2d};
 
 /// `application_id` of the file: "rhub".
 const APPLICATION_ID: i64 = 0x7268_7562;
@@ -14,8 +14,8 @@ const APPLICATION_ID: i64 = 0x7268_7562;
 /// `user_version` of the file; rises when the tables change.
 const VERSION: i64 = 2;
 
-/// `user_version` of files that have no presence.
-const VERSION_WITHOUT_PRESENCE: i64 = 1;
+/// `user_version` of files that keep nothing of a conversation with devices.
+const VERSION_WITHOUT_CONVERSATION: i64 = 1;
 
 /// How long a connection waits for another one's lock. The checkpoint holds it for the time of one
 /// copy.
@@ -162,8 +162,8 @@ impl Database {
             .map_err(explain)?;
         match (number("application_id")?, number("user_version")?, tables) {
             (APPLICATION_ID, VERSION, _) => Ok(()),
-            (APPLICATION_ID, VERSION_WITHOUT_PRESENCE, _) => {
-                add_presence(&connection).map_err(explain)
+            (APPLICATION_ID, VERSION_WITHOUT_CONVERSATION, _) => {
+                upgrade(&connection).map_err(explain)
             }
             (0, 0, 0) => create(&connection).map_err(explain),
             (APPLICATION_ID, found, _) => {
@@ -178,16 +178,22 @@ impl Database {
 fn create(connection: &Connection) -> Result<(), rusqlite::Error> {
     let transaction = connection.unchecked_transaction()?;
     transaction.execute_batch(TABLES)?;
-    transaction.execute_batch(PRESENCE_TABLE)?;
+    add_conversation(&transaction)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
 }
 
 /// Brings a file of the version before up to date, or leaves it as it is.
-fn add_presence(connection: &Connection) -> Result<(), rusqlite::Error> {
+fn upgrade(connection: &Connection) -> Result<(), rusqlite::Error> {
     let transaction = connection.unchecked_transaction()?;
-    transaction.execute_batch(PRESENCE_TABLE)?;
-    transaction.pragma_update(None, "user_version", VERSION)?;
+    add_conversation(&transaction)?;
     transaction.commit()
+}
+
+/// Adds what the present version has and [`VERSION_WITHOUT_CONVERSATION`] has not.
+fn add_conversation(connection: &Connection) -> Result<(), rusqlite::Error> {
+    for tables in [PRESENCE_TABLE, c2d::TABLES] {
+        connection.execute_batch(tables)?;
+    }
+    connection.pragma_update(None, "user_version", VERSION)
 }

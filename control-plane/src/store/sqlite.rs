@@ -2,10 +2,10 @@
 
 use ringhub_core::id::{DeviceId, HubId, Identity, ModuleId};
 use ringhub_core::time::UnixMillis;
-use rusqlite::{Connection, Params, Row, params};
+use rusqlite::{CachedStatement, Connection, Params, Row, params};
 
 use super::row::{self, DEVICE_COLUMNS, MODULE_COLUMNS, NO_MODULE, credential_columns, signed};
-use super::{Store, StoreError};
+use super::{C2dStore as _, Store, StoreError};
 use crate::directory::{PresenceRecord, Status};
 use crate::registry::{Device, Module};
 
@@ -54,8 +54,18 @@ impl SqliteStore {
         Ok(found)
     }
 
-    fn execute(&self, sql: &str, params: impl Params) -> Result<(), StoreError> {
-        self.connection.prepare_cached(sql)?.execute(params)?;
+    /// A statement that is kept for the next time.
+    pub(super) fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>, StoreError> {
+        Ok(self.connection.prepare_cached(sql)?)
+    }
+
+    /// The number of the row that was inserted last.
+    pub(super) fn last_number(&self) -> u64 {
+        u64::from_ne_bytes(self.connection.last_insert_rowid().to_ne_bytes())
+    }
+
+    pub(super) fn execute(&self, sql: &str, params: impl Params) -> Result<(), StoreError> {
+        self.prepare(sql)?.execute(params)?;
         Ok(())
     }
 }
@@ -147,6 +157,7 @@ impl Store for SqliteStore {
     }
 
     fn delete_device(&self, hub: HubId, id: &DeviceId) -> Result<(), StoreError> {
+        self.delete_queue(hub, id, None)?;
         let params = params![hub.0, id.as_str()];
         self.execute("DELETE FROM module WHERE hub_id = ?1 AND device_id = ?2", params)?;
         self.execute("DELETE FROM presence WHERE hub_id = ?1 AND device_id = ?2", params)?;
@@ -159,6 +170,7 @@ impl Store for SqliteStore {
         device: &DeviceId,
         id: &ModuleId,
     ) -> Result<(), StoreError> {
+        self.delete_queue(hub, device, Some(id))?;
         let params = params![hub.0, device.as_str(), id.as_str()];
         self.execute(
             "DELETE FROM presence WHERE hub_id = ?1 AND device_id = ?2 AND module_id = ?3",

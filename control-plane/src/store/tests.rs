@@ -215,6 +215,10 @@ impl Shards for Cuts {
     }
 
     fn invoke_method(&self, _: ConnectionId, _: MethodCall) {}
+
+    fn device_bound(&self, _: ConnectionId) {}
+
+    fn feedback_ready(&self, _: ConnectionId) {}
 }
 
 #[test]

@@ -3,16 +3,24 @@
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
+use flume::RecvTimeoutError;
+use ringhub_core::id::{HubId, Identity};
 use ringhub_core::limits::{STORE_BATCH_MAX, STORE_QUEUE_MAX};
 use rusqlite::Connection;
 
 use super::checkpoint::Checkpointer;
 use super::{SqliteStore, StoreError};
+use crate::c2d::{self, C2dChange, C2dQueues};
 use crate::clock;
 use crate::directory::{Directory, IdentityRef};
 use crate::registry::{Applier, Change, ChangeError, Effect, Mint, Outcome, RegistryError};
 use crate::shards::Shards;
+
+/// How long the writer sleeps at most while messages wait for devices: shards lock them without
+/// telling, and a lock may lapse before the deadline that the writer knows.
+const LOOK_INTERVAL_MAX: Duration = Duration::from_secs(1);
 
 /// Called on the writer thread with the outcome, after the directory knows it.
 pub(crate) type Done = Box<dyn FnOnce(Result<Outcome, RegistryError>) + Send>;
@@ -42,6 +50,13 @@ impl WriteQueue {
             let write = refused.into_inner();
             (write.done)(Err(RegistryError::Busy));
         }
+    }
+}
+
+impl Write {
+    /// A write that time asks for; nobody waits for it, and when it fails time asks again.
+    fn of_time(change: C2dChange) -> Self {
+        Self { change: Change::C2d(change), done: Box::new(drop) }
     }
 }
 
@@ -103,11 +118,37 @@ type Answer = (Done, Result<Outcome, RegistryError>);
 
 impl WriterThread {
     fn run(mut self, requests: &flume::Receiver<Write>, checkpointer: Checkpointer) {
-        while let Ok(first) = requests.recv() {
-            self.transact(batch(first, requests));
-            checkpointer.ring();
+        loop {
+            let mut work = match self.recv(requests) {
+                Ok(first) => batch(first, requests),
+                Err(RecvTimeoutError::Timeout) => Vec::new(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            let due = c2d::effect::take_due(&self.directory, &*self.shards, clock::now());
+            work.extend(due.into_iter().map(Write::of_time));
+            if !work.is_empty() {
+                self.transact(work);
+                checkpointer.ring();
+            }
         }
         checkpointer.finish();
+    }
+
+    /// Waits for the next request, or until a queue of messages wants to be looked at.
+    fn recv(&self, requests: &flume::Receiver<Write>) -> Result<Write, RecvTimeoutError> {
+        let deadline = self.directory.all_c2d().filter_map(C2dQueues::deadline).min();
+        let Some(deadline) = deadline else {
+            return requests.recv().map_err(|_| RecvTimeoutError::Disconnected);
+        };
+        let left_ms = deadline.as_millis().saturating_sub(clock::now().as_millis());
+        let left = Duration::from_millis(u64::try_from(left_ms).unwrap_or_default());
+        requests.recv_timeout(left.min(LOOK_INTERVAL_MAX))
+    }
+
+    fn forget_queue(&self, hub: HubId, identity: Identity) {
+        if let Some(queues) = self.directory.c2d(hub) {
+            queues.forget(&identity);
+        }
     }
 
     /// One transaction. Nobody is answered before its fate is known.
@@ -163,17 +204,26 @@ impl WriterThread {
             Effect::DevicePut(hub, device) => {
                 directory.put_device(hub, &device.id, device.status, device.directory_record())
             }
-            Effect::DeviceDeleted(hub, id) => directory.remove_device(hub, &id),
+            Effect::DeviceDeleted(hub, id) => {
+                self.forget_queue(hub, Identity { device: id.clone(), module: None });
+                directory.remove_device(hub, &id)
+            }
             Effect::ModulePut(hub, module) => {
                 let record = module.directory_record();
                 directory.put_module(hub, &module.device, &module.id, record);
                 Vec::new()
             }
             Effect::ModuleDeleted(hub, device, id) => {
+                let identity = Identity { device: device.clone(), module: Some(id.clone()) };
+                self.forget_queue(hub, identity);
                 directory.remove_module(hub, &device, &id).into_iter().collect()
             }
             Effect::SubscriptionsSet(hub, identity, flags) => {
                 directory.set_subscriptions(hub, IdentityRef::from(&identity), flags);
+                Vec::new()
+            }
+            Effect::C2d(effect) => {
+                c2d::effect::tell(effect, directory, &*self.shards, clock::now());
                 Vec::new()
             }
         };

@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use ringhub_core::limits::{C2D_QUEUE_DEPTH_MAX, C2D_TTL_MAX};
+
 use super::{ByteSize, Config};
 
 /// Consumer groups besides `$Default` at most.
@@ -27,6 +29,7 @@ impl Violation {
 /// Checks every range and relation; the first that is broken is reported.
 pub(super) fn check(config: &Config) -> Result<(), Violation> {
     check_hub(config)?;
+    check_cloud_to_device(config)?;
     check_listen(config)?;
     check_threads(config)?;
     check_log(config)?;
@@ -57,6 +60,20 @@ fn check_hub(config: &Config) -> Result<(), Violation> {
         }
         None => range("format", "partitions", config.format.partitions, 2..=128),
     }
+}
+
+fn check_cloud_to_device(config: &Config) -> Result<(), Violation> {
+    const SECTION: &str = "cloud_to_device";
+    let c2d = &config.cloud_to_device;
+    let lives = Duration::from_mins(1)..=C2D_TTL_MAX;
+    range(SECTION, "queue_depth", c2d.queue_depth, 1..=C2D_QUEUE_DEPTH_MAX)?;
+    span(SECTION, "default_ttl", c2d.default_ttl, lives.clone())?;
+    range(SECTION, "max_delivery_count", c2d.max_delivery_count, 1..=100)?;
+    span(SECTION, "feedback_ttl", c2d.feedback_ttl, lives)?;
+    let locks = Duration::from_secs(5)..=Duration::from_mins(5);
+    span(SECTION, "feedback_lock_duration", c2d.feedback_lock_duration, locks)?;
+    let count = c2d.feedback_max_delivery_count;
+    range(SECTION, "feedback_max_delivery_count", count, 1..=100)
 }
 
 fn check_listen(config: &Config) -> Result<(), Violation> {

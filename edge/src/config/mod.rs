@@ -15,6 +15,7 @@
 
 mod byte_size;
 mod check;
+mod cloud_to_device;
 mod error;
 mod sections;
 
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub use byte_size::{ByteSize, ByteSizeError};
+pub use cloud_to_device::CloudToDevice;
 pub use error::ConfigError;
 pub use sections::{Executors, Format, Hub, Limits, Listen, Log, Shards, Tls};
 
@@ -38,6 +40,8 @@ pub struct Config {
     pub hub: Hub,
     /// What is fixed when the data directory is created: later changes are refused.
     pub format: Format,
+    /// Messages to devices and their feedback.
+    pub cloud_to_device: CloudToDevice,
     /// Where connections are accepted.
     pub listen: Listen,
     /// Threads that serve connections.

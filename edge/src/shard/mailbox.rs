@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 
 use ringhub_control_plane::api::Response;
+use ringhub_control_plane::c2d::C2dRefusal;
 use ringhub_control_plane::directory::CutReason;
 use ringhub_core::id::{ConnectionId, Identity};
 use ringhub_core::method::MethodCall;
@@ -17,7 +18,8 @@ use crate::partition::PartitionReply;
 ///
 /// The queue is not bounded by a number but by who may post: each connection has at most one
 /// exchange, one takeover and one request per link under way, and each answers once. Method calls
-/// are bounded where they wait.
+/// are bounded where they wait. Back ends have as many messages under way as their links have
+/// credit; every message that is queued for a device tells its connection once.
 #[derive(Debug)]
 pub enum Mail {
     /// An executor answers a request of a reader link, or takes its reader away.
@@ -63,6 +65,25 @@ pub enum Mail {
         connection: ConnectionId,
         /// What to tell it.
         call: MethodCall,
+    },
+    /// There may be a message for the device on `connection`.
+    DeviceBound {
+        /// Connection of the device.
+        connection: ConnectionId,
+    },
+    /// There may be feedback for a back end that waits for it.
+    FeedbackReady {
+        /// Connection of the back end.
+        connection: ConnectionId,
+    },
+    /// The store has dealt with a message to a device, or with a verdict on feedback.
+    C2dDone {
+        /// Connection of the back end.
+        connection: ConnectionId,
+        /// Number that the connection gave the request.
+        token: u64,
+        /// What became of it.
+        outcome: Result<(), C2dRefusal>,
     },
     /// Stop accepting, close every session, publish what is in the rings, then end the thread.
     Shutdown,

@@ -27,4 +27,12 @@ impl Shards for MailboxShards {
     fn invoke_method(&self, connection: ConnectionId, call: MethodCall) {
         self.post(connection, Mail::InvokeMethod { connection, call });
     }
+
+    fn device_bound(&self, connection: ConnectionId) {
+        self.post(connection, Mail::DeviceBound { connection });
+    }
+
+    fn feedback_ready(&self, connection: ConnectionId) {
+        self.post(connection, Mail::FeedbackReady { connection });
+    }
 }

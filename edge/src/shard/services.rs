@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ringhub_control_plane::ControlPlane;
+use ringhub_control_plane::c2d::C2dDone;
 use ringhub_control_plane::directory::Grant;
 use ringhub_core::id::{ConnectionId, ExecutorId, ShardId};
 use ringhub_core::message::D2cEncoder;
@@ -67,6 +68,16 @@ impl HubServices {
         if let Some(alone) = self.control.directory().release(grant, connection, last, wall) {
             self.post(alone.shard, Mail::PredecessorsGone { connection: alone });
         }
+    }
+
+    /// Tells `connection`, which is one of this shard, what became of its request `token`.
+    pub(crate) fn c2d_done(&self, connection: ConnectionId, token: u64) -> C2dDone {
+        let mailbox = self.mailboxes.get(usize::from(connection.shard.0)).cloned();
+        Box::new(move |outcome| {
+            if let Some(mailbox) = mailbox {
+                mailbox.post(Mail::C2dDone { connection, token, outcome });
+            }
+        })
     }
 
     /// Stores the subscriptions of an identity; `told` hears about it.

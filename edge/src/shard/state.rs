@@ -463,6 +463,9 @@ impl Mail {
             Self::Exchange { connection, .. }
             | Self::Evict { connection }
             | Self::PredecessorsGone { connection }
+            | Self::DeviceBound { connection }
+            | Self::FeedbackReady { connection }
+            | Self::C2dDone { connection, .. }
             | Self::Cut { connection, .. }
             | Self::SubscriptionsStored { connection, .. }
             | Self::InvokeMethod { connection, .. } => Some(*connection),

@@ -2,13 +2,13 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
-use ringhub_core::codec::amqp::performative::{AmqpError, SELECTOR_FILTER, Source};
+use ringhub_core::codec::amqp::performative::{AmqpError, DeliveryState, SELECTOR_FILTER, Source};
 use ringhub_core::codec::amqp::primitive::{Map, write_str, write_symbol};
 use ringhub_core::session::amqp::{
-    AmqpConfig, AmqpConnection, AmqpEvent, ClientSasl, LinkId, SessionId,
+    AmqpConfig, AmqpConnection, AmqpEvent, ClientSasl, DeliveryId, LinkId, SessionId,
 };
 use ringhub_core::time::Timestamp;
 
@@ -29,6 +29,11 @@ pub(crate) enum Fact {
         info: Vec<(String, String)>,
     },
     Message(Vec<u8>),
+    /// As `Message`, where an outcome is wanted.
+    Delivered(DeliveryId, Vec<u8>),
+    Credit(LinkId),
+    /// The outcome of a delivery: empty if it was accepted, else the condition and its text.
+    Settled(DeliveryId, Vec<String>),
     Drained,
     Closed(Option<String>),
 }
@@ -65,6 +70,22 @@ impl AmqpClient {
         let source = Source { filter, ..Source::new(address) };
         let link = self.wire.machine.attach_receiver(self.session, address, source);
         link.expect("the session takes another link")
+    }
+
+    /// Ends every read that waits longer than this with an error.
+    pub(crate) fn set_patience(&mut self, patience: Duration) -> io::Result<()> {
+        self.wire.stream.sock.set_read_timeout(Some(patience))
+    }
+
+    /// Asks for a link to send on.
+    pub(crate) fn send_to(&mut self, address: &str) -> LinkId {
+        let link = self.wire.machine.attach_sender(self.session, address, address);
+        link.expect("the session takes another link")
+    }
+
+    /// Sends what the machine has without waiting for anything.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.wire.flush()
     }
 
     /// Sends what the machine has and waits for the next fact.
@@ -129,11 +150,27 @@ fn fact_of(event: AmqpEvent<'_>) -> Option<Fact> {
         AmqpEvent::SessionBegun(session) => Fact::Begun(session),
         AmqpEvent::LinkAttached { link, .. } => Fact::Attached(link),
         AmqpEvent::LinkDetached { error, .. } => detached(error),
+        AmqpEvent::Message { delivery, settled: false, payload, .. } => {
+            Fact::Delivered(delivery, payload.to_vec())
+        }
         AmqpEvent::Message { payload, .. } => Fact::Message(payload.to_vec()),
+        AmqpEvent::Credit { link, .. } => Fact::Credit(link),
+        AmqpEvent::Settled { delivery, state, .. } => Fact::Settled(delivery, outcome(state)),
         AmqpEvent::Drained(_) => Fact::Drained,
         AmqpEvent::Closed(error) => Fact::Closed(error.map(|error| error.condition.to_owned())),
         _ => return None,
     })
+}
+
+fn outcome(state: Option<DeliveryState<'_>>) -> Vec<String> {
+    match state {
+        Some(DeliveryState::Accepted) => Vec::new(),
+        Some(DeliveryState::Rejected(Some(error))) => {
+            let text = error.description.unwrap_or_default();
+            vec![error.condition.to_owned(), text.to_owned()]
+        }
+        other => vec![format!("{other:?}")],
+    }
 }
 
 fn detached(error: Option<AmqpError<'_>>) -> Fact {

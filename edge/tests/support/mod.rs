@@ -9,6 +9,7 @@ pub(crate) mod address;
 pub(crate) mod amqp;
 pub(crate) mod amqp_raw;
 pub(crate) mod bystander;
+pub(crate) mod c2d;
 pub(crate) mod event;
 pub(crate) mod history;
 pub(crate) mod http;

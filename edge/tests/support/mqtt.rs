@@ -5,6 +5,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
+use std::time::Duration;
 
 use super::address::MQTT_PORT;
 use super::hub::Hub;
@@ -18,6 +19,8 @@ pub(crate) const PUBLISH_QOS0: u8 = 0x30;
 pub(crate) const PUBLISH_QOS1: u8 = 0x32;
 const PUBLISH_DUP: u8 = 0x08;
 const PUBACK: u8 = 0x40;
+const SUBSCRIBE: u8 = 0x82;
+const SUBACK: u8 = 0x90;
 const PINGREQ: u8 = 0xc0;
 const PINGRESP: u8 = 0xd0;
 
@@ -184,17 +187,93 @@ impl MqttDevice {
         tls::read_to_end(&mut self.stream)
     }
 
-    /// First byte and body of the next packet, which has at most 127 bytes.
-    pub(crate) fn read_packet(&mut self) -> io::Result<(u8, Vec<u8>)> {
-        let mut head = [0; 2];
-        self.stream.read_exact(&mut head)?;
-        if head[1] >= 0x80 {
-            // Nothing that the hub may send in these tests is longer than 127 bytes.
-            return Err(unexpected(head[0], &head));
+    /// Subscribes to one filter with QoS 1 and waits for the SUBACK, which must come first.
+    pub(crate) fn subscribe(&mut self, filter: &str) -> io::Result<()> {
+        self.subscribe_with(filter, 1)
+    }
+
+    /// As above with any QoS.
+    pub(crate) fn subscribe_with(&mut self, filter: &str, qos: u8) -> io::Result<()> {
+        let mut body = vec![0, 1];
+        push_text(&mut body, filter);
+        body.push(qos);
+        self.write(&packet(SUBSCRIBE, &body))?;
+        self.flush()?;
+        match self.read_packet()? {
+            (SUBACK, body) if body == [0, 1, qos] => Ok(()),
+            (kind, body) => Err(unexpected(kind, &body)),
         }
-        let mut body = vec![0; usize::from(head[1])];
-        self.stream.read_exact(&mut body)?;
-        Ok((head[0], body))
+    }
+
+    /// Waits for the next message of the hub.
+    pub(crate) fn read_message(&mut self) -> io::Result<Received> {
+        match self.read_packet()? {
+            (kind, body) if kind & 0xf0 == PUBLISH_QOS0 => {
+                Received::parse(kind, &body).ok_or_else(|| unexpected(kind, &body))
+            }
+            (kind, body) => Err(unexpected(kind, &body)),
+        }
+    }
+
+    /// Acknowledges a message of the hub, or claims to.
+    pub(crate) fn acknowledge(&mut self, id: u16) -> io::Result<()> {
+        self.write(&packet(PUBACK, &id.to_be_bytes()))?;
+        self.flush()
+    }
+
+    /// Ends every read that waits longer than this with an error.
+    pub(crate) fn set_patience(&mut self, patience: Duration) -> io::Result<()> {
+        self.stream.sock.set_read_timeout(Some(patience))
+    }
+
+    /// First byte and body of the next packet.
+    pub(crate) fn read_packet(&mut self) -> io::Result<(u8, Vec<u8>)> {
+        let mut kind = [0];
+        self.stream.read_exact(&mut kind)?;
+        let mut len = 0;
+        for place in 0..4 {
+            let mut byte = [0];
+            self.stream.read_exact(&mut byte)?;
+            len |= usize::from(byte[0] & 0x7f) << (7 * place);
+            if byte[0] < 0x80 {
+                let mut body = vec![0; len];
+                self.stream.read_exact(&mut body)?;
+                return Ok((kind[0], body));
+            }
+        }
+        Err(unexpected(kind[0], &[]))
+    }
+}
+
+/// A PUBLISH of the hub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Received {
+    pub(crate) topic: String,
+    /// Zero with QoS 0.
+    pub(crate) id: u16,
+    /// The hub marks it as a repetition.
+    pub(crate) dup: bool,
+    pub(crate) payload: Vec<u8>,
+}
+
+impl Received {
+    fn parse(kind: u8, body: &[u8]) -> Option<Self> {
+        let (length, rest) = body.split_first_chunk::<2>()?;
+        let (topic, rest) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
+        let topic = String::from_utf8(topic.to_vec()).ok()?;
+        let (id, payload) = match kind & 0x06 {
+            0 => (0, rest),
+            _ => {
+                let (id, payload) = rest.split_first_chunk::<2>()?;
+                (u16::from_be_bytes(*id), payload)
+            }
+        };
+        Some(Self { topic, id, dup: kind & PUBLISH_DUP != 0, payload: payload.to_vec() })
+    }
+
+    /// The payload as text.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.payload).into_owned()
     }
 }
 

@@ -8,7 +8,7 @@ use crate::limits::{MQTT_DELIVERIES_MAX, MQTT_UNACKED_MAX};
 
 /// Names a delivered C2D message to its owner; opaque to the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct DeliveryToken(pub u64);
+pub struct DeliveryToken(pub u128);
 
 /// Packet ids in use; an id is never given out again before it is acknowledged (G25).
 #[derive(Debug)]
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn deliveries_have_a_window_of_their_own() {
         let mut outbound = Outbound::new();
-        for token in 0..MQTT_DELIVERIES_MAX as u64 {
+        for token in 0..MQTT_DELIVERIES_MAX as u128 {
             assert!(outbound.can_deliver());
             outbound.register(Some(DeliveryToken(token)));
         }

@@ -7,6 +7,7 @@
 mod attach;
 mod login;
 mod request;
+mod service;
 
 use std::sync::{Arc, LazyLock};
 
@@ -23,6 +24,7 @@ use tracing::{debug, info};
 use self::attach::OpeningReader;
 use crate::partition::{PartitionReply, ReplyBody};
 use crate::reader::{Claims, OpenedLink, PartitionLink, Refusal, RequestLinks};
+use crate::service::ServiceLinks;
 use crate::shard::mailbox::Mail;
 use crate::shard::{Close, HubServices, Protocol, ShardContext};
 
@@ -40,6 +42,7 @@ pub(crate) struct AmqpDriver {
     claims_end: Option<Timestamp>,
     requests: RequestLinks,
     readers: Vec<PartitionLink>,
+    service: ServiceLinks,
     /// The reader that goes first next time.
     first_reader: usize,
     /// The reader that its executor has not answered for; the connection reads nothing meanwhile.
@@ -59,6 +62,7 @@ impl AmqpDriver {
             claims_end: None,
             requests: RequestLinks::default(),
             readers: Vec::new(),
+            service: ServiceLinks::default(),
             first_reader: 0,
             opening: None,
             next_token: 0,
@@ -76,13 +80,22 @@ impl AmqpDriver {
         match event {
             AmqpEvent::Sasl(step) => self.on_sasl(&step, cx),
             AmqpEvent::LinkRequested { link, attach } => self.on_attach(link, &attach, cx),
-            AmqpEvent::LinkDetached { link, .. } => self.forget_link(link),
-            AmqpEvent::Message { delivery, settled, payload, .. } => {
-                self.on_request(delivery, settled, &payload, cx);
+            AmqpEvent::LinkDetached { link, .. } => self.forget_link(link, cx),
+            AmqpEvent::Message { delivery, settled, format, payload, .. } => {
+                if self.service.is_sender(delivery.link) {
+                    self.on_c2d_message(delivery, settled, (format, &payload), cx);
+                } else {
+                    self.on_request(delivery, settled, &payload, cx);
+                }
+            }
+            AmqpEvent::Settled { delivery, state, settled } => {
+                self.on_feedback_settled(delivery, state, settled, cx);
             }
             AmqpEvent::Credit { link, drain, .. } => {
                 if let Some(reader) = self.reader_mut(link) {
                     reader.handle_credit(drain);
+                } else {
+                    self.service.handle_credit(link, drain);
                 }
             }
             // What is blocked is tried again with every transmission; closed connections end below.
@@ -91,7 +104,6 @@ impl AmqpDriver {
             | AmqpEvent::SessionBegun(_)
             | AmqpEvent::LinkAttached { .. }
             | AmqpEvent::Drained(_)
-            | AmqpEvent::Settled { .. }
             | AmqpEvent::Closed(_) => {}
         }
     }
@@ -100,8 +112,9 @@ impl AmqpDriver {
         self.readers.iter_mut().find(|reader| reader.link() == link)
     }
 
-    fn forget_link(&mut self, link: LinkId) {
+    fn forget_link(&mut self, link: LinkId, cx: &Context<'_>) {
         self.requests.remove(link);
+        self.forget_service_link(link, cx);
         if let Some(place) = self.readers.iter().position(|reader| reader.link() == link) {
             self.readers.swap_remove(place).close();
         }
@@ -211,7 +224,8 @@ impl AmqpDriver {
 
     /// A connection is of use while it has claims and links.
     fn watch_use(&mut self, now: Timestamp) {
-        let has_links = !self.readers.is_empty() || self.opening.is_some();
+        let has_links =
+            !self.readers.is_empty() || self.opening.is_some() || !self.service.is_empty();
         let is_used = !self.claims.is_empty() && (has_links || !self.requests.is_empty());
         if is_used {
             self.unused_until = None;
@@ -262,8 +276,11 @@ impl Protocol for AmqpDriver {
     }
 
     fn handle_mail(&mut self, mail: Mail, cx: &mut Context<'_>) -> Result<(), Close> {
-        if let Mail::Partition(reply) = mail {
-            self.on_partition_reply(reply, cx);
+        match mail {
+            Mail::Partition(reply) => self.on_partition_reply(reply, cx),
+            Mail::FeedbackReady { .. } => self.service.handle_feedback_ready(),
+            Mail::C2dDone { token, outcome, .. } => self.on_c2d_done(token, outcome),
+            _ => {}
         }
         self.settle(cx.now)
     }
@@ -286,6 +303,7 @@ impl Protocol for AmqpDriver {
         for reader in self.readers.drain(..) {
             reader.close();
         }
+        self.close_service_links(cx);
         if why == Close::Shutdown {
             let refusal = Refusal::new(Condition::ConnectionForced, "The hub is stopping.");
             self.connection.close(Some(refusal.error()));
@@ -300,6 +318,7 @@ impl Protocol for AmqpDriver {
     fn poll_transmit(&mut self, out: &mut BytesMut) -> bool {
         self.requests.pump(&mut self.connection);
         self.pump_readers();
+        self.service.pump(&mut self.connection);
         self.connection.poll_transmit(out)
     }
 

@@ -16,8 +16,8 @@ mod write;
 pub use message::{Body, DataPieces, DataSections, Message};
 pub use properties::{MessageId, Properties};
 pub use write::{
-    MapSection, begin_map_section, end_map_section, write_data, write_data_head, write_null_body,
-    write_value_descriptor,
+    MapSection, begin_map_section, end_map_section, write_data, write_data_head, write_header,
+    write_null_body, write_value_descriptor,
 };
 
 /// Format number of a message that holds whole messages in its data sections.

@@ -4,7 +4,8 @@ use bytes::{BufMut, BytesMut};
 
 use super::code;
 use crate::codec::amqp::primitive::{
-    CompoundStart, begin_compound, end_map, write_binary, write_descriptor, write_null,
+    CompoundStart, begin_compound, end_map, write_binary, write_descriptor, write_list, write_null,
+    write_uint,
 };
 
 /// A section that is a map.
@@ -33,6 +34,15 @@ pub fn begin_map_section(out: &mut BytesMut, section: MapSection) -> CompoundSta
 /// Ends a section of `count` elements: keys and values both count.
 pub fn end_map_section(out: &mut BytesMut, start: CompoundStart, count: u32) {
     end_map(out, start, count);
+}
+
+/// Appends a header that says nothing but how often the message was delivered in vain.
+pub fn write_header(out: &mut BytesMut, delivery_count: u32) {
+    write_descriptor(out, code::HEADER);
+    write_list(out, 5, |out| {
+        (0..4).for_each(|_| write_null(out));
+        write_uint(out, delivery_count);
+    });
 }
 
 /// Appends a data section.

@@ -47,6 +47,22 @@ pub enum NotSent {
 }
 
 impl MqttSession {
+    /// Whether [`deliver`](Self::deliver) would take a message of the device-bound queue now.
+    ///
+    /// # Errors
+    /// [`NotSent`]: what is in the way.
+    pub fn can_deliver(&self) -> Result<(), NotSent> {
+        self.subscribed(self.subscriptions.device_bound())?;
+        let has_window = self.outbound.as_ref().is_none_or(|outbound| outbound.can_deliver());
+        if has_window && !self.is_behind() { Ok(()) } else { Err(NotSent::WindowFull) }
+    }
+
+    /// Whether the client does not take what is sent: no packet of its own ends that.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.transmit.len() >= MQTT_TRANSMIT_BYTES_MAX
+    }
+
     /// Queues a C2D message.
     ///
     /// # Errors

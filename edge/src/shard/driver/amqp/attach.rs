@@ -79,6 +79,8 @@ impl AmqpDriver {
                 let place = place_in(hub, &entity, &consumer_group, &partition)?;
                 self.open_reader(link, attach, place, cx)
             }
+            (NodeAddress::DeviceBound, Role::Sender) => self.accept_c2d_sender(link, cx),
+            (NodeAddress::Feedback, Role::Receiver) => self.accept_feedback(link, attach, cx),
             (NodeAddress::Events { suffix }, Role::Receiver) => self.redirect(link, &suffix, cx),
             (node, role) => Err(refusal_of(&node, role, address, cx)),
         }
@@ -86,10 +88,20 @@ impl AmqpDriver {
 
     /// The hub on which a claim allows to read what `path` names.
     fn authorize<'c>(&self, path: &[&str], cx: &'c Context<'_>) -> Result<&'c Hub, Refusal> {
+        self.authorize_to("Listen", path, cx)
+    }
+
+    /// The hub on which a claim allows to use what `path` names; clients call the right `right`.
+    pub(super) fn authorize_to<'c>(
+        &self,
+        right: &str,
+        path: &[&str],
+        cx: &'c Context<'_>,
+    ) -> Result<&'c Hub, Refusal> {
         let resource: Vec<Segment<'_>> = path.iter().copied().map(Segment::Literal).collect();
         let hub = self.claims.hub_allowing(&resource, LISTEN, cx.wall);
         hub.and_then(|hub| hub_of(cx, hub))
-            .ok_or_else(|| Refusal::unauthorized("Listen", any_host(cx), &path.join("/")))
+            .ok_or_else(|| Refusal::unauthorized(right, any_host(cx), &path.join("/")))
     }
 
     fn accept_requests(&mut self, link: LinkId, attach: &Attach<'_>, node: RequestNode) {
@@ -221,8 +233,8 @@ fn selector_of(attach: &Attach<'_>) -> Result<Selector, Refusal> {
 fn refusal_of(node: &NodeAddress, role: Role, address: &str, cx: &Context<'_>) -> Refusal {
     let host = any_host(cx);
     match node {
-        NodeAddress::DeviceBound => Refusal::not_offered("messages to devices"),
-        NodeAddress::Feedback => Refusal::not_offered("feedback on messages to devices"),
+        NodeAddress::DeviceBound => wrong_direction("back ends send here"),
+        NodeAddress::Feedback => wrong_direction("back ends receive here"),
         NodeAddress::FileNotifications => Refusal::not_offered("file upload notifications"),
         NodeAddress::Device { .. } => Refusal::not_offered("the nodes of devices"),
         NodeAddress::Partition { .. } | NodeAddress::Events { .. } => {
@@ -235,6 +247,10 @@ fn refusal_of(node: &NodeAddress, role: Role, address: &str, cx: &Context<'_>) -
             Refusal::not_found(host, address)
         }
     }
+}
+
+fn wrong_direction(text: &'static str) -> Refusal {
+    Refusal::new(Condition::NotAllowed, text)
 }
 
 /// True for addresses of the entity, which nobody may send to: `{entity}`,

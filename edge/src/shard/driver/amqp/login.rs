@@ -62,6 +62,7 @@ impl AmqpDriver {
                 self.detach_reader(place, &Refusal::expired());
             }
         }
+        self.detach_unclaimed_service(cx);
     }
 }
 

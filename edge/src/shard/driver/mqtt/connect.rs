@@ -75,6 +75,7 @@ impl MqttDriver {
         self.session.accept(device.acceptance, cx.now);
         debug!(identity = %device.grant.identity, connection = ?cx.connection, "device connected");
         self.tell_callers_ready(cx);
+        self.deliver_waiting(cx);
     }
 }
 

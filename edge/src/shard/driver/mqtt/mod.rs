@@ -2,6 +2,7 @@
 //! the other.
 
 mod activity;
+mod c2d;
 mod connect;
 mod method;
 mod telemetry;
@@ -19,6 +20,7 @@ use ringhub_core::time::Timestamp;
 use tracing::{debug, info};
 
 use self::activity::Activity;
+use self::c2d::unlock;
 use self::method::{on_method_response, tell_callers_gone};
 use super::not_built::twin_error_body;
 use crate::shard::mailbox::Mail;
@@ -33,6 +35,8 @@ pub(crate) struct MqttDriver {
     device: Option<Box<Device>>,
     /// Length of the record that found its ring full; nothing is read before it has room.
     blocked_bytes: Option<usize>,
+    /// When a delivery is tried again to a client that does not take its bytes.
+    deliver_at: Option<Box<Timestamp>>,
     /// The reason to close, while the shard only knows its kind.
     reason: Option<CloseReason>,
 }
@@ -61,7 +65,13 @@ enum Next {
 
 impl MqttDriver {
     pub(crate) fn new(now: Timestamp) -> Self {
-        Self { session: MqttSession::new(now), device: None, blocked_bytes: None, reason: None }
+        Self {
+            session: MqttSession::new(now),
+            device: None,
+            blocked_bytes: None,
+            deliver_at: None,
+            reason: None,
+        }
     }
 
     fn may_read(&self, services: &HubServices) -> bool {
@@ -96,8 +106,8 @@ impl MqttDriver {
             Handled::TwinRequest(request) => self.on_twin_request(&request, cx),
             Handled::Disconnect => return Err(self.end(CloseReason::Disconnect)),
             Handled::MethodResponse(response) => on_method_response(&response, cx),
-            // Nothing was delivered, so nobody waits for it.
-            Handled::Delivered(_) | Handled::Nothing => {}
+            Handled::Delivered(token) => self.on_delivered(token, cx),
+            Handled::Nothing => self.deliver_waiting(cx),
         }
         Ok(Next::Consume)
     }
@@ -112,8 +122,10 @@ impl MqttDriver {
         }
     }
 
+    /// SUBACK leaves before the first message: clients drop what comes earlier.
     fn on_subscribed(&mut self, cx: &Context<'_>) {
         self.session.handle_subscribed();
+        self.deliver_waiting(cx);
         self.tell_callers_ready(cx);
     }
 
@@ -198,12 +210,23 @@ impl Protocol for MqttDriver {
                 self.on_method_call(call, cx);
                 Ok(())
             }
-            Mail::Partition(_) | Mail::Exchange { .. } | Mail::Shutdown => Ok(()),
+            Mail::DeviceBound { .. } => {
+                self.deliver_waiting(cx);
+                Ok(())
+            }
+            Mail::Partition(_)
+            | Mail::Exchange { .. }
+            | Mail::FeedbackReady { .. }
+            | Mail::C2dDone { .. }
+            | Mail::Shutdown => Ok(()),
         }
     }
 
     fn handle_timeout(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
         self.report_activity(cx);
+        if self.deliver_at.take_if(|at| **at <= cx.now).is_some() {
+            self.deliver_waiting(cx);
+        }
         match self.session.handle_timeout(cx.now) {
             Ok(()) => Ok(()),
             Err(error) => Err(self.end(CloseReason::Error(error))),
@@ -229,13 +252,15 @@ impl Protocol for MqttDriver {
         self.publish_will(reason, cx);
         if let Some(device) = self.device.take() {
             tell_callers_gone(&device, cx);
+            unlock(&device.grant, cx);
             cx.services.release(&device.grant, cx.connection, device.last, cx.wall);
         }
     }
 
     fn poll_timeout(&self) -> Option<Timestamp> {
         let report = self.device.as_ref().and_then(|device| device.activity.poll_timeout());
-        [self.session.poll_timeout(), report].into_iter().flatten().min()
+        let retry = self.deliver_at.as_deref().copied();
+        [self.session.poll_timeout(), report, retry].into_iter().flatten().min()
     }
 
     fn poll_transmit(&mut self, out: &mut BytesMut) -> bool {

@@ -1,0 +1,60 @@
+//! What the store is asked to write, and what memory learns after the commit.
+
+use ringhub_core::c2d::{DeviceMessage, FeedbackRecord, LockToken, Outcome, QueuedMessage};
+use ringhub_core::id::{DeviceId, HubId, Identity};
+use ringhub_core::time::UnixMillis;
+
+/// A message whose place in its queue is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct NewMessage {
+    pub(crate) message: DeviceMessage,
+    pub(crate) enqueued: UnixMillis,
+}
+
+/// The end of one message.
+#[derive(Clone, Debug)]
+pub(crate) struct Ended {
+    pub(crate) identity: Identity,
+    pub(crate) sequence_number: u64,
+    pub(crate) outcome: Outcome,
+    /// Id of the message, if its sender wants to hear of this outcome.
+    pub(crate) feedback: Option<Box<str>>,
+    pub(crate) time: UnixMillis,
+}
+
+/// One write to the queues of a hub.
+#[derive(Clone, Debug)]
+pub(crate) enum C2dChange {
+    Enqueue(HubId, Box<NewMessage>),
+    End(HubId, Vec<Ended>),
+    Abandon {
+        hub: HubId,
+        identity: Identity,
+        number: u64,
+        token: LockToken,
+        count: u32,
+    },
+    /// Ends what waits for a device and is in nobody's hands.
+    Purge(HubId, DeviceId),
+    ForgetFeedback(HubId, Vec<u64>),
+}
+
+impl C2dChange {
+    /// How many rows it touches, about.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::End(_, ended) => ended.len(),
+            Self::ForgetFeedback(_, ids) => ids.len(),
+            Self::Enqueue(..) | Self::Abandon { .. } | Self::Purge(..) => 1,
+        }
+    }
+}
+
+/// What the queues must learn once a change is committed.
+#[derive(Clone, Debug)]
+pub(crate) enum C2dEffect {
+    Enqueued(HubId, Identity, QueuedMessage),
+    Ended { hub: HubId, identity: Identity, number: u64, feedback: Option<FeedbackRecord> },
+    Abandoned { hub: HubId, identity: Identity, number: u64, token: LockToken, count: u32 },
+    FeedbackForgotten(HubId, Vec<u64>),
+}

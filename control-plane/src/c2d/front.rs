@@ -1,0 +1,147 @@
+//! What shards call. Nothing here blocks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ringhub_core::c2d::{DeviceMessage, LockToken, LockedBatch, Verdict};
+use ringhub_core::id::{ConnectionId, HubId, Identity};
+
+use super::hub_queues::C2dQueues;
+use super::{C2dChange, C2dRefusal, Delivery, NewMessage};
+use crate::clock;
+use crate::directory::{Directory, IdentityRef};
+use crate::registry::{Change, Outcome, RegistryError};
+use crate::store::{Write, WriteQueue};
+
+/// Somebody wants to know what became of a message or a verdict. Called once: at once and on the
+/// caller's thread when it is refused, otherwise on the store's writer thread, after the commit.
+pub type C2dDone = Box<dyn FnOnce(Result<(), C2dRefusal>) + Send>;
+
+/// The queues and the feedback of one hub.
+#[derive(Clone, Copy, Debug)]
+pub struct C2d<'a> {
+    pub(crate) hub: HubId,
+    pub(crate) queues: &'a C2dQueues,
+    pub(crate) directory: &'a Arc<Directory>,
+    pub(crate) writes: &'a WriteQueue,
+}
+
+impl C2d<'_> {
+    /// Life of a message whose sender says nothing about it.
+    #[must_use]
+    pub fn default_ttl(&self) -> Duration {
+        self.queues.default_ttl()
+    }
+
+    /// Stores a message; `done` is told when it is durable and in the queue. The shard of the
+    /// device's connection hears of it before.
+    pub fn enqueue(&self, message: DeviceMessage, done: C2dDone) {
+        if let Err(refusal) = self.admit(&message) {
+            return done(Err(refusal));
+        }
+        let (hub, directory) = (self.hub, Arc::clone(self.directory));
+        let (identity, content) = (message.identity.clone(), message.content.clone());
+        let new = NewMessage { message, enqueued: clock::now() };
+        self.write(C2dChange::Enqueue(hub, Box::new(new)), move |outcome| {
+            if outcome.is_err()
+                && let Some(queues) = directory.c2d(hub)
+            {
+                queues.cancel(&identity, &content);
+            }
+            done(outcome.map(drop).map_err(C2dRefusal::from));
+        });
+    }
+
+    fn admit(&self, message: &DeviceMessage) -> Result<(), C2dRefusal> {
+        let name = IdentityRef::from(&message.identity);
+        if self.directory.presence(self.hub, name).is_none() {
+            return Err(match name.module {
+                None => C2dRefusal::DeviceNotFound,
+                Some(_) => C2dRefusal::ModuleNotFound,
+            });
+        }
+        self.queues.reserve(message)
+    }
+
+    /// Hands the next message of an identity to its connection, for
+    /// [`C2D_LOCK_TIME`](ringhub_core::limits::C2D_LOCK_TIME); a verdict,
+    /// [`take_back`](Self::take_back) or [`unlock`](Self::unlock) is owed.
+    #[must_use]
+    pub fn lock_next(&self, identity: &Identity, holder: ConnectionId) -> Option<Delivery> {
+        self.queues.lock_next(identity, holder, clock::now())
+    }
+
+    /// Takes the verdict of the device. Until the store has it, nobody else gets the message; if
+    /// the store fails, it comes again when the time of its lock is over.
+    ///
+    /// # Errors
+    /// [`C2dRefusal::LockLost`]: nothing has changed.
+    pub fn settle(
+        &self,
+        identity: &Identity,
+        token: LockToken,
+        verdict: Verdict,
+    ) -> Result<(), C2dRefusal> {
+        let change = self.queues.settle(identity, token, verdict, clock::now())?;
+        self.write(change, |outcome| {
+            if let Err(error) = outcome {
+                tracing::warn!(%error, "a settled message is delivered again");
+            }
+        });
+        Ok(())
+    }
+
+    /// Takes a message back that did not leave the hub.
+    pub fn take_back(&self, identity: &Identity, delivery: &Delivery) {
+        self.queues.take_back(identity, delivery);
+    }
+
+    /// Ends all locks of a connection that is gone; its messages come again in their order.
+    pub fn unlock(&self, identity: &Identity, holder: ConnectionId) {
+        self.queues.unlock(identity, holder);
+    }
+
+    /// Hands the next batch of feedback to a connection; a verdict or
+    /// [`unlock_feedback`](Self::unlock_feedback) is owed. Without a batch the connection hears
+    /// when there is one.
+    #[must_use]
+    pub fn lock_feedback(&self, holder: ConnectionId) -> Option<LockedBatch> {
+        self.queues.lock_feedback(holder, clock::now())
+    }
+
+    /// Takes the verdict of a back end; `done` is told when it is durable.
+    pub fn settle_feedback(&self, token: LockToken, verdict: Verdict, done: C2dDone) {
+        match self.queues.settle_feedback(token, verdict, clock::now()) {
+            Ok(Some(change)) => {
+                self.write(change, |outcome| done(outcome.map(drop).map_err(C2dRefusal::from)));
+            }
+            Ok(None) => done(Ok(())),
+            Err(refusal) => done(Err(refusal)),
+        }
+    }
+
+    /// Takes a batch back whose link is gone.
+    pub fn unlock_feedback(&self, token: LockToken) {
+        self.queues.unlock_feedback(token);
+    }
+
+    /// Connections that wait for feedback, if there is some: they are to be told, and do not wait
+    /// any more.
+    #[must_use]
+    pub fn take_waiting(&self) -> Vec<ConnectionId> {
+        self.queues.take_waiting_if_ready()
+    }
+
+    /// A connection has no link for feedback any more.
+    pub fn stop_waiting(&self, connection: ConnectionId) {
+        self.queues.stop_waiting(connection);
+    }
+
+    fn write(
+        &self,
+        change: C2dChange,
+        done: impl FnOnce(Result<Outcome, RegistryError>) + Send + 'static,
+    ) {
+        self.writes.submit(Write { change: Change::C2d(change), done: Box::new(done) });
+    }
+}

@@ -1,0 +1,29 @@
+//! C2D: messages to devices, from a back end's AMQP message to the feedback on what became of it.
+//!
+//! ```text
+//!  AMQP message ─▶ DeviceMessage ─▶ DeviceQueue: Enqueued ─ lock ─▶ Locked ─ verdict ─▶ Settling ─▶ gone
+//!                                        ▲                            │                     │
+//!                                        └─ abandoned, lapsed, unlocked                     ▼
+//!                                                              FeedbackQueue ─▶ batches ─▶ back end
+//! ```
+//!
+//! The machines take time and tokens as arguments and keep nothing durable themselves: a message
+//! that is being settled stays taken until the store has said so.
+//!
+//! Source: device-endpoints reference, "Cloud-to-device queue"; service-endpoints reference,
+//! "Sending cloud-to-device", "Delivery feedback".
+
+mod ack;
+mod bag;
+mod feedback;
+mod lock;
+mod message;
+mod queue;
+
+pub use ack::{AckLevel, Outcome};
+pub use bag::MqttForm;
+pub use feedback::LockedBatch;
+pub use feedback::{BatchSettled, FeedbackDue, FeedbackLimits, FeedbackQueue, FeedbackRecord};
+pub use lock::{Lock, LockLost, LockToken, Verdict};
+pub use message::{DeviceMessage, Unacceptable, message_id};
+pub use queue::{DeviceQueue, Due, LockedMessage, QueueFull, QueuedMessage, Settled};

@@ -1,0 +1,164 @@
+//! One link on which a back end receives feedback: batches out, verdicts in.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use ringhub_control_plane::ControlPlane;
+use ringhub_control_plane::c2d::{C2d, C2dDone};
+use ringhub_core::c2d::{LockToken, LockedBatch, Verdict};
+use ringhub_core::codec::amqp::performative::{DeliveryState, DeliveryTag};
+use ringhub_core::id::{ConnectionId, HubId};
+use ringhub_core::limits::FEEDBACK_HELD_MAX;
+use ringhub_core::session::amqp::{AmqpConnection, DeliveryId, LinkId, Outgoing};
+
+use super::feedback_message;
+use crate::reader::Refusal;
+
+/// A verdict whose durability the back end waits for.
+#[derive(Debug)]
+struct Settling {
+    token: u64,
+    delivery: DeliveryId,
+    state: DeliveryState<'static>,
+}
+
+/// Batches that the back end holds, and what it waits for.
+#[derive(Debug)]
+pub(crate) struct FeedbackLink {
+    link: LinkId,
+    hub: HubId,
+    control: Arc<ControlPlane>,
+    connection: ConnectionId,
+    /// Whether the back end wants no say: a batch is done when it is sent.
+    is_settled: bool,
+    held: Vec<(DeliveryId, LockToken)>,
+    settling: Vec<Settling>,
+    /// Nothing was there; mail tells when there is.
+    is_waiting: bool,
+    is_draining: bool,
+}
+
+impl FeedbackLink {
+    pub(crate) fn new(
+        link: LinkId,
+        hub: HubId,
+        control: &Arc<ControlPlane>,
+        connection: ConnectionId,
+        is_settled: bool,
+    ) -> Self {
+        Self {
+            link,
+            hub,
+            control: Arc::clone(control),
+            connection,
+            is_settled,
+            held: Vec::new(),
+            settling: Vec::new(),
+            is_waiting: false,
+            is_draining: false,
+        }
+    }
+
+    pub(crate) fn link(&self) -> LinkId {
+        self.link
+    }
+
+    pub(crate) fn hub(&self) -> HubId {
+        self.hub
+    }
+
+    pub(crate) fn handle_credit(&mut self, drain: bool) {
+        self.is_draining = drain;
+    }
+
+    pub(crate) fn handle_ready(&mut self) {
+        self.is_waiting = false;
+    }
+
+    /// Sends the batches that can go.
+    pub(crate) fn pump(&mut self, connection: &mut AmqpConnection) {
+        let control = Arc::clone(&self.control);
+        let Some(c2d) = control.c2d(self.hub) else { return };
+        while !self.is_waiting
+            && self.held.len() < FEEDBACK_HELD_MAX
+            && connection.can_send(self.link).is_ok()
+        {
+            match c2d.lock_feedback(self.connection) {
+                Some(batch) => self.send(&batch, c2d, connection),
+                None => self.is_waiting = true,
+            }
+        }
+        if self.is_waiting && std::mem::take(&mut self.is_draining) {
+            connection.drain_done(self.link);
+        }
+    }
+
+    fn send(&mut self, batch: &LockedBatch, c2d: C2d<'_>, connection: &mut AmqpConnection) {
+        let directory = self.control.directory();
+        let host = directory.hub(self.hub).map_or("", |hub| hub.host_name.as_str());
+        let mut message = BytesMut::new();
+        feedback_message::write(&mut message, batch, host);
+        let tag = DeliveryTag::new(&batch.token.0.to_ne_bytes());
+        let how = Outgoing { settled: self.is_settled, format: 0, tag };
+        match connection.send(self.link, &[&message], how) {
+            Ok(_) if self.is_settled => {
+                // Whoever wants no say hears nothing of a failure either.
+                c2d.settle_feedback(batch.token, Verdict::Complete, Box::new(drop));
+            }
+            Ok(delivery) => self.held.push((delivery, batch.token)),
+            Err(_) => {
+                c2d.unlock_feedback(batch.token);
+                self.is_waiting = true;
+            }
+        }
+    }
+
+    /// Takes a verdict; with `answer`, the back end waits to hear that it is durable.
+    pub(crate) fn handle_settled(
+        &mut self,
+        delivery: DeliveryId,
+        state: Option<DeliveryState<'_>>,
+        answer: Option<u64>,
+        done: C2dDone,
+    ) {
+        let Some(place) = self.held.iter().position(|(held, _)| *held == delivery) else { return };
+        let (_, token) = self.held.swap_remove(place);
+        let (verdict, state) = match state {
+            Some(DeliveryState::Accepted) => (Verdict::Complete, DeliveryState::Accepted),
+            Some(DeliveryState::Rejected(_)) => (Verdict::Reject, DeliveryState::Rejected(None)),
+            Some(DeliveryState::Modified { delivery_failed, undeliverable_here }) => {
+                let state = DeliveryState::Modified { delivery_failed, undeliverable_here };
+                (Verdict::Abandon, state)
+            }
+            Some(DeliveryState::Released | DeliveryState::Other) | None => {
+                (Verdict::Abandon, DeliveryState::Released)
+            }
+        };
+        self.settling.extend(answer.map(|token| Settling { token, delivery, state }));
+        if let Some(c2d) = self.control.c2d(self.hub) {
+            c2d.settle_feedback(token, verdict, done);
+        }
+    }
+
+    /// Answers a verdict; nothing happens if `token` is not of this link.
+    pub(crate) fn answer(
+        &mut self,
+        token: u64,
+        outcome: Result<(), &Refusal>,
+        connection: &mut AmqpConnection,
+    ) {
+        let Some(place) = self.settling.iter().position(|s| s.token == token) else { return };
+        let Settling { delivery, state, .. } = self.settling.swap_remove(place);
+        let state = match outcome {
+            Ok(()) => state,
+            Err(refusal) => DeliveryState::Rejected(Some(refusal.error())),
+        };
+        connection.settle(delivery, state);
+    }
+
+    /// Gives back what the back end holds, without counting.
+    pub(crate) fn close(self) {
+        let Some(c2d) = self.control.c2d(self.hub) else { return };
+        self.held.iter().for_each(|(_, token)| c2d.unlock_feedback(*token));
+    }
+}

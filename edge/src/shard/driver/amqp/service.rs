@@ -1,0 +1,154 @@
+//! Messages to devices, and the feedback on them.
+
+use ringhub_control_plane::c2d::C2dRefusal;
+use ringhub_core::auth::Segment;
+use ringhub_core::c2d::DeviceMessage;
+use ringhub_core::codec::amqp::performative::{Attach, Condition, DeliveryState, SenderSettleMode};
+use ringhub_core::codec::amqp::section::BATCH_FORMAT;
+use ringhub_core::id::HubId;
+use ringhub_core::limits::{C2D_SENDER_CREDIT, C2D_TRANSFER_BYTES_MAX, SERVICE_LINKS_MAX};
+use ringhub_core::session::amqp::{DeliveryId, LinkAccept, LinkId};
+use tracing::debug;
+
+use super::attach::LISTEN;
+use super::{AmqpDriver, Context};
+use crate::reader::Refusal;
+use crate::service::{FeedbackLink, SenderLink, ServiceNode, refusal_of_c2d, refusal_of_message};
+use crate::shard::mailbox::Mail;
+
+impl AmqpDriver {
+    /// Accepts a link that sends messages to devices.
+    pub(super) fn accept_c2d_sender(
+        &mut self,
+        link: LinkId,
+        cx: &Context<'_>,
+    ) -> Result<(), Refusal> {
+        let hub = self.admit_service_link(ServiceNode::DeviceBound, cx)?;
+        let accept = LinkAccept {
+            credit: C2D_SENDER_CREDIT,
+            max_message_size: C2D_TRANSFER_BYTES_MAX as u64,
+            snd_settle_mode: None,
+        };
+        self.connection.accept_link(link, accept);
+        self.service.add_sender(SenderLink::new(link, hub));
+        Ok(())
+    }
+
+    /// Accepts a link that receives feedback.
+    pub(super) fn accept_feedback(
+        &mut self,
+        link: LinkId,
+        attach: &Attach<'_>,
+        cx: &Context<'_>,
+    ) -> Result<(), Refusal> {
+        let hub = self.admit_service_link(ServiceNode::Feedback, cx)?;
+        let accept = LinkAccept { credit: 0, max_message_size: u64::MAX, snd_settle_mode: None };
+        let is_settled = attach.snd_settle_mode == SenderSettleMode::Settled;
+        self.connection.accept_link(link, accept);
+        let control = &cx.services.control;
+        self.service.add_feedback(FeedbackLink::new(link, hub, control, cx.connection, is_settled));
+        Ok(())
+    }
+
+    fn admit_service_link(&self, node: ServiceNode, cx: &Context<'_>) -> Result<HubId, Refusal> {
+        let hub = self.authorize_to(node.right(), node.path(), cx)?;
+        if self.service.len() >= SERVICE_LINKS_MAX {
+            let text = "The connection has as many links to send and get feedback as it may have.";
+            return Err(Refusal::new(Condition::ResourceLimitExceeded, text));
+        }
+        debug!(hub = hub.host_name, ?node, "service link attached");
+        Ok(hub.id)
+    }
+
+    /// A message for a device. It is settled when it is durable, or at once when it is refused.
+    pub(super) fn on_c2d_message(
+        &mut self,
+        delivery: DeliveryId,
+        settled: bool,
+        (format, payload): (u32, &[u8]),
+        cx: &Context<'_>,
+    ) {
+        let token = self.take_token();
+        let Some(sender) = self.service.sender_mut(delivery.link) else { return };
+        let Some(c2d) = cx.services.control.c2d(sender.hub()) else { return };
+        sender.note(token, delivery, settled);
+        let message = if format == BATCH_FORMAT {
+            let text = "batches of messages to devices are not taken";
+            Err(Refusal::new(Condition::ArgumentError, text))
+        } else {
+            let read = DeviceMessage::read(payload, cx.wall, c2d.default_ttl());
+            read.map_err(|why| refusal_of_message(&why))
+        };
+        match message {
+            Ok(message) => c2d.enqueue(message, cx.services.c2d_done(cx.connection, token)),
+            Err(refusal) => {
+                debug!(reason = %refusal.text, "message to a device refused");
+                self.service.handle_sent(token, Err(&refusal), &mut self.connection);
+            }
+        }
+    }
+
+    /// The store has dealt with a message or a verdict.
+    pub(super) fn on_c2d_done(&mut self, token: u64, outcome: Result<(), C2dRefusal>) {
+        let refusal = outcome.err().map(refusal_of_c2d);
+        let outcome = refusal.as_ref().map_or(Ok(()), Err);
+        if !self.service.handle_sent(token, outcome, &mut self.connection) {
+            self.service.handle_feedback_done(token, outcome, &mut self.connection);
+        }
+    }
+
+    /// The back end has come to a verdict on a batch of feedback.
+    pub(super) fn on_feedback_settled(
+        &mut self,
+        delivery: DeliveryId,
+        state: Option<DeliveryState<'_>>,
+        settled: bool,
+        cx: &Context<'_>,
+    ) {
+        let token = self.take_token();
+        let Some(link) = self.service.feedback_mut(delivery.link) else { return };
+        let done = cx.services.c2d_done(cx.connection, token);
+        link.handle_settled(delivery, state, (!settled).then_some(token), done);
+        wake_waiting(link.hub(), cx);
+    }
+
+    /// A link is gone: what it holds goes to others.
+    pub(super) fn forget_service_link(&mut self, link: LinkId, cx: &Context<'_>) {
+        if let Some(feedback) = self.service.remove(link) {
+            let hub = feedback.hub();
+            feedback.close();
+            if !self.service.has_feedback()
+                && let Some(c2d) = cx.services.control.c2d(hub)
+            {
+                c2d.stop_waiting(cx.connection);
+            }
+            wake_waiting(hub, cx);
+        }
+    }
+
+    pub(super) fn close_service_links(&mut self, cx: &Context<'_>) {
+        for link in self.service.links() {
+            self.forget_service_link(link, cx);
+        }
+    }
+
+    /// Detaches the links that no claim allows any more.
+    pub(super) fn detach_unclaimed_service(&mut self, cx: &Context<'_>) {
+        for link in self.service.links() {
+            let Some(node) = self.service.node_of(link) else { continue };
+            let resource: Vec<_> = node.path().iter().copied().map(Segment::Literal).collect();
+            if self.claims.hub_allowing(&resource, LISTEN, cx.wall).is_none() {
+                self.connection.detach(link, Some(Refusal::expired().error()));
+                self.forget_service_link(link, cx);
+            }
+        }
+    }
+}
+
+/// Tells the connections that wait for feedback that there is some again.
+fn wake_waiting(hub: HubId, cx: &Context<'_>) {
+    let Some(c2d) = cx.services.control.c2d(hub) else { return };
+    for connection in c2d.take_waiting() {
+        cx.services.post(connection.shard, Mail::FeedbackReady { connection });
+    }
+}
