@@ -17,6 +17,7 @@ pub mod directory;
 mod registry;
 mod shards;
 mod store;
+pub mod twin;
 
 pub use control::{ControlPlane, ControlPlaneConfig, SubscriptionsDone};
 pub use shards::Shards;

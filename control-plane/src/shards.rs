@@ -1,6 +1,7 @@
 //! What the control plane tells the shards.
 
 use ringhub_core::id::{ConnectionId, Identity};
+use ringhub_core::twin::DesiredChange;
 
 use crate::directory::CutReason;
 
@@ -10,4 +11,13 @@ pub trait Shards: Send + Sync + 'static {
     /// The identity on `connection` was disabled or deleted. Comes before the request that did so
     /// is answered.
     fn cut(&self, connection: ConnectionId, identity: Identity, reason: CutReason);
+
+    /// A back end has changed the desired properties of the identity on `connection`. Comes once
+    /// for each change, in the order of the versions.
+    fn desired_changed(
+        &self,
+        connection: ConnectionId,
+        identity: &Identity,
+        change: &DesiredChange,
+    );
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use ringhub_core::id::{ConnectionId, Identity};
+use ringhub_core::twin::DesiredChange;
 
 use crate::directory::CutReason;
 use crate::{ControlPlane, ControlPlaneConfig, HubSettings, Shards};
@@ -51,6 +52,8 @@ pub(crate) struct NoShards;
 
 impl Shards for NoShards {
     fn cut(&self, _: ConnectionId, _: Identity, _: CutReason) {}
+
+    fn desired_changed(&self, _: ConnectionId, _: &Identity, _: &DesiredChange) {}
 }
 
 pub(crate) fn open(dir: &TempDir) -> ControlPlane {

@@ -12,16 +12,18 @@ mod modules;
 mod request;
 mod route;
 mod statistics;
+mod twins;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, ETAG};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use ringhub_core::twin::Mode;
 use serde::Serialize;
 
 use crate::directory::Directory;
-use crate::registry::{Change, ETag, Outcome};
+use crate::registry::{Change, Outcome};
 use crate::store::{SqliteStore, Write, WriteQueue};
 
 pub(crate) use error::ApiError;
@@ -77,8 +79,9 @@ impl Response {
         response
     }
 
-    fn with_etag(mut self, etag: ETag) -> Self {
-        if let Ok(value) = HeaderValue::try_from(format!("\"{}\"", etag.text())) {
+    /// Sets the header to a tag that is given without quotes.
+    fn with_etag(mut self, etag: &str) -> Self {
+        if let Ok(value) = HeaderValue::try_from(format!("\"{etag}\"")) {
             self.headers.insert(ETAG, value);
         }
         self
@@ -151,6 +154,13 @@ impl Api {
             (Resource::Module(device, id), "DELETE") => self.delete_module(&context, device, id),
             (Resource::DeviceStatistics, "GET") => self.device_statistics(&context),
             (Resource::ServiceStatistics, "GET") => self.service_statistics(&context),
+            (Resource::Twin(identity), "GET") => self.show_twin(&context, &identity),
+            (Resource::Twin(identity), "PATCH") => {
+                self.change_twin(&context, identity, Mode::Merge)
+            }
+            (Resource::Twin(identity), "PUT") => {
+                self.change_twin(&context, identity, Mode::Replace)
+            }
             _ => Err(ApiError::MethodNotAllowed),
         }
     }

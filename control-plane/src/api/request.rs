@@ -63,8 +63,8 @@ impl<'r> Context<'r> {
         }
     }
 
-    /// When a DELETE may happen: without `If-Match` always.
-    pub(super) fn delete_precondition(&self) -> Existing {
+    /// When a DELETE or a change of a twin may happen: without `If-Match` always.
+    pub(super) fn change_precondition(&self) -> Existing {
         if_match(&self.request.headers).unwrap_or(Existing::Overwrite)
     }
 
@@ -120,7 +120,9 @@ fn permissions(resource: &Resource, method: &Method) -> Option<&'static [Permiss
     const READ: &[Permissions] = &[Permissions::REGISTRY_READ];
     const WRITE: &[Permissions] = &[Permissions::REGISTRY_WRITE];
     const STATISTICS: &[Permissions] = &[Permissions::SERVICE_CONNECT, Permissions::REGISTRY_READ];
+    const SERVICE: &[Permissions] = &[Permissions::SERVICE_CONNECT];
     match (resource, method.as_str()) {
+        (Resource::Twin(_), "GET" | "PATCH" | "PUT") => Some(SERVICE),
         (Resource::ServiceStatistics, "GET") => Some(STATISTICS),
         (_, "GET") => Some(READ),
         (Resource::Devices, "POST") => Some(WRITE),

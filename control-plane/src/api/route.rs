@@ -3,7 +3,7 @@
 use matchit::Router;
 use percent_encoding::percent_decode_str;
 use ringhub_core::auth::Segment;
-use ringhub_core::id::{DeviceId, ModuleId};
+use ringhub_core::id::{DeviceId, Identity, ModuleId};
 
 use super::ApiError;
 use crate::registry::RegistryError;
@@ -17,6 +17,7 @@ pub(crate) enum Resource {
     Module(DeviceId, ModuleId),
     DeviceStatistics,
     ServiceStatistics,
+    Twin(Identity),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +28,8 @@ enum Shape {
     Module,
     DeviceStatistics,
     ServiceStatistics,
+    DeviceTwin,
+    ModuleTwin,
 }
 
 /// The table of paths.
@@ -45,6 +48,8 @@ impl Routes {
             ("/devices/{device}/modules/{module}", Shape::Module),
             ("/statistics/devices", Shape::DeviceStatistics),
             ("/statistics/service", Shape::ServiceStatistics),
+            ("/twins/{device}", Shape::DeviceTwin),
+            ("/twins/{device}/modules/{module}", Shape::ModuleTwin),
         ] {
             let inserted = router.insert(path, shape);
             inserted.expect("the paths of the table do not contradict each other");
@@ -63,13 +68,18 @@ impl Routes {
         let shape = *self.router.at(&lower).map_err(|_| ApiError::NotFound)?.value;
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         let device = || decode(segments[1], DeviceId::parse);
+        let module = || decode(segments[3], ModuleId::parse);
         Ok(match shape {
             Shape::Devices => Resource::Devices,
             Shape::Device => Resource::Device(device()?),
             Shape::Modules => Resource::Modules(device()?),
-            Shape::Module => Resource::Module(device()?, decode(segments[3], ModuleId::parse)?),
+            Shape::Module => Resource::Module(device()?, module()?),
             Shape::DeviceStatistics => Resource::DeviceStatistics,
             Shape::ServiceStatistics => Resource::ServiceStatistics,
+            Shape::DeviceTwin => Resource::Twin(Identity { device: device()?, module: None }),
+            Shape::ModuleTwin => {
+                Resource::Twin(Identity { device: device()?, module: Some(module()?) })
+            }
         })
     }
 }
@@ -96,6 +106,12 @@ impl Resource {
             }
             Self::DeviceStatistics => vec![Literal("statistics"), Literal("devices")],
             Self::ServiceStatistics => vec![Literal("statistics"), Literal("service")],
+            Self::Twin(Identity { device, module: None }) => {
+                vec![Literal("twins"), Id(device.as_str())]
+            }
+            Self::Twin(Identity { device, module: Some(module) }) => {
+                vec![Literal("twins"), Id(device.as_str()), Literal("modules"), Id(module.as_str())]
+            }
         }
     }
 }

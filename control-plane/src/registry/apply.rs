@@ -12,6 +12,7 @@ use super::{
 use crate::credentials::Credentials;
 use crate::directory::{Directory, Status};
 use crate::store::Store;
+use crate::twin::TwinApplier;
 
 /// Modules that every edge device has.
 const EDGE_MODULES: [&str; 2] = ["$edgeAgent", "$edgeHub"];
@@ -38,6 +39,10 @@ impl Applier<'_> {
             }
             Change::SetSubscriptions(hub, identity, flags) => {
                 self.set_subscriptions(hub, identity, flags)
+            }
+            Change::Twin(change) => {
+                let twins = TwinApplier { store: self.store, now: self.now };
+                twins.apply(change).map(Outcome::Twin)
             }
             Change::Bulk(items) => self.bulk(items),
         }

@@ -4,6 +4,7 @@ use ringhub_core::id::{DeviceId, HubId, Identity, ModuleId};
 
 use super::{CredentialsDraft, Device, ETag, Module, RegistryError};
 use crate::directory::Status;
+use crate::twin::{TwinChange, TwinOutcome};
 
 /// What to do when the identity does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +70,7 @@ pub(crate) enum Change {
     PutModule(HubId, ModuleDraft, Precondition),
     DeleteModule(HubId, DeviceId, ModuleId, Existing),
     SetSubscriptions(HubId, Identity, u32),
+    Twin(TwinChange),
     /// Several changes in one transaction; those refused leave the others standing.
     Bulk(Vec<Result<Self, RegistryError>>),
 }
@@ -84,11 +86,12 @@ impl Change {
 }
 
 /// What a change answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Outcome {
     Device(Box<Device>),
     Module(Box<Module>),
     Done,
+    Twin(TwinOutcome),
     /// The refusal of each item of a bulk change, in the order of the items.
     Bulk(Vec<Option<RegistryError>>),
 }

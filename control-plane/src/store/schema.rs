@@ -12,7 +12,7 @@ use super::{OpenError, StoreError};
 const APPLICATION_ID: i64 = 0x7268_7562;
 
 /// `user_version` of the file; rises when the tables change.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// How long a connection waits for another one's lock. The checkpoint holds it for the time of one
 /// copy.
@@ -65,6 +65,26 @@ CREATE TABLE module (
     secondary_credential BLOB,
     subscriptions INTEGER NOT NULL,
     managed_by TEXT,
+    PRIMARY KEY (hub_id, device_id, module_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE twin (
+    hub_id INTEGER NOT NULL,
+    device_id TEXT NOT NULL,
+    module_id TEXT NOT NULL,
+    etag INTEGER NOT NULL,
+    tags TEXT NOT NULL,
+    desired_version INTEGER NOT NULL,
+    desired TEXT NOT NULL,
+    desired_stamps BLOB NOT NULL,
+    PRIMARY KEY (hub_id, device_id, module_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE twin_reported (
+    hub_id INTEGER NOT NULL,
+    device_id TEXT NOT NULL,
+    module_id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    properties TEXT NOT NULL,
+    stamps BLOB NOT NULL,
     PRIMARY KEY (hub_id, device_id, module_id)
 ) STRICT, WITHOUT ROWID;
 ";

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering, fence};
 
 use ringhub_control_plane::api::Response;
 use ringhub_control_plane::directory::CutReason;
+use ringhub_control_plane::twin::TwinReply;
 use ringhub_core::id::{ConnectionId, Identity};
+use ringhub_core::twin::DesiredChange;
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::partition::PartitionReply;
@@ -15,7 +17,8 @@ use crate::partition::PartitionReply;
 /// One message to a shard.
 ///
 /// The queue is not bounded by a number but by who may post: each connection has at most one
-/// exchange, one takeover and one request per link under way, and each answers once.
+/// exchange, one takeover, one request per link and a few twin requests under way, and each answers
+/// once. Changes of desired properties come as fast as the store commits requests of back ends.
 #[derive(Debug)]
 pub enum Mail {
     /// An executor answers a request of a reader link, or takes its reader away.
@@ -53,6 +56,24 @@ pub enum Mail {
         connection: ConnectionId,
         /// Whether they are on disk.
         is_stored: bool,
+    },
+    /// The control plane answers a twin request of the device on `connection`.
+    TwinReply {
+        /// Connection that asked.
+        connection: ConnectionId,
+        /// The device's id of the request, verbatim.
+        rid: Box<str>,
+        /// The answer.
+        reply: TwinReply,
+    },
+    /// A back end has changed desired properties.
+    DesiredChanged {
+        /// The connection that may want to know, if it still serves `identity`.
+        connection: ConnectionId,
+        /// Whose properties they are.
+        identity: Identity,
+        /// The change.
+        change: DesiredChange,
     },
     /// Stop accepting, close every session, publish what is in the rings, then end the thread.
     Shutdown,

@@ -3,6 +3,7 @@
 use ringhub_control_plane::Shards;
 use ringhub_control_plane::directory::CutReason;
 use ringhub_core::id::{ConnectionId, Identity};
+use ringhub_core::twin::DesiredChange;
 
 use super::mailbox::{Mail, MailboxSender};
 
@@ -21,5 +22,15 @@ impl MailboxShards {
 impl Shards for MailboxShards {
     fn cut(&self, connection: ConnectionId, identity: Identity, reason: CutReason) {
         self.post(connection, Mail::Cut { connection, identity, reason });
+    }
+
+    fn desired_changed(
+        &self,
+        connection: ConnectionId,
+        identity: &Identity,
+        change: &DesiredChange,
+    ) {
+        let (identity, change) = (identity.clone(), change.clone());
+        self.post(connection, Mail::DesiredChanged { connection, identity, change });
     }
 }

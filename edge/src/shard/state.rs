@@ -464,7 +464,9 @@ impl Mail {
             | Self::Evict { connection }
             | Self::PredecessorsGone { connection }
             | Self::Cut { connection, .. }
-            | Self::SubscriptionsStored { connection, .. } => Some(*connection),
+            | Self::SubscriptionsStored { connection, .. }
+            | Self::TwinReply { connection, .. }
+            | Self::DesiredChanged { connection, .. } => Some(*connection),
             Self::Shutdown => None,
         }
     }

@@ -45,6 +45,7 @@ impl MqttDriver {
             claim: found.reservation.claim,
             acceptance,
             last: None,
+            twin_requests: 0,
             grant,
         });
         if request.clean_session && stored != Subscriptions::NONE {

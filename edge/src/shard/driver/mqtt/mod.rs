@@ -3,6 +3,7 @@
 
 mod connect;
 mod telemetry;
+mod twin;
 
 use bytes::BytesMut;
 use ringhub_control_plane::directory::Grant;
@@ -10,13 +11,12 @@ use ringhub_core::codec::mqtt::decode_within;
 use ringhub_core::message::{Destination, Stamps};
 use ringhub_core::position::{Committed, Ticket};
 use ringhub_core::session::mqtt::{
-    Acceptance, CloseReason, Handled, MqttSession, SessionError, SubscriptionChange, TwinRequest,
+    Acceptance, CloseReason, Handled, MqttSession, SessionError, SubscriptionChange,
 };
 use ringhub_core::session::takeover::Claim;
 use ringhub_core::time::Timestamp;
 use tracing::{debug, info};
 
-use super::not_built::twin_error_body;
 use crate::shard::mailbox::Mail;
 use crate::shard::{Close, HubServices, Protocol, ShardContext};
 
@@ -42,6 +42,8 @@ struct Device {
     claim: Claim,
     acceptance: Acceptance,
     last: Option<Ticket>,
+    /// Twin requests whose answers are still to come.
+    twin_requests: u8,
 }
 
 /// What becomes of the packet that was just handled.
@@ -102,13 +104,6 @@ impl MqttDriver {
             }
             _ => self.session.handle_subscribed(),
         }
-    }
-
-    /// Twins are not part of the hub yet: the device hears so instead of waiting.
-    fn on_twin_request(&mut self, request: &TwinRequest<'_>, cx: &Context<'_>) {
-        let body = twin_error_body(cx.wall);
-        // Without a subscription to the replies there is nobody to tell.
-        let _ = self.session.reply_twin(404, request.rid, None, body.as_bytes());
     }
 }
 
@@ -181,6 +176,14 @@ impl Protocol for MqttDriver {
             }
             // Without a SUBACK the client must not believe in its subscription: it connects again.
             Mail::SubscriptionsStored { is_stored: false, .. } => Err(Close::Finished),
+            Mail::TwinReply { rid, reply, .. } => {
+                self.on_twin_reply(&rid, &reply);
+                Ok(())
+            }
+            Mail::DesiredChanged { identity, change, .. } => {
+                self.on_desired_changed(&identity, &change);
+                Ok(())
+            }
             Mail::Partition(_) | Mail::Exchange { .. } | Mail::Shutdown => Ok(()),
         }
     }
