@@ -122,8 +122,8 @@ impl ControlPlane {
         self.submit_twin(TwinChange::Read(grant.into()), done);
     }
 
-    /// Merges `patch`, which is not yet looked at, into the reported properties of an identity; with
-    /// `version` only if they have it. `done` comes after the commit.
+    /// Merges `patch`, which is not yet looked at, into the reported properties of an identity;
+    /// with `version` only if they have it. `done` comes after the commit.
     ///
     /// Never blocks: when too many wait, `done` gets 503 at once and on this thread.
     pub fn report_twin(

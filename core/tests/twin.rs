@@ -1,5 +1,5 @@
-//! Twins under a seeded simulation: several back ends and a device change one twin, with and without
-//! conditions, well and badly. A naive model beside it says what each change must lead to.
+//! Twins under a seeded simulation: several back ends and a device change one twin, with and
+//! without conditions, well and badly. A naive model beside it says what each change must lead to.
 
 use std::collections::BTreeMap;
 

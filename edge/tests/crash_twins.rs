@@ -4,7 +4,8 @@
 //! Goal: a positive answer to a patch means that it is on disk, and versions never fall. Method:
 //! devices in plain Rust report counters, a back end counts in the desired properties of each; both
 //! note every answer. `kill -9` comes at a random time. After each restart the twins must hold at
-//! least what was answered and at most what was asked, from the device's side as from the back end's.
+//! least what was answered and at most what was asked, from the device's side as from the back
+//! end's.
 //!
 //! `RINGHUB_CRASH_ROUNDS` and `RINGHUB_CRASH_SEED` repeat a run; the seed is printed.
 

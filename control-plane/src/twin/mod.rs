@@ -1,7 +1,8 @@
 //! Twins of devices and modules: how they are changed in the store and told to devices.
 //!
-//! The rules are in `core`. Changes and the reads of devices go through the writer, so that a device
-//! hears replies and notifications in the order of the versions; back ends read on their own.
+//! The rules are in `core`. Changes and the reads of devices go through the writer, so that a
+//! device hears replies and notifications in the order of the versions; back ends read on their
+//! own.
 
 mod apply;
 mod change;

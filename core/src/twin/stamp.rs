@@ -1,8 +1,8 @@
 //! When each node of a section last changed, and how that is stored.
 //!
 //! The stamps of a tree are stored as numbers in the order of a walk through it, parents first and
-//! names in order, each relative to the one before. Their places are those of the stored properties,
-//! so no name is stored twice.
+//! names in order, each relative to the one before. Their places are those of the stored
+//! properties, so no name is stored twice.
 
 use crate::time::UnixMillis;
 

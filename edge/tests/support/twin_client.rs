@@ -46,7 +46,8 @@ impl TwinClient {
         let stream = tls::connect(hub, MQTT_PORT)?;
         let mut client = Self { stream, changes: VecDeque::new(), next_rid: 0 };
         let mut connect = login.connect_packet();
-        // Flags follow the name and level of the protocol, and the length of the packet before them.
+        // Flags follow the name and level of the protocol, and the length of the packet before
+        // them.
         let flags =
             connect.windows(7).position(|bytes| bytes == b"\0\x04MQTT\x04").map(|at| at + 7);
         connect[flags.expect("a CONNECT has flags")] |= 0x02;

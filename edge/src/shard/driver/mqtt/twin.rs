@@ -1,4 +1,5 @@
-//! Twin requests of the device to the control plane, replies and changes of desired properties back.
+//! Twin requests of the device to the control plane, replies and changes of desired properties
+//! back.
 //!
 //! A request is only handed over, so telemetry of the same connection does not wait for it.
 
