@@ -332,12 +332,15 @@ fn a_connected_device_hears_changes_and_reads_in_one_order() {
         if number % 2 == 0 {
             let patch = desired(json!({"n": number}));
             let request = client.request("PATCH", "/twins/t1", None, &patch);
-            control.submit(request, Box::new(move |r| drop(sender.send(r.status.as_u16()))));
+            control.submit(
+                request,
+                Box::new(move |r| sender.send(r.status.as_u16()).expect("the test waits")),
+            );
         } else {
             let done = Box::new(move |reply: TwinReply| {
                 let twin = json_of(&reply)["desired"]["$version"].take();
                 heard.lock().expect("no panic").push(Heard::Read(twin));
-                drop(sender.send(reply.status));
+                sender.send(reply.status).expect("the test waits");
             });
             control.read_twin(&grant, done);
         }
