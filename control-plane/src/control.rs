@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use bytes::Bytes;
 use ringhub_core::id::{HubId, Identity};
 use ringhub_core::limits::REST_QUEUE_MAX;
 
 use crate::api::{Api, ApiError, Reply, Request, routes};
 use crate::c2d::C2d;
-use crate::directory::{Directory, Hub, Policy};
+use crate::directory::{Directory, Grant, Hub, Policy};
 use crate::method::{MethodClock, Methods};
 use crate::presence::{self, PresenceSaver};
 use crate::registry::{Change, Mint};
@@ -18,6 +19,7 @@ use crate::store::{
     Database, HubSettings, OpenError, SqliteStore, StoreError, Write, WriteQueue, Writer, load,
     open_hubs,
 };
+use crate::twin::{TwinChange, TwinReply, TwinReplyDone};
 
 /// Threads that answer REST requests: reads of one never wait for reads of the other.
 const WORKERS: usize = 2;
@@ -153,6 +155,33 @@ impl ControlPlane {
     pub fn c2d(&self, hub: HubId) -> Option<C2d<'_>> {
         let queues = self.directory.c2d(hub)?;
         Some(C2d { hub, queues, directory: &self.directory, writes: &self.writes })
+    }
+
+    /// Reads the twin of an identity for itself, in turn with all changes before.
+    ///
+    /// Never blocks: when too many wait, `done` gets 503 at once and on this thread.
+    pub fn read_twin(&self, grant: &Grant, done: TwinReplyDone) {
+        self.submit_twin(TwinChange::Read(grant.into()), done);
+    }
+
+    /// Merges `patch`, which is not yet looked at, into the reported properties of an identity;
+    /// with `version` only if they have it. `done` comes after the commit.
+    ///
+    /// Never blocks: when too many wait, `done` gets 503 at once and on this thread.
+    pub fn report_twin(
+        &self,
+        grant: &Grant,
+        version: Option<u64>,
+        patch: Bytes,
+        done: TwinReplyDone,
+    ) {
+        let sender = grant.into();
+        self.submit_twin(TwinChange::Report { sender, patch, version }, done);
+    }
+
+    fn submit_twin(&self, change: TwinChange, done: TwinReplyDone) {
+        let done = Box::new(move |outcome: Result<_, _>| done(TwinReply::from(outcome)));
+        self.writes.submit(Write { change: Change::Twin(change), done });
     }
 
     /// Answers what is queued, moves the log into the database and ends all threads.

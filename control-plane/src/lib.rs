@@ -20,6 +20,7 @@ mod presence;
 mod registry;
 mod shards;
 mod store;
+pub mod twin;
 
 pub use control::{ControlPlane, ControlPlaneConfig, SubscriptionsDone};
 pub use method::Methods;

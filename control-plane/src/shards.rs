@@ -2,6 +2,7 @@
 
 use ringhub_core::id::{ConnectionId, Identity};
 use ringhub_core::method::MethodCall;
+use ringhub_core::twin::DesiredChange;
 
 use crate::directory::CutReason;
 
@@ -21,4 +22,13 @@ pub trait Shards: Send + Sync + 'static {
 
     /// There may be feedback for `connection`, which has asked for it.
     fn feedback_ready(&self, connection: ConnectionId);
+
+    /// A back end has changed the desired properties of the identity on `connection`. Comes once
+    /// for each change, in the order of the versions.
+    fn desired_changed(
+        &self,
+        connection: ConnectionId,
+        identity: &Identity,
+        change: &DesiredChange,
+    );
 }

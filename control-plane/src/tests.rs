@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use ringhub_core::id::{ConnectionId, Identity};
 use ringhub_core::method::MethodCall;
+use ringhub_core::twin::DesiredChange;
 
 use crate::c2d::CloudToDevice;
 use crate::directory::CutReason;
@@ -59,6 +60,8 @@ impl Shards for NoShards {
 
     fn device_bound(&self, _: ConnectionId) {}
     fn feedback_ready(&self, _: ConnectionId) {}
+
+    fn desired_changed(&self, _: ConnectionId, _: &Identity, _: &DesiredChange) {}
 }
 
 pub(crate) fn open(dir: &TempDir) -> ControlPlane {

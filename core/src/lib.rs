@@ -35,3 +35,5 @@ pub mod ring;
 pub mod log;
 
 pub mod reader;
+
+pub mod twin;

@@ -415,3 +415,33 @@ pub const FEEDBACK_HELD_MAX: usize = 64;
 pub const C2D_RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 const _: () = assert!(C2D_MESSAGE_BYTES_MAX <= MQTT_TRANSMIT_BYTES_MAX);
+/// Bytes of the tags of a twin, counted as the reference counts. More: refused as a bad argument.
+///
+/// Source: control-plane reference, "Limits" of twins.
+pub const TWIN_TAGS_BYTES_MAX: usize = 8 * 1024;
+
+/// Bytes of desired properties, counted alike. More: refused as a bad argument.
+pub const TWIN_DESIRED_BYTES_MAX: usize = 32 * 1024;
+
+/// Bytes of reported properties, counted alike. More: refused as a bad argument.
+pub const TWIN_REPORTED_BYTES_MAX: usize = 32 * 1024;
+
+/// Objects and arrays within each other below a section of a twin. Deeper: refused as a bad
+/// argument.
+pub const TWIN_DEPTH_MAX: usize = 10;
+
+/// Longest name in a twin in bytes. Longer: refused as a bad argument.
+pub const TWIN_KEY_BYTES_MAX: usize = 1024;
+
+/// Longest text in a twin in bytes. Longer: refused as a bad argument.
+pub const TWIN_STRING_BYTES_MAX: usize = 4096;
+
+/// Smallest whole number in a twin. Smaller: refused as a bad argument.
+pub const TWIN_INTEGER_MIN: i64 = -(1 << 52);
+
+/// Largest whole number in a twin. Larger: refused as a bad argument.
+pub const TWIN_INTEGER_MAX: i64 = (1 << 52) - 1;
+
+/// Twin requests of one connection that may be under way: what one device may keep of the store's
+/// queue. One more is answered with 429 at once.
+pub const TWIN_REQUESTS_PER_CONNECTION_MAX: u8 = 16;

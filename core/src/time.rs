@@ -4,6 +4,9 @@ use core::fmt;
 use core::ops::{Add, Sub};
 use core::time::Duration;
 
+use time::OffsetDateTime;
+use time::macros::format_description;
+
 /// A point on the monotonic clock of one process, in nanoseconds since an origin of the driver's
 /// choice.
 ///
@@ -77,6 +80,20 @@ impl UnixMillis {
     #[must_use]
     pub const fn as_secs(self) -> i64 {
         self.0.div_euclid(1000)
+    }
+
+    /// The time in UTC, with as many digits of the fraction as are not zero; `None` beyond the year
+    /// 9999.
+    ///
+    /// Source: control-plane reference, "JSON, timestamps, enum case".
+    #[must_use]
+    pub fn to_iso8601(self) -> Option<String> {
+        let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]");
+        let date = OffsetDateTime::from_unix_timestamp(self.as_secs()).ok()?;
+        let seconds = date.format(format).ok()?;
+        let fraction = format!(".{:03}", self.0.rem_euclid(1000));
+        let fraction = fraction.trim_end_matches('0').trim_end_matches('.');
+        Some(format!("{seconds}{fraction}Z"))
     }
 }
 

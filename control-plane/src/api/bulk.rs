@@ -111,7 +111,7 @@ fn bulk_response(items: &[Item], refusals: &[Option<RegistryError>]) -> Response
     let results = || items.iter().zip(refusals);
     let errors: Vec<_> = results()
         .filter_map(|(item, refusal)| {
-            let error = (*refusal)?;
+            let error = refusal.as_ref()?;
             Some(json!({
                 "deviceId": item.name.device,
                 "moduleId": item.name.module,

@@ -63,7 +63,7 @@ impl Api {
         context: &Context<'_>,
         id: DeviceId,
     ) -> Result<Answer, ApiError> {
-        let change = Change::DeleteDevice(context.hub, id, context.delete_precondition());
+        let change = Change::DeleteDevice(context.hub, id, context.change_precondition());
         Ok(Answer::After(change, Box::new(|_| Ok(Response::empty(StatusCode::NO_CONTENT)))))
     }
 }
@@ -162,7 +162,7 @@ fn kind(text: &str) -> Result<AuthenticationKind, ApiError> {
 
 fn device_response(directory: &Directory, hub: HubId, device: &Device) -> Response {
     let body = device_json(directory, hub, device);
-    Response::json(StatusCode::OK, &body).with_etag(device.etag)
+    Response::json(StatusCode::OK, &body).with_etag(&device.etag.text())
 }
 
 /// A device as clients see it; nulls are written.

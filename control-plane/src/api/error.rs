@@ -5,10 +5,12 @@ use std::fmt::Write as _;
 use aws_lc_rs::rand;
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
+use serde_json::json;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
 use super::Response;
+use crate::clock;
 use crate::registry::RegistryError;
 
 const ERROR_CODE: HeaderName = HeaderName::from_static("iothub-errorcode");
@@ -36,6 +38,8 @@ pub(crate) enum ApiError {
     DuplicateItem(String),
     #[error("Too many requests wait")]
     Busy,
+    #[error("Too many twin requests of this connection wait")]
+    TwinRequests,
 }
 
 /// Number and name of an error; the status is the first three digits of the number.
@@ -53,9 +57,11 @@ pub(super) const fn code(number: u32, name: &'static str) -> Code {
 
 impl RegistryError {
     /// Number and name of a refusal of the registry.
-    pub(super) fn code(self) -> Code {
+    pub(super) fn code(&self) -> Code {
         match self {
-            Self::Argument(_) | Self::Id(_) | Self::Key(_) => code(400_004, "ArgumentInvalid"),
+            Self::Argument(_) | Self::Id(_) | Self::Key(_) | Self::Twin(_) => {
+                code(400_004, "ArgumentInvalid")
+            }
             Self::BodyMissing => code(400_005, "ArgumentNull"),
             Self::DeviceScope => code(400_028, "InvalidDeviceScope"),
             Self::SystemModule => code(401_100, "SystemModuleModifyUnauthorizedAccess"),
@@ -63,7 +69,7 @@ impl RegistryError {
             Self::ModuleNotFound => code(404_010, "ModuleNotFound"),
             Self::DeviceExists => code(409_001, "DeviceAlreadyExists"),
             Self::ModuleExists => code(409_301, "ModuleAlreadyExistsOnDevice"),
-            Self::ETag => code(412_001, "PreconditionFailed"),
+            Self::ETag | Self::TwinChanged => code(412_001, "PreconditionFailed"),
             Self::TooManyDevices => code(413_002, "TooManyDevices"),
             Self::TooManyModules => code(413_003, "TooManyModulesOnDevice"),
             Self::Storage => code(500_001, "ServerError"),
@@ -84,6 +90,7 @@ impl ApiError {
             Self::MethodNotAllowed => code(405_000, "GenericMethodNotAllowed"),
             Self::BodyTooLarge => code(413_000, "GenericRequestEntityTooLarge"),
             Self::TooManyItems => code(413_002, "TooManyDevices"),
+            Self::TwinRequests => code(429_005, "DeviceThrottlingLimitExceeded"),
             Self::Busy => code(503_005, "ServerBusy"),
         }
     }
@@ -99,6 +106,25 @@ impl ApiError {
         };
         error_response(code, &body)
     }
+
+    /// Status and body that tell a device about this error.
+    ///
+    /// Source: device-endpoints reference, "Twins", error payload.
+    pub(crate) fn device_error(&self) -> (u16, Vec<u8>) {
+        let number = self.code().number;
+        let body = json!({
+            "errorCode": number,
+            "trackingId": tracking_id(),
+            "message": self.to_string(),
+            "timestampUtc": clock::now().to_iso8601(),
+        });
+        (status_of(number), body.to_string().into_bytes())
+    }
+}
+
+/// The first three digits of an error's number.
+fn status_of(number: u32) -> u16 {
+    u16::try_from(number / 1000).unwrap_or(500)
 }
 
 /// An error of a call that reaches a device.
@@ -146,7 +172,7 @@ struct Info {
 
 /// Status and header follow from the code.
 fn error_response(Code { number, name }: Code, body: &ErrorBody) -> Response {
-    let status = u16::try_from(number / 1000).ok().and_then(|n| StatusCode::from_u16(n).ok());
+    let status = StatusCode::from_u16(status_of(number)).ok();
     let mut response = Response::json(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), body);
     response.headers.insert(ERROR_CODE, HeaderValue::from_static(name));
     response

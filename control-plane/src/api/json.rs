@@ -2,8 +2,6 @@
 
 use ringhub_core::time::UnixMillis;
 use serde_json::{Map, Value};
-use time::OffsetDateTime;
-use time::macros::format_description;
 
 use super::ApiError;
 use crate::registry::RegistryError;
@@ -61,15 +59,7 @@ pub(super) fn parse(body: &[u8]) -> Result<Value, ApiError> {
 
 /// A time as identities show it: UTC, with as many digits of the fraction as are not zero.
 pub(super) fn time_text(time: Option<UnixMillis>) -> String {
-    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]");
-    let written = time.and_then(|time| {
-        let date = OffsetDateTime::from_unix_timestamp(time.as_secs()).ok()?;
-        let seconds = date.format(format).ok()?;
-        let fraction = format!(".{:03}", time.as_millis().rem_euclid(1000));
-        let fraction = fraction.trim_end_matches('0').trim_end_matches('.');
-        Some(format!("{seconds}{fraction}Z"))
-    });
-    written.unwrap_or_else(|| NEVER.to_owned())
+    time.and_then(UnixMillis::to_iso8601).unwrap_or_else(|| NEVER.to_owned())
 }
 
 #[cfg(test)]

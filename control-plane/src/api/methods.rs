@@ -28,7 +28,7 @@ const CONNECT_SECS: RangeInclusive<u64> = 0..=300;
 const ANSWER_MARGIN: Duration = Duration::from_millis(250);
 
 /// Why a call has no answer of its device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum MethodError {
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -71,7 +71,7 @@ impl From<Failure> for MethodError {
 }
 
 impl MethodError {
-    fn code(self) -> Code {
+    fn code(&self) -> Code {
         match self {
             Self::Registry(error) => error.code(),
             Self::Disabled => code(403_012, "DeviceDisabled"),
@@ -86,8 +86,8 @@ impl MethodError {
     }
 
     /// The answer that tells a client about this error.
-    pub(crate) fn response(self) -> Response {
-        let waited = match self {
+    pub(crate) fn response(&self) -> Response {
+        let waited = match *self {
             Self::NotOnline(waited) => Some(clock_text(waited)),
             _ => None,
         };

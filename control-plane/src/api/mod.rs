@@ -14,6 +14,7 @@ mod modules;
 mod request;
 mod route;
 mod statistics;
+mod twins;
 
 use std::sync::Arc;
 
@@ -21,11 +22,12 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, ETAG};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use ringhub_core::method::{Invocation, Patience, Target};
+use ringhub_core::twin::Mode;
 use serde::Serialize;
 
 use crate::directory::Directory;
 use crate::method::Methods;
-use crate::registry::{Change, ETag, Outcome};
+use crate::registry::{Change, Outcome};
 use crate::store::{SqliteStore, Write, WriteQueue};
 
 pub(crate) use error::ApiError;
@@ -86,8 +88,9 @@ impl Response {
         response
     }
 
-    fn with_etag(mut self, etag: ETag) -> Self {
-        if let Ok(value) = HeaderValue::try_from(format!("\"{}\"", etag.text())) {
+    /// Sets the header to a tag that is given without quotes.
+    fn with_etag(mut self, etag: &str) -> Self {
+        if let Ok(value) = HeaderValue::try_from(format!("\"{etag}\"")) {
             self.headers.insert(ETAG, value);
         }
         self
@@ -169,6 +172,13 @@ impl Api {
             (Resource::DeviceStatistics, "GET") => self.device_statistics(&context),
             (Resource::Methods(identity), "POST") => Ok(self.invoke_method(&context, identity)),
             (Resource::ServiceStatistics, "GET") => self.service_statistics(&context),
+            (Resource::Twin(identity), "GET") => self.show_twin(&context, &identity),
+            (Resource::Twin(identity), "PATCH") => {
+                self.change_twin(&context, identity, Mode::Merge)
+            }
+            (Resource::Twin(identity), "PUT") => {
+                self.change_twin(&context, identity, Mode::Replace)
+            }
             _ => Err(ApiError::MethodNotAllowed),
         }
     }

@@ -67,7 +67,7 @@ impl Api {
         device: DeviceId,
         id: ModuleId,
     ) -> Result<Answer, ApiError> {
-        let change = Change::DeleteModule(context.hub, device, id, context.delete_precondition());
+        let change = Change::DeleteModule(context.hub, device, id, context.change_precondition());
         Ok(Answer::After(change, Box::new(|_| Ok(Response::empty(StatusCode::NO_CONTENT)))))
     }
 
@@ -90,7 +90,7 @@ pub(super) fn module_draft(
 
 fn module_response(directory: &Directory, hub: HubId, module: &Module) -> Response {
     let body = module_json(directory, hub, module);
-    Response::json(StatusCode::OK, &body).with_etag(module.etag)
+    Response::json(StatusCode::OK, &body).with_etag(&module.etag.text())
 }
 
 /// A module as clients see it; nulls are written.

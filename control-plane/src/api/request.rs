@@ -63,8 +63,8 @@ impl<'r> Context<'r> {
         }
     }
 
-    /// When a DELETE may happen: without `If-Match` always.
-    pub(super) fn delete_precondition(&self) -> Existing {
+    /// When a DELETE or a change of a twin may happen: without `If-Match` always.
+    pub(super) fn change_precondition(&self) -> Existing {
         if_match(&self.request.headers).unwrap_or(Existing::Overwrite)
     }
 
@@ -124,6 +124,7 @@ fn permissions(resource: &Resource, method: &Method) -> Option<&'static [Permiss
     match (resource, method.as_str()) {
         (Resource::Methods(_), "POST") => Some(SERVICE),
         (Resource::Methods(_), _) => None,
+        (Resource::Twin(_), "GET" | "PATCH" | "PUT") => Some(SERVICE),
         (Resource::ServiceStatistics, "GET") => Some(STATISTICS),
         (Resource::Commands(_), "DELETE") => Some(SERVICE),
         (Resource::Commands(_), _) => None,

@@ -19,6 +19,7 @@ pub(crate) enum Resource {
     DeviceStatistics,
     ServiceStatistics,
     Methods(Identity),
+    Twin(Identity),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +33,8 @@ enum Shape {
     ServiceStatistics,
     DeviceMethods,
     ModuleMethods,
+    DeviceTwin,
+    ModuleTwin,
 }
 
 /// The table of paths.
@@ -53,6 +56,8 @@ impl Routes {
             ("/statistics/service", Shape::ServiceStatistics),
             ("/twins/{device}/methods", Shape::DeviceMethods),
             ("/twins/{device}/modules/{module}/methods", Shape::ModuleMethods),
+            ("/twins/{device}", Shape::DeviceTwin),
+            ("/twins/{device}/modules/{module}", Shape::ModuleTwin),
         ] {
             let inserted = router.insert(path, shape);
             inserted.expect("the paths of the table do not contradict each other");
@@ -71,18 +76,22 @@ impl Routes {
         let shape = *self.router.at(&lower).map_err(|_| ApiError::NotFound)?.value;
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         let device = || decode(segments[1], DeviceId::parse);
+        let module = || decode(segments[3], ModuleId::parse);
         Ok(match shape {
             Shape::Devices => Resource::Devices,
             Shape::Device => Resource::Device(device()?),
             Shape::Commands => Resource::Commands(device()?),
             Shape::Modules => Resource::Modules(device()?),
-            Shape::Module => Resource::Module(device()?, decode(segments[3], ModuleId::parse)?),
+            Shape::Module => Resource::Module(device()?, module()?),
             Shape::DeviceStatistics => Resource::DeviceStatistics,
             Shape::ServiceStatistics => Resource::ServiceStatistics,
             Shape::DeviceMethods => Resource::Methods(Identity { device: device()?, module: None }),
             Shape::ModuleMethods => {
-                let module = Some(decode(segments[3], ModuleId::parse)?);
-                Resource::Methods(Identity { device: device()?, module })
+                Resource::Methods(Identity { device: device()?, module: Some(module()?) })
+            }
+            Shape::DeviceTwin => Resource::Twin(Identity { device: device()?, module: None }),
+            Shape::ModuleTwin => {
+                Resource::Twin(Identity { device: device()?, module: Some(module()?) })
             }
         })
     }
@@ -111,16 +120,22 @@ impl Resource {
             }
             Self::DeviceStatistics => vec![Literal("statistics"), Literal("devices")],
             Self::ServiceStatistics => vec![Literal("statistics"), Literal("service")],
-            Self::Methods(Identity { device, module }) => {
-                let mut path = vec![Literal("twins"), Id(device.as_str())];
-                if let Some(module) = module {
-                    path.extend([Literal("modules"), Id(module.as_str())]);
-                }
+            Self::Twin(identity) => twin_segments(identity),
+            Self::Methods(identity) => {
+                let mut path = twin_segments(identity);
                 path.push(Literal("methods"));
                 path
             }
         }
     }
+}
+
+fn twin_segments(Identity { device, module }: &Identity) -> Vec<Segment<'_>> {
+    let mut path = vec![Segment::Literal("twins"), Segment::Id(device.as_str())];
+    if let Some(module) = module {
+        path.extend([Segment::Literal("modules"), Segment::Id(module.as_str())]);
+    }
+    path
 }
 
 #[cfg(test)]

@@ -489,3 +489,5 @@ fn a_full_queue_answers_503_at_once() {
     let answers = receiver.iter().take(REST_QUEUE_MAX + 9);
     assert!(answers.filter(|(status, _)| *status == 404).count() >= REST_QUEUE_MAX);
 }
+
+mod twins;

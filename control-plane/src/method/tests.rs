@@ -12,6 +12,8 @@ use ringhub_core::method::MethodCall;
 use ringhub_core::time::UnixMillis;
 use serde_json::{Value, json};
 
+use ringhub_core::twin::DesiredChange;
+
 use crate::api::{Request, Response};
 use crate::directory::{CutReason, IdentityRef};
 use crate::tests::{HOST_NAME, TempDir, config};
@@ -33,6 +35,8 @@ impl Shards for Told {
     fn device_bound(&self, _: ConnectionId) {}
 
     fn feedback_ready(&self, _: ConnectionId) {}
+
+    fn desired_changed(&self, _: ConnectionId, _: &Identity, _: &DesiredChange) {}
 }
 
 /// A control plane with the device `pump`.

@@ -13,6 +13,7 @@ use crate::c2d::C2dApplier;
 use crate::credentials::Credentials;
 use crate::directory::{Directory, Status};
 use crate::store::Store;
+use crate::twin::TwinApplier;
 
 /// Modules that every edge device has.
 const EDGE_MODULES: [&str; 2] = ["$edgeAgent", "$edgeHub"];
@@ -44,6 +45,10 @@ impl Applier<'_> {
             Change::C2d(change) => {
                 let Self { store, directory, effects, now, .. } = self;
                 C2dApplier { store: *store, directory, effects }.apply(change, *now)
+            }
+            Change::Twin(change) => {
+                let twins = TwinApplier { store: self.store, now: self.now };
+                twins.apply(change).map(Outcome::Twin)
             }
             Change::Bulk(items) => self.bulk(items),
         }

@@ -5,6 +5,7 @@ use ringhub_core::id::{DeviceId, HubId, Identity, ModuleId};
 use super::{CredentialsDraft, Device, ETag, Module, RegistryError};
 use crate::c2d::{C2dChange, C2dEffect};
 use crate::directory::{PresenceRecord, Status};
+use crate::twin::{TwinChange, TwinOutcome};
 
 /// What to do when the identity does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +74,7 @@ pub(crate) enum Change {
     /// What the directory has observed.
     Presence(Vec<PresenceRecord>),
     C2d(C2dChange),
+    Twin(TwinChange),
     /// Several changes in one transaction; those refused leave the others standing.
     Bulk(Vec<Result<Self, RegistryError>>),
 }
@@ -90,13 +92,14 @@ impl Change {
 }
 
 /// What a change answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Outcome {
     Device(Box<Device>),
     Module(Box<Module>),
     Done,
     /// Messages that were purged.
     Purged(usize),
+    Twin(TwinOutcome),
     /// The refusal of each item of a bulk change, in the order of the items.
     Bulk(Vec<Option<RegistryError>>),
 }

@@ -2,11 +2,12 @@
 
 use ringhub_core::auth::InvalidKey;
 use ringhub_core::id::InvalidId;
+use ringhub_core::twin::TwinError;
 
 use crate::store::StoreError;
 
 /// A refusal that the requester is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RegistryError {
     #[error("{0}")]
     Argument(&'static str),
@@ -28,6 +29,10 @@ pub(crate) enum RegistryError {
     ModuleExists,
     #[error("the identity has changed: its etag is another one")]
     ETag,
+    #[error(transparent)]
+    Twin(TwinError),
+    #[error("the twin has changed: it is no longer the version that was named")]
+    TwinChanged,
     #[error("the registry is full")]
     TooManyDevices,
     #[error("the device has as many modules as it may have")]

@@ -2,6 +2,7 @@
 
 use aws_lc_rs::rand;
 use ringhub_core::auth::KeyPair;
+use ringhub_core::time::UnixMillis;
 
 use super::ETag;
 use crate::clock;
@@ -9,6 +10,15 @@ use crate::directory::GenerationId;
 
 /// .NET ticks (100 ns) between the year 1 and 1970.
 const TICKS_TO_UNIX_EPOCH: u64 = 621_355_968_000_000_000;
+const TICKS_PER_MILLI: u64 = 10_000;
+
+impl GenerationId {
+    /// When the identity was made, as its id tells.
+    pub(crate) fn created(self) -> UnixMillis {
+        let millis = self.0.saturating_sub(TICKS_TO_UNIX_EPOCH) / TICKS_PER_MILLI;
+        UnixMillis::from_millis(i64::try_from(millis).unwrap_or_default())
+    }
+}
 
 /// Makes new values. One per writer, so that no generation id comes twice.
 #[derive(Debug)]
@@ -32,7 +42,7 @@ impl Mint {
     /// Source: control-plane reference, "Device object".
     pub(crate) fn generation(&mut self) -> GenerationId {
         let millis = u64::try_from(clock::now().as_millis()).unwrap_or_default();
-        let ticks = TICKS_TO_UNIX_EPOCH + millis * 10_000;
+        let ticks = TICKS_TO_UNIX_EPOCH + millis * TICKS_PER_MILLI;
         self.last_generation = GenerationId(ticks.max(self.last_generation.0 + 1));
         self.last_generation
     }

@@ -13,6 +13,7 @@ mod load;
 mod row;
 mod schema;
 mod sqlite;
+mod twins;
 mod writer;
 
 use std::path::PathBuf;
@@ -28,10 +29,11 @@ pub(crate) use hubs::open_hubs;
 pub(crate) use load::load;
 pub(crate) use schema::Database;
 pub(crate) use sqlite::SqliteStore;
+pub(crate) use twins::TwinStore;
 pub(crate) use writer::{Write, WriteQueue, Writer};
 
 /// Registry documents of all hubs. Writes count once the transaction around them is committed.
-pub(crate) trait Store: C2dStore {
+pub(crate) trait Store: C2dStore + TwinStore {
     /// The device, if it is registered.
     fn device(&self, hub: HubId, id: &DeviceId) -> Result<Option<Device>, StoreError>;
     /// At most `limit` devices, in no order that means anything.
@@ -49,9 +51,9 @@ pub(crate) trait Store: C2dStore {
     fn put_device(&self, hub: HubId, device: &Device) -> Result<(), StoreError>;
     /// Stores a module in place of what has its id.
     fn put_module(&self, hub: HubId, module: &Module) -> Result<(), StoreError>;
-    /// Removes a device and its modules.
+    /// Removes a device, its modules and their twins.
     fn delete_device(&self, hub: HubId, id: &DeviceId) -> Result<(), StoreError>;
-    /// Removes a module.
+    /// Removes a module and its twin.
     fn delete_module(&self, hub: HubId, device: &DeviceId, id: &ModuleId)
     -> Result<(), StoreError>;
     /// Stores the subscriptions of a persistent session; nothing for an unknown identity.

@@ -99,7 +99,8 @@ pub(super) fn signed(value: u64) -> i64 {
     i64::from_ne_bytes(value.to_ne_bytes())
 }
 
-fn unsigned(row: &Row<'_>, column: usize) -> Result<u64, StoreError> {
+/// A `u64` of which SQLite keeps the bits.
+pub(super) fn unsigned(row: &Row<'_>, column: usize) -> Result<u64, StoreError> {
     let value: i64 = row.get(column)?;
     Ok(u64::from_ne_bytes(value.to_ne_bytes()))
 }

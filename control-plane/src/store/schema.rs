@@ -72,6 +72,30 @@ CREATE TABLE module (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// Twins that were written to, section by section; an empty `module_id` is the device itself.
+const TWIN_TABLES: &str = "
+CREATE TABLE twin (
+    hub_id INTEGER NOT NULL,
+    device_id TEXT NOT NULL,
+    module_id TEXT NOT NULL,
+    etag INTEGER NOT NULL,
+    tags TEXT NOT NULL,
+    desired_version INTEGER NOT NULL,
+    desired TEXT NOT NULL,
+    desired_stamps BLOB NOT NULL,
+    PRIMARY KEY (hub_id, device_id, module_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE twin_reported (
+    hub_id INTEGER NOT NULL,
+    device_id TEXT NOT NULL,
+    module_id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    properties TEXT NOT NULL,
+    stamps BLOB NOT NULL,
+    PRIMARY KEY (hub_id, device_id, module_id)
+) STRICT, WITHOUT ROWID;
+";
+
 /// What is observed of identities: an empty `module_id` is the device itself.
 const PRESENCE_TABLE: &str = "
 CREATE TABLE presence (
@@ -192,7 +216,7 @@ fn upgrade(connection: &Connection) -> Result<(), rusqlite::Error> {
 
 /// Adds what the present version has and [`VERSION_WITHOUT_CONVERSATION`] has not.
 fn add_conversation(connection: &Connection) -> Result<(), rusqlite::Error> {
-    for tables in [PRESENCE_TABLE, c2d::TABLES] {
+    for tables in [PRESENCE_TABLE, TWIN_TABLES, c2d::TABLES] {
         connection.execute_batch(tables)?;
     }
     connection.pragma_update(None, "user_version", VERSION)

@@ -12,7 +12,7 @@ use crate::registry::{Device, Module};
 /// Documents of the registry through one connection, which belongs to one thread.
 #[derive(Debug)]
 pub(crate) struct SqliteStore {
-    connection: Connection,
+    pub(super) connection: Connection,
 }
 
 impl SqliteStore {
@@ -159,6 +159,8 @@ impl Store for SqliteStore {
     fn delete_device(&self, hub: HubId, id: &DeviceId) -> Result<(), StoreError> {
         self.delete_queue(hub, id, None)?;
         let params = params![hub.0, id.as_str()];
+        self.execute("DELETE FROM twin WHERE hub_id = ?1 AND device_id = ?2", params)?;
+        self.execute("DELETE FROM twin_reported WHERE hub_id = ?1 AND device_id = ?2", params)?;
         self.execute("DELETE FROM module WHERE hub_id = ?1 AND device_id = ?2", params)?;
         self.execute("DELETE FROM presence WHERE hub_id = ?1 AND device_id = ?2", params)?;
         self.execute("DELETE FROM device WHERE hub_id = ?1 AND device_id = ?2", params)
@@ -171,15 +173,15 @@ impl Store for SqliteStore {
         id: &ModuleId,
     ) -> Result<(), StoreError> {
         self.delete_queue(hub, device, Some(id))?;
-        let params = params![hub.0, device.as_str(), id.as_str()];
-        self.execute(
+        for statement in [
             "DELETE FROM presence WHERE hub_id = ?1 AND device_id = ?2 AND module_id = ?3",
-            params,
-        )?;
-        self.execute(
+            "DELETE FROM twin WHERE hub_id = ?1 AND device_id = ?2 AND module_id = ?3",
+            "DELETE FROM twin_reported WHERE hub_id = ?1 AND device_id = ?2 AND module_id = ?3",
             "DELETE FROM module WHERE hub_id = ?1 AND device_id = ?2 AND module_id = ?3",
-            params,
-        )
+        ] {
+            self.execute(statement, params![hub.0, device.as_str(), id.as_str()])?;
+        }
+        Ok(())
     }
 
     fn set_subscriptions(

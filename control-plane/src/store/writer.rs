@@ -17,6 +17,7 @@ use crate::clock;
 use crate::directory::{Directory, IdentityRef};
 use crate::registry::{Applier, Change, ChangeError, Effect, Mint, Outcome, RegistryError};
 use crate::shards::Shards;
+use crate::twin::{Changed, TwinOutcome};
 
 /// How long the writer sleeps at most while messages wait for devices: shards lock them without
 /// telling, and a lock may lapse before the deadline that the writer knows.
@@ -162,7 +163,12 @@ impl WriterThread {
                     self.tell_directory(effect);
                 }
                 let answers = dones.into_iter().zip(outcomes);
-                answers.for_each(|(done, outcome): Answer| done(outcome));
+                answers.for_each(|(done, outcome): Answer| {
+                    if let Ok(Outcome::Twin(TwinOutcome::Changed(changed))) = &outcome {
+                        self.tell_device(changed);
+                    }
+                    done(outcome);
+                });
             }
             Err(error) => {
                 tracing::error!(%error, "the registry could not be written");
@@ -196,6 +202,15 @@ impl WriterThread {
         let effects = applier.effects;
         self.store.commit()?;
         Ok((outcomes, effects))
+    }
+
+    /// Sends a change of desired properties to the device if it is connected. Between the answers,
+    /// so that the device hears of it after what came before and before what came after.
+    fn tell_device(&self, changed: &Changed) {
+        let Changed { hub, identity, desired: Some(desired), .. } = changed else { return };
+        if let Some(connection) = self.directory.connection(*hub, IdentityRef::from(identity)) {
+            self.shards.desired_changed(connection, identity, desired);
+        }
     }
 
     fn tell_directory(&self, effect: Effect) {

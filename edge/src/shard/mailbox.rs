@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering, fence};
 use ringhub_control_plane::api::Response;
 use ringhub_control_plane::c2d::C2dRefusal;
 use ringhub_control_plane::directory::CutReason;
+use ringhub_control_plane::twin::TwinReply;
 use ringhub_core::id::{ConnectionId, Identity};
 use ringhub_core::method::MethodCall;
+use ringhub_core::twin::DesiredChange;
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::partition::PartitionReply;
@@ -17,9 +19,10 @@ use crate::partition::PartitionReply;
 /// One message to a shard.
 ///
 /// The queue is not bounded by a number but by who may post: each connection has at most one
-/// exchange, one takeover and one request per link under way, and each answers once. Method calls
-/// are bounded where they wait. Back ends have as many messages under way as their links have
-/// credit; every message that is queued for a device tells its connection once.
+/// exchange, one takeover, one request per link and a few twin requests under way, and each answers
+/// once. Method calls are bounded where they wait. Back ends have as many messages under way as
+/// their links have credit; every message that is queued for a device tells its connection once.
+/// Changes of desired properties come as fast as the store commits requests of back ends.
 #[derive(Debug)]
 pub enum Mail {
     /// An executor answers a request of a reader link, or takes its reader away.
@@ -84,6 +87,24 @@ pub enum Mail {
         token: u64,
         /// What became of it.
         outcome: Result<(), C2dRefusal>,
+    },
+    /// The control plane answers a twin request of the device on `connection`.
+    TwinReply {
+        /// Connection that asked.
+        connection: ConnectionId,
+        /// The device's id of the request, verbatim.
+        rid: Box<str>,
+        /// The answer.
+        reply: TwinReply,
+    },
+    /// A back end has changed desired properties.
+    DesiredChanged {
+        /// The connection that may want to know, if it still serves `identity`.
+        connection: ConnectionId,
+        /// Whose properties they are.
+        identity: Identity,
+        /// The change.
+        change: DesiredChange,
     },
     /// Stop accepting, close every session, publish what is in the rings, then end the thread.
     Shutdown,

@@ -4,6 +4,7 @@ use ringhub_control_plane::Shards;
 use ringhub_control_plane::directory::CutReason;
 use ringhub_core::id::{ConnectionId, Identity};
 use ringhub_core::method::MethodCall;
+use ringhub_core::twin::DesiredChange;
 
 use super::mailbox::{Mail, MailboxSender};
 
@@ -34,5 +35,15 @@ impl Shards for MailboxShards {
 
     fn feedback_ready(&self, connection: ConnectionId) {
         self.post(connection, Mail::FeedbackReady { connection });
+    }
+
+    fn desired_changed(
+        &self,
+        connection: ConnectionId,
+        identity: &Identity,
+        change: &DesiredChange,
+    ) {
+        let (identity, change) = (identity.clone(), change.clone());
+        self.post(connection, Mail::DesiredChanged { connection, identity, change });
     }
 }

@@ -468,7 +468,9 @@ impl Mail {
             | Self::C2dDone { connection, .. }
             | Self::Cut { connection, .. }
             | Self::SubscriptionsStored { connection, .. }
-            | Self::InvokeMethod { connection, .. } => Some(*connection),
+            | Self::InvokeMethod { connection, .. }
+            | Self::TwinReply { connection, .. }
+            | Self::DesiredChanged { connection, .. } => Some(*connection),
             Self::Shutdown => None,
         }
     }

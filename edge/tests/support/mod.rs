@@ -23,3 +23,4 @@ pub(crate) mod rest;
 pub(crate) mod sas;
 pub(crate) mod script;
 pub(crate) mod tls;
+pub(crate) mod twin_client;

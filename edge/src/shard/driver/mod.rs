@@ -3,7 +3,6 @@
 mod amqp;
 mod http;
 mod mqtt;
-mod not_built;
 mod websocket;
 
 use bytes::BytesMut;

@@ -47,6 +47,7 @@ impl MqttDriver {
             last: None,
             was_called: false,
             activity: Activity::default(),
+            twin_requests: 0,
             grant,
         });
         if request.clean_session && stored != Subscriptions::NONE {

@@ -6,6 +6,7 @@ mod c2d;
 mod connect;
 mod method;
 mod telemetry;
+mod twin;
 
 use bytes::BytesMut;
 use ringhub_control_plane::directory::Grant;
@@ -13,7 +14,7 @@ use ringhub_core::codec::mqtt::decode_within;
 use ringhub_core::message::{Destination, Stamps};
 use ringhub_core::position::{Committed, Ticket};
 use ringhub_core::session::mqtt::{
-    Acceptance, CloseReason, Handled, MqttSession, SessionError, SubscriptionChange, TwinRequest,
+    Acceptance, CloseReason, Handled, MqttSession, SessionError, SubscriptionChange,
 };
 use ringhub_core::session::takeover::Claim;
 use ringhub_core::time::Timestamp;
@@ -22,7 +23,6 @@ use tracing::{debug, info};
 use self::activity::Activity;
 use self::c2d::unlock;
 use self::method::{on_method_response, tell_callers_gone};
-use super::not_built::twin_error_body;
 use crate::shard::mailbox::Mail;
 use crate::shard::{Close, HubServices, Protocol, ShardContext};
 
@@ -53,6 +53,8 @@ struct Device {
     /// A method was called here, so that the end of the connection is news to the callers.
     was_called: bool,
     activity: Activity,
+    /// Twin requests whose answers are still to come.
+    twin_requests: u8,
 }
 
 /// What becomes of the packet that was just handled.
@@ -127,13 +129,6 @@ impl MqttDriver {
         self.session.handle_subscribed();
         self.deliver_waiting(cx);
         self.tell_callers_ready(cx);
-    }
-
-    /// Twins are not part of the hub yet: the device hears so instead of waiting.
-    fn on_twin_request(&mut self, request: &TwinRequest<'_>, cx: &Context<'_>) {
-        let body = twin_error_body(cx.wall);
-        // Without a subscription to the replies there is nobody to tell.
-        let _ = self.session.reply_twin(404, request.rid, None, body.as_bytes());
     }
 }
 
@@ -219,6 +214,14 @@ impl Protocol for MqttDriver {
             | Mail::FeedbackReady { .. }
             | Mail::C2dDone { .. }
             | Mail::Shutdown => Ok(()),
+            Mail::TwinReply { rid, reply, .. } => {
+                self.on_twin_reply(&rid, &reply);
+                Ok(())
+            }
+            Mail::DesiredChanged { identity, change, .. } => {
+                self.on_desired_changed(&identity, &change);
+                Ok(())
+            }
         }
     }
 

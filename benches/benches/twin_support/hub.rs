@@ -1,0 +1,143 @@
+//! The control plane with registered devices, used as a shard uses it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use http::header::{AUTHORIZATION, HOST};
+use http::{HeaderMap, HeaderValue, Method};
+use ringhub_control_plane::api::Request;
+use ringhub_control_plane::directory::{CutReason, Grant, IdentityRef};
+use ringhub_control_plane::{ControlPlane, ControlPlaneConfig, HubSettings, Shards};
+use ringhub_core::auth::sas_token::sign;
+use ringhub_core::id::{ConnectionId, HubId, Identity};
+use ringhub_core::time::UnixMillis;
+use ringhub_core::twin::DesiredChange;
+
+use super::patch;
+
+const HOST_NAME: &str = "hub.example.net";
+const FAR_FUTURE: u64 = 4_000_000_000;
+const BULK_ITEMS: usize = 100;
+
+/// Shards without connections.
+struct NoShards;
+
+impl Shards for NoShards {
+    fn cut(&self, _: ConnectionId, _: Identity, _: CutReason) {}
+
+    fn desired_changed(&self, _: ConnectionId, _: &Identity, _: &DesiredChange) {}
+}
+
+/// A hub in this process, and what its devices hold.
+pub(crate) struct TwinHub {
+    control: Arc<ControlPlane>,
+    grants: Arc<Vec<Grant>>,
+    next: Arc<AtomicUsize>,
+}
+
+/// One run: who asks next, and when all is said.
+struct Run {
+    control: Arc<ControlPlane>,
+    grants: Arc<Vec<Grant>>,
+    next: Arc<AtomicUsize>,
+    /// The first patch that is not part of the run.
+    end: usize,
+    answered: flume::Sender<()>,
+}
+
+impl TwinHub {
+    pub(crate) fn open(dir: &Path, devices: usize) -> Self {
+        let hub = HubSettings {
+            host_name: HOST_NAME.to_owned(),
+            aliases: Vec::new(),
+            partition_count: 4,
+            consumer_groups: Vec::new(),
+        };
+        let config = ControlPlaneConfig { data_dir: dir.to_owned(), hubs: vec![hub] };
+        let control = ControlPlane::open(&config, Arc::new(NoShards));
+        let control = control.expect("a fresh directory opens");
+        let names: Vec<String> = (0..devices).map(|number| format!("device-{number}")).collect();
+        names.chunks(BULK_ITEMS).for_each(|names| register(&control, names));
+        let grants = names.iter().map(|name| log_in(&control, name)).collect();
+        Self {
+            control: Arc::new(control),
+            grants: Arc::new(grants),
+            next: Arc::new(AtomicUsize::new(0)),
+        }
+    }
+
+    /// Reports `count` patches, `under_way` of them at a time; returns after the last reply.
+    pub(crate) fn run(&mut self, count: usize, under_way: usize) {
+        let (answered, answers) = flume::unbounded();
+        let run = Arc::new(Run {
+            control: self.control.clone(),
+            grants: self.grants.clone(),
+            next: self.next.clone(),
+            end: self.next.load(Ordering::Relaxed) + count,
+            answered,
+        });
+        (0..under_way).for_each(|_| report_next(&run));
+        drop(run);
+        assert_eq!(answers.iter().count(), count, "every patch is answered");
+    }
+
+    pub(crate) fn close(self) {
+        let control = Arc::into_inner(self.control);
+        control.expect("all runs have ended").shutdown();
+    }
+}
+
+/// Reports the next patch, and after its reply the one after it.
+fn report_next(run: &Arc<Run>) {
+    let taken = run
+        .next
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < run.end).then_some(n + 1));
+    let Ok(number) = taken else { return };
+    let (device, round) = (number % run.grants.len(), number / run.grants.len());
+    let patch = patch(device, round).into();
+    let again = run.clone();
+    let done = Box::new(move |reply: ringhub_control_plane::twin::TwinReply| {
+        assert_eq!(reply.status, 204, "{reply:?}");
+        report_next(&again);
+        // The receiver waits for the last of them.
+        let _ = again.answered.send(());
+    });
+    run.control.report_twin(&run.grants[device], None, patch, done);
+}
+
+fn register(control: &ControlPlane, names: &[String]) {
+    let items: Vec<_> = names.iter().map(|name| serde_json::json!({"id": name})).collect();
+    let mut headers = HeaderMap::new();
+    headers.insert(HOST, HeaderValue::from_static(HOST_NAME));
+    let token = HeaderValue::try_from(token(control, "iothubowner", HOST_NAME));
+    headers.insert(AUTHORIZATION, token.expect("a header value"));
+    let request = Request {
+        method: Method::POST,
+        path_and_query: "/devices?api-version=2021-04-12".to_owned(),
+        headers,
+        body: serde_json::Value::Array(items).to_string().into(),
+    };
+    let (sender, receiver) = flume::bounded(1);
+    control.submit(
+        request,
+        Box::new(move |response| sender.send(response.status).expect("this waits")),
+    );
+    assert_eq!(receiver.recv().expect("an answer"), 200);
+}
+
+fn log_in(control: &ControlPlane, name: &str) -> Grant {
+    let token = token(control, "device", &format!("{HOST_NAME}/devices/{name}"));
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
+    let now = UnixMillis::from_millis(since.as_millis() as i64);
+    let identity = IdentityRef { device: name, module: None };
+    let grant = control.directory().authenticate(HubId(0), identity, &token, now);
+    grant.expect("the device is registered")
+}
+
+fn token(control: &ControlPlane, policy: &str, resource: &str) -> String {
+    let policies = control.policies(HubId(0));
+    let found = policies.iter().find(|found| found.name == policy).expect("a default policy");
+    sign(resource, found.keys.primary(), FAR_FUTURE, Some(policy))
+}

@@ -1,0 +1,150 @@
+//! Twins of devices and modules, for back ends.
+
+use http::StatusCode;
+use ringhub_core::id::{HubId, Identity};
+use ringhub_core::time::UnixMillis;
+use ringhub_core::twin::{Mode, SectionView, ServiceChange, Tags, Twin};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::devices::{authentication_json, connection_state};
+use super::request::Context;
+use super::{Answer, Api, ApiError, Response};
+use crate::directory::{Directory, IdentityRef, Status};
+use crate::registry::{Change, ChangeError, Outcome, RegistryError};
+use crate::store::TwinStore as _;
+use crate::twin::{Changed, TwinChange, TwinOutcome, TwinOwner, owner};
+
+impl Api {
+    pub(super) fn show_twin(
+        &self,
+        context: &Context<'_>,
+        identity: &Identity,
+    ) -> Result<Answer, ApiError> {
+        let hub = context.hub;
+        let owner = owner(&self.store, hub, identity).map_err(|error| match error {
+            ChangeError::Refused(why) => ApiError::Registry(why),
+            ChangeError::Store(error) => ApiError::from_store(error),
+        })?;
+        let twin = self.store.twin(hub, IdentityRef::from(identity), owner.generation());
+        let twin = twin.map_err(ApiError::from_store)?;
+        Ok(Answer::Ready(twin_response(&self.directory, hub, &owner, &twin)))
+    }
+
+    pub(super) fn change_twin(
+        &self,
+        context: &Context<'_>,
+        identity: Identity,
+        mode: Mode,
+    ) -> Result<Answer, ApiError> {
+        let hub = context.hub;
+        if context.request.body.is_empty() {
+            return Err(RegistryError::BodyMissing.into());
+        }
+        let change = ServiceChange::parse(mode, &context.request.body);
+        let change = change.map_err(RegistryError::Twin)?;
+        let when = context.change_precondition();
+        let directory = self.directory.clone();
+        let change = Change::Twin(TwinChange::Service { hub, identity, change, when });
+        let map = move |outcome| match outcome {
+            Outcome::Twin(TwinOutcome::Changed(changed)) => {
+                let Changed { owner, twin, .. } = *changed;
+                Ok(twin_response(&directory, hub, &owner, &twin))
+            }
+            _ => Err(RegistryError::Storage.into()),
+        };
+        Ok(Answer::After(change, Box::new(map)))
+    }
+}
+
+fn twin_response(directory: &Directory, hub: HubId, owner: &TwinOwner, twin: &Twin) -> Response {
+    let response = Response::json(StatusCode::OK, &TwinJson::new(directory, hub, owner, twin));
+    response.with_etag(&twin.etag.text())
+}
+
+/// A twin as back ends see it; what is absent is left out.
+///
+/// Source: control-plane reference, "Twin document".
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TwinJson<'a> {
+    device_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    module_id: Option<&'a str>,
+    etag: String,
+    device_etag: String,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_reason: Option<&'a str>,
+    status_update_time: String,
+    connection_state: &'static str,
+    last_activity_time: String,
+    cloud_to_device_message_count: u32,
+    authentication_type: Value,
+    x509_thumbprint: Value,
+    model_id: &'static str,
+    version: u64,
+    #[serde(skip_serializing_if = "Tags::is_empty")]
+    tags: &'a Tags,
+    properties: Properties<'a>,
+    capabilities: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_scope: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parent_scopes: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Properties<'a> {
+    desired: SectionView<'a>,
+    reported: SectionView<'a>,
+}
+
+impl<'a> TwinJson<'a> {
+    fn new(directory: &Directory, hub: HubId, owner: &'a TwinOwner, twin: &'a Twin) -> Self {
+        let (device, module) = match owner {
+            TwinOwner::Device(device) => (Some(&**device), None),
+            TwinOwner::Module(module) => (None, Some(&**module)),
+        };
+        let (name, etag, credentials) = match owner {
+            TwinOwner::Device(device) => {
+                let name = IdentityRef { device: device.id.as_str(), module: None };
+                (name, device.etag, &device.credentials)
+            }
+            TwinOwner::Module(module) => {
+                let id = Some(module.id.as_str());
+                let name = IdentityRef { device: module.device.as_str(), module: id };
+                (name, module.etag, &module.credentials)
+            }
+        };
+        let presence = directory.presence(hub, name).unwrap_or_default();
+        let mut authentication = authentication_json(credentials);
+        let is_disabled = device.is_some_and(|device| device.status == Status::Disabled);
+        Self {
+            device_id: name.device,
+            module_id: module.map(|module| module.id.as_str()),
+            etag: twin.etag.text(),
+            device_etag: etag.text(),
+            status: if is_disabled { "disabled" } else { "enabled" },
+            status_reason: device.and_then(|device| device.status_reason.as_deref()),
+            status_update_time: time_text(device.and_then(|device| device.status_updated)),
+            connection_state: connection_state(presence),
+            last_activity_time: time_text(presence.last_activity),
+            cloud_to_device_message_count: 0,
+            authentication_type: authentication["type"].take(),
+            x509_thumbprint: authentication["x509Thumbprint"].take(),
+            model_id: "",
+            version: twin.version(),
+            tags: &twin.tags,
+            properties: Properties { desired: twin.desired.view(), reported: twin.reported.view() },
+            capabilities: json!({ "iotEdge": device.is_some_and(|device| device.iot_edge) }),
+            device_scope: device.and_then(|device| device.device_scope.as_deref()),
+            parent_scopes: device.iter().filter_map(|d| d.parent_scope.as_deref()).collect(),
+        }
+    }
+}
+
+/// A time as twins show it: "never" has a zone here.
+fn time_text(time: Option<UnixMillis>) -> String {
+    time.and_then(UnixMillis::to_iso8601).unwrap_or_else(|| "0001-01-01T00:00:00Z".to_owned())
+}

@@ -1,0 +1,97 @@
+//! Patches as they come from back ends and devices.
+
+use serde_json::{Map, Value};
+
+use super::document::Mode;
+use super::error::{TwinError, TwinProblem};
+
+/// What a request says about one section.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Part {
+    /// Nothing: it stays as it is.
+    #[default]
+    Absent,
+    /// `null`: it becomes empty.
+    Clear,
+    /// These members.
+    Given(Map<String, Value>),
+}
+
+/// A change that a back end asks for; the rules are checked when it is applied.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceChange {
+    /// Whether parts are merged or take the place of what is there.
+    pub mode: Mode,
+    /// Tags.
+    pub tags: Part,
+    /// Desired properties.
+    pub desired: Part,
+}
+
+impl ServiceChange {
+    /// Reads the body of a PATCH or PUT. Members that are the hub's are passed over, because tools
+    /// send back whole twins.
+    ///
+    /// # Errors
+    /// [`TwinError`] when the body or a section is no object.
+    pub fn parse(mode: Mode, body: &[u8]) -> Result<Self, TwinError> {
+        let mut body = object(body).map_err(|error| error.within("body"))?;
+        let tags = part(take(&mut body, "tags")).map_err(|error| error.within("tags"))?;
+        let desired = match take(&mut body, "properties") {
+            None | Some(Value::Null) => Part::Absent,
+            Some(Value::Object(mut properties)) => part(take(&mut properties, "desired"))
+                .map_err(|error| error.within("desired").within("properties"))?,
+            Some(_) => return Err(not_an_object().within("properties")),
+        };
+        Ok(Self { mode, tags, desired })
+    }
+}
+
+/// A change of reported properties that a device asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReportedPatch(pub(super) Map<String, Value>);
+
+impl ReportedPatch {
+    /// Reads the payload of a patch.
+    ///
+    /// # Errors
+    /// [`TwinError`] when it is no object.
+    pub fn parse(payload: &[u8]) -> Result<Self, TwinError> {
+        let members = object(payload).map_err(|error| error.within("body"))?;
+        Ok(Self(without_own(members)))
+    }
+}
+
+fn object(json: &[u8]) -> Result<Map<String, Value>, TwinError> {
+    match serde_json::from_slice(json) {
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(_) => Err(not_an_object()),
+        Err(_) => Err(TwinError::new(TwinProblem::NotJson)),
+    }
+}
+
+fn part(value: Option<Value>) -> Result<Part, TwinError> {
+    match value {
+        None => Ok(Part::Absent),
+        Some(Value::Null) => Ok(Part::Clear),
+        Some(Value::Object(members)) => Ok(Part::Given(without_own(members))),
+        Some(_) => Err(not_an_object()),
+    }
+}
+
+/// Drops what the hub itself writes into a section.
+fn without_own(mut members: Map<String, Value>) -> Map<String, Value> {
+    members.remove("$metadata");
+    members.remove("$version");
+    members
+}
+
+/// Takes the member whose name is `name` but for case.
+fn take(members: &mut Map<String, Value>, name: &str) -> Option<Value> {
+    let key = members.keys().find(|key| key.eq_ignore_ascii_case(name))?.clone();
+    members.remove(&key)
+}
+
+const fn not_an_object() -> TwinError {
+    TwinError::new(TwinProblem::NotAnObject)
+}

@@ -1,0 +1,66 @@
+//! Twin requests of the device to the control plane, replies and changes of desired properties
+//! back.
+//!
+//! A request is only handed over, so telemetry of the same connection does not wait for it.
+
+use bytes::Bytes;
+use ringhub_control_plane::twin::TwinReply;
+use ringhub_core::id::Identity;
+use ringhub_core::limits::TWIN_REQUESTS_PER_CONNECTION_MAX;
+use ringhub_core::session::mqtt::{TwinOperation, TwinRequest};
+use ringhub_core::twin::DesiredChange;
+use tracing::debug;
+
+use super::{Context, MqttDriver};
+use crate::shard::mailbox::Mail;
+
+impl MqttDriver {
+    pub(super) fn on_twin_request(&mut self, request: &TwinRequest<'_>, cx: &Context<'_>) {
+        let Some(device) = &mut self.device else { return };
+        if device.twin_requests >= TWIN_REQUESTS_PER_CONNECTION_MAX {
+            self.reply_twin(request.rid, &TwinReply::throttled());
+            return;
+        }
+        let services = &*cx.services;
+        let connection = cx.connection;
+        let Some(mailbox) = services.mailboxes.get(usize::from(connection.shard.0)) else { return };
+        let (mailbox, rid) = (mailbox.clone(), Box::<str>::from(request.rid));
+        let done = Box::new(move |reply| {
+            mailbox.post(Mail::TwinReply { connection, rid, reply });
+        });
+        device.twin_requests += 1;
+        match request.operation {
+            TwinOperation::Get => services.control.read_twin(&device.grant, done),
+            TwinOperation::PatchReported { version, patch } => {
+                let patch = Bytes::copy_from_slice(patch);
+                services.control.report_twin(&device.grant, version, patch, done);
+            }
+        }
+    }
+
+    pub(super) fn on_twin_reply(&mut self, rid: &str, reply: &TwinReply) {
+        if let Some(device) = &mut self.device {
+            device.twin_requests = device.twin_requests.saturating_sub(1);
+        }
+        self.reply_twin(rid, reply);
+    }
+
+    /// Tells the device what it shall be. It reads its twin after it has subscribed and whenever a
+    /// version is missing, so a change that it cannot take now is not kept for it.
+    pub(super) fn on_desired_changed(&mut self, identity: &Identity, change: &DesiredChange) {
+        if self.device.as_ref().is_none_or(|device| device.grant.identity != *identity) {
+            return;
+        }
+        if let Err(reason) = self.session.notify_desired(change.version, &change.patch) {
+            debug!(%identity, version = change.version, %reason, "desired change not sent");
+        }
+    }
+
+    fn reply_twin(&mut self, rid: &str, reply: &TwinReply) {
+        let TwinReply { status, version, body } = reply;
+        if let Err(reason) = self.session.reply_twin(*status, rid, *version, body) {
+            let identity = self.session.identity().map(ToString::to_string);
+            debug!(identity, rid, %reason, "twin reply not sent");
+        }
+    }
+}

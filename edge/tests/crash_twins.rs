@@ -1,0 +1,163 @@
+//! Kills the hub at random instants while both sides change twins, and checks that no promise was
+//! broken.
+//!
+//! Goal: a positive answer to a patch means that it is on disk, and versions never fall. Method:
+//! devices in plain Rust report counters, a back end counts in the desired properties of each; both
+//! note every answer. `kill -9` comes at a random time. After each restart the twins must hold at
+//! least what was answered and at most what was asked, from the device's side as from the back
+//! end's.
+//!
+//! `RINGHUB_CRASH_ROUNDS` and `RINGHUB_CRASH_SEED` repeat a run; the seed is printed.
+
+mod support;
+
+use std::env;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use support::hub::{Hub, HubOptions};
+use support::mqtt::Login;
+use support::rest::{Device, exchange};
+use support::twin_client::TwinClient;
+
+const ROUNDS: u64 = 10;
+const DEVICES: usize = 4;
+
+/// One counter that its writer raises by one with each patch.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counter {
+    /// The last patch that was sent.
+    sent: u64,
+    /// The last patch that was answered with success, and the version of the section after it.
+    stored: u64,
+    version: u64,
+}
+
+impl Counter {
+    /// Judges what a section says after a restart, and goes on from there.
+    fn judge(&mut self, section: &Value) {
+        let found = section["n"].as_u64().unwrap_or(0);
+        let version = section["$version"].as_u64().expect("a section has a version");
+        assert!((self.stored..=self.sent).contains(&found), "{self:?} but {section}");
+        assert!(version >= self.version, "the version has fallen: {self:?} but {section}");
+        // Every patch raises both by one, so they cannot drift apart.
+        assert_eq!(version, found + 1, "{self:?} but {section}");
+        *self = Self { sent: found, stored: found, version };
+    }
+}
+
+struct Writer {
+    device: Device,
+    reported: Counter,
+    desired: Counter,
+}
+
+impl Writer {
+    fn device_side(login: &Login, counter: &mut Counter, hub: &Hub) -> io::Result<()> {
+        let mut client = TwinClient::connect(hub, login, true)?;
+        loop {
+            counter.sent += 1;
+            let patch = json!({"n": counter.sent, "text": "x".repeat(200)}).to_string();
+            let answer = client.report(patch.as_bytes(), None)?;
+            assert_eq!(answer.status, 204, "{answer:?}");
+            counter.stored = counter.sent;
+            counter.version = answer.version.expect("a success names the version");
+        }
+    }
+
+    fn service_side(id: &str, counter: &mut Counter, hub: &Hub) -> io::Result<()> {
+        loop {
+            counter.sent += 1;
+            let patch = json!({"properties": {"desired": {"n": counter.sent}}}).to_string();
+            let (status, body) = exchange(hub, "PATCH", &format!("/twins/{id}"), &patch)?;
+            assert_eq!(status, 200, "{body}");
+            // An answer that the kill has cut short is none.
+            let Ok(twin) = serde_json::from_str::<Value>(&body) else { return Ok(()) };
+            counter.stored = counter.sent;
+            counter.version = twin["properties"]["desired"]["$version"].as_u64().expect("one");
+        }
+    }
+}
+
+#[test]
+fn no_answered_patch_is_lost_however_the_hub_ends() {
+    let rounds = number_from("RINGHUB_CRASH_ROUNDS").unwrap_or(ROUNDS);
+    let mut seed = number_from("RINGHUB_CRASH_SEED").unwrap_or_else(random_seed) | 1;
+    println!("crash: {rounds} rounds, seed {seed}");
+    let mut hub = Hub::start_with(HubOptions { shards: 2, ..HubOptions::default() });
+    let mut writers: Vec<Writer> = (0..DEVICES)
+        .map(|n| Writer {
+            device: Device::create(&hub, &format!("pump-{n}")),
+            reported: Counter::default(),
+            desired: Counter::default(),
+        })
+        .collect();
+    for _ in 0..rounds {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        run_round(&mut hub, &mut writers, Duration::from_millis(100 + seed % 400));
+        hub.launch();
+        for writer in &mut writers {
+            judge(&hub, writer);
+        }
+    }
+    let reports: u64 = writers.iter().map(|writer| writer.reported.stored).sum();
+    let changes: u64 = writers.iter().map(|writer| writer.desired.stored).sum();
+    println!("crash: {rounds} rounds, {reports} reports and {changes} changes stored, none lost");
+    assert!(reports > rounds && changes > rounds, "too little traffic to prove anything");
+}
+
+/// Changes all twins from both sides until the kill.
+fn run_round(hub: &mut Hub, writers: &mut [Writer], life: Duration) {
+    let killed = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let (target, killed): (&Hub, &AtomicBool) = (hub, &killed);
+        let check = move |result: io::Result<()>| {
+            if let Err(error) = result {
+                assert!(killed.load(Ordering::SeqCst), "before the kill: {error}");
+            }
+        };
+        for Writer { device, reported, desired } in writers {
+            let login = Login::device(target, device);
+            scope.spawn(move || check(Writer::device_side(&login, reported, target)));
+            scope.spawn(move || check(Writer::service_side(&device.id, desired, target)));
+        }
+        thread::sleep(life);
+        killed.store(true, Ordering::SeqCst);
+        target.kill();
+    });
+    hub.reap();
+}
+
+/// Both sides must see the same twin, and it must keep what was promised.
+fn judge(hub: &Hub, writer: &mut Writer) {
+    let id = &writer.device.id;
+    let login = Login::device(hub, &writer.device);
+    let mut client = TwinClient::connect(hub, &login, false).expect("the device may connect");
+    let own = client.get().expect("the device is answered").body;
+    let (status, body) = exchange(hub, "GET", &format!("/twins/{id}"), "").expect("an answer");
+    assert_eq!(status, 200, "{body}");
+    let twin: Value = serde_json::from_str(&body).expect("a twin is JSON");
+    for (name, counter) in [("reported", &mut writer.reported), ("desired", &mut writer.desired)] {
+        counter.judge(&own[name]);
+        let mut section = twin["properties"][name].clone();
+        let metadata = section.as_object_mut().and_then(|section| section.remove("$metadata"));
+        assert!(metadata.is_some(), "{twin}");
+        assert_eq!(section, own[name]);
+    }
+    let expected = writer.reported.version + writer.desired.version;
+    assert_eq!(twin["version"], expected, "{twin}");
+}
+
+fn number_from(variable: &str) -> Option<u64> {
+    env::var(variable).ok()?.parse().ok()
+}
+
+fn random_seed() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
+    since.as_nanos() as u64
+}
