@@ -4,8 +4,10 @@ use super::*;
 
 fn serve(arguments: &[&str]) -> ServeArguments {
     let cli = Cli::try_parse_from([&["ringhub"], arguments].concat()).unwrap();
-    let Command::Serve(arguments) = cli.into_command();
-    arguments
+    match cli.into_command() {
+        Command::Serve(arguments) => arguments,
+        Command::Client(command) => panic!("not serve: {command:?}"),
+    }
 }
 
 #[test]
