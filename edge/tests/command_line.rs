@@ -3,6 +3,7 @@
 mod support;
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -54,7 +55,8 @@ impl Ended {
 fn ringhub(arguments: &[&str]) -> Command {
     let mut command = Command::new("timeout");
     command.args([TIMEOUT_SECS, env!("CARGO_BIN_EXE_ringhub")]).args(arguments);
-    command.env_remove("RINGHUB_CONNECTION_STRING").stdin(Stdio::null());
+    command.env_remove("RINGHUB_CONNECTION_STRING").env_remove("RINGHUB_DATA_DIR");
+    command.stdin(Stdio::null());
     command
 }
 
@@ -196,6 +198,12 @@ fn what_stands_in_the_data_directory() {
     at(&hub, &["connection-string", "show", "--policy", "nobody"])
         .refused(1, &["no policy called `nobody`", "registryRead"]);
 
+    let by_variable = ringhub(&["connection-string", "show"])
+        .env("RINGHUB_DATA_DIR", hub.data_dir())
+        .output()
+        .expect("the binary starts");
+    assert_eq!(Ended::of(by_variable).good(), owner);
+
     let ca = fs::read_to_string(hub.ca_file()).expect("the hub made a CA");
     assert_eq!(at(&hub, &["ca", "show"]).good(), ca);
     let path = at(&hub, &["ca", "show", "--path"]).good();
@@ -305,6 +313,25 @@ fn without_a_hub_the_commands_say_how_to_start_one() {
     let ca = ca.to_str().expect("UTF-8");
     let remote = run(&["device-identity", "list", "--ca", ca, "--connection-string", away]);
     remote.refused(4, &["no hub answers at 127.0.0.1:1", "--https-port", "--listen 0.0.0.0"]);
+}
+
+/// Goal: another user is told whose hub it is. Method: the command runs as `nobody`, which needs
+/// root.
+#[test]
+fn the_hub_of_another_user_is_not_looked_into() {
+    const NOBODY: u32 = 65_534;
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can run a command as another user");
+        return;
+    }
+    let hub = Hub::start();
+    let binary = std::env::temp_dir().join(format!("ringhub-other-user-{}", std::process::id()));
+    fs::copy(env!("CARGO_BIN_EXE_ringhub"), &binary).expect("others may read /tmp");
+    let mut command = Command::new(&binary);
+    command.args(["device-identity", "list", "--data-dir"]).arg(hub.data_dir()).uid(NOBODY);
+    let ended = Ended::of(command.stdin(Stdio::null()).output().expect("the binary starts"));
+    fs::remove_file(binary).expect("it has ended");
+    ended.refused(1, &["cannot read ", "only user 0 may", "sudo -u '#0'", "--connection-string"]);
 }
 
 #[test]

@@ -175,3 +175,33 @@ impl Ack {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use ringhub_core::codec::amqp::primitive::Value;
+    use ringhub_core::codec::amqp::section::{Body, Message};
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        send: Send,
+    }
+
+    #[test]
+    fn a_message_names_its_recipient_and_what_feedback_is_wanted() {
+        let typed = "ringhub -d a#b -m fan --data hi --ack full --message-id m-1 --props x=1";
+        let send = Arguments::try_parse_from(typed.split(' ')).unwrap().send;
+        let encoded = send.encode(&send.name.identity());
+        let message = Message::decode(&encoded).unwrap();
+        let to = "/devices/a%23b/modules/fan/messages/devicebound";
+        assert_eq!(message.properties.to, Some(to));
+        assert_eq!(message.properties.message_id, Some(MessageId::Str("m-1")));
+        assert_eq!(message.body, Body::Data(b"hi"));
+        let properties = message.application_properties.unwrap();
+        assert_eq!(properties.value("iothub-ack"), Some(Value::Str("full")));
+        assert_eq!(properties.value("x"), Some(Value::Str("1")));
+    }
+}

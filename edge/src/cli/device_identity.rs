@@ -5,9 +5,11 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::error::CliError;
-use super::identity::{AuthenticationArguments, Identity, Key};
+use super::identity::AuthenticationArguments;
 use super::import::Import;
+use super::names::{DeviceName, Named as _};
 use super::output::{Column, Output};
+use super::registered::{Delete, Show, ShowConnectionString};
 use super::target::TargetArguments;
 use crate::client::{Precondition, RestClient};
 
@@ -47,15 +49,15 @@ enum Action {
     /// Register a device
     Create(Create),
     /// Show one device
-    Show(Show),
+    Show(Show<DeviceName>),
     /// List devices, at most 1000, in no order
     List(List),
     /// Change what is registered
     Update(Update),
     /// Remove a device with its modules and its twin
-    Delete(Delete),
+    Delete(Delete<DeviceName>),
     /// Print what an SDK of the device starts from
-    ConnectionString(ShowConnectionString),
+    ConnectionString(ShowConnectionString<DeviceName>),
     /// Register, change or remove many devices from a file
     Import(Import),
 }
@@ -80,9 +82,8 @@ impl Status {
 
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 struct Create {
-    /// Id of the device, 1 to 128 characters
-    #[arg(long, short, value_name = "ID")]
-    device_id: String,
+    #[command(flatten)]
+    name: DeviceName,
     /// Whether it may connect
     #[arg(long, value_enum, default_value = "enabled")]
     status: Status,
@@ -94,17 +95,6 @@ struct Create {
     edge_enabled: bool,
     #[command(flatten)]
     authentication: AuthenticationArguments,
-    #[command(flatten)]
-    output: Output,
-    #[command(flatten)]
-    target: TargetArguments,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Args)]
-struct Show {
-    /// Id of the device
-    #[arg(long, short, value_name = "ID")]
-    device_id: String,
     #[command(flatten)]
     output: Output,
     #[command(flatten)]
@@ -124,9 +114,8 @@ struct List {
 
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 struct Update {
-    /// Id of the device
-    #[arg(long, short, value_name = "ID")]
-    device_id: String,
+    #[command(flatten)]
+    name: DeviceName,
     /// Whether it may connect
     #[arg(long, value_enum)]
     status: Option<Status>,
@@ -147,55 +136,15 @@ struct Update {
     target: TargetArguments,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Args)]
-struct Delete {
-    /// Id of the device
-    #[arg(long, short, value_name = "ID")]
-    device_id: String,
-    /// Only if this is its ETag
-    #[arg(long, value_name = "ETAG")]
-    etag: Option<String>,
-    #[command(flatten)]
-    target: TargetArguments,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Args)]
-struct ShowConnectionString {
-    /// Id of the device
-    #[arg(long, short, value_name = "ID")]
-    device_id: String,
-    /// With which of its keys
-    #[arg(long, value_enum, default_value = "primary")]
-    key: Key,
-    #[command(flatten)]
-    output: Output,
-    #[command(flatten)]
-    target: TargetArguments,
-}
-
 impl DeviceIdentity {
     pub(super) fn run(&self) -> Result<(), CliError> {
         match &self.action {
             Action::Create(create) => create.run(),
-            Action::Show(show) => {
-                let rest = RestClient::new(&show.target.target()?);
-                Ok(show.output.document(&Identity::device(&show.device_id).read(&rest)?)?)
-            }
+            Action::Show(show) => show.run(),
             Action::List(list) => list.run(),
             Action::Update(update) => update.run(),
-            Action::Delete(delete) => {
-                let rest = RestClient::new(&delete.target.target()?);
-                let path = Identity::device(&delete.device_id).path("devices");
-                let when = Precondition::of(delete.etag.as_deref());
-                Ok(rest.send(Method::DELETE, &path, when, None).map(drop)?)
-            }
-            Action::ConnectionString(show) => {
-                let target = show.target.target()?;
-                let identity = Identity::device(&show.device_id);
-                let rest = RestClient::new(&target);
-                let found = identity.connection_string(&rest, &target, show.key)?;
-                Ok(show.output.text("connectionString", &found.to_string())?)
-            }
+            Action::Delete(delete) => delete.run(),
+            Action::ConnectionString(show) => show.run(),
             Action::Import(import) => import.run(),
         }
     }
@@ -204,14 +153,14 @@ impl DeviceIdentity {
 impl Create {
     fn run(&self) -> Result<(), CliError> {
         let rest = RestClient::new(&self.target.target()?);
-        let path = Identity::device(&self.device_id).path("devices");
+        let path = self.name.identity().path("devices");
         let created = rest.send(Method::PUT, &path, Precondition::Absent, Some(&self.body()))?;
         Ok(self.output.document(&created)?)
     }
 
     fn body(&self) -> Value {
         let mut body = json!({
-            "deviceId": self.device_id,
+            "deviceId": self.name.device_id,
             "status": self.status.name(),
             "statusReason": self.status_reason,
             "capabilities": { "iotEdge": self.edge_enabled },
@@ -239,7 +188,7 @@ impl List {
 impl Update {
     fn run(&self) -> Result<(), CliError> {
         let rest = RestClient::new(&self.target.target()?);
-        let identity = Identity::device(&self.device_id);
+        let identity = self.name.identity();
         let changed = identity.change(&rest, self.etag.as_deref(), |body| self.apply(body))?;
         Ok(self.output.document(&changed)?)
     }

@@ -102,3 +102,30 @@ impl<N: Named> Call<N> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        call: Call<ModuleName>,
+    }
+
+    #[test]
+    fn a_call_says_what_the_hub_wants_to_know() {
+        let typed = "ringhub -d pump -m fan --mn stop --mp {\"s\":1} --timeout 5";
+        let call = Arguments::try_parse_from(typed.split(' ')).unwrap().call;
+        let expected = json!({
+            "methodName": "stop",
+            "responseTimeoutInSeconds": 5,
+            "connectTimeoutInSeconds": 0,
+            "payload": { "s": 1 },
+        });
+        assert_eq!(call.body(), expected);
+        assert_eq!(call.name.identity().path("twins"), "/twins/pump/modules/fan");
+    }
+}

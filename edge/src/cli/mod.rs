@@ -26,6 +26,7 @@ mod output;
 mod policy;
 mod progress;
 mod properties;
+mod registered;
 mod send_d2c_message;
 mod serve;
 mod simulate_device;

@@ -5,9 +5,10 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::error::CliError;
-use super::identity::{AuthenticationArguments, Identity, Key};
-use super::names::{ModuleName, Named as _};
+use super::identity::AuthenticationArguments;
+use super::names::{DeviceName, ModuleName, Named as _};
 use super::output::{Column, Output};
+use super::registered::{Delete, Show, ShowConnectionString};
 use super::target::TargetArguments;
 use crate::client::{Precondition, RestClient};
 
@@ -37,15 +38,15 @@ enum Action {
     /// Register a module
     Create(Create),
     /// Show one module
-    Show(Show),
+    Show(Show<ModuleName>),
     /// List the modules of a device
     List(List),
     /// Change what is registered
     Update(Update),
     /// Remove a module with its twin
-    Delete(Delete),
+    Delete(Delete<ModuleName>),
     /// Print what an SDK of the module starts from
-    ConnectionString(ShowConnectionString),
+    ConnectionString(ShowConnectionString<ModuleName>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
@@ -64,20 +65,9 @@ struct Create {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
-struct Show {
-    #[command(flatten)]
-    name: ModuleName,
-    #[command(flatten)]
-    output: Output,
-    #[command(flatten)]
-    target: TargetArguments,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Args)]
 struct List {
-    /// Id of the device
-    #[arg(long, short, value_name = "ID")]
-    device_id: String,
+    #[command(flatten)]
+    name: DeviceName,
     #[command(flatten)]
     output: Output,
     #[command(flatten)]
@@ -102,58 +92,21 @@ struct Update {
     target: TargetArguments,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Args)]
-struct Delete {
-    #[command(flatten)]
-    name: ModuleName,
-    /// Only if this is its ETag
-    #[arg(long, value_name = "ETAG")]
-    etag: Option<String>,
-    #[command(flatten)]
-    target: TargetArguments,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Args)]
-struct ShowConnectionString {
-    #[command(flatten)]
-    name: ModuleName,
-    /// With which of its keys
-    #[arg(long, value_enum, default_value = "primary")]
-    key: Key,
-    #[command(flatten)]
-    output: Output,
-    #[command(flatten)]
-    target: TargetArguments,
-}
-
 impl ModuleIdentity {
     pub(super) fn run(&self) -> Result<(), CliError> {
         match &self.action {
             Action::Create(create) => create.run(),
-            Action::Show(show) => {
-                let rest = RestClient::new(&show.target.target()?);
-                Ok(show.output.document(&show.name.identity().read(&rest)?)?)
-            }
+            Action::Show(show) => show.run(),
             Action::List(list) => {
                 let rest = RestClient::new(&list.target.target()?);
-                let device = Identity::device(&list.device_id).path("devices");
+                let device = list.name.identity().path("devices");
                 let found = rest.read(&format!("{device}/modules"))?;
                 let modules = found.as_array().map_or(&[][..], Vec::as_slice);
                 Ok(list.output.list(&COLUMNS, modules)?)
             }
             Action::Update(update) => update.run(),
-            Action::Delete(delete) => {
-                let rest = RestClient::new(&delete.target.target()?);
-                let path = delete.name.identity().path("devices");
-                let when = Precondition::of(delete.etag.as_deref());
-                Ok(rest.send(Method::DELETE, &path, when, None).map(drop)?)
-            }
-            Action::ConnectionString(show) => {
-                let target = show.target.target()?;
-                let rest = RestClient::new(&target);
-                let found = show.name.identity().connection_string(&rest, &target, show.key)?;
-                Ok(show.output.text("connectionString", &found.to_string())?)
-            }
+            Action::Delete(delete) => delete.run(),
+            Action::ConnectionString(show) => show.run(),
         }
     }
 }

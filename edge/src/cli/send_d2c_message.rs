@@ -13,6 +13,7 @@ use super::identity::Identity;
 use super::login::{device_credential, events_topic};
 use super::names::{AnyName, Named as _};
 use super::output::{Format, Output, line};
+use super::progress::Progress;
 use super::properties::MessageProperties;
 use super::target::TargetArguments;
 use crate::client::mqtt::{MqttClient, MqttFact};
@@ -75,7 +76,9 @@ impl SendD2cMessage {
         let credential = device_credential(&target, &RestClient::new(&target), &identity)?;
         let topic = self.topic(&identity);
         let mut client = MqttClient::connect(&target, &credential)?;
+        let mut progress = Progress::start();
         for number in 0..self.count {
+            progress.tell(|| format!("{number} of {} messages sent", self.count));
             if number > 0 && self.interval > 0.0 {
                 thread::sleep(Duration::from_secs_f64(self.interval));
             }
@@ -87,6 +90,7 @@ impl SendD2cMessage {
             acknowledgement(&mut client)?;
         }
         client.disconnect()?;
+        progress.clear();
         self.report(&identity)
     }
 

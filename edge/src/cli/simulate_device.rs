@@ -13,6 +13,7 @@ use super::error::CliError;
 use super::identity::Identity;
 use super::login::device_credential;
 use super::output::{Format, Output, line};
+use super::progress::Progress;
 use super::target::TargetArguments;
 use crate::client::{ClientError, Interrupt, Precondition, RestClient, Target};
 use device::{Behaviour, Device};
@@ -107,7 +108,9 @@ impl SimulateDevice {
     /// Finds the keys of all devices before the first one connects.
     fn devices(&self, target: &Target) -> Result<Vec<Device>, CliError> {
         let rest = RestClient::new(target);
-        let device = |id: String| {
+        let mut progress = Progress::start();
+        let device = |(index, id): (usize, String)| {
+            progress.tell(|| format!("{index} of {} devices are ready to connect", self.count));
             let identity = Identity::device(&id);
             if self.create {
                 create(&rest, &identity)?;
@@ -115,7 +118,9 @@ impl SimulateDevice {
             let credential = device_credential(target, &rest, &identity)?;
             Ok(Device { identity, credential })
         };
-        self.ids().into_iter().map(device).collect()
+        let devices = self.ids().into_iter().enumerate().map(device).collect();
+        progress.clear();
+        devices
     }
 
     fn behaviour(&self) -> Behaviour {

@@ -136,3 +136,31 @@ impl<N: Named> Replace<N> {
         object(&text).map_err(wrong)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::super::names::DeviceName;
+    use super::*;
+
+    #[derive(Parser)]
+    struct Arguments {
+        #[command(flatten)]
+        update: Update<DeviceName>,
+    }
+
+    fn body(arguments: &[&str]) -> Value {
+        let arguments = [&["ringhub", "-d", "pump"], arguments].concat();
+        Arguments::try_parse_from(arguments).unwrap().update.body()
+    }
+
+    #[test]
+    fn an_update_holds_the_sections_that_were_given() {
+        let desired = body(&["--desired", r#"{"a":null}"#]);
+        assert_eq!(desired, json!({ "properties": { "desired": { "a": null } } }));
+        assert_eq!(body(&["--tags", "{}"]), json!({ "tags": {} }));
+        let both = body(&["--tags", r#"{"t":1}"#, "--desired", "{}"]);
+        assert_eq!(both, json!({ "tags": { "t": 1 }, "properties": { "desired": {} } }));
+    }
+}
