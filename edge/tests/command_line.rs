@@ -3,9 +3,11 @@
 mod support;
 
 use std::fs;
+use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -77,6 +79,17 @@ fn start(hub: &Hub, arguments: &[&str]) -> Child {
     command.args(arguments).arg("--data-dir").arg(hub.data_dir());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().expect("the binary starts")
+}
+
+/// Waits for a command to print something; what it prints later is not kept.
+fn first_line(command: &mut Child) -> String {
+    let mut line = String::new();
+    let output = command.stdout.take().expect("standard output is piped");
+    let mut output = BufReader::new(output);
+    output.read_line(&mut line).expect("output is UTF-8");
+    // The pipe must be emptied, or the command could not end in order.
+    thread::spawn(move || io::copy(&mut output, &mut io::sink()));
+    line
 }
 
 #[test]
@@ -338,13 +351,13 @@ fn the_hub_of_another_user_is_not_looked_into() {
 fn a_monitor_ends_in_order_on_a_signal() {
     let hub = Hub::start();
     at(&hub, &["device-identity", "create", "-d", "pump"]).good();
-    let monitor = start(&hub, &["monitor-events", "-e", "0"]);
+    let mut monitor = start(&hub, &["monitor-events", "-e", "0"]);
     at(&hub, &["send-d2c-message", "-d", "pump"]).good();
-    std::thread::sleep(Duration::from_secs(1));
+    assert!(first_line(&mut monitor).contains("pump  Ping from ringhub"));
     kill_process(Pid::from_child(&monitor), Signal::INT).expect("the monitor runs");
     let ended = Ended::of(monitor.wait_with_output().expect("it is our child"));
     assert!(ended.errors.contains("Ctrl-C ends"), "{}", ended.errors);
-    assert!(ended.good().contains("pump  Ping from ringhub"));
+    ended.good();
 }
 
 #[test]
@@ -360,11 +373,12 @@ fn simulated_devices_send_and_stop() {
     let monitor = ["monitor-events", "-e", "0", "--count", "15", "--timeout", "10"];
     assert_eq!(at(&hub, &monitor).good().lines().count(), 15);
     // They are registered now, and go on until they are stopped.
-    let running = start(&hub, &["simulate-device", "-d", "sim-1"]);
-    std::thread::sleep(Duration::from_secs(1));
+    let mut running = start(&hub, &["simulate-device", "-d", "sim-1"]);
+    assert_eq!(first_line(&mut running), "sim-1  connected\n");
+    let monitor = ["monitor-events", "-e", "0", "--count", "16", "--timeout", "30"];
+    assert_eq!(at(&hub, &monitor).good().lines().count(), 16, "the first message goes out at once");
     kill_process(Pid::from_child(&running), Signal::TERM).expect("the simulator runs");
-    let ended = Ended::of(running.wait_with_output().expect("it is our child"));
-    assert_eq!(ended.good(), "sim-1  connected\nsim-1  done  {\"sent\":1}\n");
+    Ended::of(running.wait_with_output().expect("it is our child")).good();
     at(&hub, &["simulate-device", "-d", "nobody"]).refused(3, &["DeviceNotFound"]);
 }
 
@@ -410,7 +424,9 @@ fn an_import_that_loses_its_hub_says_where_to_go_on() {
     fs::write(&file, lines.concat()).expect("the home is writable");
     let path = file.to_str().expect("the target directory is UTF-8");
     let import = start(&hub, &["device-identity", "import", "--file", path]);
-    std::thread::sleep(Duration::from_secs(1));
+    while at(&hub, &["device-identity", "show", "-d", "d-5000"]).code != Some(0) {
+        thread::sleep(Duration::from_millis(20));
+    }
     hub.kill();
     hub.reap();
     let ended = Ended::of(import.wait_with_output().expect("it is our child"));
@@ -419,7 +435,7 @@ fn an_import_that_loses_its_hub_says_where_to_go_on() {
     let from: u32 = from.lines().next().and_then(|n| n.parse().ok()).expect("a number");
     hub.launch();
     // All lines before the one to go on with were acknowledged, so they are there.
-    for number in [1, from / 2, from - 1] {
+    for number in [1, from / 2, from - 1].into_iter().filter(|number| (1..from).contains(number)) {
         at(&hub, &["device-identity", "show", "-d", &format!("d-{number}")]).good();
     }
 }

@@ -27,7 +27,7 @@ const STACK_BYTES: usize = 256 * 1024;
 
 const EXAMPLES: &str = "\
 Examples:
-  ringhub simulate-device -d sim --create             registers it and sends every 10 s, until Ctrl-C
+  ringhub simulate-device -d sim --create             registers it; until Ctrl-C
   ringhub simulate-device -d sim --create --count 20 --interval 1
                                                       sim-1 to sim-20
   ringhub simulate-device -d pump-7 --messages 0      sends nothing, shows what it is sent

@@ -124,7 +124,7 @@ impl fmt::Display for StartHint<'_> {
 }
 
 impl ClientError {
-    /// Says what rustls found wrong with the certificate of `host`; `ca` is who should have signed it.
+    /// Says what rustls found wrong with the certificate of `host`, which `ca` should have signed.
     pub(super) fn from_tls(error: &rustls::Error, host: &str, ca: &str) -> Self {
         use rustls::CertificateError::{
             Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,
