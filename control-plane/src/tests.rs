@@ -5,12 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use ringhub_core::id::{ConnectionId, Identity};
-use ringhub_core::method::MethodCall;
-use ringhub_core::twin::DesiredChange;
-
 use crate::c2d::CloudToDevice;
-use crate::directory::CutReason;
 use crate::{ControlPlane, ControlPlaneConfig, HubSettings, Shards};
 
 pub(crate) const HOST_NAME: &str = "hub.example.net";
@@ -53,16 +48,7 @@ pub(crate) fn config(dir: &Path) -> ControlPlaneConfig {
 /// Shards without connections.
 pub(crate) struct NoShards;
 
-impl Shards for NoShards {
-    fn cut(&self, _: ConnectionId, _: Identity, _: CutReason) {}
-
-    fn invoke_method(&self, _: ConnectionId, _: MethodCall) {}
-
-    fn device_bound(&self, _: ConnectionId) {}
-    fn feedback_ready(&self, _: ConnectionId) {}
-
-    fn desired_changed(&self, _: ConnectionId, _: &Identity, _: &DesiredChange) {}
-}
+impl Shards for NoShards {}
 
 pub(crate) fn open(dir: &TempDir) -> ControlPlane {
     ControlPlane::open(&config(dir.path()), Arc::new(NoShards)).expect("a fresh directory opens")

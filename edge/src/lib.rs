@@ -4,6 +4,7 @@
 //! glommio runtime with one commit log), never both.
 
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod hub;
 pub mod listener;

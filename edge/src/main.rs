@@ -7,7 +7,9 @@ use clap::Parser;
 use ringhub_edge::cli::{Cli, Command, ServeArguments};
 use ringhub_edge::hub::{EVENT_HUB, Hub};
 use ringhub_edge::shutdown::ShutdownSignals;
-use ringhub_edge::startup::{Banner, ConnectionStrings, Prepared, prepare, write_policies};
+use ringhub_edge::startup::{
+    Banner, ConnectionStrings, Endpoints, Prepared, prepare, write_policies,
+};
 use time::OffsetDateTime;
 use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
@@ -16,13 +18,22 @@ use tracing_subscriber::EnvFilter;
 const OWNER_POLICY: &str = "iothubowner";
 
 fn main() -> ExitCode {
-    let Command::Serve(arguments) = Cli::parse().into_command();
-    match serve(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("ringhub: {error}");
-            ExitCode::FAILURE
-        }
+    match Cli::parse().into_command() {
+        Command::Serve(arguments) => match serve(&arguments) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("ringhub: {error}");
+                ExitCode::FAILURE
+            }
+        },
+        Command::Client(command) => match command.run() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) if error.is_end_of_output() => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("ringhub: {error}");
+                error.exit_code()
+            }
+        },
     }
 }
 
@@ -70,6 +81,7 @@ fn announce(prepared: &Prepared, hub: &Hub) -> Result<(), Box<dyn std::error::Er
     let connection_strings = ConnectionStrings::new(host_name, OWNER_POLICY, &key, EVENT_HUB);
     let connection_strings_file = connection_strings.write(data_directory)?;
     write_policies(data_directory, hub.policies())?;
+    Endpoints::of(prepared, EVENT_HUB).write(data_directory)?;
     let banner = Banner {
         host_name,
         ports: &prepared.ports,

@@ -8,12 +8,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use http::header::{AUTHORIZATION, HOST};
 use http::{HeaderMap, HeaderValue, Method};
 use ringhub_control_plane::api::Request;
-use ringhub_control_plane::directory::{CutReason, Grant, IdentityRef};
+use ringhub_control_plane::c2d::CloudToDevice;
+use ringhub_control_plane::directory::{Grant, IdentityRef};
 use ringhub_control_plane::{ControlPlane, ControlPlaneConfig, HubSettings, Shards};
 use ringhub_core::auth::sas_token::sign;
-use ringhub_core::id::{ConnectionId, HubId, Identity};
+use ringhub_core::id::HubId;
 use ringhub_core::time::UnixMillis;
-use ringhub_core::twin::DesiredChange;
 
 use super::patch;
 
@@ -24,11 +24,7 @@ const BULK_ITEMS: usize = 100;
 /// Shards without connections.
 struct NoShards;
 
-impl Shards for NoShards {
-    fn cut(&self, _: ConnectionId, _: Identity, _: CutReason) {}
-
-    fn desired_changed(&self, _: ConnectionId, _: &Identity, _: &DesiredChange) {}
-}
+impl Shards for NoShards {}
 
 /// A hub in this process, and what its devices hold.
 pub(crate) struct TwinHub {
@@ -54,6 +50,7 @@ impl TwinHub {
             aliases: Vec::new(),
             partition_count: 4,
             consumer_groups: Vec::new(),
+            cloud_to_device: CloudToDevice::default(),
         };
         let config = ControlPlaneConfig { data_dir: dir.to_owned(), hubs: vec![hub] };
         let control = ControlPlane::open(&config, Arc::new(NoShards));

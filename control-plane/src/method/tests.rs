@@ -12,10 +12,8 @@ use ringhub_core::method::MethodCall;
 use ringhub_core::time::UnixMillis;
 use serde_json::{Value, json};
 
-use ringhub_core::twin::DesiredChange;
-
 use crate::api::{Request, Response};
-use crate::directory::{CutReason, IdentityRef};
+use crate::directory::IdentityRef;
 use crate::tests::{HOST_NAME, TempDir, config};
 use crate::{ControlPlane, Shards};
 
@@ -26,17 +24,9 @@ const DEVICE: ConnectionId = ConnectionId { shard: ShardId(1), slot: 4, generati
 struct Told(Mutex<Vec<(ConnectionId, MethodCall)>>);
 
 impl Shards for Told {
-    fn cut(&self, _: ConnectionId, _: Identity, _: CutReason) {}
-
     fn invoke_method(&self, connection: ConnectionId, call: MethodCall) {
         self.0.lock().expect("no test panics here").push((connection, call));
     }
-
-    fn device_bound(&self, _: ConnectionId) {}
-
-    fn feedback_ready(&self, _: ConnectionId) {}
-
-    fn desired_changed(&self, _: ConnectionId, _: &Identity, _: &DesiredChange) {}
 }
 
 /// A control plane with the device `pump`.

@@ -11,9 +11,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use ringhub_core::auth::sas_token::sign;
 use ringhub_core::id::{ConnectionId, ConsumerGroup, DeviceId, HubId, Identity, ShardId};
 use ringhub_core::limits::STORE_WAL_BYTES_MAX;
-use ringhub_core::method::MethodCall;
 use ringhub_core::time::UnixMillis;
-use ringhub_core::twin::DesiredChange;
 use serde_json::{Value, json};
 
 use super::OpenError;
@@ -210,18 +208,10 @@ fn settings_that_contradict_the_database_are_refused() {
 struct Cuts(Mutex<Vec<(ConnectionId, String, CutReason)>>);
 
 impl Shards for Cuts {
-    fn desired_changed(&self, _: ConnectionId, _: &Identity, _: &DesiredChange) {}
-
     fn cut(&self, connection: ConnectionId, identity: Identity, reason: CutReason) {
         let cut = (connection, identity.to_string(), reason);
         self.0.lock().expect("no test panics here").push(cut);
     }
-
-    fn invoke_method(&self, _: ConnectionId, _: MethodCall) {}
-
-    fn device_bound(&self, _: ConnectionId) {}
-
-    fn feedback_ready(&self, _: ConnectionId) {}
 }
 
 #[test]

@@ -3,7 +3,6 @@
 //! It is kept as the AMQP sections that a device would get: properties, application properties and
 //! one data section, ids and values as text.
 
-use core::fmt::Write as _;
 use core::time::Duration;
 use std::borrow::Cow;
 
@@ -11,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::{AckLevel, MqttForm};
 use crate::codec::amqp::DecodeError;
-use crate::codec::amqp::primitive::{Map, Value, write_str};
+use crate::codec::amqp::primitive::{Map, Value, uuid_text, write_str};
 use crate::codec::amqp::section::{
     Body, MapSection, Message, MessageId, Properties, begin_map_section, end_map_section,
     write_data,
@@ -230,19 +229,6 @@ fn id_text(id: MessageId<'_>) -> Result<Cow<'_, str>, Unacceptable> {
             core::str::from_utf8(bytes).map_err(|_| Unacceptable::NotText)?.into()
         }
     })
-}
-
-/// In lower case, with hyphens.
-fn uuid_text(uuid: &[u8; 16]) -> String {
-    let mut text = String::with_capacity(36);
-    for (place, byte) in uuid.iter().enumerate() {
-        if matches!(place, 4 | 6 | 8 | 10) {
-            text.push('-');
-        }
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 /// The value of a property as devices get it; `None` for null, which they do not get.

@@ -1,10 +1,50 @@
-//! The command line.
+//! The command line: `ringhub serve`, and the commands by which people use a hub.
+//!
+//! One file per noun, named and used as in the Azure CLI. What they share to talk to a hub is in
+//! [`client`](crate::client).
 
+mod c2d_message;
+mod ca;
+mod completion;
+mod config;
+mod connection_string;
+mod consumer_group;
+mod device_identity;
+mod device_twin;
+mod error;
+mod event;
+mod identity;
+mod import;
+mod invoke_method;
+mod login;
+mod module_identity;
+mod module_twin;
+mod monitor_events;
+mod monitor_feedback;
+mod names;
+mod output;
+mod policy;
+mod progress;
+mod properties;
+mod registered;
+mod send_d2c_message;
 mod serve;
+mod simulate_device;
+mod target;
+mod twin;
 
 use clap::{Parser, Subcommand};
 
+pub use error::CliError;
 pub use serve::ServeArguments;
+
+const EXAMPLES: &str = "\
+Five minutes with a hub:
+  ringhub serve                                       leave it running; then, elsewhere:
+  ringhub device-identity create -d pump-7
+  ringhub monitor-events                              leave it running; then, elsewhere:
+  ringhub send-d2c-message -d pump-7 --data '{\"bar\": 2.4}'
+  ringhub connection-string show -d pump-7            what the SDK of a device starts from";
 
 /// Arguments of the process.
 #[derive(Debug, Parser)]
@@ -13,7 +53,7 @@ pub use serve::ServeArguments;
     version,
     about = "An IoT hub for your own machine that speaks the protocols of Azure IoT Hub",
     args_conflicts_with_subcommands = true,
-    after_help = serve::EXAMPLES
+    after_help = [EXAMPLES, serve::EXAMPLES, error::EXIT_CODES].join("\n\n")
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -27,6 +67,34 @@ pub struct Cli {
 pub enum Command {
     /// Run the hub (this is what happens when no command is given)
     Serve(ServeArguments),
+    /// Use a hub, or look at one
+    #[command(flatten)]
+    Client(Box<ClientCommand>),
+}
+
+/// A command that talks to a hub, or looks at what one has written.
+#[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "each variant is the command that its arguments document")]
+pub enum ClientCommand {
+    ConnectionString(connection_string::ConnectionStrings),
+    DeviceIdentity(device_identity::DeviceIdentity),
+    ModuleIdentity(module_identity::ModuleIdentity),
+    MonitorEvents(monitor_events::MonitorEvents),
+    #[command(name = "send-d2c-message")]
+    SendD2cMessage(send_d2c_message::SendD2cMessage),
+    SimulateDevice(simulate_device::SimulateDevice),
+    DeviceTwin(device_twin::DeviceTwin),
+    ModuleTwin(module_twin::ModuleTwin),
+    InvokeDeviceMethod(invoke_method::InvokeDeviceMethod),
+    InvokeModuleMethod(invoke_method::InvokeModuleMethod),
+    #[command(name = "c2d-message")]
+    C2dMessage(c2d_message::C2dMessage),
+    MonitorFeedback(monitor_feedback::MonitorFeedback),
+    Ca(ca::Ca),
+    Policy(policy::Policy),
+    ConsumerGroup(consumer_group::ConsumerGroup),
+    Config(config::Config),
+    Completion(completion::Completion),
 }
 
 impl Cli {
@@ -34,6 +102,43 @@ impl Cli {
     #[must_use]
     pub fn into_command(self) -> Command {
         self.command.unwrap_or(Command::Serve(self.serve))
+    }
+}
+
+impl ClientCommand {
+    /// Runs the command; blocks until it is done, or interrupted.
+    ///
+    /// # Errors
+    /// [`CliError`], whose text names the remedy.
+    pub fn run(&self) -> Result<(), CliError> {
+        match self {
+            Self::ConnectionString(command) => command.run(),
+            Self::DeviceIdentity(command) => command.run(),
+            Self::ModuleIdentity(command) => command.run(),
+            Self::MonitorEvents(command) => command.run(),
+            Self::SendD2cMessage(command) => command.run(),
+            Self::SimulateDevice(command) => command.run(),
+            Self::DeviceTwin(command) => command.run(),
+            Self::ModuleTwin(command) => command.run(),
+            Self::InvokeDeviceMethod(command) => command.run(),
+            Self::InvokeModuleMethod(command) => command.run(),
+            Self::C2dMessage(command) => command.run(),
+            Self::MonitorFeedback(command) => command.run(),
+            Self::Ca(command) => command.run(),
+            Self::Policy(command) => command.run(),
+            Self::ConsumerGroup(command) => command.run(),
+            Self::Config(command) => command.run(),
+            Self::Completion(command) => command.run(),
+        }
+    }
+}
+
+/// Reads a time in seconds, such as `0.5`.
+fn seconds(text: &str) -> Result<f64, String> {
+    const SECONDS_MAX: f64 = 1e9;
+    match text.parse() {
+        Ok(seconds) if (0.0..=SECONDS_MAX).contains(&seconds) => Ok(seconds),
+        _ => Err("is not a number of seconds, such as 0.5".to_owned()),
     }
 }
 

@@ -26,8 +26,8 @@ pub struct ServeArguments {
     /// Configuration file (TOML); without it the defaults hold
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Where events, identities and certificates are kept [default: $XDG_STATE_HOME/ringhub or
-    /// ~/.local/state/ringhub; for root /var/lib/ringhub]
+    /// Where events, identities and certificates are kept [default: $RINGHUB_DATA_DIR, or
+    /// $XDG_STATE_HOME/ringhub, or ~/.local/state/ringhub; for root /var/lib/ringhub]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Name that clients dial; it stands in connection strings and in the certificate [default:

@@ -4,8 +4,10 @@ use super::*;
 
 fn serve(arguments: &[&str]) -> ServeArguments {
     let cli = Cli::try_parse_from([&["ringhub"], arguments].concat()).unwrap();
-    let Command::Serve(arguments) = cli.into_command();
-    arguments
+    match cli.into_command() {
+        Command::Serve(arguments) => arguments,
+        Command::Client(command) => panic!("not serve: {command:?}"),
+    }
 }
 
 #[test]
@@ -44,5 +46,69 @@ fn help_teaches_with_examples() {
         assert_eq!(error.kind(), ErrorKind::DisplayHelp);
         let help = error.to_string();
         assert!(help.contains("Examples:") && help.contains("--host-name hub.example"), "{help}");
+    }
+}
+
+#[test]
+fn every_command_teaches_with_examples() {
+    let root = Cli::command();
+    for command in root.get_subcommands() {
+        let help = command.clone().render_long_help().to_string();
+        assert!(help.contains("Examples:"), "{help}");
+        assert!(help.contains(&format!("ringhub {}", command.get_name())), "{help}");
+    }
+}
+
+#[test]
+fn examples_of_the_help_can_be_typed() {
+    let mut examples = 0;
+    for command in Cli::command().get_subcommands() {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        for line in help.lines().filter_map(|line| line.strip_prefix("  ringhub ")) {
+            // What an example does stands behind two blanks; redirections are the shell's.
+            let typed = line.split("  ").next().unwrap_or_default();
+            let typed = typed.split(" > ").next().unwrap_or_default();
+            let words = [vec!["ringhub".to_owned()], words(typed)].concat();
+            if let Err(error) = Cli::try_parse_from(&words) {
+                panic!("{line}: {error}");
+            }
+            examples += 1;
+        }
+    }
+    assert!(examples > 40, "only {examples} examples were found");
+}
+
+/// Splits at blanks outside of single quotes, as a shell does.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (index, piece) in line.split('\'').enumerate() {
+        if index % 2 == 1 {
+            words.push(piece.to_owned());
+        } else {
+            words.extend(piece.split_whitespace().map(ToOwned::to_owned));
+        }
+    }
+    words
+}
+
+#[test]
+fn arguments_that_exclude_each_other_are_refused() {
+    for line in [
+        "device-identity list --data-dir x --connection-string y",
+        "connection-string show -d x --policy service",
+        "connection-string show -m x",
+        "device-identity create -d x --primary-key AAAA",
+        "device-twin update -d x",
+        "device-twin update -d x --desired 5",
+        "device-twin replace -d x",
+        "invoke-device-method -d x --method-name m --timeout 4",
+        "invoke-device-method -d x --method-name m --method-payload text",
+        "simulate-device -d x --count 0",
+        "send-d2c-message -d x --interval -1",
+        "c2d-message send -d x --ack maybe",
+        "config show",
+    ] {
+        let words = [vec!["ringhub".to_owned()], words(line)].concat();
+        assert!(Cli::try_parse_from(words).is_err(), "{line}");
     }
 }

@@ -80,8 +80,10 @@ fn unknown_key(message: &str) -> Option<(&str, Vec<&str>)> {
     Some((quoted.next()?, quoted.collect()))
 }
 
-fn closest(key: &str, known: &[&str]) -> Option<String> {
-    let similarity = |known: &str| strsim::jaro_winkler(&key.to_lowercase(), known);
+/// The known key that `key` was probably meant to be; without regard to case.
+pub(crate) fn closest(key: &str, known: &[&str]) -> Option<String> {
+    let key = key.to_lowercase();
+    let similarity = |known: &str| strsim::jaro_winkler(&key, &known.to_lowercase());
     known
         .iter()
         .map(|known| (similarity(known), known))

@@ -27,10 +27,14 @@ use serde::Deserialize;
 pub use byte_size::{ByteSize, ByteSizeError};
 pub use cloud_to_device::CloudToDevice;
 pub use error::ConfigError;
+pub(crate) use error::closest;
 pub use sections::{Executors, Format, Hub, Limits, Listen, Log, Shards, Tls};
 
 #[cfg(test)]
 mod tests;
+
+/// A configuration file with every key and its default.
+pub const EXAMPLE: &str = include_str!("example.toml");
 
 /// The whole configuration of a hub process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

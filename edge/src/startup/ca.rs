@@ -21,6 +21,9 @@ use super::certificate::{
 };
 use super::files::{self, Readable};
 
+/// Certificate of the development CA, below the data directory.
+pub const DEVELOPMENT_CA_FILE: &str = "tls/ca.pem";
+
 /// How long the CA is valid.
 const CA_VALIDITY: Duration = Duration::days(3_650);
 

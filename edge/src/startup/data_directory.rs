@@ -149,12 +149,18 @@ impl DataDirectory {
     }
 }
 
-/// The data directory when none is named: `/var/lib/ringhub` for root, otherwise below the user's
-/// state directory.
+/// Names the data directory where no argument does.
+const VARIABLE: &str = "RINGHUB_DATA_DIR";
+
+/// The data directory when no argument names one: that of `RINGHUB_DATA_DIR`, else
+/// `/var/lib/ringhub` for root, else below the user's state directory.
 ///
 /// `None` when neither `XDG_STATE_HOME` nor `HOME` is set: the caller asks for `--data-dir`.
 #[must_use]
 pub fn default_data_directory() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os(VARIABLE).filter(|named| !named.is_empty()) {
+        return Some(named.into());
+    }
     let is_root = rustix::process::geteuid().is_root();
     choose(is_root, std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME"))
 }

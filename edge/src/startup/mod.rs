@@ -5,6 +5,7 @@ mod banner;
 mod ca;
 mod certificate;
 mod data_directory;
+mod endpoints;
 mod files;
 mod policies;
 mod ports;
@@ -12,10 +13,11 @@ mod prepare;
 mod process_limits;
 
 pub use banner::{Banner, ConnectionStrings};
-pub use ca::development_certificate;
+pub use ca::{DEVELOPMENT_CA_FILE, development_certificate};
 pub use certificate::{CertificateError, ServerCertificate, configured_certificate};
 pub use data_directory::{DataDirectory, DataDirectoryError, Layout, default_data_directory};
-pub use policies::write_policies;
+pub use endpoints::{CONSUMER_GROUP_DEFAULT, Endpoints};
+pub use policies::{POLICIES_FILE, PolicyRecord, write_policies};
 pub use ports::{PortError, Ports, claim_ports};
 pub use prepare::{Prepared, StartupError, prepare};
 pub use process_limits::{

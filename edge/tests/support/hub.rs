@@ -152,7 +152,8 @@ impl Hub {
         self.home.join(name)
     }
 
-    fn data_dir(&self) -> PathBuf {
+    /// The data directory.
+    pub(crate) fn data_dir(&self) -> PathBuf {
         self.home.join("data")
     }
 

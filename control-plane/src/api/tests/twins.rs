@@ -5,13 +5,12 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use http::header::ETAG;
 use ringhub_core::id::{ConnectionId, DeviceId, HubId, Identity, ModuleId, ShardId};
-use ringhub_core::method::MethodCall;
 use ringhub_core::time::UnixMillis;
 use ringhub_core::twin::DesiredChange;
 use serde_json::{Value, json};
 
 use super::{Client, body, call, refused, verdict};
-use crate::directory::{AuthScope, CutReason, Grant};
+use crate::directory::{AuthScope, Grant};
 use crate::tests::{TempDir, config, open};
 use crate::twin::TwinReply;
 use crate::{ControlPlane, Shards};
@@ -295,18 +294,10 @@ enum Heard {
 struct Ear(Arc<Mutex<Vec<Heard>>>);
 
 impl Shards for Ear {
-    fn cut(&self, _: ConnectionId, _: Identity, _: CutReason) {}
-
     fn desired_changed(&self, _: ConnectionId, _: &Identity, change: &DesiredChange) {
         let patch = serde_json::from_slice(&change.patch).expect("a patch is JSON");
         self.0.lock().expect("no panic").push(Heard::Desired(change.version, patch));
     }
-
-    fn invoke_method(&self, _: ConnectionId, _: MethodCall) {}
-
-    fn device_bound(&self, _: ConnectionId) {}
-
-    fn feedback_ready(&self, _: ConnectionId) {}
 }
 
 #[test]

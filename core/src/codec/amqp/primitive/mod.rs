@@ -18,7 +18,7 @@ mod value;
 mod write;
 
 pub use read::Reader;
-pub use value::{Array, Items, List, Map, Value};
+pub use value::{Array, Items, List, Map, Value, uuid_text};
 
 pub use write::{
     CompoundStart, begin_compound, end_list, end_map, write_array, write_binary, write_bool,

@@ -1,5 +1,7 @@
 //! Values as they stand in a buffer.
 
+use core::fmt::Write as _;
+
 use bytes::{BufMut, BytesMut};
 
 use super::read::Reader;
@@ -110,6 +112,20 @@ fn described_value(encoded: &[u8]) -> Result<Value<'_>> {
     let mut reader = Reader::new(encoded);
     reader.value()?;
     reader.value()
+}
+
+/// A UUID in lower case, with hyphens.
+#[must_use]
+pub fn uuid_text(uuid: &[u8; 16]) -> String {
+    let mut text = String::with_capacity(36);
+    for (place, byte) in uuid.iter().enumerate() {
+        if matches!(place, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 /// Walks the elements of a list, map or array; ends after the first malformed one.

@@ -1,0 +1,259 @@
+//! `ringhub device-identity import`: many identities from a file, over the bulk API.
+//!
+//! ```text
+//!  file ─▶ lines ─▶ Batch of 100 ──▶ flume ──▶ workers, one request in flight each
+//!            ▲                                      │ Outcome
+//!            └───── errors by line, progress ◀──────┘
+//! ```
+
+mod batch;
+mod outcome;
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use clap::{Args, ValueEnum};
+
+use super::error::CliError;
+use super::progress::Progress;
+use super::target::TargetArguments;
+use crate::client::{ClientError, Interrupt, RestClient};
+use batch::{Batch, Line};
+use outcome::{Outcome, submit};
+
+/// Requests in flight at the same time at most.
+const IN_FLIGHT_MAX: u16 = 64;
+
+/// Errors that are told line by line; more are counted.
+const ERRORS_TOLD_MAX: u64 = 1000;
+
+/// Longest line: an identity with a twin at its limits.
+const LINE_BYTES_MAX: u64 = 256 * 1024;
+
+const EXAMPLES: &str = "\
+Examples:
+  ringhub device-identity import --file devices.jsonl
+  ringhub device-identity import --file devices.jsonl --mode delete
+  generate-devices | ringhub device-identity import --file -
+  ringhub device-identity import --file devices.jsonl --from-line 500001
+                                                      goes on where an earlier one ended
+
+Each line is a JSON object, as in the service's own import files:
+  {\"id\":\"pump-7\"}
+  {\"id\":\"pump-8\",\"status\":\"disabled\",\"importMode\":\"update\"}
+  {\"id\":\"pump-9\",\"authentication\":{\"type\":\"sas\",\"symmetricKey\":{\"primaryKey\":\"…\",\"secondaryKey\":\"…\"}}}
+`deviceId` stands for `id`, so that lines of `device-identity list --output json` can be used.
+Lines of the same device should be in different files: several requests are under way at a time.";
+
+/// What happens to the device of a line that says nothing itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Mode {
+    /// Register it, or overwrite what is registered; may be repeated
+    #[default]
+    CreateOrUpdate,
+    /// Register it; an error if it is there
+    Create,
+    /// Overwrite it; an error if it is not there
+    Update,
+    /// Remove it; an error if it is not there
+    Delete,
+}
+
+impl Mode {
+    /// As the API calls it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::CreateOrUpdate => "createOrUpdate",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// Arguments of `ringhub device-identity import`.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Import {
+    /// File with one JSON object a line; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    file: PathBuf,
+    /// What happens where a line has no importMode
+    #[arg(long, value_enum, default_value = "create-or-update")]
+    mode: Mode,
+    /// Begin with this line
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    from_line: u64,
+    /// Requests under way at a time, of 100 lines each
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=i64::from(IN_FLIGHT_MAX)))]
+    in_flight: u16,
+    #[command(flatten)]
+    target: TargetArguments,
+}
+
+impl Import {
+    pub(super) fn run(&self) -> Result<(), CliError> {
+        let rest = RestClient::new(&self.target.target()?);
+        let input = open(&self.file)?;
+        let interrupt = Interrupt::install()?;
+        let (batches, work) = flume::bounded::<Batch>(self.in_flight.into());
+        let (results, outcomes) = flume::unbounded();
+        thread::scope(|scope| {
+            for _ in 0..self.in_flight {
+                let (rest, work, results) = (rest.clone(), work.clone(), results.clone());
+                scope.spawn(move || {
+                    for batch in work {
+                        // The reader is gone only when the command ends anyway.
+                        let _ = results.send(submit(&rest, batch));
+                    }
+                });
+            }
+            drop((work, results));
+            let mut running = Running::new(self, outcomes);
+            let read = running.feed(input, &batches, &interrupt);
+            drop(batches);
+            running.finish(read)
+        })
+    }
+}
+
+fn open(path: &Path) -> Result<Box<dyn BufRead>, CliError> {
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    let cannot = |error| CliError::Argument(format!("cannot read {}: {error}", path.display()));
+    Ok(Box::new(BufReader::with_capacity(1 << 20, File::open(path).map_err(cannot)?)))
+}
+
+/// An import at work.
+struct Running<'a> {
+    arguments: &'a Import,
+    outcomes: flume::Receiver<Outcome>,
+    progress: Progress,
+    /// Lines that were read.
+    line: u64,
+    done: u64,
+    failed: u64,
+    /// First line of every batch under way, in rising order.
+    under_way: std::collections::BTreeSet<u64>,
+    fatal: Option<(u64, ClientError)>,
+}
+
+impl<'a> Running<'a> {
+    fn new(arguments: &'a Import, outcomes: flume::Receiver<Outcome>) -> Self {
+        Self {
+            arguments,
+            outcomes,
+            progress: Progress::start(),
+            line: 0,
+            done: 0,
+            failed: 0,
+            under_way: std::collections::BTreeSet::new(),
+            fatal: None,
+        }
+    }
+
+    /// Reads all lines and hands them to the workers; ends early when nothing can succeed.
+    fn feed(
+        &mut self,
+        mut input: Box<dyn BufRead>,
+        batches: &flume::Sender<Batch>,
+        interrupt: &Interrupt,
+    ) -> io::Result<()> {
+        let mut batch = Batch::default();
+        let mut text = Vec::new();
+        while self.fatal.is_none() && !interrupt.is_set() {
+            text.clear();
+            if input.by_ref().take(LINE_BYTES_MAX + 1).read_until(b'\n', &mut text)? == 0 {
+                self.hand_over(&mut batch, batches);
+                return Ok(());
+            }
+            self.line += 1;
+            if self.line < self.arguments.from_line || text.trim_ascii().is_empty() {
+                continue;
+            }
+            match Line::parse(&text, self.line, self.arguments.mode) {
+                Ok(line) => {
+                    if !batch.takes(&line) {
+                        self.hand_over(&mut batch, batches);
+                    }
+                    batch.push(line);
+                }
+                Err(error) => self.fail(self.line, &error),
+            }
+        }
+        // What was read and not sent counts as under way: the next import begins there.
+        self.under_way.extend(batch.first_line());
+        Ok(())
+    }
+
+    fn hand_over(&mut self, batch: &mut Batch, batches: &flume::Sender<Batch>) {
+        let Some(first) = batch.first_line() else { return };
+        self.under_way.insert(first);
+        // Workers end only when the sender does.
+        let _ = batches.send(std::mem::take(batch));
+        while let Ok(outcome) = self.outcomes.try_recv() {
+            self.take(outcome);
+        }
+        let Self { done, failed, line, .. } = *self;
+        let per_second = done as f64 / self.progress.elapsed().as_secs_f64();
+        self.progress.tell(|| {
+            format!(
+                "line {line}: {done} identities done, {failed} failed, {per_second:.0} a second"
+            )
+        });
+    }
+
+    fn take(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Answered { first_line, done, errors } => {
+                self.under_way.remove(&first_line);
+                self.done += done;
+                errors.iter().for_each(|(line, error)| self.fail(*line, error));
+            }
+            Outcome::Failed { first_line, error } => {
+                let earlier = self.fatal.as_ref().is_none_or(|(line, _)| first_line < *line);
+                if earlier {
+                    self.fatal = Some((first_line, error));
+                }
+            }
+        }
+    }
+
+    fn fail(&mut self, line: u64, error: &str) {
+        self.failed += 1;
+        if self.failed <= ERRORS_TOLD_MAX {
+            let file = self.arguments.file.display();
+            self.progress.note(&format!("{file}:{line}: {error}"));
+        }
+        if self.failed == ERRORS_TOLD_MAX {
+            self.progress.note("further errors are counted only");
+        }
+    }
+
+    /// Waits for what is under way and says what came of it all.
+    fn finish(mut self, read: io::Result<()>) -> Result<(), CliError> {
+        while let Ok(outcome) = self.outcomes.recv() {
+            self.take(outcome);
+        }
+        self.progress.clear();
+        let Self { done, failed, .. } = self;
+        eprintln!("{done} identities done, {failed} failed, in {:.1?}", self.progress.elapsed());
+        let resume = self.under_way.first().map(|line| format!("; go on with --from-line {line}"));
+        let resume = resume.unwrap_or_default();
+        if let Some((line, error)) = self.fatal {
+            eprintln!("the import ended at line {line}{resume}");
+            return Err(error.into());
+        }
+        read.map_err(|error| CliError::Argument(format!("line {}: {error}", self.line)))?;
+        if !resume.is_empty() {
+            return Err(CliError::Interrupted(format!("interrupted{resume}")));
+        }
+        if failed > 0 {
+            return Err(CliError::Items(format!("{failed} lines failed; each is told above")));
+        }
+        Ok(())
+    }
+}

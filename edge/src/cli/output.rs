@@ -1,0 +1,132 @@
+//! What commands print: JSON for programs, tables for people.
+
+use std::io::{self, Write};
+
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+
+/// Blanks between two columns.
+const GAP: &str = "  ";
+
+/// How the hub writes the time of what has not happened.
+const NEVER: &str = "0001-01-01T00:00:00";
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// Columns, or one line per member
+    Table,
+    /// JSON as the hub gives it
+    Json,
+}
+
+/// `--output`, for every command with a result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args)]
+pub(super) struct Output {
+    /// How to print results [default: json for one thing, table for many]
+    #[arg(long, short, value_enum, value_name = "FORMAT")]
+    output: Option<Format>,
+}
+
+/// A column: its header, and where its value stands in the JSON of a row.
+pub(super) type Column = (&'static str, &'static str);
+
+impl Output {
+    /// The format, or the one that is usual for the command.
+    pub(super) fn or(self, usual: Format) -> Format {
+        self.output.unwrap_or(usual)
+    }
+
+    /// Prints one thing. As a table: a line for each member that has a value.
+    pub(super) fn document(self, document: &Value) -> io::Result<()> {
+        match self.or(Format::Json) {
+            Format::Json => line(&format!("{document:#}")),
+            Format::Table => {
+                let mut rows = Vec::new();
+                flatten(String::new(), document, &mut rows);
+                print_rows(&rows)
+            }
+        }
+    }
+
+    /// Prints many things; no line at all for none, but for the header.
+    pub(super) fn list(self, columns: &[Column], items: &[Value]) -> io::Result<()> {
+        match self.or(Format::Table) {
+            Format::Json => line(&format!("{:#}", Value::from(items))),
+            Format::Table => {
+                let header = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
+                let cell = |item: &Value, path| text(item.pointer(path).unwrap_or(&Value::Null));
+                let row = |item| columns.iter().map(|(_, path)| cell(item, path)).collect();
+                let rows: Vec<Vec<String>> =
+                    std::iter::once(header).chain(items.iter().map(row)).collect();
+                print_rows(&rows)
+            }
+        }
+    }
+
+    /// Prints one text that is to be pasted, such as a connection string; `name` is its member in
+    /// JSON.
+    pub(super) fn text(self, name: &str, value: &str) -> io::Result<()> {
+        match self.or(Format::Table) {
+            Format::Json => line(&format!("{:#}", serde_json::json!({ name: value }))),
+            Format::Table => line(value),
+        }
+    }
+}
+
+/// Prints one line and flushes it: others may wait for it.
+pub(super) fn line(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{text}")?;
+    stdout.flush()
+}
+
+/// Appends a row of path and value for each leaf that is not null.
+fn flatten(path: String, value: &Value, rows: &mut Vec<Vec<String>>) {
+    match value {
+        Value::Null => {}
+        Value::Object(members) => {
+            for (name, value) in members {
+                let joint = if path.is_empty() { "" } else { "." };
+                flatten(format!("{path}{joint}{name}"), value, rows);
+            }
+        }
+        value => rows.push(vec![path, text(value)]),
+    }
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) if text.starts_with(NEVER) => "never".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn print_rows(rows: &[Vec<String>]) -> io::Result<()> {
+    let columns = rows.first().map_or(0, Vec::len);
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let widths: Vec<usize> = (0..columns).filter_map(width).collect();
+    let mut stdout = io::BufWriter::new(io::stdout().lock());
+    for row in rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        writeln!(stdout, "{}", cells.collect::<Vec<_>>().join(GAP).trim_end())?;
+    }
+    stdout.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_document_becomes_a_line_per_member_that_has_a_value() {
+        let document = json!({ "a": { "b": 1, "c": null }, "d": "text", "e": [true] });
+        let mut rows = Vec::new();
+        flatten(String::new(), &document, &mut rows);
+        assert_eq!(rows, [["a.b", "1"], ["d", "text"], ["e", "[true]"]]);
+    }
+}

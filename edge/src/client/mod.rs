@@ -1,0 +1,33 @@
+//! CLIENT: what the commands share to talk to a hub, as any client does: over TLS, with a shared
+//! access signature.
+//!
+//! ```text
+//!  --data-dir, --connection-string ──▶ Target ──▶ RestClient     HTTPS
+//!                                        │ ─────▶ AmqpClient     core's machine on a blocking Wire
+//!                                        └──────▶ MqttClient     core's machine on a blocking Wire
+//! ```
+//!
+//! Everything blocks the calling thread, for the time that it is told at most.
+
+pub mod amqp;
+mod connection_string;
+mod error;
+mod interrupt;
+pub mod management;
+pub mod mqtt;
+mod refusal;
+mod rest;
+mod target;
+mod token;
+mod wire;
+
+pub use connection_string::{ConnectionString, ConnectionStringError, Principal};
+pub use error::{ClientError, Origin};
+pub use interrupt::Interrupt;
+pub use refusal::Refusal;
+pub use rest::{Precondition, RestClient};
+pub use target::{Address, Remote, Target, read_endpoints, read_policies, read_policy};
+pub use token::{Credential, encode_segment};
+
+/// Result of an exchange with a hub.
+pub type Result<T> = std::result::Result<T, ClientError>;

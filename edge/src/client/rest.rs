@@ -1,0 +1,242 @@
+//! REST over HTTPS: one request at a time per call, connections kept for the next.
+
+use std::io;
+use std::net::ToSocketAddrs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
+use http::{Method, Request, Uri};
+use rustls::crypto::aws_lc_rs;
+use serde_json::Value;
+use ureq::config::Config;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::{Agent, AsSendBody, Timeout};
+
+use super::refusal::Refusal;
+use super::target::{Address, Target};
+use super::wire::{PATIENCE, unreachable};
+use super::{ClientError, Result};
+
+/// The newest version of the API that is served.
+const API_VERSION: &str = "2021-04-12";
+
+/// Longest time for one request, unless the caller says otherwise.
+const REQUEST_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// Largest answer: a list of a thousand devices takes about 1 MiB.
+const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Connections that wait for the next request.
+const IDLE_CONNECTIONS_MAX: usize = 64;
+
+/// What must hold for a change to happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precondition<'a> {
+    /// None is sent: a PUT creates, a PATCH happens always.
+    Absent,
+    /// The thing must exist.
+    Exists,
+    /// The thing must have this ETag.
+    Matches(&'a str),
+}
+
+impl<'a> Precondition<'a> {
+    /// An ETag that the user gave, or that the thing exists.
+    #[must_use]
+    pub fn of(etag: Option<&'a str>) -> Self {
+        etag.map_or(Self::Exists, Self::Matches)
+    }
+
+    /// Value of `If-Match`; quoted, because others are passed over.
+    fn header(self) -> Option<String> {
+        match self {
+            Self::Absent => None,
+            Self::Exists => Some("\"*\"".to_owned()),
+            Self::Matches(etag) => Some(format!("\"{}\"", etag.trim_matches('"'))),
+        }
+    }
+}
+
+/// A client of the REST API; cheap to clone, and clones share their connections.
+#[derive(Clone, Debug)]
+pub struct RestClient {
+    agent: Agent,
+    target: Arc<Target>,
+    token: String,
+}
+
+impl RestClient {
+    /// Makes a client; connects with the first request.
+    #[must_use]
+    pub fn new(target: &Target) -> Self {
+        let roots = target.trust.roots.iter();
+        let roots: Vec<_> = roots.map(|root| Certificate::from_der(root).to_owned()).collect();
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::new_with_certs(&roots))
+            .unversioned_rustls_crypto_provider(Arc::new(aws_lc_rs::default_provider()))
+            .build();
+        let config = Agent::config_builder()
+            .tls_config(tls)
+            .https_only(true)
+            .http_status_as_error(false)
+            .proxy(None)
+            .max_redirects(0)
+            .max_idle_connections(IDLE_CONNECTIONS_MAX)
+            .max_idle_connections_per_host(IDLE_CONNECTIONS_MAX)
+            .timeout_connect(Some(PATIENCE))
+            .user_agent(concat!("ringhub/", env!("CARGO_PKG_VERSION")))
+            .build();
+        let dial = Dial(target.https.clone());
+        Self {
+            agent: Agent::with_parts(config, DefaultConnector::default(), dial),
+            token: target.credential.token(&target.host_name),
+            target: Arc::new(target.clone()),
+        }
+    }
+
+    /// Reads what is at `path`, which is percent-encoded and may have a query.
+    ///
+    /// # Errors
+    /// [`ClientError`], as for [`send`](Self::send).
+    pub fn read(&self, path: &str) -> Result<Value> {
+        self.send(Method::GET, path, Precondition::Absent, None)
+    }
+
+    /// Sends one request and gives the JSON of the answer, null when it has none.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] for a status above 299; anything else when there was no answer.
+    pub fn send(
+        &self,
+        method: Method,
+        path: &str,
+        when: Precondition<'_>,
+        body: Option<&Value>,
+    ) -> Result<Value> {
+        let (status, answer, code) = self.exchange(method, path, when, body, REQUEST_TIME_MAX)?;
+        read_answer(status, code.as_deref(), &answer)
+    }
+
+    /// As [`send`](Self::send), with another patience.
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send).
+    pub fn post_patiently(&self, path: &str, body: &Value, patience: Duration) -> Result<Value> {
+        let (status, answer, code) =
+            self.exchange(Method::POST, path, Precondition::Absent, Some(body), patience)?;
+        read_answer(status, code.as_deref(), &answer)
+    }
+
+    /// Sends one request and gives status, body and error code of the answer, whatever they are.
+    ///
+    /// # Errors
+    /// [`ClientError`] when there was no answer.
+    pub fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        when: Precondition<'_>,
+        body: Option<&Value>,
+        patience: Duration,
+    ) -> Result<(u16, Vec<u8>, Option<String>)> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(self.uri(path)?)
+            .header(AUTHORIZATION, &self.token)
+            .header(CONTENT_TYPE, "application/json; charset=utf-8");
+        if let Some(value) = when.header() {
+            request = request.header(IF_MATCH, value);
+        }
+        let answer = match body {
+            Some(body) => self.run(request.body(body.to_string()), patience),
+            None => self.run(request.body(()), patience),
+        };
+        let mut answer = answer?;
+        let status = answer.status().as_u16();
+        let code = answer.headers().get("iothub-errorcode");
+        let code = code.and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
+        let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+        Ok((status, body.map_err(|error| self.failure(error, patience))?, code))
+    }
+
+    fn run(
+        &self,
+        request: http::Result<Request<impl AsSendBody>>,
+        patience: Duration,
+    ) -> Result<http::Response<ureq::Body>> {
+        let request = self.agent.configure_request(request.map_err(io::Error::other)?);
+        let answer = self.agent.run(request.timeout_global(Some(patience)).build());
+        answer.map_err(|error| self.failure(error, patience))
+    }
+
+    fn uri(&self, path: &str) -> Result<Uri> {
+        let name = &self.target.host_name;
+        let name = if name.contains(':') { format!("[{name}]") } else { name.clone() };
+        let joint = if path.contains('?') { '&' } else { '?' };
+        let port = self.target.https.port;
+        let text = format!("https://{name}:{port}{path}{joint}api-version={API_VERSION}");
+        Ok(text.parse().map_err(io::Error::other)?)
+    }
+
+    fn failure(&self, error: ureq::Error, patience: Duration) -> ClientError {
+        let target = &self.target;
+        let untrusted = |error: &rustls::Error| {
+            ClientError::from_tls(error, &target.host_name, &target.trust.name)
+        };
+        match error {
+            ureq::Error::Rustls(error) => untrusted(&error),
+            ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => {
+                unreachable(target, &target.https, "HTTPS", io::ErrorKind::TimedOut.into())
+            }
+            ureq::Error::Timeout(_) => ClientError::Silent(patience.as_secs()),
+            ureq::Error::Io(error) => {
+                match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+                    Some(of_tls) => untrusted(of_tls),
+                    None => unreachable(target, &target.https, "HTTPS", error),
+                }
+            }
+            ureq::Error::HostNotFound => {
+                let source = io::Error::other("the host name has no address");
+                unreachable(target, &target.https, "HTTPS", source)
+            }
+            ureq::Error::ConnectionFailed => {
+                let source = io::ErrorKind::ConnectionRefused.into();
+                unreachable(target, &target.https, "HTTPS", source)
+            }
+            error => ClientError::Protocol(error.to_string()),
+        }
+    }
+}
+
+/// Gives the JSON of a good answer.
+fn read_answer(status: u16, code: Option<&str>, body: &[u8]) -> Result<Value> {
+    if status > 299 {
+        return Err(Refusal::from_body(status, code, body).into());
+    }
+    if body.is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(body).map_err(|error| ClientError::Protocol(error.to_string()))
+}
+
+/// Dials the address of the target whatever the URI says: that holds the name of the certificate.
+#[derive(Debug)]
+struct Dial(Address);
+
+impl Resolver for Dial {
+    fn resolve(
+        &self,
+        _uri: &Uri,
+        _config: &Config,
+        _timeout: NextTimeout,
+    ) -> std::result::Result<ResolvedSocketAddrs, ureq::Error> {
+        let found = (self.0.host.as_str(), self.0.port).to_socket_addrs();
+        let mut addresses = self.empty();
+        let room = 16;
+        found.map_err(|_| ureq::Error::HostNotFound)?.take(room).for_each(|a| addresses.push(a));
+        if addresses.is_empty() { Err(ureq::Error::HostNotFound) } else { Ok(addresses) }
+    }
+}
