@@ -116,7 +116,9 @@ fn publish_many(hub: &Hub) -> io::Result<()> {
     let cpu = hub.cpu_seconds();
     let threads: Vec<_> = publishers
         .into_iter()
-        .map(|publisher| thread::spawn(move || publish_for(publisher, PUBLISHING_TIME)))
+        .map(|mut publisher| {
+            thread::spawn(move || publisher.publish_for(PUBLISHING_TIME, &PAYLOAD, PER_SEGMENT))
+        })
         .collect();
     let counts = threads.into_iter().map(|thread| thread.join().expect("no panic"));
     let count = counts.sum::<io::Result<u64>>()? as f64;
@@ -129,19 +131,6 @@ fn publish_many(hub: &Hub) -> io::Result<()> {
         count / PUBLISHING_TIME.as_secs_f64()
     );
     Ok(())
-}
-
-/// Publishes for so long and tells how many were acknowledged.
-fn publish_for(mut publisher: Publisher, time: Duration) -> io::Result<u64> {
-    let begin = Instant::now();
-    let mut acknowledged = 0;
-    while begin.elapsed() < time {
-        while publisher.inflight() + PER_SEGMENT <= INFLIGHT {
-            publisher.publish(&PAYLOAD, PER_SEGMENT)?;
-        }
-        acknowledged += publisher.receive()? as u64;
-    }
-    Ok(acknowledged)
 }
 
 fn publish_alone(hub: &Hub) -> io::Result<()> {

@@ -13,10 +13,12 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::env;
 use std::io;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use serde_json::Value;
 use support::event::Event;
 use support::hub::{Hub, HubOptions};
 use support::mqtt::MqttDevice;
@@ -259,10 +261,40 @@ fn start_watching(python: &Python, hub: &Hub) -> Running {
     reader
 }
 
+/// Everything that is stored, through the command line: reading so much through an SDK would take
+/// longer than all rounds.
 fn read_everything(python: &Python, hub: &Hub) -> Vec<Event> {
-    let expect = count_events(python, hub).to_string();
-    let reader = python.reader(hub).args(["--expect", &expect, "--seconds", "180"]);
-    reader.run().events()
+    let stored = count_events(python, hub);
+    let output = Command::new(env!("CARGO_BIN_EXE_ringhub"))
+        .args(["monitor-events", "--enqueued-time", "0", "--timeout", "60", "--output", "json"])
+        .args(["--count", &stored.to_string(), "--data-dir"])
+        .arg(hub.data_dir())
+        .output()
+        .expect("the command can be run");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    let lines = str::from_utf8(&output.stdout).expect("JSON is text").lines();
+    let events: Vec<Event> = lines.map(event_of).collect();
+    assert_eq!(events.len() as i64, stored, "{told}");
+    events
+}
+
+/// An event as the command line prints it.
+fn event_of(line: &str) -> Event {
+    let line: Value = serde_json::from_str(line).expect("a line of JSON");
+    let event = &line["event"];
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    let system = event["annotations"].as_object().expect("annotations").clone();
+    Event {
+        partition: text(&event["partition"]),
+        offset: text(&system["x-opt-offset"]),
+        sequence_number: system["x-opt-sequence-number"].as_u64().expect("a number"),
+        enqueued_time_ms: 0,
+        body: text(&event["payload"]),
+        properties: BTreeMap::new(),
+        system: system.into_iter().collect(),
+        last_enqueued: None,
+    }
 }
 
 fn count_events(python: &Python, hub: &Hub) -> i64 {

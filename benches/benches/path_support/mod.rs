@@ -1,5 +1,6 @@
 //! Clients, yardsticks and the hub process of the path bench.
 
+pub(crate) mod connection;
 pub(crate) mod cpu;
 pub(crate) mod floor;
 pub(crate) mod harness;

@@ -1,91 +1,74 @@
-//! A device on core's MQTT machine: publishes with QoS 1, many at a time or one.
+//! A device that publishes with QoS 1, many messages at a time or one.
 
 use std::io;
 use std::time::{Duration, Instant};
 
-use bytes::{Buf, BytesMut};
-use ringhub_core::codec::mqtt::{Connect, Qos, decode};
-use ringhub_core::session::mqtt::{ClientEvent, MqttClient};
-use ringhub_core::time::Timestamp;
+use ringhub_core::codec::mqtt::Qos;
+use ringhub_core::session::mqtt::ClientEvent;
 
-use super::harness::address::MQTT_PORT;
+use super::connection::Connection;
 use super::harness::rest::Device;
 use super::hub::Hub;
-use super::wire::Wire;
 
 /// A connected device.
 pub(crate) struct Publisher {
-    machine: MqttClient,
-    wire: Wire,
+    connection: Connection,
     topic: String,
-    output: BytesMut,
-    started: Instant,
-    connected: bool,
+    inflight_max: usize,
 }
 
 impl Publisher {
     /// Connects with the device's own key.
     pub(crate) fn connect(hub: &Hub, device: &Device, inflight_max: usize) -> io::Result<Self> {
-        let user = format!("{}/{}/?api-version=2021-04-12", hub.address.ip, device.id);
-        let token = device.token(hub);
-        let connect = Connect {
-            clean_session: true,
-            keep_alive: 240,
-            client_id: &device.id,
-            will: None,
-            user_name: Some(&user),
-            password: Some(token.as_bytes()),
-        };
-        let patience = Duration::from_secs(30);
-        let machine = MqttClient::connect(&connect, inflight_max, patience, Timestamp::ZERO);
-        let mut publisher = Self {
-            machine: machine.map_err(io::Error::other)?,
-            wire: Wire::connect(hub, MQTT_PORT)?,
-            topic: format!("devices/{}/messages/events/", device.id),
-            output: BytesMut::new(),
-            started: Instant::now(),
-            connected: false,
-        };
-        publisher.send()?;
-        while !publisher.connected {
-            publisher.receive()?;
-        }
-        Ok(publisher)
+        let connection = Connection::open(hub, &device.id, &device.token(hub), inflight_max)?;
+        let topic = format!("devices/{}/messages/events/", device.id);
+        Ok(Self { connection, topic, inflight_max })
     }
 
     /// Sends `count` messages in one TLS record.
     pub(crate) fn publish(&mut self, payload: &[u8], count: usize) -> io::Result<()> {
         for _ in 0..count {
-            let published = self.machine.publish(&self.topic, payload, Qos::AtLeastOnce, 0);
+            let published =
+                self.connection.machine.publish(&self.topic, payload, Qos::AtLeastOnce, 0);
             published.map_err(io::Error::other)?;
         }
-        self.send()
+        self.connection.send()
     }
 
-    /// Messages that are not acknowledged.
-    pub(crate) fn inflight(&self) -> usize {
-        self.machine.inflight()
-    }
-
-    /// Waits for acknowledgements and tells how many came.
-    pub(crate) fn receive(&mut self) -> io::Result<usize> {
-        self.wire.fill()?;
+    /// Publishes for so long, `per_segment` at a time and as many as may be in flight, and tells
+    /// how many were acknowledged.
+    pub(crate) fn publish_for(
+        &mut self,
+        time: Duration,
+        payload: &[u8],
+        per_segment: usize,
+    ) -> io::Result<u64> {
+        let begin = Instant::now();
         let mut acknowledged = 0;
-        while let Some((packet, len)) = decode(&self.wire.input).map_err(io::Error::other)? {
-            match self.machine.handle_packet(packet).map_err(io::Error::other)? {
-                ClientEvent::Acknowledged { in_order: true, .. } => acknowledged += 1,
-                ClientEvent::Connected { .. } => self.connected = true,
-                event => return Err(io::Error::other(format!("{event:?}"))),
+        while begin.elapsed() < time {
+            while self.inflight() + per_segment <= self.inflight_max {
+                self.publish(payload, per_segment)?;
             }
-            self.wire.input.advance(len);
+            acknowledged += self.receive()? as u64;
         }
         Ok(acknowledged)
     }
 
-    fn send(&mut self) -> io::Result<()> {
-        self.output.clear();
-        let now = Timestamp::ZERO + self.started.elapsed();
-        while self.machine.poll_transmit(&mut self.output, now) {}
-        self.wire.send(&self.output)
+    /// Messages that are not acknowledged.
+    pub(crate) fn inflight(&self) -> usize {
+        self.connection.machine.inflight()
+    }
+
+    /// Waits for acknowledgements and tells how many came.
+    pub(crate) fn receive(&mut self) -> io::Result<usize> {
+        let mut acknowledged = 0;
+        self.connection.receive(|event| match event {
+            ClientEvent::Acknowledged { in_order: true, .. } => {
+                acknowledged += 1;
+                Ok(())
+            }
+            event => Err(io::Error::other(format!("{event:?}"))),
+        })?;
+        Ok(acknowledged)
     }
 }

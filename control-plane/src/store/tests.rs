@@ -326,12 +326,14 @@ fn presence_survives_and_goes_with_its_identity() {
 }
 
 #[test]
-fn a_registry_from_before_presence_is_read() {
+fn a_registry_of_the_version_before_is_brought_up_to_date() {
     let dir = TempDir::new();
     let control = open(&dir);
     put(&control, "/devices/d", &json!({}));
     control.shutdown();
-    run_sql(&dir, "DROP TABLE presence; PRAGMA user_version = 1");
+    let added = ["presence", "twin", "twin_reported", "c2d_message", "c2d_feedback"];
+    let drops: String = added.iter().map(|table| format!("DROP TABLE {table}; ")).collect();
+    run_sql(&dir, &format!("{drops}PRAGMA user_version = 1"));
     let control = open(&dir);
     assert!(control.directory().presence(HUB, device("d")).is_some());
     control.shutdown();

@@ -1,0 +1,4 @@
+//! Load that comes at its own times, whatever the hub does.
+
+pub(crate) mod pace;
+pub(crate) mod reporter;
