@@ -148,13 +148,6 @@ impl ControlPlane {
         self.writes.submit(Write { change, done });
     }
 
-    /// Saves what has changed about who is connected, and waits for it. For the end of the process:
-    /// until then a thread does so every
-    /// [`PRESENCE_SAVE_INTERVAL`](ringhub_core::limits::PRESENCE_SAVE_INTERVAL).
-    pub fn save_presence(&self) {
-        presence::save(&self.directory, &self.writes);
-    }
-
     /// Messages to devices and their feedback; `None` for an unknown hub.
     #[must_use]
     pub fn c2d(&self, hub: HubId) -> Option<C2d<'_>> {
@@ -189,9 +182,10 @@ impl ControlPlane {
         self.writes.submit(Write { change: Change::Twin(change), done });
     }
 
-    /// Answers what is queued, moves the log into the database and ends all threads.
+    /// Answers what is queued, saves presence, moves the log into the database and ends all threads.
     pub fn shutdown(self) {
-        self.save_presence();
+        // The thread does so only from time to time.
+        presence::save(&self.directory, &self.writes);
         self.presence.finish();
         drop((self.requests, self.writes, self.method_clock));
         for worker in self.workers {
