@@ -182,7 +182,7 @@ impl ControlPlane {
         self.writes.submit(Write { change: Change::Twin(change), done });
     }
 
-    /// Answers what is queued, saves presence, moves the log into the database and ends all threads.
+    /// Answers what is queued, saves presence, moves the log into the database, ends all threads.
     pub fn shutdown(self) {
         // The thread does so only from time to time.
         presence::save(&self.directory, &self.writes);

@@ -5,7 +5,8 @@
 //! control plane's own threads.
 //!
 //! ```text
-//!  shard: parse, authorise ── Context ──▶ worker ── Change ──▶ writer: apply, commit ──▶ directory ──▶ Response
+//!  shard: parse, authorise ── Context ──▶ worker ── Change ──▶ writer: apply, commit
+//!      ──▶ directory ──▶ Response
 //!  shard: parse, authorise ── method call ──▶ shard of the device ──▶ Response
 //!  shard ── authenticate, reserve, release ──▶ directory (no thread in between)
 //! ```
