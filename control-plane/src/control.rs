@@ -8,7 +8,7 @@ use bytes::Bytes;
 use ringhub_core::id::{HubId, Identity};
 use ringhub_core::limits::REST_QUEUE_MAX;
 
-use crate::api::{Api, ApiError, Reply, Request, routes};
+use crate::api::{Api, ApiError, Context, Front, Reply, Request};
 use crate::c2d::C2d;
 use crate::directory::{Directory, Grant, Hub, Policy};
 use crate::method::{MethodClock, Methods};
@@ -43,6 +43,7 @@ pub type SubscriptionsDone = Box<dyn FnOnce(bool) + Send>;
 pub struct ControlPlane {
     directory: Arc<Directory>,
     methods: Arc<Methods>,
+    front: Front,
     method_clock: MethodClock,
     presence: PresenceSaver,
     requests: flume::Sender<Job>,
@@ -53,7 +54,7 @@ pub struct ControlPlane {
 }
 
 struct Job {
-    request: Request,
+    context: Context,
     reply: Reply,
 }
 
@@ -79,18 +80,18 @@ impl ControlPlane {
         let presence = PresenceSaver::start(directory.clone(), writes.clone());
         let presence = presence.map_err(OpenError::Thread)?;
         let (requests, jobs) = flume::bounded(REST_QUEUE_MAX);
-        let routes = Arc::new(routes());
+        let front = Front::new(directory.clone(), methods.clone());
         let workers = (0..WORKERS)
             .map(|number| {
                 let store = SqliteStore::new(database.connect_read_only().map_err(explain)?);
-                let (methods, routes) = (methods.clone(), routes.clone());
-                let api = Api::new(directory.clone(), store, writes.clone(), methods, routes);
+                let api = Api::new(directory.clone(), store, writes.clone());
                 start_worker(number, api, jobs.clone()).map_err(OpenError::Thread)
             })
             .collect::<Result<_, _>>()?;
         Ok(Self {
             directory,
             methods,
+            front,
             method_clock,
             presence,
             requests,
@@ -119,10 +120,14 @@ impl ControlPlane {
         self.directory.hub(hub).map(|hub: &Hub| hub.policies.as_slice()).unwrap_or_default()
     }
 
-    /// Queues a REST request. Never blocks: when too many wait, `reply` gets 503 at once and on
-    /// this thread.
+    /// Takes a REST request. Never blocks: what is refused is answered at once and on this thread,
+    /// with 503 when too many wait.
+    ///
+    /// Costs the check of a token; a method call is also read here, and goes from this thread to
+    /// the shard of its device.
     pub fn submit(&self, request: Request, reply: Reply) {
-        if let Err(refused) = self.requests.try_send(Job { request, reply }) {
+        let Some((context, reply)) = self.front.pass(request, reply) else { return };
+        if let Err(refused) = self.requests.try_send(Job { context, reply }) {
             (refused.into_inner().reply)(ApiError::Busy.response());
         }
     }
@@ -141,13 +146,6 @@ impl ControlPlane {
         let change = Change::SetSubscriptions(hub, identity, flags);
         let done = Box::new(move |outcome: Result<_, _>| done(outcome.is_ok()));
         self.writes.submit(Write { change, done });
-    }
-
-    /// Saves what has changed about who is connected, and waits for it. For the end of the process:
-    /// until then a thread does so every
-    /// [`PRESENCE_SAVE_INTERVAL`](ringhub_core::limits::PRESENCE_SAVE_INTERVAL).
-    pub fn save_presence(&self) {
-        presence::save(&self.directory, &self.writes);
     }
 
     /// Messages to devices and their feedback; `None` for an unknown hub.
@@ -184,9 +182,10 @@ impl ControlPlane {
         self.writes.submit(Write { change: Change::Twin(change), done });
     }
 
-    /// Answers what is queued, moves the log into the database and ends all threads.
+    /// Answers what is queued, saves presence, moves the log into the database, ends all threads.
     pub fn shutdown(self) {
-        self.save_presence();
+        // The thread does so only from time to time.
+        presence::save(&self.directory, &self.writes);
         self.presence.finish();
         drop((self.requests, self.writes, self.method_clock));
         for worker in self.workers {
@@ -204,8 +203,8 @@ fn start_worker(
     jobs: flume::Receiver<Job>,
 ) -> std::io::Result<JoinHandle<()>> {
     thread::Builder::new().name(format!("control-{number}")).spawn(move || {
-        for Job { request, reply } in jobs {
-            api.handle(&request, reply);
+        for Job { context, reply } in jobs {
+            api.handle(&context, reply);
         }
     })
 }

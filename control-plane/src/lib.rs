@@ -5,7 +5,9 @@
 //! control plane's own threads.
 //!
 //! ```text
-//!  shard ── Request ──▶ worker: parse, authorise ── Change ──▶ writer: apply, commit ──▶ directory ──▶ Response
+//!  shard: parse, authorise ── Context ──▶ worker ── Change ──▶ writer: apply, commit
+//!      ──▶ directory ──▶ Response
+//!  shard: parse, authorise ── method call ──▶ shard of the device ──▶ Response
 //!  shard ── authenticate, reserve, release ──▶ directory (no thread in between)
 //! ```
 

@@ -117,11 +117,10 @@ impl Hub {
             }
         }
         self.partitions.stop();
-        // The releases of all connections are the last that there is to save.
-        self.control.save_presence();
         // Every other holder was a shard, and those have ended.
-        if let Some(control) = Arc::into_inner(self.control) {
-            control.shutdown();
+        match Arc::into_inner(self.control) {
+            Some(control) => control.shutdown(),
+            None => error!("a shard has left the registry open"),
         }
     }
 }

@@ -116,4 +116,14 @@ fn after_a_crash_nobody_is_connected_and_the_last_activity_is_known() {
     hub.reap();
     hub.launch();
     assert_eq!(device(&hub, "pump"), restarted, "a clean restart changes nothing");
+    let connection = MqttDevice::connect(&hub, &pump).expect("the device may connect");
+    let connected = device(&hub, "pump");
+    assert!(last(&connected) > last(&restarted), "a connect is activity");
+    hub.terminate();
+    hub.reap();
+    drop(connection);
+    hub.launch();
+    let restarted = device(&hub, "pump");
+    assert_eq!(restarted["connectionState"], "Disconnected");
+    assert!(last(&restarted) >= last(&connected), "the end saves what was not yet saved");
 }

@@ -75,9 +75,13 @@ fn starts_without_configuration_says_what_it_does_and_ends_in_order() {
     let taken = refusal(ringhub(&home.join("other"), &address));
     assert!(taken.contains(":8883 is in use by another process"), "{taken}");
 
+    let log = data.join("registry/registry.db-wal");
+    let log_bytes = || fs::metadata(&log).map_or(0, |metadata| metadata.len());
+    assert!(log_bytes() > 0, "policies and settings are written at the first start");
     let pid = Pid::from_child(&hub);
     kill_process(pid, Signal::TERM).expect("the hub runs");
     assert_eq!(hub.wait().expect("it has ended").code(), Some(0), "{}", errors_of(&mut hub));
+    assert_eq!(log_bytes(), 0, "the end moves the registry's log into the database");
     fs::remove_dir_all(home).expect("the hub is gone");
 }
 

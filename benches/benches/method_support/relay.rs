@@ -1,16 +1,17 @@
 //! The floor: a process with two TLS connections and two threads that passes a request to the other
-//! side and the answer back, and looks at neither.
+//! side and the answer back, and looks at neither. Between two messages both threads sleep.
 
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::path_support::floor::config;
@@ -104,32 +105,52 @@ pub(crate) fn run(arguments: &[std::ffi::OsString]) -> io::Result<()> {
     println!("{}", listener.local_addr()?.port());
     let mut device = accept(&listener, &config)?;
     let mut caller = accept(&listener, &config)?;
-    let (to_device, calls) = channel();
-    let (to_caller, answers) = channel();
-    thread::spawn(move || serve_device(&mut device, (call, answer), &calls, &to_caller));
-    let mut buffer = vec![0; request];
-    let bytes = vec![0x5a; response];
-    while caller.read_exact(&mut buffer).is_ok() {
-        to_device.send(()).map_err(io::Error::other)?;
-        answers.recv().map_err(io::Error::other)?;
-        caller.write_all(&bytes)?;
-    }
-    Ok(())
+    let [for_caller, for_device] = [Bell::new()?, Bell::new()?];
+    thread::scope(|scope| {
+        scope.spawn(|| serve(&mut device, (answer, call), &for_device, &for_caller));
+        serve(&mut caller, (request, response), &for_caller, &for_device)
+    })
 }
 
-fn serve_device(
-    device: &mut Stream,
-    (call, answer): (usize, usize),
-    calls: &Receiver<()>,
-    answers: &Sender<()>,
-) {
-    let bytes = vec![0x5a; call];
-    let mut buffer = vec![0; answer];
-    while calls.recv().is_ok()
-        && device.write_all(&bytes).is_ok()
-        && device.read_exact(&mut buffer).is_ok()
-        && answers.send(()).is_ok()
-    {}
+/// The life of one thread, which sleeps until its socket or its bell has something: whoever serves
+/// many connections cannot wait in a read of one of them.
+fn serve(
+    stream: &mut Stream,
+    (received, sent): (usize, usize),
+    own: &Bell,
+    other: &Bell,
+) -> io::Result<()> {
+    let mut buffer = vec![0; received];
+    let bytes = vec![0x5a; sent];
+    loop {
+        let mut waits = [
+            PollFd::from_borrowed_fd(own.0.as_fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(stream.sock.as_fd(), PollFlags::IN),
+        ];
+        poll(&mut waits, None)?;
+        let [is_rung, is_readable] = waits.map(|wait| !wait.revents().is_empty());
+        if is_rung {
+            rustix::io::read(&own.0, &mut [0; 8])?;
+            stream.write_all(&bytes)?;
+        }
+        if is_readable {
+            stream.read_exact(&mut buffer)?;
+            other.ring()?;
+        }
+    }
+}
+
+/// Wakes the other thread.
+struct Bell(OwnedFd);
+
+impl Bell {
+    fn new() -> io::Result<Self> {
+        Ok(Self(eventfd(0, EventfdFlags::CLOEXEC)?))
+    }
+
+    fn ring(&self) -> io::Result<()> {
+        Ok(rustix::io::write(&self.0, &1_u64.to_ne_bytes()).map(drop)?)
+    }
 }
 
 fn accept(listener: &TcpListener, config: &Arc<ServerConfig>) -> io::Result<Stream> {

@@ -31,7 +31,7 @@ struct Item {
 }
 
 impl Api {
-    pub(super) fn bulk_devices(&self, context: &Context<'_>) -> Result<Answer, ApiError> {
+    pub(super) fn bulk_devices(&self, context: &Context) -> Result<Answer, ApiError> {
         let body = parse(&context.request.body)?;
         let list = body.as_array().ok_or(RegistryError::Argument("the body must be an array"))?;
         if list.is_empty() {

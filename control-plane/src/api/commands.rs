@@ -15,7 +15,7 @@ impl Api {
     /// Source: control-plane reference, "List, statistics, purge".
     pub(super) fn purge_commands(
         &self,
-        context: &Context<'_>,
+        context: &Context,
         id: DeviceId,
     ) -> Result<Answer, ApiError> {
         let change = Change::C2d(C2dChange::Purge(context.hub, id.clone()));

@@ -18,17 +18,13 @@ use crate::registry::{
 use crate::store::Store as _;
 
 impl Api {
-    pub(super) fn show_device(
-        &self,
-        context: &Context<'_>,
-        id: &DeviceId,
-    ) -> Result<Answer, ApiError> {
+    pub(super) fn show_device(&self, context: &Context, id: &DeviceId) -> Result<Answer, ApiError> {
         let device = self.store.device(context.hub, id).map_err(ApiError::from_store)?;
         let device = device.ok_or(RegistryError::DeviceNotFound)?;
         Ok(Answer::Ready(device_response(&self.directory, context.hub, &device)))
     }
 
-    pub(super) fn list_devices(&self, context: &Context<'_>) -> Result<Answer, ApiError> {
+    pub(super) fn list_devices(&self, context: &Context) -> Result<Answer, ApiError> {
         let top = context.parameter("top").and_then(|text| text.parse().ok());
         let limit =
             top.filter(|top| (1..=DEVICE_LIST_MAX).contains(top)).unwrap_or(DEVICE_LIST_MAX);
@@ -40,11 +36,7 @@ impl Api {
         Ok(Answer::Ready(Response::json(StatusCode::OK, &body)))
     }
 
-    pub(super) fn put_device(
-        &self,
-        context: &Context<'_>,
-        id: DeviceId,
-    ) -> Result<Answer, ApiError> {
+    pub(super) fn put_device(&self, context: &Context, id: DeviceId) -> Result<Answer, ApiError> {
         let body = parse(&context.request.body)?;
         let members = Members::of(&body)?;
         check_same(members.text("deviceId")?, id.as_str())?;
@@ -60,7 +52,7 @@ impl Api {
 
     pub(super) fn delete_device(
         &self,
-        context: &Context<'_>,
+        context: &Context,
         id: DeviceId,
     ) -> Result<Answer, ApiError> {
         let change = Change::DeleteDevice(context.hub, id, context.change_precondition());

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use ringhub_core::id::Identity;
+use ringhub_core::id::{HubId, Identity};
 use ringhub_core::limits::METHOD_PAYLOAD_BYTES_MAX;
 use ringhub_core::method::{Failure, Invocation, Patience, Refusal, Target, check_method_name};
 use serde_json::value::RawValue;
 
 use super::error::{Code, DeviceError, code};
-use super::request::Context;
-use super::{Answer, Api, Response};
+use super::front::Front;
+use super::{Reply, Response};
 use crate::directory::{IdentityRef, Status};
 use crate::registry::RegistryError;
 
@@ -113,14 +113,15 @@ pub(crate) fn method_answer(status: i32, body: &[u8]) -> Response {
     Response::json_text(StatusCode::OK, body)
 }
 
-impl Api {
+impl Front {
     /// A refusal reaches the device's callers in the shape of all that concerns devices.
-    pub(super) fn invoke_method(&self, context: &Context<'_>, identity: Identity) -> Answer {
-        let target = Target { hub: context.hub, identity };
-        let parsed = self.check_target(&target).and_then(|()| Call::parse(&context.request.body));
-        match parsed {
-            Ok(Call { invocation, patience }) => Answer::Invoke(target, invocation, patience),
-            Err(error) => Answer::Ready(error.response()),
+    pub(super) fn invoke_method(&self, hub: HubId, identity: Identity, body: &[u8], reply: Reply) {
+        let target = Target { hub, identity };
+        match self.check_target(&target).and_then(|()| Call::parse(body)) {
+            Ok(Call { invocation, patience }) => {
+                self.methods.invoke(target, invocation, patience, reply);
+            }
+            Err(error) => reply(error.response()),
         }
     }
 

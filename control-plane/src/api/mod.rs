@@ -1,13 +1,14 @@
 //! The REST API: requests as shards hand them over, and their answers.
 //!
-//! A handler parses, authorises, calls the registry and maps the outcome. Reads are answered on the
-//! worker's thread; writes are answered from the writer's, once they are durable and the directory
-//! knows them.
+//! The front parses and authorises on the shard's own thread, and method calls go no further. For
+//! all else a handler calls the registry and maps the outcome: reads are answered on the worker's
+//! thread, writes from the writer's, once they are durable and the directory knows them.
 
 mod bulk;
 mod commands;
 mod devices;
 mod error;
+mod front;
 mod json;
 mod methods;
 mod modules;
@@ -21,19 +22,18 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, ETAG};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use ringhub_core::method::{Invocation, Patience, Target};
 use ringhub_core::twin::Mode;
 use serde::Serialize;
 
 use crate::directory::Directory;
-use crate::method::Methods;
 use crate::registry::{Change, Outcome};
 use crate::store::{SqliteStore, Write, WriteQueue};
 
 pub(crate) use error::ApiError;
+pub(crate) use front::Front;
 pub(crate) use methods::{MethodError, method_answer};
-use request::Context;
-use route::{Resource, Routes};
+pub(crate) use request::Context;
+use route::Resource;
 
 /// Content type of every body.
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
@@ -52,6 +52,16 @@ pub struct Request {
     pub body: Bytes,
 }
 
+impl Request {
+    fn path(&self) -> &str {
+        self.path_and_query.split('?').next().unwrap_or_default()
+    }
+
+    fn query(&self) -> &str {
+        self.path_and_query.split_once('?').map_or("", |(_, query)| query)
+    }
+}
+
 /// The answer to one REST request.
 #[derive(Clone, Debug)]
 pub struct Response {
@@ -63,7 +73,8 @@ pub struct Response {
     pub body: Bytes,
 }
 
-/// Takes the answer; called once, on a thread of the control plane, and must not block.
+/// Takes the answer; called once, on a thread of the control plane, on that of the shard that asks
+/// or on that of a device's shard, and must not block.
 pub type Reply = Box<dyn FnOnce(Response) + Send>;
 
 impl Response {
@@ -113,8 +124,6 @@ enum Answer {
     Ready(Response),
     /// The answer follows when this change is durable.
     After(Change, MapOutcome),
-    /// The answer follows when the device gives it.
-    Invoke(Target, Invocation, Patience),
 }
 
 /// One worker's hold on everything that handlers use.
@@ -122,24 +131,16 @@ pub(crate) struct Api {
     directory: Arc<Directory>,
     store: SqliteStore,
     writes: WriteQueue,
-    methods: Arc<Methods>,
-    routes: Arc<Routes>,
 }
 
 impl Api {
-    pub(crate) fn new(
-        directory: Arc<Directory>,
-        store: SqliteStore,
-        writes: WriteQueue,
-        methods: Arc<Methods>,
-        routes: Arc<Routes>,
-    ) -> Self {
-        Self { directory, store, writes, methods, routes }
+    pub(crate) fn new(directory: Arc<Directory>, store: SqliteStore, writes: WriteQueue) -> Self {
+        Self { directory, store, writes }
     }
 
-    /// Answers one request, now, from the writer's thread or from the shard of a device.
-    pub(crate) fn handle(&self, request: &Request, reply: Reply) {
-        match self.dispatch(request) {
+    /// Answers one request that has passed the [`Front`], now or from the writer's thread.
+    pub(crate) fn handle(&self, context: &Context, reply: Reply) {
+        match self.dispatch(context) {
             Ok(Answer::Ready(response)) => reply(response),
             Ok(Answer::After(change, map)) => {
                 let done = move |outcome: Result<Outcome, _>| {
@@ -148,44 +149,31 @@ impl Api {
                 };
                 self.writes.submit(Write { change, done: Box::new(done) });
             }
-            Ok(Answer::Invoke(target, invocation, patience)) => {
-                self.methods.invoke(target, invocation, patience, reply);
-            }
             Err(error) => reply(error.response()),
         }
     }
 
-    fn dispatch(&self, request: &Request) -> Result<Answer, ApiError> {
-        let context = Context::parse(request, &self.directory, &self.routes)?;
+    fn dispatch(&self, context: &Context) -> Result<Answer, ApiError> {
         let resource = context.resource.clone();
-        match (resource, request.method.as_str()) {
-            (Resource::Devices, "GET") => self.list_devices(&context),
-            (Resource::Devices, "POST") => self.bulk_devices(&context),
-            (Resource::Device(id), "GET") => self.show_device(&context, &id),
-            (Resource::Device(id), "PUT") => self.put_device(&context, id),
-            (Resource::Device(id), "DELETE") => self.delete_device(&context, id),
-            (Resource::Commands(id), "DELETE") => self.purge_commands(&context, id),
-            (Resource::Modules(device), "GET") => self.list_modules(&context, &device),
-            (Resource::Module(device, id), "GET") => self.show_module(&context, &device, &id),
-            (Resource::Module(device, id), "PUT") => self.put_module(&context, device, id),
-            (Resource::Module(device, id), "DELETE") => self.delete_module(&context, device, id),
-            (Resource::DeviceStatistics, "GET") => self.device_statistics(&context),
-            (Resource::Methods(identity), "POST") => Ok(self.invoke_method(&context, identity)),
-            (Resource::ServiceStatistics, "GET") => self.service_statistics(&context),
-            (Resource::Twin(identity), "GET") => self.show_twin(&context, &identity),
-            (Resource::Twin(identity), "PATCH") => {
-                self.change_twin(&context, identity, Mode::Merge)
-            }
-            (Resource::Twin(identity), "PUT") => {
-                self.change_twin(&context, identity, Mode::Replace)
-            }
+        match (resource, context.request.method.as_str()) {
+            (Resource::Devices, "GET") => self.list_devices(context),
+            (Resource::Devices, "POST") => self.bulk_devices(context),
+            (Resource::Device(id), "GET") => self.show_device(context, &id),
+            (Resource::Device(id), "PUT") => self.put_device(context, id),
+            (Resource::Device(id), "DELETE") => self.delete_device(context, id),
+            (Resource::Commands(id), "DELETE") => self.purge_commands(context, id),
+            (Resource::Modules(device), "GET") => self.list_modules(context, &device),
+            (Resource::Module(device, id), "GET") => self.show_module(context, &device, &id),
+            (Resource::Module(device, id), "PUT") => self.put_module(context, device, id),
+            (Resource::Module(device, id), "DELETE") => self.delete_module(context, device, id),
+            (Resource::DeviceStatistics, "GET") => self.device_statistics(context),
+            (Resource::ServiceStatistics, "GET") => self.service_statistics(context),
+            (Resource::Twin(identity), "GET") => self.show_twin(context, &identity),
+            (Resource::Twin(identity), "PATCH") => self.change_twin(context, identity, Mode::Merge),
+            (Resource::Twin(identity), "PUT") => self.change_twin(context, identity, Mode::Replace),
             _ => Err(ApiError::MethodNotAllowed),
         }
     }
-}
-
-pub(crate) fn routes() -> Routes {
-    Routes::new()
 }
 
 #[cfg(test)]

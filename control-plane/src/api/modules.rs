@@ -15,7 +15,7 @@ use crate::store::Store as _;
 impl Api {
     pub(super) fn list_modules(
         &self,
-        context: &Context<'_>,
+        context: &Context,
         device: &DeviceId,
     ) -> Result<Answer, ApiError> {
         self.check_device(context.hub, device)?;
@@ -29,7 +29,7 @@ impl Api {
 
     pub(super) fn show_module(
         &self,
-        context: &Context<'_>,
+        context: &Context,
         device: &DeviceId,
         id: &ModuleId,
     ) -> Result<Answer, ApiError> {
@@ -43,7 +43,7 @@ impl Api {
 
     pub(super) fn put_module(
         &self,
-        context: &Context<'_>,
+        context: &Context,
         device: DeviceId,
         id: ModuleId,
     ) -> Result<Answer, ApiError> {
@@ -63,7 +63,7 @@ impl Api {
 
     pub(super) fn delete_module(
         &self,
-        context: &Context<'_>,
+        context: &Context,
         device: DeviceId,
         id: ModuleId,
     ) -> Result<Answer, ApiError> {

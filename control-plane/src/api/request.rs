@@ -17,32 +17,30 @@ use crate::registry::{Existing, Missing, Precondition};
 const API_VERSION_MIN: &str = "2015-08-15";
 
 /// A request that is known to be well formed and allowed.
-pub(super) struct Context<'r> {
+#[derive(Debug)]
+pub(crate) struct Context {
     pub(super) hub: HubId,
     pub(super) resource: Resource,
-    pub(super) request: &'r Request,
-    query: &'r str,
+    pub(super) request: Request,
 }
 
-impl<'r> Context<'r> {
+impl Context {
     /// Checks host, path, verb, version, authorization and size, in this order.
     pub(super) fn parse(
-        request: &'r Request,
+        request: Request,
         directory: &Directory,
         routes: &Routes,
     ) -> Result<Self, ApiError> {
-        let (path, query) =
-            request.path_and_query.split_once('?').unwrap_or((&request.path_and_query, ""));
         let host = request.headers.get(HOST).and_then(|host| host.to_str().ok());
         let hub = host.and_then(|host| directory.hub_by_host(host)).ok_or(ApiError::HubNotFound)?;
-        let resource = routes.resolve(path)?;
+        let resource = routes.resolve(request.path())?;
         let needed = permissions(&resource, &request.method).ok_or(ApiError::MethodNotAllowed)?;
-        let context = Self { hub: hub.id, resource, request, query };
+        let context = Self { hub: hub.id, resource, request };
         if !context.parameter("api-version").is_some_and(|text| is_api_version(&text)) {
             return Err(ApiError::ApiVersion);
         }
         context.authorize(directory, hub, needed)?;
-        if request.body.len() > REST_BODY_BYTES_MAX {
+        if context.request.body.len() > REST_BODY_BYTES_MAX {
             return Err(ApiError::BodyTooLarge);
         }
         Ok(context)
@@ -50,7 +48,7 @@ impl<'r> Context<'r> {
 
     /// First value of a query parameter, decoded; its name compares without case.
     pub(super) fn parameter(&self, name: &str) -> Option<String> {
-        let pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
+        let pairs = self.request.query().split('&').filter_map(|pair| pair.split_once('='));
         let (_, value) = pairs.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
         percent_decode_str(value).decode_utf8().ok().map(Into::into)
     }
@@ -96,7 +94,7 @@ impl<'r> Context<'r> {
             AuthFailure::Permission => {
                 let token = SasToken::parse(token);
                 let policy = token.as_ref().ok().and_then(|token| token.policy());
-                let path = self.request.path_and_query.split('?').next().unwrap_or_default();
+                let path = self.request.path();
                 let policy = policy.unwrap_or_default();
                 format!("Authorization rule '{policy}' does not allow access for '{path}'")
             }

@@ -7,7 +7,7 @@ use super::request::Context;
 use super::{Answer, Api, ApiError, Response};
 
 impl Api {
-    pub(super) fn device_statistics(&self, context: &Context<'_>) -> Result<Answer, ApiError> {
+    pub(super) fn device_statistics(&self, context: &Context) -> Result<Answer, ApiError> {
         let counts = self.directory.counts(context.hub);
         Ok(Answer::Ready(Response::json(
             StatusCode::OK,
@@ -19,7 +19,7 @@ impl Api {
         )))
     }
 
-    pub(super) fn service_statistics(&self, context: &Context<'_>) -> Result<Answer, ApiError> {
+    pub(super) fn service_statistics(&self, context: &Context) -> Result<Answer, ApiError> {
         let counts = self.directory.counts(context.hub);
         let body = json!({ "connectedDeviceCount": counts.connected });
         Ok(Answer::Ready(Response::json(StatusCode::OK, &body)))

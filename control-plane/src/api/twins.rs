@@ -18,7 +18,7 @@ use crate::twin::{Changed, TwinChange, TwinOutcome, TwinOwner, owner};
 impl Api {
     pub(super) fn show_twin(
         &self,
-        context: &Context<'_>,
+        context: &Context,
         identity: &Identity,
     ) -> Result<Answer, ApiError> {
         let hub = context.hub;
@@ -33,7 +33,7 @@ impl Api {
 
     pub(super) fn change_twin(
         &self,
-        context: &Context<'_>,
+        context: &Context,
         identity: Identity,
         mode: Mode,
     ) -> Result<Answer, ApiError> {

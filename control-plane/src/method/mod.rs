@@ -1,7 +1,7 @@
 //! Direct methods: calls from REST to the connection of a device, and answers back.
 //!
 //! ```text
-//!  worker ── invoke ──▶ calls ── Shards::invoke_method ──▶ shard of the device
+//!  shard of the back end ── invoke ──▶ calls ── Shards::invoke_method ──▶ shard of the device
 //!  shard of the back end ◀── Reply ── calls ◀── handle_answer ──┘
 //!                      clock: deadlines
 //! ```

@@ -47,12 +47,25 @@ impl<S: Services> Shard<S> {
         })
     }
 
-    /// Runs until the shard has been shut down.
+    /// Runs until the shard has been shut down and all its tasks have ended: the runtime would
+    /// never drop one that still waits, and with it everything that the shard shares.
     pub(super) async fn run(self: Rc<Self>, bell: OwnedFd) {
         monoio::spawn(Rc::clone(&self).hear_bell(bell));
         monoio::spawn(Rc::clone(&self).repeat_turns());
         let mut alarm = Alarm::new(self.clock);
         poll_fn(|cx| self.poll_turn(cx, &mut alarm)).await;
+        self.state.borrow().ring_own_bell();
+        self.again.raise();
+        poll_fn(|cx| self.poll_alone(cx)).await;
+    }
+
+    fn poll_alone(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.turn.replace(cx.waker().clone());
+        if Rc::strong_count(self) == 1 { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn is_ended(&self) -> bool {
+        self.state.borrow().is_ended()
     }
 
     /// The end of a turn: polled after the tasks that were ready, before the thread sleeps.
@@ -99,7 +112,7 @@ impl<S: Services> Shard<S> {
     async fn hear_bell(self: Rc<Self>, bell: OwnedFd) {
         let Ok(bell) = monoio::fs::File::from_std(File::from(bell)) else { return };
         let mut buffer = vec![0_u8; 8];
-        loop {
+        while !self.is_ended() {
             let (result, returned) = bell.read_at(buffer, u64::MAX).await;
             buffer = returned;
             if let Err(error) = result {
@@ -112,7 +125,7 @@ impl<S: Services> Shard<S> {
 
     /// A turn that asks for the next one lets the other tasks and the completion queue go first.
     async fn repeat_turns(self: Rc<Self>) {
-        loop {
+        while !self.is_ended() {
             self.again.raised().await;
             self.end_turn();
         }
@@ -138,6 +151,7 @@ impl<S: Services> Shard<S> {
             tracing::warn!(%error, "accepting pauses: raise the limit of open files");
         };
         accept_loop(listener, on_socket, on_exhausted).await;
+        self.end_turn();
     }
 
     fn take_in(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr, kind: ListenerKind) {

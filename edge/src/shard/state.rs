@@ -428,6 +428,22 @@ impl<S: Services> ShardState<S> {
         self.mailbox.doorbell().awake();
     }
 
+    /// Wakes the task that sleeps on the bell.
+    pub(super) fn ring_own_bell(&self) {
+        self.prepare_sleep();
+        self.mailbox.doorbell().ring();
+    }
+
+    /// Ends the tasks of the connections whose peers have not closed in time.
+    fn cut_all(&mut self) {
+        for id in self.table.ids() {
+            if let Some(connection) = self.table.find(id) {
+                connection.cut();
+                connection.wake_reader();
+            }
+        }
+    }
+
     fn begin_shutdown(&mut self) {
         if self.phase == Phase::Serving {
             let until = self.clock.now() + self.config.shutdown_time_max / 2;
@@ -450,6 +466,7 @@ impl<S: Services> ShardState<S> {
             && (self.table.len() == 0 || until <= now)
         {
             self.services.publish();
+            self.cut_all();
             self.phase = Phase::Ended;
         }
     }

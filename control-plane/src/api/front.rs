@@ -1,0 +1,45 @@
+//! What happens to a request on the thread of the shard that brings it.
+
+use std::sync::Arc;
+
+use super::request::Context;
+use super::route::{Resource, Routes};
+use super::{Reply, Request};
+use crate::directory::Directory;
+use crate::method::Methods;
+
+/// Checks every request, and sends method calls on their way.
+///
+/// All it looks at is in memory, so that shards pass on their own threads and a method call takes
+/// no hop but the one to its device.
+#[derive(Debug)]
+pub(crate) struct Front {
+    pub(super) directory: Arc<Directory>,
+    pub(super) methods: Arc<Methods>,
+    routes: Routes,
+}
+
+impl Front {
+    pub(crate) fn new(directory: Arc<Directory>, methods: Arc<Methods>) -> Self {
+        Self { directory, methods, routes: Routes::new() }
+    }
+
+    /// Returns what is left for a worker. Refusals are answered here and at once, method calls by
+    /// their device.
+    ///
+    /// Costs the check of a token; for a method call also the reading of its body.
+    pub(crate) fn pass(&self, request: Request, reply: Reply) -> Option<(Context, Reply)> {
+        let context = match Context::parse(request, &self.directory, &self.routes) {
+            Ok(context) => context,
+            Err(error) => {
+                reply(error.response());
+                return None;
+            }
+        };
+        if let Resource::Methods(identity) = context.resource {
+            self.invoke_method(context.hub, identity, &context.request.body, reply);
+            return None;
+        }
+        Some((context, reply))
+    }
+}
