@@ -7,8 +7,10 @@
 //! exists, the sync, checkpoints and the reply. Not included are MQTT, TLS and the mail to the
 //! shard.
 //!
-//! The yardstick: one thread, one prepared upsert of the ready text of the whole section, the same
-//! table without stamps, the same transactions, the same pragmas, SQLite's own checkpoints.
+//! The yardstick: one thread, one prepared upsert of the ready row, the same table with the same
+//! properties and stamps, the same transactions, the same pragmas, SQLite's own checkpoints.
+//!
+//! Patches and rows are ready before the time of either begins.
 //!
 //! `-- [transaction size] [pairs]`
 
@@ -17,8 +19,9 @@ mod floor;
 #[path = "twin_support/hub.rs"]
 mod hub;
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use ringhub_core::time::UnixMillis;
 use rustix::time::{ClockId, clock_gettime};
 
 use floor::Floor;
@@ -39,15 +42,18 @@ fn main() {
     std::fs::create_dir_all(&base).expect("the target directory is writable");
     let mut hub = TwinHub::open(&base.join("hub"), DEVICES);
     let mut floor = Floor::open(&base.join("floor.db"), DEVICES);
-    println!("section of {} bytes, transactions of {transaction}", document(0, 0).len());
+    println!("transactions of {transaction}");
     // Sections exist and pages are in memory before anything is measured.
-    hub.run(DEVICES * 2, transaction.min(DEVICES));
-    floor.run(DEVICES * 2, transaction);
+    let patches = hub.prepare(DEVICES * 2);
+    hub.run(patches, transaction.min(DEVICES));
+    let documents = floor.prepare(DEVICES * 2);
+    floor.run(&documents, transaction);
     let mut by_cpu = Vec::new();
     let mut by_clock = Vec::new();
     for _ in 0..pairs {
-        let ours = measure(|| hub.run(PATCHES_PER_RUN, transaction));
-        let bare = measure(|| floor.run(PATCHES_PER_RUN, transaction));
+        let (patches, documents) = (hub.prepare(PATCHES_PER_RUN), floor.prepare(PATCHES_PER_RUN));
+        let ours = measure(|| hub.run(patches, transaction));
+        let bare = measure(|| floor.run(&documents, transaction));
         by_cpu.push((ours.0, bare.0));
         by_clock.push((ours.1, bare.1));
     }
@@ -73,28 +79,26 @@ fn cpu_seconds() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
-/// What round `round` makes of the reported properties of a device.
-fn document(device: usize, round: usize) -> String {
+fn now() -> UnixMillis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
+    UnixMillis::from_millis(i64::try_from(since.as_millis()).expect("the clock is sane"))
+}
+
+/// What a device reports in round `round`: everything, then what changes.
+fn patch(device: usize, round: usize) -> String {
+    let battery = round % 100;
+    let rssi = 60 + round % 30;
+    let temperature = (device + round) % 60;
+    if round > 0 {
+        return format!(
+            "{{\"battery\":{battery},\"connectivity\":{{\"rssi\":-{rssi}}},\
+             \"temperature\":{temperature}}}"
+        );
+    }
     format!(
         "{{\"battery\":{battery},\"connectivity\":{{\"rssi\":-{rssi},\"type\":\"cellular\"}},\
          \"firmware\":{{\"status\":\"running\",\"version\":\"2.4.{device}\"}},\"interval\":30,\
          \"location\":{{\"lat\":48.137,\"lon\":11.575}},\"model\":\"pump-x200\",\
          \"relay\":true,\"temperature\":{temperature}}}",
-        battery = round % 100,
-        rssi = 60 + round % 30,
-        temperature = (device + round) % 60,
-    )
-}
-
-/// The patch that leads there.
-fn patch(device: usize, round: usize) -> String {
-    if round == 0 {
-        return document(device, 0);
-    }
-    format!(
-        "{{\"battery\":{},\"connectivity\":{{\"rssi\":-{}}},\"temperature\":{}}}",
-        round % 100,
-        60 + round % 30,
-        (device + round) % 60
     )
 }

@@ -205,6 +205,11 @@ pub const STORE_BATCH_MAX: usize = 512;
 /// Length of the write-ahead log in bytes at which its content is moved into the database, whoever
 /// waits.
 pub const STORE_WAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Memory in bytes of the reported properties that the store's writer keeps ready to be changed.
+/// Full: those changed least lately are read again when they are needed.
+pub const STORE_SECTION_CACHE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// Largest head of an HTTP request in bytes, request line and empty line included. Larger: 431,
 /// then the connection closes.
 pub const HTTP_HEAD_BYTES_MAX: usize = 16 * 1024;

@@ -2,15 +2,25 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, params};
+use ringhub_core::twin::{EncodedSection, ReportedPatch, Section};
+use rusqlite::{CachedStatement, Connection, params};
 
-use super::document;
+use super::{now, patch};
 
-/// One connection with one table.
+/// One connection with the table that ringhub writes.
 pub(crate) struct Floor {
     connection: Connection,
     names: Vec<String>,
+    /// What the documents to come build upon.
+    sections: Vec<Section>,
     next: usize,
+}
+
+/// What one upsert writes.
+pub(crate) struct Document {
+    device: usize,
+    version: i64,
+    encoded: EncodedSection,
 }
 
 impl Floor {
@@ -25,34 +35,47 @@ impl Floor {
             module_id TEXT NOT NULL,
             version INTEGER NOT NULL,
             properties TEXT NOT NULL,
+            stamps BLOB NOT NULL,
             PRIMARY KEY (hub_id, device_id, module_id)
         ) STRICT, WITHOUT ROWID";
         connection.execute_batch(table).expect("the database is new");
         let names = (0..devices).map(|number| format!("device-{number}")).collect();
-        Self { connection, names, next: 0 }
+        let sections = (0..devices).map(|_| Section::new(now())).collect();
+        Self { connection, names, sections, next: 0 }
     }
 
-    /// Upserts `count` documents, `transaction` of them at a time.
-    pub(crate) fn run(&mut self, count: usize, transaction: usize) {
-        let devices = self.names.len();
-        let numbers: Vec<usize> = (self.next..self.next + count).collect();
+    /// Makes the next `count` documents, which are those that the patches lead to.
+    pub(crate) fn prepare(&mut self, count: usize) -> Vec<Document> {
+        let numbers = self.next..self.next + count;
         self.next += count;
-        for part in numbers.chunks(transaction) {
+        numbers.map(|number| self.document(number)).collect()
+    }
+
+    fn document(&mut self, number: usize) -> Document {
+        let (device, round) = (number % self.names.len(), number / self.names.len());
+        let patch = ReportedPatch::parse(patch(device, round).as_bytes()).expect("it is JSON");
+        let section = self.sections[device].clone().report(patch, now()).expect("it is in bounds");
+        let version = i64::try_from(section.version()).expect("few rounds");
+        let encoded = section.encode();
+        self.sections[device] = section;
+        Document { device, version, encoded }
+    }
+
+    /// Upserts the documents, `transaction` of them at a time.
+    pub(crate) fn run(&self, documents: &[Document], transaction: usize) {
+        let sql = "INSERT OR REPLACE INTO twin_reported VALUES (?, ?, ?, ?, ?, ?)";
+        let mut upsert = self.connection.prepare_cached(sql).expect("the table is there");
+        for part in documents.chunks(transaction) {
             self.connection.execute_batch("BEGIN IMMEDIATE").expect("nobody else writes");
-            for number in part {
-                let (device, round) = (number % devices, number / devices);
-                self.upsert(device, round);
-            }
+            part.iter().for_each(|document| self.upsert(&mut upsert, document));
             self.connection.execute_batch("COMMIT").expect("the disk has room");
         }
     }
 
-    fn upsert(&self, device: usize, round: usize) {
-        let sql = "INSERT OR REPLACE INTO twin_reported VALUES (?, ?, ?, ?, ?)";
-        let mut statement = self.connection.prepare_cached(sql).expect("the table is there");
-        let document = document(device, round);
-        let version = i64::try_from(round).unwrap_or(i64::MAX);
-        let row = params![0, self.names[device], "", version, document];
+    fn upsert(&self, statement: &mut CachedStatement<'_>, document: &Document) {
+        let Document { device, version, encoded } = document;
+        let EncodedSection { properties, stamps } = encoded;
+        let row = params![0, self.names[*device], "", version, properties, stamps];
         statement.execute(row).expect("the disk has room");
     }
 }

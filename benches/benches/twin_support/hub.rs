@@ -1,10 +1,11 @@
 //! The control plane with registered devices, used as a shard uses it.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, HOST};
 use http::{HeaderMap, HeaderValue, Method};
 use ringhub_control_plane::api::Request;
@@ -13,9 +14,8 @@ use ringhub_control_plane::directory::{Grant, IdentityRef};
 use ringhub_control_plane::{ControlPlane, ControlPlaneConfig, HubSettings, Shards};
 use ringhub_core::auth::sas_token::sign;
 use ringhub_core::id::HubId;
-use ringhub_core::time::UnixMillis;
 
-use super::patch;
+use super::{now, patch};
 
 const HOST_NAME: &str = "hub.example.net";
 const FAR_FUTURE: u64 = 4_000_000_000;
@@ -30,17 +30,24 @@ impl Shards for NoShards {}
 pub(crate) struct TwinHub {
     control: Arc<ControlPlane>,
     grants: Arc<Vec<Grant>>,
-    next: Arc<AtomicUsize>,
+    next: usize,
+}
+
+/// Patches of devices in turn, one behind the other as a socket gives them.
+pub(crate) struct Patches {
+    bytes: Bytes,
+    ranges: Vec<Range<usize>>,
+    first_device: usize,
 }
 
 /// One run: who asks next, and when all is said.
 struct Run {
     control: Arc<ControlPlane>,
     grants: Arc<Vec<Grant>>,
-    next: Arc<AtomicUsize>,
-    /// The first patch that is not part of the run.
-    end: usize,
-    answered: flume::Sender<()>,
+    patches: Patches,
+    next: AtomicUsize,
+    unanswered: AtomicUsize,
+    all_answered: flume::Sender<()>,
 }
 
 impl TwinHub {
@@ -58,26 +65,39 @@ impl TwinHub {
         let names: Vec<String> = (0..devices).map(|number| format!("device-{number}")).collect();
         names.chunks(BULK_ITEMS).for_each(|names| register(&control, names));
         let grants = names.iter().map(|name| log_in(&control, name)).collect();
-        Self {
-            control: Arc::new(control),
-            grants: Arc::new(grants),
-            next: Arc::new(AtomicUsize::new(0)),
-        }
+        Self { control: Arc::new(control), grants: Arc::new(grants), next: 0 }
     }
 
-    /// Reports `count` patches, `under_way` of them at a time; returns after the last reply.
-    pub(crate) fn run(&mut self, count: usize, under_way: usize) {
-        let (answered, answers) = flume::unbounded();
+    /// Makes the next `count` patches.
+    pub(crate) fn prepare(&mut self, count: usize) -> Patches {
+        let first_device = self.next % self.grants.len();
+        let mut bytes = Vec::new();
+        let ranges = (self.next..self.next + count).map(|number| {
+            let start = bytes.len();
+            let (device, round) = (number % self.grants.len(), number / self.grants.len());
+            bytes.extend_from_slice(patch(device, round).as_bytes());
+            start..bytes.len()
+        });
+        let ranges = ranges.collect();
+        self.next += count;
+        Patches { bytes: bytes.into(), ranges, first_device }
+    }
+
+    /// Reports the patches, `under_way` of them at a time; returns after the last reply.
+    pub(crate) fn run(&self, patches: Patches, under_way: usize) {
+        let (all_answered, ends) = flume::bounded(1);
         let run = Arc::new(Run {
             control: self.control.clone(),
             grants: self.grants.clone(),
-            next: self.next.clone(),
-            end: self.next.load(Ordering::Relaxed) + count,
-            answered,
+            unanswered: AtomicUsize::new(patches.ranges.len()),
+            patches,
+            next: AtomicUsize::new(0),
+            all_answered,
         });
         (0..under_way).for_each(|_| report_next(&run));
         drop(run);
-        assert_eq!(answers.iter().count(), count, "every patch is answered");
+        // Ends when the writer has let go of the run.
+        assert_eq!(ends.iter().count(), 1, "every patch is answered");
     }
 
     pub(crate) fn close(self) {
@@ -88,18 +108,17 @@ impl TwinHub {
 
 /// Reports the next patch, and after its reply the one after it.
 fn report_next(run: &Arc<Run>) {
-    let taken = run
-        .next
-        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < run.end).then_some(n + 1));
-    let Ok(number) = taken else { return };
-    let (device, round) = (number % run.grants.len(), number / run.grants.len());
-    let patch = patch(device, round).into();
+    let number = run.next.fetch_add(1, Ordering::Relaxed);
+    let Some(range) = run.patches.ranges.get(number) else { return };
+    let device = (run.patches.first_device + number) % run.grants.len();
+    let patch = run.patches.bytes.slice(range.clone());
     let again = run.clone();
     let done = Box::new(move |reply: ringhub_control_plane::twin::TwinReply| {
         assert_eq!(reply.status, 204, "{reply:?}");
         report_next(&again);
-        // The receiver waits for the last of them.
-        let _ = again.answered.send(());
+        if again.unanswered.fetch_sub(1, Ordering::Relaxed) == 1 {
+            again.all_answered.send(()).expect("the run waits");
+        }
     });
     run.control.report_twin(&run.grants[device], None, patch, done);
 }
@@ -126,10 +145,8 @@ fn register(control: &ControlPlane, names: &[String]) {
 
 fn log_in(control: &ControlPlane, name: &str) -> Grant {
     let token = token(control, "device", &format!("{HOST_NAME}/devices/{name}"));
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
-    let now = UnixMillis::from_millis(since.as_millis() as i64);
     let identity = IdentityRef { device: name, module: None };
-    let grant = control.directory().authenticate(HubId(0), identity, &token, now);
+    let grant = control.directory().authenticate(HubId(0), identity, &token, now());
     grant.expect("the device is registered")
 }
 

@@ -12,6 +12,7 @@ mod hubs;
 mod load;
 mod row;
 mod schema;
+mod section_cache;
 mod sqlite;
 mod twins;
 mod writer;

@@ -1,23 +1,30 @@
 //! The store's trait over one SQLite connection.
 
+use std::cell::RefCell;
+
 use ringhub_core::id::{DeviceId, HubId, Identity, ModuleId};
 use ringhub_core::time::UnixMillis;
 use rusqlite::{CachedStatement, Connection, Params, Row, params};
 
-use super::row::{self, DEVICE_COLUMNS, MODULE_COLUMNS, NO_MODULE, credential_columns, signed};
+use super::row::{
+    self, DEVICE_COLUMNS, MODULE_COLUMNS, NO_MODULE, credential_columns, signed, unsigned,
+};
+use super::section_cache::SectionCache;
 use super::{C2dStore as _, Store, StoreError};
-use crate::directory::{PresenceRecord, Status};
+use crate::directory::{GenerationId, PresenceRecord, Status};
 use crate::registry::{Device, Module};
 
 /// Documents of the registry through one connection, which belongs to one thread.
 #[derive(Debug)]
 pub(crate) struct SqliteStore {
     pub(super) connection: Connection,
+    /// Reported properties that this connection has written; empty on one that only reads.
+    pub(super) reported: RefCell<SectionCache>,
 }
 
 impl SqliteStore {
     pub(crate) fn new(connection: Connection) -> Self {
-        Self { connection }
+        Self { connection, reported: RefCell::default() }
     }
 
     /// Begins a transaction that will write.
@@ -32,6 +39,7 @@ impl SqliteStore {
 
     /// Forgets everything since [`begin`](Self::begin). SQLite may have done so already.
     pub(super) fn rollback(&self) {
+        self.reported.borrow_mut().clear();
         if !self.connection.is_autocommit()
             && let Err(error) = self.connection.execute_batch("ROLLBACK")
         {
@@ -66,6 +74,14 @@ impl SqliteStore {
 
     pub(super) fn execute(&self, sql: &str, params: impl Params) -> Result<(), StoreError> {
         self.prepare(sql)?.execute(params)?;
+        Ok(())
+    }
+
+    /// Deletes identities by a statement that returns their generations.
+    fn delete_identities(&self, sql: &str, params: impl Params) -> Result<(), StoreError> {
+        let gone = self.rows(sql, params, |row| Ok(GenerationId(unsigned(row, 0)?)))?;
+        let mut reported = self.reported.borrow_mut();
+        gone.into_iter().for_each(|generation| drop(reported.take(generation)));
         Ok(())
     }
 }
@@ -161,9 +177,14 @@ impl Store for SqliteStore {
         let params = params![hub.0, id.as_str()];
         self.execute("DELETE FROM twin WHERE hub_id = ?1 AND device_id = ?2", params)?;
         self.execute("DELETE FROM twin_reported WHERE hub_id = ?1 AND device_id = ?2", params)?;
-        self.execute("DELETE FROM module WHERE hub_id = ?1 AND device_id = ?2", params)?;
         self.execute("DELETE FROM presence WHERE hub_id = ?1 AND device_id = ?2", params)?;
-        self.execute("DELETE FROM device WHERE hub_id = ?1 AND device_id = ?2", params)
+        for statement in [
+            "DELETE FROM module WHERE hub_id = ?1 AND device_id = ?2 RETURNING generation_id",
+            "DELETE FROM device WHERE hub_id = ?1 AND device_id = ?2 RETURNING generation_id",
+        ] {
+            self.delete_identities(statement, params)?;
+        }
+        Ok(())
     }
 
     fn delete_module(
@@ -173,15 +194,17 @@ impl Store for SqliteStore {
         id: &ModuleId,
     ) -> Result<(), StoreError> {
         self.delete_queue(hub, device, Some(id))?;
+        let params = params![hub.0, device.as_str(), id.as_str()];
         for statement in [
             "DELETE FROM presence WHERE hub_id = ?1 AND device_id = ?2 AND module_id = ?3",
             "DELETE FROM twin WHERE hub_id = ?1 AND device_id = ?2 AND module_id = ?3",
             "DELETE FROM twin_reported WHERE hub_id = ?1 AND device_id = ?2 AND module_id = ?3",
-            "DELETE FROM module WHERE hub_id = ?1 AND device_id = ?2 AND module_id = ?3",
         ] {
-            self.execute(statement, params![hub.0, device.as_str(), id.as_str()])?;
+            self.execute(statement, params)?;
         }
-        Ok(())
+        let statement = "DELETE FROM module \
+             WHERE hub_id = ?1 AND device_id = ?2 AND module_id = ?3 RETURNING generation_id";
+        self.delete_identities(statement, params)
     }
 
     fn set_subscriptions(

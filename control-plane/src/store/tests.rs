@@ -12,9 +12,10 @@ use ringhub_core::auth::sas_token::sign;
 use ringhub_core::id::{ConnectionId, ConsumerGroup, DeviceId, HubId, Identity, ShardId};
 use ringhub_core::limits::STORE_WAL_BYTES_MAX;
 use ringhub_core::time::UnixMillis;
+use ringhub_core::twin::{ReportedPatch, Section};
 use serde_json::{Value, json};
 
-use super::OpenError;
+use super::{C2dStore as _, Database, OpenError, SqliteStore, Store as _, TwinStore as _};
 use crate::api::{Request, Response};
 use crate::directory::{CutReason, IdentityRef};
 use crate::tests::{HOST_NAME, NoShards, TempDir, config, open, this_binary};
@@ -338,4 +339,44 @@ fn a_registry_of_the_version_before_is_brought_up_to_date() {
     assert!(control.directory().presence(HUB, device("d")).is_some());
     control.shutdown();
     open(&dir).shutdown();
+}
+
+#[test]
+fn reported_properties_follow_commit_rollback_and_deletion() {
+    let dir = TempDir::new();
+    let control = open(&dir);
+    put(&control, "/devices/d", &json!({}));
+    control.shutdown();
+    let database = Database::open(dir.path()).expect("it was closed");
+    let store = SqliteStore::new(database.connect().expect("the database opens"));
+    let identity = Identity { device: DeviceId::parse("d").expect("valid"), module: None };
+    let generation = store.generation(HUB, &identity).expect("it reads").expect("registered");
+    let stored = || store.reported(HUB, device("d"), generation).expect("it reads");
+    let report = |patch: &str| -> Section {
+        let patch = ReportedPatch::parse(patch.as_bytes()).expect("it is JSON");
+        let section = stored().expect("registered").report(patch, UnixMillis::from_millis(7));
+        let section = section.expect("it is in bounds");
+        let put = store.put_reported(HUB, device("d"), generation, section.clone());
+        put.expect("it writes");
+        section
+    };
+
+    store.begin().expect("nobody else writes");
+    let first = report(r#"{"a":1}"#);
+    assert_eq!(stored(), Some(first.clone()));
+    store.commit().expect("it writes");
+    assert_eq!(stored(), Some(first.clone()), "also from the table");
+
+    store.begin().expect("nobody else writes");
+    let second = report(r#"{"b":2}"#);
+    assert_eq!(second.version(), first.version() + 1);
+    store.rollback();
+    assert_eq!(stored(), Some(first.clone()));
+
+    store.begin().expect("nobody else writes");
+    report(r#"{"b":2}"#);
+    store.delete_device(HUB, &identity.device).expect("it writes");
+    assert_eq!(stored(), None);
+    store.rollback();
+    assert_eq!(stored(), Some(first));
 }

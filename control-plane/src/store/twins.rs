@@ -29,19 +29,21 @@ pub(crate) trait TwinStore {
         name: IdentityRef<'_>,
         twin: &Twin,
     ) -> Result<(), StoreError>;
-    /// The reported properties; `None` when no identity has this name and generation.
+    /// The reported properties; `None` when no identity has this name and generation. For those who
+    /// change them, on the connection that writes.
     fn reported(
         &self,
         hub: HubId,
         name: IdentityRef<'_>,
         generation: GenerationId,
     ) -> Result<Option<Section>, StoreError>;
-    /// Stores the reported properties.
+    /// Stores the reported properties of the identity that has this name and generation.
     fn put_reported(
         &self,
         hub: HubId,
         name: IdentityRef<'_>,
-        section: &Section,
+        generation: GenerationId,
+        section: Section,
     ) -> Result<(), StoreError>;
     /// The twin as its device reads it; `None` when no identity has this name and generation.
     fn twin_document(
@@ -63,9 +65,9 @@ const PUT_SERVICE_SIDE: &str = "
     INSERT OR REPLACE INTO twin
     (hub_id, device_id, module_id, etag, tags, desired_version, desired, desired_stamps)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
-const PUT_REPORTED: &str = "
-    INSERT OR REPLACE INTO twin_reported (hub_id, device_id, module_id, version, properties, stamps)
-    VALUES (?, ?, ?, ?, ?, ?)";
+/// Short, because the text is hashed to find the statement, and devices report more often than
+/// anything else is written. The columns in the order of the table.
+const PUT_REPORTED: &str = "INSERT OR REPLACE INTO twin_reported VALUES (?, ?, ?, ?, ?, ?)";
 const DEVICE_REPORTED: &str = "
     SELECT i.generation_id, r.version, r.properties, r.stamps FROM device i
     LEFT JOIN twin_reported r ON r.hub_id = ?1 AND r.device_id = ?2 AND r.module_id = ?3
@@ -135,6 +137,9 @@ impl TwinStore for SqliteStore {
         name: IdentityRef<'_>,
         generation: GenerationId,
     ) -> Result<Option<Section>, StoreError> {
+        if let Some(section) = self.reported.borrow_mut().take(generation) {
+            return Ok(Some(section));
+        }
         let sql = if name.module.is_none() { DEVICE_REPORTED } else { MODULE_REPORTED };
         let found = self.first(sql, hub, name, |row| {
             if unsigned(row, 0)? != generation.0 {
@@ -149,7 +154,8 @@ impl TwinStore for SqliteStore {
         &self,
         hub: HubId,
         name: IdentityRef<'_>,
-        section: &Section,
+        generation: GenerationId,
+        section: Section,
     ) -> Result<(), StoreError> {
         let EncodedSection { properties, stamps } = section.encode();
         let mut statement = self.connection.prepare_cached(PUT_REPORTED)?;
@@ -161,6 +167,7 @@ impl TwinStore for SqliteStore {
             properties,
             stamps,
         ])?;
+        self.reported.borrow_mut().put(generation, section);
         Ok(())
     }
 

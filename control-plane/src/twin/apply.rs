@@ -62,8 +62,9 @@ impl TwinApplier<'_> {
             return Err(RegistryError::TwinChanged.into());
         }
         let section = section.report(patch, self.now).map_err(RegistryError::Twin)?;
-        self.store.put_reported(sender.hub, name, &section)?;
-        Ok(TwinOutcome::Reported(section.version()))
+        let version = section.version();
+        self.store.put_reported(sender.hub, name, sender.generation, section)?;
+        Ok(TwinOutcome::Reported(version))
     }
 
     fn read(&self, reader: &Reader) -> Result<TwinOutcome, ChangeError> {

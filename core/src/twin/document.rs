@@ -6,9 +6,10 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::error::TwinError;
+use super::json;
 use super::node::{Members, members_size, merge, new_members};
 use super::patch::{Part, ReportedPatch, ServiceChange};
-use super::section::{Section, check_patch, check_size, encode_members};
+use super::section::{Section, check_patch, check_size};
 use super::stamp::{DamagedTwin, Stamp};
 use super::view::PlainMembers;
 use crate::limits::TWIN_TAGS_BYTES_MAX;
@@ -161,7 +162,7 @@ impl Tags {
     /// The tags as a JSON object.
     #[must_use]
     pub fn encode(&self) -> String {
-        encode_members(&self.0)
+        json::encode(&self.0)
     }
 
     fn apply(&mut self, mode: Mode, part: Part) -> Result<(), TwinError> {

@@ -15,6 +15,8 @@
 
 mod document;
 mod error;
+mod json;
+mod memory;
 mod node;
 mod patch;
 mod rules;

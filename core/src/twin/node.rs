@@ -119,10 +119,7 @@ fn value_size(value: &Value) -> Size {
         Value::Null => own,
         Value::Bool(_) => own.plus(4, 4),
         Value::Number(_) => own.plus(8, 8),
-        Value::String(text) => {
-            let control: usize = text.chars().filter(|c| c.is_control()).map(char::len_utf8).sum();
-            own.plus(text.len() - control, text.len())
-        }
+        Value::String(text) => own.plus(text.len() - control_bytes(text), text.len()),
         Value::Array(items) => items.iter().fold(own, |size, item| {
             let Size { counted, held } = value_size(item);
             size.plus(counted, held)
@@ -132,6 +129,14 @@ fn value_size(value: &Value) -> Size {
             own.plus(counted, held)
         }
     }
+}
+
+/// Bytes of the control characters of a text.
+fn control_bytes(text: &str) -> usize {
+    if text.is_ascii() {
+        return text.bytes().map(|byte| usize::from(byte.is_ascii_control())).sum();
+    }
+    text.chars().filter(|c| c.is_control()).map(char::len_utf8).sum()
 }
 
 impl Size {

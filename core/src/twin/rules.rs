@@ -32,8 +32,11 @@ fn check_name(name: &str) -> Result<(), TwinProblem> {
     if name.is_empty() || name.len() > TWIN_KEY_BYTES_MAX {
         return Err(TwinProblem::KeyLength);
     }
-    let is_forbidden =
-        |c: char| c.is_control() || c.is_whitespace() || matches!(c, '.' | '$' | '#');
+    let is_forbidden = |c: char| match c {
+        '.' | '$' | '#' => true,
+        _ if c.is_ascii() => !c.is_ascii_graphic(),
+        _ => c.is_control() || c.is_whitespace(),
+    };
     if name.chars().any(is_forbidden) { Err(TwinProblem::KeyCharacter) } else { Ok(()) }
 }
 

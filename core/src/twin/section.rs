@@ -7,9 +7,9 @@ use super::error::{TwinError, TwinProblem};
 use super::node::{
     Members, MembersSeed, Size, members_size, merge, new_members, patch_size, write_stamps,
 };
-use super::rules;
 use super::stamp::{DamagedTwin, Stamp, StampReader, StampWriter};
-use super::view::{PlainMembers, SectionView};
+use super::view::SectionView;
+use super::{json, memory, rules};
 use crate::limits::{TWIN_DESIRED_BYTES_MAX, TWIN_REPORTED_BYTES_MAX};
 use crate::time::UnixMillis;
 
@@ -67,10 +67,16 @@ impl Section {
     /// The section for the store; the version goes beside it.
     #[must_use]
     pub fn encode(&self) -> EncodedSection {
-        let mut stamps = StampWriter::default();
+        let mut stamps = StampWriter::new();
         stamps.push(self.stamp);
         write_stamps(&self.members, &mut stamps);
-        EncodedSection { properties: encode_members(&self.members), stamps: stamps.finish() }
+        EncodedSection { properties: json::encode(&self.members), stamps: stamps.finish() }
+    }
+
+    /// About what the section takes of memory, in bytes; rather more than less. Walks through it.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        size_of::<Self>() + memory::members(&self.members)
     }
 
     /// For JSON, with `$version` and `$metadata`.
@@ -129,10 +135,6 @@ impl Section {
         self.stamp = stamp;
         check_size(members_size(&self.members), bytes_max)
     }
-}
-
-pub(super) fn encode_members(members: &Members) -> String {
-    serde_json::to_string(&PlainMembers(members)).expect("names are text and numbers finite")
 }
 
 /// Checks the rules and the size of a patch by itself: it is what the device hears of.

@@ -20,15 +20,25 @@ pub(super) struct Stamp {
 #[error("the stored twin is damaged")]
 pub struct DamagedTwin;
 
+/// Bytes of the stamps of most sections.
+const CAPACITY: usize = 128;
+
 /// Writes stamps in the order of the walk.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct StampWriter {
     bytes: Vec<u8>,
     last: Stamp,
 }
 
 impl StampWriter {
+    pub(super) fn new() -> Self {
+        Self { bytes: Vec::with_capacity(CAPACITY), last: Stamp::default() }
+    }
+
     pub(super) fn push(&mut self, stamp: Stamp) {
+        if stamp == self.last {
+            return self.bytes.extend_from_slice(&[0, 0]);
+        }
         let millis = stamp.updated.as_millis().wrapping_sub(self.last.updated.as_millis());
         self.push_number(millis);
         self.push_number(stamp.version.wrapping_sub(self.last.version).cast_signed());
@@ -96,7 +106,7 @@ mod tests {
     fn stamps_survive_and_damage_is_seen() {
         let stamps = [(0, 0), (i64::MAX, u64::MAX), (i64::MIN, 1), (-1, 0), (1_700_000_000_000, 7)]
             .map(|(millis, version)| Stamp { updated: UnixMillis::from_millis(millis), version });
-        let mut writer = StampWriter::default();
+        let mut writer = StampWriter::new();
         stamps.into_iter().for_each(|stamp| writer.push(stamp));
         let bytes = writer.finish();
         let mut reader = StampReader::new(&bytes);
@@ -111,7 +121,7 @@ mod tests {
     #[test]
     fn equal_stamps_take_two_bytes() {
         let stamp = Stamp { updated: UnixMillis::from_millis(1_700_000_000_000), version: 3 };
-        let mut writer = StampWriter::default();
+        let mut writer = StampWriter::new();
         (0..10).for_each(|_| writer.push(stamp));
         assert_eq!(writer.finish().len(), 7 + 9 * 2);
     }

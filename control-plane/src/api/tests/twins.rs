@@ -271,8 +271,12 @@ fn a_deleted_identity_leaves_no_twin_and_its_device_no_trace() {
     assert_eq!(body(&client.get(twins[0]))["version"], 4);
     client.put(paths[1], None, &json!({}));
     assert_eq!(body(&client.get(twins[1]))["version"], 2);
+    // A module that reports until its device is deleted.
+    let last = grant(&client, "t1", Some("m1"));
+    assert_eq!(report(&control, &last, r#"{"c":3}"#, None).status, 204);
     client.send("DELETE", paths[0], None, &Value::Null);
     make();
+    assert_eq!(report(&control, &last, r#"{"c":4}"#, None).status, 404);
     for (path, grant) in twins.iter().zip(&grants) {
         // What the device of the former identity still sends finds nothing.
         assert_eq!(report(&control, grant, r#"{"c":4}"#, None).status, 404);
