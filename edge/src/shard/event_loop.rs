@@ -13,6 +13,7 @@ use std::time::Instant;
 use monoio::net::TcpStream;
 use monoio::time::Sleep;
 use ringhub_core::id::ConnectionId;
+use ringhub_core::limits::TASKS_END_TIME_MAX;
 use rustix::net::Shutdown;
 
 use super::clock::Clock;
@@ -56,7 +57,10 @@ impl<S: Services> Shard<S> {
         poll_fn(|cx| self.poll_turn(cx, &mut alarm)).await;
         self.state.borrow().ring_own_bell();
         self.again.raise();
-        poll_fn(|cx| self.poll_alone(cx)).await;
+        let alone = monoio::time::timeout(TASKS_END_TIME_MAX, poll_fn(|cx| self.poll_alone(cx)));
+        if alone.await.is_err() {
+            tracing::error!("tasks of the shard have not ended; what they share is not closed");
+        }
     }
 
     fn poll_alone(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<()> {
