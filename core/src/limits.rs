@@ -141,7 +141,8 @@ pub const LINGER_TIME_MAX: Duration = Duration::from_secs(1);
 /// Default time that a shard takes to end. Over: it ends with what is not done.
 pub const SHUTDOWN_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// Time that the tasks of a shard get to end after it has ended. Over: its thread ends all the same.
+/// Time that the tasks of a shard get to end after it has ended. Over: its thread ends all the
+/// same.
 pub const TASKS_END_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// Pause of a listener after the process ran out of descriptors or memory.
