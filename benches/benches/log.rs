@@ -150,7 +150,7 @@ fn on_glommio<F: Future<Output = T> + 'static, T: Send + 'static>(
     builder.spawn(body).expect("thread").join().expect("bare writer")
 }
 
-/// What the bare writer overwrites, written by direct IO as segments are.
+/// What the bare writer overwrites: as long as a segment, and written by direct IO as those are.
 fn bare_file(dir: &Path) -> PathBuf {
     let path = dir.join("bare");
     // glommio takes the device of an empty file for one that can be polled.
@@ -158,7 +158,7 @@ fn bare_file(dir: &Path) -> PathBuf {
     let to_fill = path.clone();
     on_glommio(move || async move {
         let file = open(&to_fill).await;
-        for place in (0..RUN_BYTES).step_by(MIB) {
+        for place in (0..SEGMENT_BYTES).step_by(MIB) {
             let mut zeros = file.alloc_dma_buffer(MIB);
             zeros.as_bytes_mut().fill(0);
             file.write_at(zeros, place as u64).await.expect("written");
@@ -173,13 +173,17 @@ async fn open(path: &Path) -> Rc<DmaFile> {
     Rc::new(options.read(true).write(true).dma_open(path).await.expect("direct IO"))
 }
 
-fn bare(path: &Path, rule: Rule) -> f64 {
+/// MB/s of one run, which overwrites the part `number` of the file.
+fn bare(path: &Path, number: usize, rule: Rule) -> f64 {
     let path = path.to_owned();
+    let begin_at = number % (SEGMENT_BYTES / RUN_BYTES) * RUN_BYTES;
     on_glommio(move || async move {
         let file = open(&path).await;
         let begin = Instant::now();
         let lanes = (0..rule.depth).map(|lane| {
-            let places = (lane * rule.bytes..RUN_BYTES).step_by(rule.depth * rule.bytes);
+            let places = (lane * rule.bytes..=RUN_BYTES - rule.bytes)
+                .step_by(rule.depth * rule.bytes)
+                .map(move |place| begin_at + place);
             glommio::spawn_local(write_lane(Rc::clone(&file), places, rule.bytes))
         });
         for lane in lanes.collect::<Vec<_>>() {
@@ -190,7 +194,7 @@ fn bare(path: &Path, rule: Rule) -> f64 {
 }
 
 async fn write_lane(file: Rc<DmaFile>, places: impl Iterator<Item = usize>, len: usize) {
-    for place in places.filter(|place| place + len <= RUN_BYTES) {
+    for place in places {
         write_one(&file, place, len).await;
     }
 }
@@ -241,7 +245,7 @@ fn throughput(dir: &Path, rule: Rule, logs: usize) {
         let path = bare_file(dir);
         log.settle();
         log.push(WARM_UP_BYTES / RECORD_BYTES);
-        pairs.extend((0..PAIRS_PER_LOG).map(|_| (log.run(), bare(&path, rule))));
+        pairs.extend((0..PAIRS_PER_LOG).map(|number| (log.run(), bare(&path, number, rule))));
         log.handle.stop();
     }
     let Rule { bytes, delay, depth } = rule;
