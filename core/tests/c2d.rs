@@ -5,9 +5,12 @@
 //! The checker knows nothing of the queue but what it was told: every accepted message ends once,
 //! has one holder at a time, comes in order, and makes at most one feedback record.
 
+mod random;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
+use random::Random;
 use ringhub_core::c2d::{
     AckLevel, DeviceQueue, Lock, LockToken, Outcome, QueuedMessage, Settled, Verdict,
 };
@@ -18,22 +21,6 @@ const DEPTH_MAX: usize = 8;
 const DELIVERY_COUNT_MAX: u32 = 3;
 const LOCK_MS: i64 = 60;
 const TTL_MS: i64 = 400;
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> Option<T> {
-        let bound = from.len() as u64;
-        (bound > 0).then(|| from[usize::try_from(self.below(bound)).expect("an index")])
-    }
-}
 
 /// What the store is to write, in order.
 enum Change {

@@ -5,6 +5,9 @@
 //! in flight to a faulty disk, crashes, recovers with the real machine, compares with what was
 //! acknowledged, and goes on in a new segment.
 
+mod random;
+
+use random::Random;
 use ringhub_core::id::{ExecutorId, HubId, PartitionId};
 use ringhub_core::log::commit::{Chunk, CommitPlace, commit_len, header_len, seal};
 use ringhub_core::log::index::SegmentSummary;
@@ -20,17 +23,6 @@ use ringhub_core::time::UnixMillis;
 const SEGMENT_BYTES: usize = 48 * BLOCK_BYTES;
 const PARTITIONS: u16 = 3;
 const IN_FLIGHT_MAX: usize = 4;
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as usize % bound
-    }
-}
 
 /// A file whose unsynced blocks are kept, lost or torn at a crash, each on its own.
 struct FaultyFile {
@@ -58,10 +50,10 @@ impl FaultyFile {
     fn crash(&mut self, random: &mut Random) {
         for (start, bytes) in std::mem::take(&mut self.pending) {
             for (index, block) in bytes.chunks(BLOCK_BYTES).enumerate() {
-                let keep = match random.below(3) {
+                let keep = match random.index(3) {
                     0 => 0,
                     1 => block.len(),
-                    _ => random.below(block.len() / 512 + 1) * 512,
+                    _ => random.index(block.len() / 512 + 1) * 512,
                 };
                 let at = start + index * BLOCK_BYTES;
                 self.durable[at..at + keep].copy_from_slice(&block[..keep]);
@@ -131,7 +123,7 @@ impl Model {
             self.header.bases.clone_from(&summary.ends);
             check_continues(summary, &self.header).expect("continues what was recovered");
         }
-        if self.random.below(2) == 0 {
+        if self.random.index(2) == 0 {
             self.file.durable.fill(0);
         }
         self.header.encode(&mut self.file.durable[..SEGMENT_HEADER_BYTES]);
@@ -145,7 +137,7 @@ impl Model {
 
     fn record(&mut self, partition: u16) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let sections = vec![self.random.below(256) as u8; self.random.below(3000)];
+        let sections = vec![self.random.index(256) as u8; self.random.index(3000)];
         let record = NewRecord {
             hub: HubId(0),
             partition: PartitionId(partition),
@@ -159,16 +151,16 @@ impl Model {
 
     /// Writes one commit; false when the segment is full.
     fn write_commit(&mut self) -> bool {
-        let partitions: Vec<u16> = (0..PARTITIONS).filter(|_| self.random.below(2) == 0).collect();
+        let partitions: Vec<u16> = (0..PARTITIONS).filter(|_| self.random.index(2) == 0).collect();
         if partitions.is_empty() {
             return true;
         }
-        let now = UnixMillis::from_millis(self.random.below(1_000_000) as i64);
+        let now = UnixMillis::from_millis(self.random.index(1_000_000) as i64);
         let (mut states, mut records, mut chunks) = (self.states.clone(), Vec::new(), Vec::new());
         for partition in partitions {
             let state = &mut states[usize::from(partition)];
             let (before, start) = (*state, records.len());
-            let count = 1 + self.random.below(3);
+            let count = 1 + self.random.index(3);
             for _ in 0..count {
                 let mut record = self.record(partition);
                 let len = record.len();
@@ -219,7 +211,7 @@ impl Model {
         if waiting.is_empty() {
             return;
         }
-        let chosen = waiting[self.random.below(waiting.len())];
+        let chosen = waiting[self.random.index(waiting.len())];
         self.file.sync_write(self.in_flight[chosen].0);
         self.in_flight[chosen].2 = true;
         while let Some(&(_, number, true)) = self.in_flight.first() {
@@ -231,8 +223,8 @@ impl Model {
     }
 
     fn run_until_crash(&mut self) {
-        for _ in 0..self.random.below(30) {
-            let may_write = self.in_flight.len() < IN_FLIGHT_MAX && self.random.below(2) == 0;
+        for _ in 0..self.random.index(30) {
+            let may_write = self.in_flight.len() < IN_FLIGHT_MAX && self.random.index(2) == 0;
             if !(may_write && self.write_commit()) {
                 self.sync_one();
             }
@@ -308,8 +300,8 @@ fn any_flipped_bit_is_noticed() {
     let mut random = Random(77);
     for _ in 0..500 {
         let mut damaged = model.file.durable.clone();
-        let position = SEGMENT_HEADER_BYTES + random.below(end - SEGMENT_HEADER_BYTES);
-        damaged[position] ^= 1 << random.below(8);
+        let position = SEGMENT_HEADER_BYTES + random.index(end - SEGMENT_HEADER_BYTES);
+        damaged[position] ^= 1 << random.index(8);
         let is_padding = model.file.durable[position] == 0;
         match scan(&model.header, &damaged) {
             Err(LogError::LostCommit { .. }) => {}

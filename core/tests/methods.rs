@@ -3,9 +3,12 @@
 //!
 //! The checker knows nothing of the machine: it hears what callers and devices hear.
 
+mod random;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use random::Random;
 use ringhub_core::id::{ConnectionId, DeviceId, HubId, Identity, ShardId};
 use ringhub_core::method::{
     CallId, Event, Failure, Invocation, MethodCall, Patience, PendingCalls, Target, Undelivered,
@@ -14,25 +17,6 @@ use ringhub_core::time::Timestamp;
 
 const DEVICES: u64 = 4;
 const STEPS: u64 = 4000;
-
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-
-    fn one_in(&mut self, n: u64) -> bool {
-        self.below(n) == 0
-    }
-}
 
 /// One connection; a connection that was taken over lives on until it reads its mail.
 struct Connection {

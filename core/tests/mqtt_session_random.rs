@@ -4,10 +4,13 @@
 //! commit, the in-flight window keeps its bounds, and everything accepted is acknowledged in the
 //! end. A failure prints its seed.
 
+mod random;
+
 use core::time::Duration;
 use std::collections::VecDeque;
 
 use bytes::{Buf, BytesMut};
+use random::Random;
 use ringhub_core::codec::mqtt::{Connect, Qos, decode, decode_within};
 use ringhub_core::limits::{MQTT_INFLIGHT_BYTES_MAX, MQTT_INFLIGHT_PUBLISHES_MAX};
 use ringhub_core::position::{Committed, RingPosition};
@@ -15,18 +18,6 @@ use ringhub_core::session::mqtt::{
     Acceptance, ClientEvent, Handled, MqttClient, MqttSession, Subscriptions,
 };
 use ringhub_core::time::Timestamp;
-
-/// Xorshift: small, and the same everywhere.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
-}
 
 /// What the checker knows about one accepted QoS 1 publish.
 struct Accepted {

@@ -2,32 +2,16 @@
 //! that waits, commits that lag, connections that die at any moment, also while they wait for their
 //! predecessors.
 
+mod random;
+
 use std::collections::{BTreeMap, VecDeque};
 
+use random::Random;
 use ringhub_core::id::{ConnectionId, ExecutorId, ShardId};
 use ringhub_core::position::{RingPosition, Ticket};
 use ringhub_core::session::takeover::{Claim, Tenure};
 
 const SHARDS: u16 = 4;
-
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-
-    fn one_in(&mut self, n: u64) -> bool {
-        self.below(n) == 0
-    }
-}
 
 enum Mail {
     Evict(ConnectionId),

@@ -1,8 +1,11 @@
 //! Twins under a seeded simulation: several back ends and a device change one twin, with and
 //! without conditions, well and badly. A naive model beside it says what each change must lead to.
 
+mod random;
+
 use std::collections::BTreeMap;
 
+use random::Random;
 use ringhub_core::limits::{TWIN_DESIRED_BYTES_MAX, TWIN_REPORTED_BYTES_MAX, TWIN_TAGS_BYTES_MAX};
 use ringhub_core::time::UnixMillis;
 use ringhub_core::twin::{
@@ -14,16 +17,7 @@ use serde_json::{Map, Value, json};
 const SEEDS: u64 = 200;
 const STEPS: u64 = 60;
 
-struct Random(u64);
-
 impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
-
     fn value(&mut self, depth: u64) -> Value {
         match self.below(if depth == 0 { 6 } else { 9 }) {
             0 | 1 => Value::Null,

@@ -5,11 +5,10 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::env;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use ringhub_core::codec::amqp::performative::DeliveryState;
 use ringhub_core::session::amqp::DeliveryId;
@@ -17,7 +16,9 @@ use support::amqp::Fact;
 use support::c2d::{C2d, C2dSender, FeedbackReader, connect_as, eventually};
 use support::hub::{Hub, HubOptions, SMALL_SEGMENTS};
 use support::mqtt::{Login, MqttDevice, Received};
+use support::random::Random;
 use support::rest::{self, Device, Module};
+use support::seed::{number_from, seed_from};
 
 const TO: &str = "/devices/pump/messages/devicebound";
 const FILTER: &str = "devices/pump/messages/devicebound/#";
@@ -304,7 +305,7 @@ struct Ledger {
 #[test]
 fn nothing_accepted_is_lost_when_the_hub_is_killed() {
     let rounds = number_from("RINGHUB_C2D_ROUNDS").unwrap_or(10);
-    let seed = number_from("RINGHUB_C2D_SEED").unwrap_or_else(random_seed);
+    let seed = seed_from("RINGHUB_C2D_SEED");
     println!("c2d kills: {rounds} rounds, seed {seed}");
     let mut random = Random(seed | 1);
     let config = format!("{SMALL_SEGMENTS}\n[cloud_to_device]\nqueue_depth = 100\n");
@@ -424,26 +425,4 @@ impl Ledger {
             *count += 1;
         }
     }
-}
-
-/// xorshift64: enough to spread kills, and repeatable.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-}
-
-fn random_seed() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
-    u64::from(now.subsec_nanos())
-}
-
-fn number_from(variable: &str) -> Option<u64> {
-    let text = env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {text}")))
 }

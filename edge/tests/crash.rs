@@ -11,20 +11,21 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::env;
 use std::io;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde_json::Value;
 use support::event::Event;
 use support::hub::{Hub, HubOptions};
 use support::mqtt::MqttDevice;
 use support::python::Python;
+use support::random::Random;
 use support::rest::Device;
 use support::script::Running;
+use support::seed::{number_from, seed_from};
 
 const ROUNDS: u64 = 50;
 const DEVICES: usize = 4;
@@ -38,7 +39,7 @@ const WATCH_EVERY: u64 = 10;
 fn nothing_acknowledged_is_lost_however_the_hub_ends() {
     let Some(python) = Python::provisioned() else { return };
     let rounds = number_from("RINGHUB_CRASH_ROUNDS").unwrap_or(ROUNDS);
-    let seed = number_from("RINGHUB_CRASH_SEED").unwrap_or_else(random_seed);
+    let seed = seed_from("RINGHUB_CRASH_SEED");
     println!("crash: {rounds} rounds, seed {seed}");
     let mut random = Random(seed | 1);
     let options = HubOptions { shards: 2, executors: 2, ..HubOptions::default() };
@@ -309,26 +310,4 @@ fn count_events(python: &Python, hub: &Hub) -> i64 {
 /// Packet identifiers go round from 1; a window is far smaller than the circle.
 fn packet_id(number: u64) -> u16 {
     (number % u64::from(u16::MAX)) as u16 + 1
-}
-
-/// xorshift64: enough to spread kills, and repeatable.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-}
-
-fn random_seed() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
-    u64::from(now.subsec_nanos())
-}
-
-fn number_from(variable: &str) -> Option<u64> {
-    let text = env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {text}")))
 }

@@ -11,16 +11,17 @@
 
 mod support;
 
-use std::env;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::hub::{Hub, HubOptions};
 use support::mqtt::Login;
+use support::random::Random;
 use support::rest::{Device, exchange};
+use support::seed::{number_from, seed_from};
 use support::twin_client::TwinClient;
 
 const ROUNDS: u64 = 10;
@@ -85,8 +86,9 @@ impl Writer {
 #[test]
 fn no_answered_patch_is_lost_however_the_hub_ends() {
     let rounds = number_from("RINGHUB_CRASH_ROUNDS").unwrap_or(ROUNDS);
-    let mut seed = number_from("RINGHUB_CRASH_SEED").unwrap_or_else(random_seed) | 1;
+    let seed = seed_from("RINGHUB_CRASH_SEED");
     println!("crash: {rounds} rounds, seed {seed}");
+    let mut random = Random(seed | 1);
     let mut hub = Hub::start_with(HubOptions { shards: 2, ..HubOptions::default() });
     let mut writers: Vec<Writer> = (0..DEVICES)
         .map(|n| Writer {
@@ -96,10 +98,7 @@ fn no_answered_patch_is_lost_however_the_hub_ends() {
         })
         .collect();
     for _ in 0..rounds {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        run_round(&mut hub, &mut writers, Duration::from_millis(100 + seed % 400));
+        run_round(&mut hub, &mut writers, Duration::from_millis(100 + random.below(400)));
         hub.launch();
         for writer in &mut writers {
             judge(&hub, writer);
@@ -151,13 +150,4 @@ fn judge(hub: &Hub, writer: &mut Writer) {
     }
     let expected = writer.reported.version + writer.desired.version;
     assert_eq!(twin["version"], expected, "{twin}");
-}
-
-fn number_from(variable: &str) -> Option<u64> {
-    env::var(variable).ok()?.parse().ok()
-}
-
-fn random_seed() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
-    since.as_nanos() as u64
 }

@@ -19,8 +19,11 @@ pub(crate) mod mqtt;
 pub(crate) mod node;
 pub(crate) mod provision;
 pub(crate) mod python;
+#[path = "../../../core/tests/random/mod.rs"]
+pub(crate) mod random;
 pub(crate) mod rest;
 pub(crate) mod sas;
 pub(crate) mod script;
+pub(crate) mod seed;
 pub(crate) mod tls;
 pub(crate) mod twin_client;
