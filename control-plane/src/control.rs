@@ -116,8 +116,8 @@ impl ControlPlane {
 
     /// Policies of a hub with their keys, for connection strings; none for an unknown hub.
     #[must_use]
-    pub fn policies(&self, hub: HubId) -> &[Policy] {
-        self.directory.hub(hub).map(|hub: &Hub| hub.policies.as_slice()).unwrap_or_default()
+    pub fn policies(&self, hub: HubId) -> Arc<[Policy]> {
+        self.directory.hub(hub).map(|hub: &Hub| hub.policies.read()).unwrap_or_default()
     }
 
     /// Takes a REST request. Never blocks: what is refused is answered at once and on this thread,

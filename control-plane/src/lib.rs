@@ -17,6 +17,7 @@ mod clock;
 mod control;
 mod credentials;
 pub mod directory;
+mod hub;
 mod method;
 mod presence;
 mod registry;

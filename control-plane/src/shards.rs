@@ -1,10 +1,10 @@
 //! What the control plane tells the shards.
 
-use ringhub_core::id::{ConnectionId, Identity};
+use ringhub_core::id::{ConnectionId, HubId, Identity};
 use ringhub_core::method::MethodCall;
 use ringhub_core::twin::DesiredChange;
 
-use crate::directory::CutReason;
+use crate::directory::{CutReason, Policy};
 
 /// The way from the control plane to the connections. Called on its threads; must not block.
 ///
@@ -42,5 +42,11 @@ pub trait Shards: Send + Sync + 'static {
         change: &DesiredChange,
     ) {
         let _ = (connection, identity, change);
+    }
+
+    /// Policies of a hub have new keys. Comes before the request that made them is answered, so
+    /// that whoever keeps keys for tools can have the new ones by then.
+    fn policies_changed(&self, hub: HubId, policies: &[Policy]) {
+        let _ = (hub, policies);
     }
 }

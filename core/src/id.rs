@@ -134,15 +134,33 @@ impl fmt::Display for Identity {
     }
 }
 
+/// A text is not the name of a consumer group that can be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a consumer group is named by 1 to 50 ASCII letters, digits, `-`, `_` and `.`")]
+pub struct InvalidConsumerGroup;
+
 /// Named set of reader cursors over all partitions; names compare without case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConsumerGroup(Arc<str>);
 
 impl ConsumerGroup {
+    /// Name of the group that every hub has.
+    pub const DEFAULT: &str = "$Default";
+
     /// Takes a name as a client spelled it.
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self(name.to_ascii_lowercase().into())
+    }
+
+    /// Takes the name of a group that is to be made.
+    ///
+    /// # Errors
+    /// [`InvalidConsumerGroup`] when a client could not address it.
+    pub fn parse(name: &str) -> Result<Self, InvalidConsumerGroup> {
+        let permitted = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        let good = (1..=50).contains(&name.len()) && name.bytes().all(permitted);
+        if good { Ok(Self::new(name)) } else { Err(InvalidConsumerGroup) }
     }
 
     /// The name in lower case, as it is compared.
@@ -171,5 +189,15 @@ mod tests {
     #[test]
     fn consumer_groups_compare_without_case() {
         assert_eq!(ConsumerGroup::new("$Default"), ConsumerGroup::new("$default"));
+    }
+
+    #[test]
+    fn consumer_groups_that_can_be_made_follow_the_rule() {
+        for good in ["a", "Cold-1_x.y", &"g".repeat(50)] {
+            assert_eq!(ConsumerGroup::parse(good), Ok(ConsumerGroup::new(good)), "{good}");
+        }
+        for bad in ["", "$Default", "a b", "a/b", "ä", &"g".repeat(51)] {
+            assert_eq!(ConsumerGroup::parse(bad), Err(InvalidConsumerGroup), "{bad}");
+        }
     }
 }

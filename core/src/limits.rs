@@ -187,6 +187,9 @@ pub const MODULES_PER_DEVICE_MAX: usize = 50;
 /// Source: control-plane reference, "List, statistics, purge".
 pub const DEVICE_LIST_MAX: usize = 1000;
 
+/// Consumer groups of a hub besides `$Default`. More: refused as a bad argument.
+pub const CONSUMER_GROUPS_MAX: usize = 20;
+
 /// Most items of a bulk registry call. More: refused with `TooManyDevices`.
 pub const BULK_ITEMS_MAX: usize = 100;
 

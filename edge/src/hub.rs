@@ -22,7 +22,7 @@ use crate::shard::mailbox::{Mail, Mailbox, MailboxSender, mailbox};
 use crate::shard::{
     Clock, HubInfo, HubServices, MailboxShards, ShardConfig, ShardHandle, ShardParts, start_shards,
 };
-use crate::startup::{Ports, Prepared};
+use crate::startup::{KeyFiles, Ports, Prepared};
 use crate::tls::{TicketCount, TlsConfigError, TlsIdentity, server_config};
 use crate::topology::CpuId;
 
@@ -101,7 +101,7 @@ impl Hub {
 
     /// The shared access policies, for connection strings.
     #[must_use]
-    pub fn policies(&self) -> &[Policy] {
+    pub fn policies(&self) -> Arc<[Policy]> {
         self.control.policies(HUB)
     }
 
@@ -141,7 +141,8 @@ fn open_control_plane(
         data_dir: prepared.data_directory.path().join(REGISTRY_DIRECTORY),
         hubs: vec![settings],
     };
-    ControlPlane::open(&control, Arc::new(MailboxShards(mailboxes.to_vec())))
+    let key_files = KeyFiles::of(prepared, EVENT_HUB);
+    ControlPlane::open(&control, Arc::new(MailboxShards::new(mailboxes.to_vec(), key_files)))
 }
 
 /// Tools on the same machine may call every hub `localhost`.

@@ -7,15 +7,10 @@ use clap::Parser;
 use ringhub_edge::cli::{Cli, Command, ServeArguments};
 use ringhub_edge::hub::{EVENT_HUB, Hub};
 use ringhub_edge::shutdown::ShutdownSignals;
-use ringhub_edge::startup::{
-    Banner, ConnectionStrings, Endpoints, Prepared, prepare, write_policies,
-};
+use ringhub_edge::startup::{Banner, Endpoints, KeyFiles, Prepared, prepare};
 use time::OffsetDateTime;
 use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
-
-/// Policy whose connection strings are shown: it may do everything.
-const OWNER_POLICY: &str = "iothubowner";
 
 fn main() -> ExitCode {
     match Cli::parse().into_command() {
@@ -74,16 +69,13 @@ fn log_findings(prepared: &Prepared) {
 }
 
 fn announce(prepared: &Prepared, hub: &Hub) -> Result<(), Box<dyn std::error::Error>> {
-    let host_name = &prepared.config.hub.host_name;
     let data_directory = prepared.data_directory.path();
-    let owner = hub.policies().iter().find(|policy| policy.name == OWNER_POLICY);
-    let key = owner.map(|policy| policy.keys.primary_text()).unwrap_or_default();
-    let connection_strings = ConnectionStrings::new(host_name, OWNER_POLICY, &key, EVENT_HUB);
-    let connection_strings_file = connection_strings.write(data_directory)?;
-    write_policies(data_directory, hub.policies())?;
+    let (key_files, policies) = (KeyFiles::of(prepared, EVENT_HUB), hub.policies());
+    let connection_strings = key_files.connection_strings(&policies);
+    let connection_strings_file = key_files.write(&policies)?;
     Endpoints::of(prepared, EVENT_HUB).write(data_directory)?;
     let banner = Banner {
-        host_name,
+        host_name: &prepared.config.hub.host_name,
         ports: &prepared.ports,
         data_directory,
         ca: prepared.certificate.ca.as_deref(),

@@ -222,17 +222,75 @@ fn what_stands_in_the_data_directory() {
     let path = at(&hub, &["ca", "show", "--path"]).good();
     assert_eq!(Path::new(path.trim_end()), hub.ca_file());
     let policies = at(&hub, &["policy", "list", "--output", "json"]).json();
-    let service = policies.as_array().and_then(|list| list.iter().find(|p| p["name"] == "service"));
+    let service =
+        policies.as_array().and_then(|list| list.iter().find(|p| p["keyName"] == "service"));
     let service = service.expect("every hub has it");
     assert_eq!(
         (&service["rights"], &service["primaryKey"]),
         (&"ServiceConnect".into(), &hub.policy_key("service").into())
     );
-    let groups = at(&hub, &["consumer-group", "list"]).good();
-    assert_eq!(groups, "NAME      EVENT HUB\n$Default  ringhub\ncold      ringhub\n");
+}
 
-    at(&hub, &["monitor-events", "-g", "cold", "--timeout", "0.1"]).good();
-    at(&hub, &["monitor-events", "-g", "warm", "--timeout", "0.1"]).refused(3, &["not-found"]);
+#[test]
+fn consumer_groups_come_and_go_while_the_hub_runs() {
+    let config = format!("{SMALL_SEGMENTS}[hub]\nconsumer_groups = [\"cold\"]\n");
+    let mut hub = Hub::start_with(HubOptions { config, ..HubOptions::default() });
+    let read = |hub: &Hub, group| at(hub, &["monitor-events", "-g", group, "--timeout", "0.1"]);
+    let list = |hub: &Hub| at(hub, &["consumer-group", "list"]).good();
+    assert_eq!(list(&hub), "NAME\n$Default\ncold\n");
+    read(&hub, "cold").good();
+    read(&hub, "warm").refused(3, &["not-found"]);
+    at(&hub, &["consumer-group", "create", "-n", "Warm"]).good();
+    at(&hub, &["consumer-group", "create", "-n", "warm"]).good();
+    read(&hub, "WARM").good();
+    at(&hub, &["consumer-group", "create", "-n", "a b"]).refused(1, &["1 to 50"]);
+    hub.kill();
+    hub.reap();
+    hub.launch();
+    assert_eq!(list(&hub), "NAME\n$Default\ncold\nwarm\n");
+    at(&hub, &["consumer-group", "delete", "-n", "warm"]).good();
+    at(&hub, &["consumer-group", "delete", "-n", "warm"]).refused(3, &["GenericNotFound"]);
+    at(&hub, &["consumer-group", "delete", "-n", "$Default"]).refused(1, &["ArgumentInvalid"]);
+    read(&hub, "warm").refused(3, &["not-found"]);
+    assert_eq!(list(&hub), "NAME\n$Default\ncold\n");
+    for number in 1..20 {
+        at(&hub, &["consumer-group", "create", "-n", &number.to_string()]).good();
+    }
+    at(&hub, &["consumer-group", "create", "-n", "one-more"]).refused(1, &["20 besides"]);
+}
+
+#[test]
+fn keys_of_policies_change_while_the_hub_runs() {
+    let hub = Hub::start();
+    let owner = || at(&hub, &["connection-string", "show"]).good();
+    let elsewhere = |arguments: &[&str], string: &str| {
+        let (ca, port) = (hub.ca_file(), hub.address.https_port.to_string());
+        let ca = ca.to_str().expect("the target directory is UTF-8");
+        let mut command = ringhub(&[arguments, &["--ca", ca, "--https-port", &port]].concat());
+        let command = command.env("RINGHUB_CONNECTION_STRING", string.trim_end());
+        Ended::of(command.output().expect("the binary starts"))
+    };
+    let as_owner = |string: &str| elsewhere(&["device-identity", "list"], string);
+    let first = owner();
+    as_owner(&first).good();
+    let other = ["policy", "regenerate-key", "-n", "iothubowner", "--key", "secondary"];
+    let rule = at(&hub, &other).json();
+    assert_eq!(rule["rights"], "RegistryRead, RegistryWrite, ServiceConnect, DeviceConnect");
+    assert_eq!(owner(), first, "the first key is as before");
+    let second = at(&hub, &["connection-string", "show", "--key", "secondary"]).good();
+    assert!(second.trim_end().ends_with(rule["secondaryKey"].as_str().expect("a key")), "{second}");
+    as_owner(&second).good();
+
+    at(&hub, &["policy", "regenerate-key", "-n", "iothubowner", "--key", "primary"]).good();
+    assert_ne!(owner(), first, "the data directory has the new key");
+    as_owner(&first).refused(5, &["IotHubUnauthorizedAccess"]);
+    as_owner(&owner()).good();
+    as_owner(&second).good();
+
+    at(&hub, &["policy", "regenerate-key", "-n", "nobody", "--key", "both"])
+        .refused(3, &["GenericNotFound"]);
+    let service = at(&hub, &["connection-string", "show", "--policy", "service"]).good();
+    elsewhere(&["policy", "list"], &service).refused(5, &["IotHubUnauthorizedAccess"]);
 }
 
 #[test]

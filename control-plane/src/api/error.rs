@@ -59,12 +59,15 @@ impl RegistryError {
     /// Number and name of a refusal of the registry.
     pub(super) fn code(&self) -> Code {
         match self {
-            Self::Argument(_) | Self::Id(_) | Self::Key(_) | Self::Twin(_) => {
-                code(400_004, "ArgumentInvalid")
-            }
+            Self::Argument(_)
+            | Self::ConsumerGroup(_)
+            | Self::Id(_)
+            | Self::Key(_)
+            | Self::Twin(_) => code(400_004, "ArgumentInvalid"),
             Self::BodyMissing => code(400_005, "ArgumentNull"),
             Self::DeviceScope => code(400_028, "InvalidDeviceScope"),
             Self::SystemModule => code(401_100, "SystemModuleModifyUnauthorizedAccess"),
+            Self::PolicyNotFound | Self::ConsumerGroupNotFound => code(404_000, "GenericNotFound"),
             Self::DeviceNotFound => code(404_001, "DeviceNotFound"),
             Self::ModuleNotFound => code(404_010, "ModuleNotFound"),
             Self::DeviceExists => code(409_001, "DeviceAlreadyExists"),

@@ -9,6 +9,7 @@ mod commands;
 mod devices;
 mod error;
 mod front;
+mod hub;
 mod json;
 mod methods;
 mod modules;
@@ -171,6 +172,11 @@ impl Api {
             (Resource::Twin(identity), "GET") => self.show_twin(context, &identity),
             (Resource::Twin(identity), "PATCH") => self.change_twin(context, identity, Mode::Merge),
             (Resource::Twin(identity), "PUT") => self.change_twin(context, identity, Mode::Replace),
+            (Resource::Policies, "POST") => self.list_policies(context),
+            (Resource::PolicyKeys(name), "POST") => self.regenerate_keys(context, name),
+            (Resource::ConsumerGroups, "GET") => self.list_consumer_groups(context),
+            (Resource::ConsumerGroup(name), "PUT") => self.put_consumer_group(context, &name),
+            (Resource::ConsumerGroup(name), "DELETE") => self.delete_consumer_group(context, &name),
             _ => Err(ApiError::MethodNotAllowed),
         }
     }

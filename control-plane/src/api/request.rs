@@ -118,8 +118,14 @@ fn permissions(resource: &Resource, method: &Method) -> Option<&'static [Permiss
     const READ: &[Permissions] = &[Permissions::REGISTRY_READ];
     const WRITE: &[Permissions] = &[Permissions::REGISTRY_WRITE];
     const SERVICE: &[Permissions] = &[Permissions::SERVICE_CONNECT];
+    const OWNER: &[Permissions] = &[Permissions::ALL];
     const STATISTICS: &[Permissions] = &[Permissions::SERVICE_CONNECT, Permissions::REGISTRY_READ];
     match (resource, method.as_str()) {
+        (Resource::Policies | Resource::PolicyKeys(_), "POST") => Some(OWNER),
+        (Resource::ConsumerGroup(_), "PUT" | "DELETE") => Some(OWNER),
+        (Resource::ConsumerGroups, "GET") => Some(SERVICE),
+        (Resource::Policies | Resource::PolicyKeys(_), _) => None,
+        (Resource::ConsumerGroups | Resource::ConsumerGroup(_), _) => None,
         (Resource::Methods(_), "POST") => Some(SERVICE),
         (Resource::Methods(_), _) => None,
         (Resource::Twin(_), "GET" | "PATCH" | "PUT") => Some(SERVICE),

@@ -20,6 +20,12 @@ pub(crate) enum Resource {
     ServiceStatistics,
     Methods(Identity),
     Twin(Identity),
+    /// The shared access policies with their keys.
+    Policies,
+    /// The keys of the policy of this name.
+    PolicyKeys(String),
+    ConsumerGroups,
+    ConsumerGroup(String),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +41,10 @@ enum Shape {
     ModuleMethods,
     DeviceTwin,
     ModuleTwin,
+    Policies,
+    PolicyKeys,
+    ConsumerGroups,
+    ConsumerGroup,
 }
 
 /// The table of paths.
@@ -58,6 +68,10 @@ impl Routes {
             ("/twins/{device}/modules/{module}/methods", Shape::ModuleMethods),
             ("/twins/{device}", Shape::DeviceTwin),
             ("/twins/{device}/modules/{module}", Shape::ModuleTwin),
+            ("/listkeys", Shape::Policies),
+            ("/iothubkeys/{policy}/regenerate", Shape::PolicyKeys),
+            ("/eventhubendpoints/events/consumergroups", Shape::ConsumerGroups),
+            ("/eventhubendpoints/events/consumergroups/{group}", Shape::ConsumerGroup),
         ] {
             let inserted = router.insert(path, shape);
             inserted.expect("the paths of the table do not contradict each other");
@@ -93,6 +107,10 @@ impl Routes {
             Shape::ModuleTwin => {
                 Resource::Twin(Identity { device: device()?, module: Some(module()?) })
             }
+            Shape::Policies => Resource::Policies,
+            Shape::PolicyKeys => Resource::PolicyKeys(decode_text(segments[1])?),
+            Shape::ConsumerGroups => Resource::ConsumerGroups,
+            Shape::ConsumerGroup => Resource::ConsumerGroup(decode_text(segments[3])?),
         })
     }
 }
@@ -101,9 +119,12 @@ fn decode<T>(
     raw: &str,
     parse: impl Fn(&str) -> Result<T, ringhub_core::id::InvalidId>,
 ) -> Result<T, ApiError> {
+    Ok(parse(&decode_text(raw)?).map_err(RegistryError::Id)?)
+}
+
+fn decode_text(raw: &str) -> Result<String, ApiError> {
     let text = percent_decode_str(raw).decode_utf8();
-    let text = text.map_err(|_| RegistryError::Argument("the path is not UTF-8"))?;
-    Ok(parse(&text).map_err(RegistryError::Id)?)
+    Ok(text.map_err(|_| RegistryError::Argument("the path is not UTF-8"))?.into_owned())
 }
 
 impl Resource {
@@ -120,6 +141,14 @@ impl Resource {
             }
             Self::DeviceStatistics => vec![Literal("statistics"), Literal("devices")],
             Self::ServiceStatistics => vec![Literal("statistics"), Literal("service")],
+            Self::Policies => vec![Literal("listkeys")],
+            Self::PolicyKeys(name) => {
+                vec![Literal("IotHubKeys"), Literal(name), Literal("regenerate")]
+            }
+            Self::ConsumerGroups => CONSUMER_GROUPS.to_vec(),
+            Self::ConsumerGroup(name) => {
+                CONSUMER_GROUPS.into_iter().chain([Literal(name)]).collect()
+            }
             Self::Twin(identity) => twin_segments(identity),
             Self::Methods(identity) => {
                 let mut path = twin_segments(identity);
@@ -129,6 +158,12 @@ impl Resource {
         }
     }
 }
+
+const CONSUMER_GROUPS: [Segment<'static>; 3] = [
+    Segment::Literal("eventHubEndpoints"),
+    Segment::Literal("events"),
+    Segment::Literal("ConsumerGroups"),
+];
 
 fn twin_segments(Identity { device, module }: &Identity) -> Vec<Segment<'_>> {
     let mut path = vec![Segment::Literal("twins"), Segment::Id(device.as_str())];

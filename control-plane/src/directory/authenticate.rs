@@ -113,12 +113,12 @@ fn check_scope(
     if covered { Ok(()) } else { Err(AuthFailure::Scope) }
 }
 
-fn verify_policy<'h>(
-    hub: &'h Hub,
+fn verify_policy(
+    hub: &Hub,
     token: &SasToken<'_>,
     needed: Permissions,
     now: UnixMillis,
-) -> Result<&'h Policy, AuthFailure> {
+) -> Result<Policy, AuthFailure> {
     let name = token.policy().ok_or(AuthFailure::PolicyNeeded)?;
     let policy = hub.policy(name).ok_or(AuthFailure::UnknownPolicy)?;
     token.verify(&policy.keys, KeyReading::DecodedOrText, now, SAS_CLOCK_SKEW)?;

@@ -1,4 +1,7 @@
-//! Hubs: their names, policies and consumer groups. Fixed while the process runs.
+//! Hubs: their names, fixed while the process runs, and the policies and consumer groups that they
+//! have at the moment.
+
+use std::sync::{Arc, PoisonError, RwLock};
 
 use ringhub_core::auth::{KeyPair, Permissions, Segment};
 use ringhub_core::id::{ConsumerGroup, HubId};
@@ -16,8 +19,30 @@ pub struct Policy {
     pub keys: KeyPair,
 }
 
+/// A short list that any thread reads and the writer rarely replaces.
+///
+/// A read costs a lock that is held for the copy of a pointer.
+#[derive(Debug)]
+pub struct Shared<T>(RwLock<Arc<[T]>>);
+
+impl<T> Shared<T> {
+    pub(crate) fn new(items: Vec<T>) -> Self {
+        Self(RwLock::new(items.into()))
+    }
+
+    /// The list at this moment.
+    #[must_use]
+    pub fn read(&self) -> Arc<[T]> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn replace(&self, items: Vec<T>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = items.into();
+    }
+}
+
 /// One hub.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Hub {
     /// Number of the hub in this process and in its data directory.
     pub id: HubId,
@@ -28,9 +53,9 @@ pub struct Hub {
     /// Number of D2C partitions, fixed when the hub was created.
     pub partition_count: u16,
     /// Shared access policies.
-    pub policies: Vec<Policy>,
+    pub policies: Shared<Policy>,
     /// Consumer groups of the built-in endpoint; always has `$default`.
-    pub consumer_groups: Vec<ConsumerGroup>,
+    pub consumer_groups: Shared<ConsumerGroup>,
     /// Bounds of messages to devices and their feedback.
     pub cloud_to_device: CloudToDevice,
 }
@@ -50,14 +75,14 @@ impl Hub {
 
     /// Finds a policy by its name, which compares with case.
     #[must_use]
-    pub fn policy(&self, name: &str) -> Option<&Policy> {
-        self.policies.iter().find(|policy| policy.name == name)
+    pub fn policy(&self, name: &str) -> Option<Policy> {
+        self.policies.read().iter().find(|policy| policy.name == name).cloned()
     }
 
     /// True when the hub has this consumer group.
     #[must_use]
     pub fn has_consumer_group(&self, group: &ConsumerGroup) -> bool {
-        self.consumer_groups.contains(group)
+        self.consumer_groups.read().contains(group)
     }
 }
 

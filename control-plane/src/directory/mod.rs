@@ -16,11 +16,11 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicI64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ringhub_core::id::{ConnectionId, HubId, Identity};
+use ringhub_core::id::{ConnectionId, ConsumerGroup, HubId, Identity};
 
 pub(crate) use entry::IdentityRecord;
 pub use entry::{GenerationId, Presence, Status};
-pub use hub::{Hub, Policy};
+pub use hub::{Hub, Policy, Shared};
 pub use presence::Place;
 pub use ringhub_core::message::AuthScope;
 pub(crate) use unsaved::PresenceRecord;
@@ -151,6 +151,18 @@ impl Directory {
     #[must_use]
     pub fn hub_by_host(&self, host: &str) -> Option<&Hub> {
         self.hubs().find(|hub| hub.is_named(host))
+    }
+
+    pub(crate) fn set_policies(&self, hub: HubId, policies: Vec<Policy>) {
+        if let Some(hub) = self.hub(hub) {
+            hub.policies.replace(policies);
+        }
+    }
+
+    pub(crate) fn set_consumer_groups(&self, hub: HubId, groups: Vec<ConsumerGroup>) {
+        if let Some(hub) = self.hub(hub) {
+            hub.consumer_groups.replace(groups);
+        }
     }
 
     /// Messages that wait for an identity, those in its hands included.

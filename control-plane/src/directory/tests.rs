@@ -56,8 +56,8 @@ fn directory() -> Directory {
         host_name: "Hub.example.net".to_owned(),
         aliases: vec!["localhost".to_owned()],
         partition_count: 4,
-        policies: DEFAULT_POLICIES.map(policy).into(),
-        consumer_groups: vec![ConsumerGroup::new("$Default")],
+        policies: Shared::new(DEFAULT_POLICIES.map(policy).into()),
+        consumer_groups: Shared::new(vec![ConsumerGroup::new("$Default")]),
     };
     let directory = Directory::new(vec![hub]);
     directory.put_device(HUB, &id("d"), Status::Enabled, record(1, keys(DEVICE_KEY)));

@@ -12,6 +12,7 @@ use super::{
 use crate::c2d::C2dApplier;
 use crate::credentials::Credentials;
 use crate::directory::{Directory, Status};
+use crate::hub::HubApplier;
 use crate::store::Store;
 use crate::twin::TwinApplier;
 
@@ -49,6 +50,10 @@ impl Applier<'_> {
             Change::Twin(change) => {
                 let twins = TwinApplier { store: self.store, now: self.now };
                 twins.apply(change).map(Outcome::Twin)
+            }
+            Change::Hub(hub, change) => {
+                let Self { store, effects, .. } = self;
+                HubApplier { store: *store, effects }.apply(hub, change)
             }
             Change::Bulk(items) => self.bulk(items),
         }

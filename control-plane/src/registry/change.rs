@@ -1,10 +1,11 @@
 //! Changes as requests ask for them, and what they lead to.
 
-use ringhub_core::id::{DeviceId, HubId, Identity, ModuleId};
+use ringhub_core::id::{ConsumerGroup, DeviceId, HubId, Identity, ModuleId};
 
 use super::{CredentialsDraft, Device, ETag, Module, RegistryError};
 use crate::c2d::{C2dChange, C2dEffect};
-use crate::directory::{PresenceRecord, Status};
+use crate::directory::{Policy, PresenceRecord, Status};
+use crate::hub::HubChange;
 use crate::twin::{TwinChange, TwinOutcome};
 
 /// What to do when the identity does not exist.
@@ -75,6 +76,7 @@ pub(crate) enum Change {
     Presence(Vec<PresenceRecord>),
     C2d(C2dChange),
     Twin(TwinChange),
+    Hub(HubId, HubChange),
     /// Several changes in one transaction; those refused leave the others standing.
     Bulk(Vec<Result<Self, RegistryError>>),
 }
@@ -100,6 +102,7 @@ pub(crate) enum Outcome {
     /// Messages that were purged.
     Purged(usize),
     Twin(TwinOutcome),
+    Policy(Policy),
     /// The refusal of each item of a bulk change, in the order of the items.
     Bulk(Vec<Option<RegistryError>>),
 }
@@ -113,4 +116,6 @@ pub(crate) enum Effect {
     ModuleDeleted(HubId, DeviceId, ModuleId),
     SubscriptionsSet(HubId, Identity, u32),
     C2d(C2dEffect),
+    PoliciesSet(HubId, Vec<Policy>),
+    ConsumerGroupsSet(HubId, Vec<ConsumerGroup>),
 }

@@ -1,7 +1,7 @@
 //! Why the registry refuses a change.
 
 use ringhub_core::auth::InvalidKey;
-use ringhub_core::id::InvalidId;
+use ringhub_core::id::{InvalidConsumerGroup, InvalidId};
 use ringhub_core::twin::TwinError;
 
 use crate::store::StoreError;
@@ -14,11 +14,17 @@ pub(crate) enum RegistryError {
     #[error(transparent)]
     Id(#[from] InvalidId),
     #[error(transparent)]
+    ConsumerGroup(#[from] InvalidConsumerGroup),
+    #[error(transparent)]
     Key(#[from] InvalidKey),
     #[error("the request needs a body")]
     BodyMissing,
     #[error("the scope names no edge device")]
     DeviceScope,
+    #[error("the hub has no policy of this name")]
+    PolicyNotFound,
+    #[error("the hub has no consumer group of this name")]
+    ConsumerGroupNotFound,
     #[error("the device is not registered")]
     DeviceNotFound,
     #[error("the module is not registered")]

@@ -5,13 +5,10 @@ use ringhub_core::auth::{KeyPair, Permissions};
 use ringhub_core::id::{ConsumerGroup, HubId};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{Database, OpenError, StoreError};
+use super::{Database, OpenError, SqliteStore, StoreError};
 use crate::c2d::CloudToDevice;
-use crate::directory::{Hub, Policy};
+use crate::directory::{Hub, Policy, Shared};
 use crate::registry::Mint;
-
-/// Consumer group that every hub has.
-const DEFAULT_GROUP: &str = "$Default";
 
 /// A hub as the configuration describes it.
 #[derive(Clone, Debug)]
@@ -22,10 +19,47 @@ pub struct HubSettings {
     pub aliases: Vec<String>,
     /// Number of D2C partitions; fixed when the hub is created.
     pub partition_count: u16,
-    /// Consumer groups besides `$Default`. Groups once made stay.
+    /// Consumer groups besides `$Default` that are made if they are not there.
     pub consumer_groups: Vec<String>,
     /// Bounds of messages to devices and their feedback.
     pub cloud_to_device: CloudToDevice,
+}
+
+/// What hubs have besides identities.
+pub(crate) trait HubStore {
+    /// The shared access policies of a hub, by their names.
+    fn policies(&self, hub: HubId) -> Result<Vec<Policy>, StoreError>;
+    /// Stores a policy in place of the one with its name.
+    fn put_policy(&self, hub: HubId, policy: &Policy) -> Result<(), StoreError>;
+    /// The consumer groups of a hub, by their names.
+    fn consumer_groups(&self, hub: HubId) -> Result<Vec<ConsumerGroup>, StoreError>;
+    /// Stores a consumer group; one that is there already stays.
+    fn put_consumer_group(&self, hub: HubId, group: &ConsumerGroup) -> Result<(), StoreError>;
+    /// Removes a consumer group.
+    fn delete_consumer_group(&self, hub: HubId, group: &ConsumerGroup) -> Result<(), StoreError>;
+}
+
+impl HubStore for SqliteStore {
+    fn policies(&self, hub: HubId) -> Result<Vec<Policy>, StoreError> {
+        policies(&self.connection, hub)
+    }
+
+    fn put_policy(&self, hub: HubId, policy: &Policy) -> Result<(), StoreError> {
+        put_policy(&self.connection, hub, policy)
+    }
+
+    fn consumer_groups(&self, hub: HubId) -> Result<Vec<ConsumerGroup>, StoreError> {
+        groups(&self.connection, hub)
+    }
+
+    fn put_consumer_group(&self, hub: HubId, group: &ConsumerGroup) -> Result<(), StoreError> {
+        add_group(&self.connection, hub, group)
+    }
+
+    fn delete_consumer_group(&self, hub: HubId, group: &ConsumerGroup) -> Result<(), StoreError> {
+        let statement = "DELETE FROM consumer_group WHERE hub_id = ?1 AND name = ?2";
+        self.execute(statement, params![hub.0, group.as_str()])
+    }
 }
 
 /// Makes the hubs that are not there yet and reads all of them, in the order of their ids.
@@ -90,24 +124,33 @@ fn create(connection: &Connection, hub: &HubSettings) -> Result<Option<()>, Stor
     )?;
     for (name, permissions) in DEFAULT_POLICIES {
         let Ok(keys) = Mint::keys() else { return Ok(None) };
-        connection.execute(
-            "INSERT INTO policy (hub_id, name, permissions, primary_key, secondary_key) \
-             VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![id, name, permissions.bits(), keys.primary(), keys.secondary()],
-        )?;
+        let name = name.to_owned();
+        put_policy(connection, HubId(id), &Policy { name, permissions, keys })?;
     }
-    add_groups(connection, HubId(id), &[DEFAULT_GROUP.to_owned()])?;
+    add_groups(connection, HubId(id), &[ConsumerGroup::DEFAULT.to_owned()])?;
     add_groups(connection, HubId(id), &hub.consumer_groups)?;
     Ok(Some(()))
 }
 
+fn put_policy(connection: &Connection, hub: HubId, policy: &Policy) -> Result<(), StoreError> {
+    let (permissions, keys) = (policy.permissions.bits(), &policy.keys);
+    connection.execute(
+        "INSERT OR REPLACE INTO policy (hub_id, name, permissions, primary_key, secondary_key) \
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![hub.0, policy.name, permissions, keys.primary(), keys.secondary()],
+    )?;
+    Ok(())
+}
+
 fn add_groups(connection: &Connection, hub: HubId, groups: &[String]) -> Result<(), StoreError> {
-    for group in groups {
-        connection.execute(
-            "INSERT OR IGNORE INTO consumer_group (hub_id, name) VALUES (?1, ?2)",
-            params![hub.0, ConsumerGroup::new(group).as_str()],
-        )?;
-    }
+    groups.iter().try_for_each(|name| add_group(connection, hub, &ConsumerGroup::new(name)))
+}
+
+fn add_group(connection: &Connection, hub: HubId, group: &ConsumerGroup) -> Result<(), StoreError> {
+    connection.execute(
+        "INSERT OR IGNORE INTO consumer_group (hub_id, name) VALUES (?1, ?2)",
+        params![hub.0, group.as_str()],
+    )?;
     Ok(())
 }
 
@@ -127,8 +170,8 @@ fn read(connection: &Connection, settings: &[HubSettings]) -> Result<Vec<Hub>, S
             aliases: configured.map(|hub| hub.aliases.clone()).unwrap_or_default(),
             host_name,
             partition_count: row.get(2)?,
-            policies: policies(connection, id)?,
-            consumer_groups: groups(connection, id)?,
+            policies: Shared::new(policies(connection, id)?),
+            consumer_groups: Shared::new(groups(connection, id)?),
             cloud_to_device: configured.map(|hub| hub.cloud_to_device).unwrap_or_default(),
         });
     }

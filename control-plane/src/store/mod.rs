@@ -26,7 +26,7 @@ use crate::registry::{Device, Module};
 
 pub(crate) use c2d::C2dStore;
 pub use hubs::HubSettings;
-pub(crate) use hubs::open_hubs;
+pub(crate) use hubs::{HubStore, open_hubs};
 pub(crate) use load::load;
 pub(crate) use schema::Database;
 pub(crate) use sqlite::SqliteStore;
@@ -34,7 +34,7 @@ pub(crate) use twins::TwinStore;
 pub(crate) use writer::{Write, WriteQueue, Writer};
 
 /// Registry documents of all hubs. Writes count once the transaction around them is committed.
-pub(crate) trait Store: C2dStore + TwinStore {
+pub(crate) trait Store: C2dStore + HubStore + TwinStore {
     /// The device, if it is registered.
     fn device(&self, hub: HubId, id: &DeviceId) -> Result<Option<Device>, StoreError>;
     /// At most `limit` devices, in no order that means anything.

@@ -123,14 +123,15 @@ fn acknowledged_writes_survive_a_kill() {
 fn policies_and_consumer_groups_stay_the_same_over_restarts() {
     let dir = TempDir::new();
     let control = open(&dir);
-    let policies = control.policies(HUB).to_vec();
+    let policies = control.policies(HUB);
     assert_eq!(policies.len(), 5);
     assert_ne!(policies[0].keys, policies[1].keys);
     control.shutdown();
     let control = open(&dir);
     assert_eq!(control.policies(HUB), policies);
     let hub = control.directory().hub(HUB).expect("the first hub");
-    let groups: Vec<_> = hub.consumer_groups.iter().map(ConsumerGroup::as_str).collect();
+    let groups = hub.consumer_groups.read();
+    let groups: Vec<_> = groups.iter().map(ConsumerGroup::as_str).collect();
     assert_eq!(groups, ["$default", "dashboard"]);
 }
 

@@ -237,6 +237,15 @@ impl WriterThread {
                 directory.set_subscriptions(hub, IdentityRef::from(&identity), flags);
                 Vec::new()
             }
+            Effect::PoliciesSet(hub, policies) => {
+                self.shards.policies_changed(hub, &policies);
+                directory.set_policies(hub, policies);
+                Vec::new()
+            }
+            Effect::ConsumerGroupsSet(hub, groups) => {
+                directory.set_consumer_groups(hub, groups);
+                Vec::new()
+            }
             Effect::C2d(effect) => {
                 c2d::effect::tell(effect, directory, &*self.shards, clock::now());
                 Vec::new()

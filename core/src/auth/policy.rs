@@ -1,5 +1,6 @@
 //! Shared access policies: named key pairs with rights on a whole hub.
 
+use core::fmt;
 use core::ops::BitOr;
 
 /// Rights of a policy; a set.
@@ -17,6 +18,10 @@ impl Permissions {
     pub const SERVICE_CONNECT: Self = Self(4);
     /// Uses the endpoints of devices, as any device.
     pub const DEVICE_CONNECT: Self = Self(8);
+
+    /// Every right there is: what the owner of a hub holds.
+    pub const ALL: Self =
+        Self(Self::REGISTRY_WRITE.0 | Self::SERVICE_CONNECT.0 | Self::DEVICE_CONNECT.0);
 
     /// True when every right in `needed` is in this set.
     #[must_use]
@@ -41,6 +46,25 @@ impl Permissions {
     }
 }
 
+/// The rights as policies list them, joined by commas, such as `RegistryRead, ServiceConnect`.
+///
+/// Source: service-endpoints reference, "Shared access policies".
+impl fmt::Display for Permissions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = [
+            (Self::REGISTRY_READ, "RegistryRead"),
+            (Self::REGISTRY_WRITE, "RegistryWrite"),
+            (Self::SERVICE_CONNECT, "ServiceConnect"),
+            (Self::DEVICE_CONNECT, "DeviceConnect"),
+        ];
+        let held = names.into_iter().filter(|(right, _)| self.allow(*right));
+        held.enumerate().try_for_each(|(at, (_, name))| {
+            let joint = if at == 0 { "" } else { ", " };
+            write!(f, "{joint}{name}")
+        })
+    }
+}
+
 impl BitOr for Permissions {
     type Output = Self;
 
@@ -56,14 +80,7 @@ pub type DefaultPolicy = (&'static str, Permissions);
 ///
 /// Source: service-endpoints reference, "Shared access policies".
 pub const DEFAULT_POLICIES: [DefaultPolicy; 5] = [
-    (
-        "iothubowner",
-        Permissions(
-            Permissions::REGISTRY_WRITE.0
-                | Permissions::SERVICE_CONNECT.0
-                | Permissions::DEVICE_CONNECT.0,
-        ),
-    ),
+    ("iothubowner", Permissions::ALL),
     ("service", Permissions::SERVICE_CONNECT),
     ("device", Permissions::DEVICE_CONNECT),
     ("registryRead", Permissions::REGISTRY_READ),
@@ -78,6 +95,14 @@ mod tests {
     const WRITE: Permissions = Permissions::REGISTRY_WRITE;
     const SERVICE: Permissions = Permissions::SERVICE_CONNECT;
     const DEVICE: Permissions = Permissions::DEVICE_CONNECT;
+
+    #[test]
+    fn rights_have_the_names_of_the_service() {
+        assert_eq!(Permissions::NONE.to_string(), "");
+        assert_eq!((READ | SERVICE).to_string(), "RegistryRead, ServiceConnect");
+        let all = "RegistryRead, RegistryWrite, ServiceConnect, DeviceConnect";
+        assert_eq!(Permissions::ALL.to_string(), all);
+    }
 
     #[test]
     fn default_policies_allow_what_the_reference_lists() {

@@ -1,23 +1,29 @@
 //! `ringhub consumer-group`.
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use http::Method;
 
 use super::error::CliError;
 use super::output::{Column, Output};
 use super::target::TargetArguments;
-use crate::client::read_endpoints;
+use crate::client::{Precondition, RestClient, encode_segment};
 
-const COLUMNS: [Column; 2] = [("NAME", "/name"), ("EVENT HUB", "/eventHub")];
+/// Of the Event-Hubs-compatible endpoint.
+const PATH: &str = "/eventHubEndpoints/events/ConsumerGroups";
+
+const COLUMNS: [Column; 1] = [("NAME", "/name")];
 
 const EXAMPLES: &str = "\
 Examples:
+  ringhub consumer-group create -n cold
+  ringhub monitor-events --consumer-group cold        reads as this group
   ringhub consumer-group list
-  ringhub monitor-events --consumer-group cold        reads as one of them
+  ringhub consumer-group delete -n cold               new readers are refused from then on
 
-Groups besides $Default stand in the configuration, as `hub.consumer_groups`.";
+Groups of the configuration, `hub.consumer_groups`, are made at every start: one that is deleted
+here and stands there comes back.";
 
-/// Look at the consumer groups of the Event-Hubs-compatible endpoint
+/// Look after the consumer groups of the Event-Hubs-compatible endpoint
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ConsumerGroup {
@@ -30,6 +36,12 @@ enum Action {
     /// List them
     #[command(after_help = EXAMPLES)]
     List(List),
+    /// Make one, at most 20 besides $Default; one that is there already stays as it is
+    #[command(after_help = EXAMPLES)]
+    Create(Named),
+    /// Remove one; readers that are attached stay until they leave
+    #[command(after_help = EXAMPLES)]
+    Delete(Named),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
@@ -40,16 +52,32 @@ struct List {
     target: TargetArguments,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+struct Named {
+    /// The group: 1 to 50 letters, digits, `-`, `_` and `.`, without regard to case
+    #[arg(long, short, value_name = "NAME")]
+    name: String,
+    #[command(flatten)]
+    target: TargetArguments,
+}
+
 impl ConsumerGroup {
     pub(super) fn run(&self) -> Result<(), CliError> {
-        let Action::List(list) = &self.action;
-        let directory = list.target.data_directory()?.ok_or_else(|| {
-            let text = "consumer groups are listed on the machine of the hub only, from its data directory (--data-dir)";
-            CliError::Argument(text.to_owned())
-        })?;
-        let endpoints = read_endpoints(&directory)?;
-        let item = |name| json!({ "name": name, "eventHub": endpoints.event_hub });
-        let groups: Vec<Value> = endpoints.consumer_groups.iter().map(item).collect();
-        Ok(list.output.list(&COLUMNS, &groups)?)
+        match &self.action {
+            Action::List(list) => {
+                let rest = RestClient::new(&list.target.target()?);
+                Ok(list.output.page(&COLUMNS, &rest.read(PATH)?)?)
+            }
+            Action::Create(named) => named.send(Method::PUT),
+            Action::Delete(named) => named.send(Method::DELETE),
+        }
+    }
+}
+
+impl Named {
+    fn send(&self, method: Method) -> Result<(), CliError> {
+        let rest = RestClient::new(&self.target.target()?);
+        let path = format!("{PATH}/{}", encode_segment(&self.name));
+        Ok(rest.send(method, &path, Precondition::Absent, None).map(drop)?)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use ringhub_core::id::ConsumerGroup;
 use ringhub_core::session::amqp::LinkId;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -15,7 +16,6 @@ use super::target::TargetArguments;
 use crate::client::amqp::{AmqpClient, AmqpFact};
 use crate::client::management::partition_ids;
 use crate::client::{ClientError, Interrupt, Target};
-use crate::startup::CONSUMER_GROUP_DEFAULT;
 
 /// Events that the hub may send ahead, per partition.
 const CREDIT: u32 = 500;
@@ -42,7 +42,7 @@ pub struct MonitorEvents {
     #[arg(long, short, value_name = "ID")]
     module_id: Option<String>,
     /// Consumer group to read as
-    #[arg(long, short = 'g', value_name = "NAME", default_value = CONSUMER_GROUP_DEFAULT)]
+    #[arg(long, short = 'g', value_name = "NAME", default_value = ConsumerGroup::DEFAULT)]
     consumer_group: String,
     /// Begin with events of this time: milliseconds since 1970, or 2026-11-23T06:00:00Z [default:
     /// now]

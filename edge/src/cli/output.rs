@@ -64,6 +64,11 @@ impl Output {
         }
     }
 
+    /// Prints the things of a list that the API gives in an object, as `value`.
+    pub(super) fn page(self, columns: &[Column], page: &Value) -> io::Result<()> {
+        self.list(columns, page["value"].as_array().map_or(&[][..], Vec::as_slice))
+    }
+
     /// Prints one text that is to be pasted, such as a connection string; `name` is its member in
     /// JSON.
     pub(super) fn text(self, name: &str, value: &str) -> io::Result<()> {

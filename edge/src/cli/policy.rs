@@ -1,21 +1,26 @@
 //! `ringhub policy`.
 
-use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use clap::{Args, Subcommand, ValueEnum};
+use http::Method;
+use serde_json::json;
 
 use super::error::CliError;
 use super::output::{Column, Output};
 use super::target::TargetArguments;
-use crate::client::read_policies;
+use crate::client::{Precondition, RestClient, encode_segment};
 
-const COLUMNS: [Column; 2] = [("NAME", "/name"), ("RIGHTS", "/rights")];
+const COLUMNS: [Column; 2] = [("NAME", "/keyName"), ("RIGHTS", "/rights")];
 
 const EXAMPLES: &str = "\
 Examples:
   ringhub policy list
-  ringhub policy list --output json                   with their keys";
+  ringhub policy list --output json                   with their keys
+  ringhub policy regenerate-key -n service --key secondary
+  ringhub policy regenerate-key -n service --key primary
+                                                      a change of keys without a gap: let clients
+                                                      take the new secondary key in between";
 
-/// Look at the shared access policies
+/// Look at the shared access policies, and change their keys
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Policy {
@@ -28,6 +33,9 @@ enum Action {
     /// List them with their rights; as JSON with their keys, too
     #[command(after_help = EXAMPLES)]
     List(List),
+    /// Make a new key: tokens of the old one are refused from then on, connections stay
+    #[command(after_help = EXAMPLES)]
+    RegenerateKey(RegenerateKey),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
@@ -38,15 +46,57 @@ struct List {
     target: TargetArguments,
 }
 
+/// Which of the two keys is to be new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Which {
+    /// The first
+    Primary,
+    /// The second
+    Secondary,
+    /// Both at once: whoever has the old ones is locked out
+    Both,
+}
+
+impl Which {
+    /// As the API calls it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Secondary => "secondary",
+            Self::Both => "both",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+struct RegenerateKey {
+    /// The policy
+    #[arg(long = "policy-name", short = 'n', visible_alias = "policy", value_name = "NAME")]
+    name: String,
+    /// Which key
+    #[arg(long, value_enum)]
+    key: Which,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    target: TargetArguments,
+}
+
 impl Policy {
     pub(super) fn run(&self) -> Result<(), CliError> {
-        let Action::List(list) = &self.action;
-        let directory = list.target.data_directory()?.ok_or_else(|| {
-            let text = "policies are listed on the machine of the hub only, from its data directory (--data-dir)";
-            CliError::Argument(text.to_owned())
-        })?;
-        let policies: Vec<Value> =
-            read_policies(&directory)?.into_iter().map(|policy| json!(policy)).collect();
-        Ok(list.output.list(&COLUMNS, &policies)?)
+        match &self.action {
+            Action::List(list) => {
+                let rest = RestClient::new(&list.target.target()?);
+                let found = rest.send(Method::POST, "/listkeys", Precondition::Absent, None)?;
+                Ok(list.output.page(&COLUMNS, &found)?)
+            }
+            Action::RegenerateKey(arguments) => {
+                let rest = RestClient::new(&arguments.target.target()?);
+                let path = format!("/IotHubKeys/{}/regenerate", encode_segment(&arguments.name));
+                let body = json!({ "keyType": arguments.key.name() });
+                let new = rest.send(Method::POST, &path, Precondition::Absent, Some(&body))?;
+                Ok(arguments.output.document(&new)?)
+            }
+        }
     }
 }

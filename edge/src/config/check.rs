@@ -4,12 +4,10 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use ringhub_core::limits::{C2D_QUEUE_DEPTH_MAX, C2D_TTL_MAX};
+use ringhub_core::id::ConsumerGroup;
+use ringhub_core::limits::{C2D_QUEUE_DEPTH_MAX, C2D_TTL_MAX, CONSUMER_GROUPS_MAX};
 
 use super::{ByteSize, Config};
-
-/// Consumer groups besides `$Default` at most.
-const CONSUMER_GROUPS_MAX: usize = 20;
 
 /// A rule that a value breaks.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,7 +48,8 @@ fn check_hub(config: &Config) -> Result<(), Violation> {
         return Err(Violation::new("hub", "consumer_groups", rule));
     }
     match groups.iter().enumerate().find(|(at, group)| {
-        !is_group_name(group) || groups[..*at].iter().any(|g| g.eq_ignore_ascii_case(group))
+        ConsumerGroup::parse(group).is_err()
+            || groups[..*at].iter().any(|g| g.eq_ignore_ascii_case(group))
     }) {
         Some((_, group)) => {
             let rule = format!(
@@ -185,9 +184,4 @@ fn is_host_name(name: &str) -> bool {
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
     name.len() <= 253 && name.split('.').all(is_label)
-}
-
-fn is_group_name(name: &str) -> bool {
-    (1..=50).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }

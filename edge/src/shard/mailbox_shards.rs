@@ -1,20 +1,29 @@
 //! The control plane's way to connections: mail to the shard of each.
 
 use ringhub_control_plane::Shards;
-use ringhub_control_plane::directory::CutReason;
-use ringhub_core::id::{ConnectionId, Identity};
+use ringhub_control_plane::directory::{CutReason, Policy};
+use ringhub_core::id::{ConnectionId, HubId, Identity};
 use ringhub_core::method::MethodCall;
 use ringhub_core::twin::DesiredChange;
+use tracing::error;
 
 use super::mailbox::{Mail, MailboxSender};
+use crate::startup::KeyFiles;
 
 /// Posts what the control plane has to say; holds the mailboxes of all shards, by their number.
 #[derive(Debug)]
-pub(crate) struct MailboxShards(pub(crate) Vec<MailboxSender>);
+pub(crate) struct MailboxShards {
+    mailboxes: Vec<MailboxSender>,
+    key_files: KeyFiles,
+}
 
 impl MailboxShards {
+    pub(crate) fn new(mailboxes: Vec<MailboxSender>, key_files: KeyFiles) -> Self {
+        Self { mailboxes, key_files }
+    }
+
     fn post(&self, connection: ConnectionId, mail: Mail) {
-        if let Some(mailbox) = self.0.get(usize::from(connection.shard.0)) {
+        if let Some(mailbox) = self.mailboxes.get(usize::from(connection.shard.0)) {
             mailbox.post(mail);
         }
     }
@@ -45,5 +54,12 @@ impl Shards for MailboxShards {
     ) {
         let (identity, change) = (identity.clone(), change.clone());
         self.post(connection, Mail::DesiredChanged { connection, identity, change });
+    }
+
+    /// The keys are good whether the files can be written or not: the next start writes them.
+    fn policies_changed(&self, _: HubId, policies: &[Policy]) {
+        if let Err(error) = self.key_files.write(policies) {
+            error!(%error, "the files with the keys of policies still have the old ones");
+        }
     }
 }

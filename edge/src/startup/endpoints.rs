@@ -9,9 +9,6 @@ use serde::{Deserialize, Serialize};
 use super::files::{self, Readable};
 use super::prepare::Prepared;
 
-/// The consumer group that every entity has.
-pub const CONSUMER_GROUP_DEFAULT: &str = "$Default";
-
 /// The ports that a hub has bound, and the names under which it is addressed.
 ///
 /// It stays in the data directory after the end of the hub: who finds that nobody answers there
@@ -23,8 +20,6 @@ pub struct Endpoints {
     pub host_name: String,
     /// Name of the Event-Hubs-compatible entity.
     pub event_hub: String,
-    /// Consumer groups of the entity.
-    pub consumer_groups: Vec<String>,
     /// Whether the development CA of the data directory has signed the certificate.
     pub development_ca: bool,
     /// MQTT over TLS.
@@ -43,11 +38,9 @@ impl Endpoints {
     #[must_use]
     pub fn of(prepared: &Prepared, event_hub: &str) -> Self {
         let hub = &prepared.config.hub;
-        let groups = std::iter::once(CONSUMER_GROUP_DEFAULT).map(ToOwned::to_owned);
         Self {
             host_name: hub.host_name.clone(),
             event_hub: event_hub.to_owned(),
-            consumer_groups: groups.chain(hub.consumer_groups.iter().cloned()).collect(),
             development_ca: prepared.certificate.ca.is_some(),
             mqtt: prepared.ports.mqtt,
             amqp: prepared.ports.amqp,
@@ -81,7 +74,6 @@ mod tests {
         let endpoints = Endpoints {
             host_name: "hub.example".to_owned(),
             event_hub: "ringhub".to_owned(),
-            consumer_groups: vec!["$Default".to_owned(), "cold".to_owned()],
             development_ca: true,
             mqtt: "127.0.0.1:8883".parse().unwrap(),
             amqp: "[::]:5671".parse().unwrap(),

@@ -16,8 +16,8 @@ pub use banner::{Banner, ConnectionStrings};
 pub use ca::{DEVELOPMENT_CA_FILE, development_certificate};
 pub use certificate::{CertificateError, ServerCertificate, configured_certificate};
 pub use data_directory::{DataDirectory, DataDirectoryError, Layout, default_data_directory};
-pub use endpoints::{CONSUMER_GROUP_DEFAULT, Endpoints};
-pub use policies::{POLICIES_FILE, PolicyRecord, write_policies};
+pub use endpoints::Endpoints;
+pub use policies::{KeyFiles, POLICIES_FILE, PolicyRecord};
 pub use ports::{PortError, Ports, claim_ports};
 pub use prepare::{Prepared, StartupError, prepare};
 pub use process_limits::{

@@ -1,14 +1,18 @@
 //! The shared access policies with their keys, for tools on this machine.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ringhub_control_plane::directory::Policy;
-use ringhub_core::auth::Permissions;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::banner::ConnectionStrings;
 use super::files::{self, Readable};
+use super::prepare::Prepared;
+
+/// Policy whose connection strings are shown: it may do everything.
+const OWNER_POLICY: &str = "iothubowner";
 
 /// File in the data directory.
 pub const POLICIES_FILE: &str = "policies.json";
@@ -32,47 +36,51 @@ impl PolicyRecord {
     fn of(policy: &Policy) -> Self {
         Self {
             name: policy.name.clone(),
-            rights: rights(policy.permissions),
+            rights: policy.permissions.to_string(),
             primary_key: policy.keys.primary_text(),
             secondary_key: policy.keys.secondary_text(),
         }
     }
 }
 
-/// Source: service-endpoints reference, "Shared access policies".
-fn rights(permissions: Permissions) -> String {
-    let names = [
-        (Permissions::REGISTRY_READ, "RegistryRead"),
-        (Permissions::REGISTRY_WRITE, "RegistryWrite"),
-        (Permissions::SERVICE_CONNECT, "ServiceConnect"),
-        (Permissions::DEVICE_CONNECT, "DeviceConnect"),
-    ];
-    let allowed = names.iter().filter(|(right, _)| permissions.allow(*right));
-    allowed.map(|(_, name)| *name).collect::<Vec<_>>().join(", ")
+/// The files of a data directory that hold the keys of its hub, for tools and people on this
+/// machine. Written at the start, and anew whenever keys change.
+#[derive(Clone, Debug)]
+pub struct KeyFiles {
+    data_directory: PathBuf,
+    host_name: String,
+    event_hub: String,
 }
 
-/// Writes all policies with their keys into the data directory, readable by the owner alone;
-/// returns the file.
-///
-/// # Errors
-/// When the file cannot be written.
-pub fn write_policies(data_directory: &Path, policies: &[Policy]) -> io::Result<PathBuf> {
-    let policies: Vec<_> = policies.iter().map(PolicyRecord::of).collect();
-    let path = data_directory.join(POLICIES_FILE);
-    files::write(&path, &format!("{:#}\n", json!({ "policies": policies })), Readable::ByOwner)?;
-    Ok(path)
-}
+impl KeyFiles {
+    /// The files of the hub that was prepared; `event_hub` is the name of its entity.
+    #[must_use]
+    pub fn of(prepared: &Prepared, event_hub: &str) -> Self {
+        Self {
+            data_directory: prepared.data_directory.path().to_owned(),
+            host_name: prepared.config.hub.host_name.clone(),
+            event_hub: event_hub.to_owned(),
+        }
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// Connection strings of the owner.
+    #[must_use]
+    pub fn connection_strings(&self, policies: &[Policy]) -> ConnectionStrings {
+        let owner = policies.iter().find(|policy| policy.name == OWNER_POLICY);
+        let key = owner.map(|policy| policy.keys.primary_text()).unwrap_or_default();
+        ConnectionStrings::new(&self.host_name, OWNER_POLICY, &key, &self.event_hub)
+    }
 
-    #[test]
-    fn rights_have_the_names_of_the_service() {
-        assert_eq!(rights(Permissions::NONE), "");
-        let owner = Permissions::REGISTRY_WRITE
-            | Permissions::SERVICE_CONNECT
-            | Permissions::DEVICE_CONNECT;
-        assert_eq!(rights(owner), "RegistryRead, RegistryWrite, ServiceConnect, DeviceConnect");
+    /// Writes all of them, readable by the owner alone; returns the file with the connection
+    /// strings.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn write(&self, policies: &[Policy]) -> io::Result<PathBuf> {
+        let file = self.connection_strings(policies).write(&self.data_directory)?;
+        let records: Vec<_> = policies.iter().map(PolicyRecord::of).collect();
+        let text = format!("{:#}\n", json!({ "policies": records }));
+        files::write(&self.data_directory.join(POLICIES_FILE), &text, Readable::ByOwner)?;
+        Ok(file)
     }
 }

@@ -1,0 +1,103 @@
+//! Policies and consumer groups of a hub.
+//!
+//! Paths and bodies are those that the resource provider has below the hub; new keys are asked for
+//! in a way of our own, because the provider knows none.
+//!
+//! Source: control-plane reference, "Operations" and "Shared access policies".
+
+use http::StatusCode;
+use ringhub_core::id::ConsumerGroup;
+use serde_json::{Value, json};
+
+use super::json::{Members, parse};
+use super::request::Context;
+use super::{Answer, Api, ApiError, Response};
+use crate::directory::{Hub, Policy};
+use crate::hub::{HubChange, PolicyKeys};
+use crate::registry::{Change, Outcome, RegistryError};
+
+impl Api {
+    pub(super) fn list_policies(&self, context: &Context) -> Result<Answer, ApiError> {
+        let policies = self.hub(context)?.policies.read();
+        Ok(page(policies.iter().map(policy_json).collect()))
+    }
+
+    /// Gives one policy new keys; the body says which: `{"keyType":"primary"}`, `secondary` or
+    /// `both`.
+    pub(super) fn regenerate_keys(
+        &self,
+        context: &Context,
+        name: String,
+    ) -> Result<Answer, ApiError> {
+        let body = parse(&context.request.body)?;
+        let which = match Members::of(&body)?.text("keyType")? {
+            Some("primary") => PolicyKeys::Primary,
+            Some("secondary") => PolicyKeys::Secondary,
+            Some("both") => PolicyKeys::Both,
+            _ => {
+                let text = "keyType is primary, secondary or both";
+                return Err(RegistryError::Argument(text).into());
+            }
+        };
+        let change = Change::Hub(context.hub, HubChange::RegenerateKeys(name, which));
+        let map = |outcome| match outcome {
+            Outcome::Policy(policy) => Ok(Response::json(StatusCode::OK, &policy_json(&policy))),
+            _ => Err(RegistryError::Storage.into()),
+        };
+        Ok(Answer::After(change, Box::new(map)))
+    }
+
+    pub(super) fn list_consumer_groups(&self, context: &Context) -> Result<Answer, ApiError> {
+        let groups = self.hub(context)?.consumer_groups.read();
+        Ok(page(groups.iter().map(group_json).collect()))
+    }
+
+    pub(super) fn put_consumer_group(
+        &self,
+        context: &Context,
+        name: &str,
+    ) -> Result<Answer, ApiError> {
+        let group = ConsumerGroup::parse(name).map_err(RegistryError::ConsumerGroup)?;
+        let change = Change::Hub(context.hub, HubChange::PutConsumerGroup(group.clone()));
+        let map = move |_| Ok(Response::json(StatusCode::OK, &group_json(&group)));
+        Ok(Answer::After(change, Box::new(map)))
+    }
+
+    pub(super) fn delete_consumer_group(
+        &self,
+        context: &Context,
+        name: &str,
+    ) -> Result<Answer, ApiError> {
+        let group = ConsumerGroup::new(name);
+        let change = Change::Hub(context.hub, HubChange::DeleteConsumerGroup(group));
+        Ok(Answer::After(change, Box::new(|_| Ok(Response::empty(StatusCode::OK)))))
+    }
+
+    fn hub(&self, context: &Context) -> Result<&Hub, ApiError> {
+        self.directory.hub(context.hub).ok_or(ApiError::HubNotFound)
+    }
+}
+
+/// A list that has no next page.
+fn page(items: Vec<Value>) -> Answer {
+    Answer::Ready(Response::json(StatusCode::OK, &json!({ "value": items, "nextLink": null })))
+}
+
+fn policy_json(policy: &Policy) -> Value {
+    json!({
+        "keyName": policy.name,
+        "primaryKey": policy.keys.primary_text(),
+        "secondaryKey": policy.keys.secondary_text(),
+        "rights": policy.permissions.to_string(),
+    })
+}
+
+/// Groups compare without case and are shown in lower case, but for the one that every hub has.
+fn group_json(group: &ConsumerGroup) -> Value {
+    let is_default = *group == ConsumerGroup::new(ConsumerGroup::DEFAULT);
+    let name = if is_default { ConsumerGroup::DEFAULT } else { group.as_str() };
+    json!({
+        "name": name,
+        "type": "Microsoft.Devices/IotHubs/EventHubEndpoints/ConsumerGroups",
+    })
+}
