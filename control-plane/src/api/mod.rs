@@ -6,6 +6,7 @@
 
 mod bulk;
 mod commands;
+mod device_list;
 mod devices;
 mod error;
 mod front;

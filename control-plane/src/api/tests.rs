@@ -490,4 +490,5 @@ fn a_full_queue_answers_503_at_once() {
     assert!(answers.filter(|(status, _)| *status == 404).count() >= REST_QUEUE_MAX);
 }
 
+mod lists;
 mod twins;
