@@ -11,6 +11,7 @@ mod devices;
 mod error;
 mod front;
 mod json;
+mod keys;
 mod methods;
 mod modules;
 mod request;
@@ -159,6 +160,7 @@ impl Api {
         match (resource, context.request.method.as_str()) {
             (Resource::Devices, "GET") => self.list_devices(context),
             (Resource::Devices, "POST") => self.bulk_devices(context),
+            (Resource::KeyRegeneration, "POST") => self.regenerate_keys(context),
             (Resource::Device(id), "GET") => self.show_device(context, &id),
             (Resource::Device(id), "PUT") => self.put_device(context, id),
             (Resource::Device(id), "DELETE") => self.delete_device(context, id),
