@@ -3,94 +3,16 @@
 mod support;
 
 use std::fs;
-use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use support::command::{Ended, at, first_line, ringhub, run, start};
 use support::hub::{Hub, HubOptions, SMALL_SEGMENTS};
-
-/// Longer than any command of these tests takes.
-const TIMEOUT_SECS: &str = "60";
-
-/// What a command printed and how it ended.
-#[derive(Debug)]
-struct Ended {
-    code: Option<i32>,
-    said: String,
-    errors: String,
-}
-
-impl Ended {
-    fn of(output: Output) -> Self {
-        let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
-        Self { code: output.status.code(), said: text(output.stdout), errors: text(output.stderr) }
-    }
-
-    /// Fails the test unless the command succeeded; gives what it said.
-    #[track_caller]
-    fn good(self) -> String {
-        assert_eq!(self.code, Some(0), "{}{}", self.said, self.errors);
-        self.said
-    }
-
-    #[track_caller]
-    fn json(self) -> Value {
-        let said = self.good();
-        serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"))
-    }
-
-    /// Fails the test unless the command ended with `code` and named all of `expected`.
-    #[track_caller]
-    fn refused(&self, code: i32, expected: &[&str]) {
-        assert_eq!(self.code, Some(code), "{}{}", self.said, self.errors);
-        for part in expected {
-            assert!(self.errors.contains(part), "{part} is missing in: {}", self.errors);
-        }
-    }
-}
-
-fn ringhub(arguments: &[&str]) -> Command {
-    let mut command = Command::new("timeout");
-    command.args([TIMEOUT_SECS, env!("CARGO_BIN_EXE_ringhub")]).args(arguments);
-    command.env_remove("RINGHUB_CONNECTION_STRING").env_remove("RINGHUB_DATA_DIR");
-    command.stdin(Stdio::null());
-    command
-}
-
-fn run(arguments: &[&str]) -> Ended {
-    Ended::of(ringhub(arguments).output().expect("the binary starts"))
-}
-
-/// Runs a command for the hub in the data directory of `hub`.
-fn at(hub: &Hub, arguments: &[&str]) -> Ended {
-    let directory = hub.data_dir();
-    let directory = directory.to_str().expect("the target directory is UTF-8");
-    run(&[arguments, &["--data-dir", directory]].concat())
-}
-
-/// Starts a command without `timeout` around it, so that signals reach it.
-fn start(hub: &Hub, arguments: &[&str]) -> Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ringhub"));
-    command.args(arguments).arg("--data-dir").arg(hub.data_dir());
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.spawn().expect("the binary starts")
-}
-
-/// Waits for a command to print something; what it prints later is not kept.
-fn first_line(command: &mut Child) -> String {
-    let mut line = String::new();
-    let output = command.stdout.take().expect("standard output is piped");
-    let mut output = BufReader::new(output);
-    output.read_line(&mut line).expect("output is UTF-8");
-    // The pipe must be emptied, or the command could not end in order.
-    thread::spawn(move || io::copy(&mut output, &mut io::sink()));
-    line
-}
 
 #[test]
 fn the_first_five_minutes() {

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use ringhub_core::auth::KeyPair;
 use ringhub_core::id::{DeviceId, HubId, Identity};
-use ringhub_core::limits::{DEVICE_LIST_MAX, STATUS_REASON_CHARS_MAX};
+use ringhub_core::limits::STATUS_REASON_CHARS_MAX;
 use serde_json::{Value, json};
 
 use super::json::{Members, parse, time_text};
@@ -22,18 +22,6 @@ impl Api {
         let device = self.store.device(context.hub, id).map_err(ApiError::from_store)?;
         let device = device.ok_or(RegistryError::DeviceNotFound)?;
         Ok(Answer::Ready(device_response(&self.directory, context.hub, &device)))
-    }
-
-    pub(super) fn list_devices(&self, context: &Context) -> Result<Answer, ApiError> {
-        let top = context.parameter("top").and_then(|text| text.parse().ok());
-        let limit =
-            top.filter(|top| (1..=DEVICE_LIST_MAX).contains(top)).unwrap_or(DEVICE_LIST_MAX);
-        let devices = self.store.devices(context.hub, limit).map_err(ApiError::from_store)?;
-        let body: Vec<_> = devices
-            .iter()
-            .map(|device| device_json(&self.directory, context.hub, device))
-            .collect();
-        Ok(Answer::Ready(Response::json(StatusCode::OK, &body)))
     }
 
     pub(super) fn put_device(&self, context: &Context, id: DeviceId) -> Result<Answer, ApiError> {
@@ -160,7 +148,7 @@ fn device_response(directory: &Directory, hub: HubId, device: &Device) -> Respon
 /// A device as clients see it; nulls are written.
 ///
 /// Source: control-plane reference, "Device object".
-fn device_json(directory: &Directory, hub: HubId, device: &Device) -> Value {
+pub(super) fn device_json(directory: &Directory, hub: HubId, device: &Device) -> Value {
     let name = IdentityRef { device: device.id.as_str(), module: None };
     let presence = directory.presence(hub, name).unwrap_or_default();
     let identity = Identity { device: device.id.clone(), module: None };

@@ -36,6 +36,8 @@ pub(crate) enum ApiError {
     TooManyItems,
     #[error("DeviceDefinedMultipleTimes, device ID {0}")]
     DuplicateItem(String),
+    #[error("policyKey is primaryKey, secondaryKey or both")]
+    PolicyKey,
     #[error("Too many requests wait")]
     Busy,
     #[error("Too many twin requests of this connection wait")]
@@ -87,6 +89,7 @@ impl ApiError {
             Self::Registry(error) => error.code(),
             Self::ApiVersion => code(400_001, "InvalidProtocolVersion"),
             Self::DuplicateItem(_) => code(400_011, "DeviceDefinedMultipleTimes"),
+            Self::PolicyKey => code(400_035, "InvalidPolicyKey"),
             Self::HubNotFound => code(401_001, "IotHubNotFound"),
             Self::Unauthorized(_) => code(401_002, "IotHubUnauthorizedAccess"),
             Self::NotFound => code(404_000, "GenericNotFound"),

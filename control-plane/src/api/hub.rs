@@ -13,8 +13,8 @@ use super::json::{Members, parse};
 use super::request::Context;
 use super::{Answer, Api, ApiError, Response};
 use crate::directory::{Hub, Policy};
-use crate::hub::{HubChange, PolicyKeys};
-use crate::registry::{Change, Outcome, RegistryError};
+use crate::hub::HubChange;
+use crate::registry::{Change, KeyChoice, Outcome, RegistryError};
 
 impl Api {
     pub(super) fn list_policies(&self, context: &Context) -> Result<Answer, ApiError> {
@@ -24,16 +24,16 @@ impl Api {
 
     /// Gives one policy new keys; the body says which: `{"keyType":"primary"}`, `secondary` or
     /// `both`.
-    pub(super) fn regenerate_keys(
+    pub(super) fn regenerate_policy_keys(
         &self,
         context: &Context,
         name: String,
     ) -> Result<Answer, ApiError> {
         let body = parse(&context.request.body)?;
         let which = match Members::of(&body)?.text("keyType")? {
-            Some("primary") => PolicyKeys::Primary,
-            Some("secondary") => PolicyKeys::Secondary,
-            Some("both") => PolicyKeys::Both,
+            Some("primary") => KeyChoice::Primary,
+            Some("secondary") => KeyChoice::Secondary,
+            Some("both") => KeyChoice::Both,
             _ => {
                 let text = "keyType is primary, secondary or both";
                 return Err(RegistryError::Argument(text).into());

@@ -6,11 +6,13 @@
 
 mod bulk;
 mod commands;
+mod device_list;
 mod devices;
 mod error;
 mod front;
 mod hub;
 mod json;
+mod keys;
 mod methods;
 mod modules;
 mod request;
@@ -159,6 +161,7 @@ impl Api {
         match (resource, context.request.method.as_str()) {
             (Resource::Devices, "GET") => self.list_devices(context),
             (Resource::Devices, "POST") => self.bulk_devices(context),
+            (Resource::KeyRegeneration, "POST") => self.regenerate_keys(context),
             (Resource::Device(id), "GET") => self.show_device(context, &id),
             (Resource::Device(id), "PUT") => self.put_device(context, id),
             (Resource::Device(id), "DELETE") => self.delete_device(context, id),
@@ -173,7 +176,7 @@ impl Api {
             (Resource::Twin(identity), "PATCH") => self.change_twin(context, identity, Mode::Merge),
             (Resource::Twin(identity), "PUT") => self.change_twin(context, identity, Mode::Replace),
             (Resource::Policies, "POST") => self.list_policies(context),
-            (Resource::PolicyKeys(name), "POST") => self.regenerate_keys(context, name),
+            (Resource::PolicyKeys(name), "POST") => self.regenerate_policy_keys(context, name),
             (Resource::ConsumerGroups, "GET") => self.list_consumer_groups(context),
             (Resource::ConsumerGroup(name), "PUT") => self.put_consumer_group(context, &name),
             (Resource::ConsumerGroup(name), "DELETE") => self.delete_consumer_group(context, &name),

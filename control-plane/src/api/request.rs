@@ -130,6 +130,8 @@ fn permissions(resource: &Resource, method: &Method) -> Option<&'static [Permiss
         (Resource::Methods(_), _) => None,
         (Resource::Twin(_), "GET" | "PATCH" | "PUT") => Some(SERVICE),
         (Resource::ServiceStatistics, "GET") => Some(STATISTICS),
+        (Resource::KeyRegeneration, "POST") => Some(WRITE),
+        (Resource::KeyRegeneration, _) => None,
         (Resource::Commands(_), "DELETE") => Some(SERVICE),
         (Resource::Commands(_), _) => None,
         (_, "GET") => Some(READ),

@@ -12,6 +12,7 @@ use crate::registry::RegistryError;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Resource {
     Devices,
+    KeyRegeneration,
     Device(DeviceId),
     Commands(DeviceId),
     Modules(DeviceId),
@@ -31,6 +32,7 @@ pub(crate) enum Resource {
 #[derive(Clone, Copy, Debug)]
 enum Shape {
     Devices,
+    KeyRegeneration,
     Device,
     Commands,
     Modules,
@@ -58,6 +60,7 @@ impl Routes {
         let mut router = Router::new();
         for (path, shape) in [
             ("/devices", Shape::Devices),
+            ("/devices/keys/regenerate", Shape::KeyRegeneration),
             ("/devices/{device}", Shape::Device),
             ("/devices/{device}/commands", Shape::Commands),
             ("/devices/{device}/modules", Shape::Modules),
@@ -93,6 +96,7 @@ impl Routes {
         let module = || decode(segments[3], ModuleId::parse);
         Ok(match shape {
             Shape::Devices => Resource::Devices,
+            Shape::KeyRegeneration => Resource::KeyRegeneration,
             Shape::Device => Resource::Device(device()?),
             Shape::Commands => Resource::Commands(device()?),
             Shape::Modules => Resource::Modules(device()?),
@@ -133,6 +137,9 @@ impl Resource {
         use Segment::{Id, Literal};
         match self {
             Self::Devices => vec![Literal("devices")],
+            Self::KeyRegeneration => {
+                vec![Literal("devices"), Literal("keys"), Literal("regenerate")]
+            }
             Self::Device(id) => vec![Literal("devices"), Id(id.as_str())],
             Self::Commands(id) => vec![Literal("devices"), Id(id.as_str()), Literal("commands")],
             Self::Modules(id) => vec![Literal("devices"), Id(id.as_str()), Literal("modules")],
@@ -191,6 +198,9 @@ mod tests {
             ("/Devices/a%2Bb+c%23%40%24", device("a+b+c#@$")),
             ("/devices/100%2525", device("100%25")),
             ("/devices/devices", device("devices")),
+            ("/devices/Keys/regenerate/", Resource::KeyRegeneration),
+            ("/devices/keys", device("keys")),
+            ("/devices/keys/modules", Resource::Modules(DeviceId::parse("keys").expect("valid"))),
             ("/statistics/Devices", Resource::DeviceStatistics),
             ("/statistics/service/", Resource::ServiceStatistics),
         ] {

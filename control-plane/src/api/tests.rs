@@ -346,16 +346,20 @@ fn bulk_items_follow_their_import_mode() {
         ("delete", "", Some("DeviceNotFound"), None),
         ("deleteIfMatchEtag", "*", Some("DeviceNotFound"), None),
         ("deleteIfMatchEtag", "stale", Some("DeviceNotFound"), Some("PreconditionFailed")),
-        ("updateTwin", "", Some("ArgumentInvalid"), Some("ArgumentInvalid")),
+        ("updateTwin", "", Some("DeviceNotFound"), None),
+        ("updateTwinIfMatchETag", "stale", Some("DeviceNotFound"), Some("PreconditionFailed")),
+        ("updateTwinIfMatchETag", "*", Some("DeviceNotFound"), None),
+        ("other", "", Some("ArgumentInvalid"), Some("ArgumentInvalid")),
     ] {
         for (present, expected) in [(false, on_missing), (true, on_existing)] {
             client.send("DELETE", "/devices/d", None, &Value::Null);
             if present {
                 client.put("/devices/d", None, &json!({}));
             }
-            let mut item = json!({"id": "d", "importMode": mode});
+            let mut item = json!({"id": "d", "importMode": mode, "tags": {"a": 1}});
             if !etag.is_empty() {
                 item["etag"] = json!(etag);
+                item["twinETag"] = json!(etag);
             }
             let response = client.send("POST", "/devices", None, &json!([item, {"id": "other"}]));
             let body = body(&response);
@@ -490,4 +494,6 @@ fn a_full_queue_answers_503_at_once() {
     assert!(answers.filter(|(status, _)| *status == 404).count() >= REST_QUEUE_MAX);
 }
 
+mod bulk;
+mod lists;
 mod twins;

@@ -1,11 +1,10 @@
 //! Applies a change of a hub to the store. Runs on the writer thread, inside its transaction.
 
-use ringhub_core::auth::KeyPair;
 use ringhub_core::id::{ConsumerGroup, HubId};
 use ringhub_core::limits::CONSUMER_GROUPS_MAX;
 
-use super::{HubChange, PolicyKeys};
-use crate::registry::{ChangeError, Effect, Mint, Outcome, RegistryError};
+use super::HubChange;
+use crate::registry::{ChangeError, Effect, KeyChoice, Outcome, RegistryError};
 use crate::store::Store;
 
 /// The writer's tools for one change.
@@ -29,18 +28,12 @@ impl HubApplier<'_> {
         &mut self,
         hub: HubId,
         name: &str,
-        which: PolicyKeys,
+        which: KeyChoice,
     ) -> Result<Outcome, ChangeError> {
         let mut policies = self.store.policies(hub)?;
         let policy = policies.iter_mut().find(|policy| policy.name == name);
         let policy = policy.ok_or(RegistryError::PolicyNotFound)?;
-        let new = Mint::keys().map_err(|_| RegistryError::Storage)?;
-        let (primary, secondary) = match which {
-            PolicyKeys::Primary => (new.primary(), policy.keys.secondary()),
-            PolicyKeys::Secondary => (policy.keys.primary(), new.secondary()),
-            PolicyKeys::Both => (new.primary(), new.secondary()),
-        };
-        policy.keys = KeyPair::new(primary, secondary).map_err(RegistryError::Key)?;
+        policy.keys = which.renew(&policy.keys)?;
         self.store.put_policy(hub, policy)?;
         let policy = policy.clone();
         self.effects.push(Effect::PoliciesSet(hub, policies));

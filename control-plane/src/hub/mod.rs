@@ -4,4 +4,4 @@ mod apply;
 mod change;
 
 pub(crate) use apply::HubApplier;
-pub(crate) use change::{HubChange, PolicyKeys};
+pub(crate) use change::HubChange;

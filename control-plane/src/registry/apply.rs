@@ -6,14 +6,14 @@ use ringhub_core::limits::{DEVICES_PER_HUB_MAX, MODULES_PER_DEVICE_MAX};
 use ringhub_core::time::UnixMillis;
 
 use super::{
-    Change, ChangeError, CredentialsDraft, Device, DeviceDraft, Effect, Existing, Mint, Missing,
-    Module, ModuleDraft, Outcome, Precondition, RegistryError,
+    BulkChange, Change, ChangeError, CredentialsDraft, Device, DeviceDraft, Effect, Existing,
+    ItemOutcome, Mint, Missing, Module, ModuleDraft, Outcome, Precondition, RegistryError,
 };
 use crate::c2d::C2dApplier;
 use crate::credentials::Credentials;
 use crate::directory::{Directory, Status};
 use crate::hub::HubApplier;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::twin::TwinApplier;
 
 /// Modules that every edge device has.
@@ -55,21 +55,37 @@ impl Applier<'_> {
                 let Self { store, effects, .. } = self;
                 HubApplier { store: *store, effects }.apply(hub, change)
             }
+            Change::RotateKeys(hub, identity, keys) => self.rotate_keys(hub, &identity, keys),
             Change::Bulk(items) => self.bulk(items),
         }
     }
 
-    fn bulk(&mut self, items: Vec<Result<Change, RegistryError>>) -> Result<Outcome, ChangeError> {
-        let mut refusals = Vec::with_capacity(items.len());
-        for item in items {
-            let made = item.map_err(ChangeError::Refused).and_then(|change| self.apply(change));
-            refusals.push(match made {
-                Ok(_) => None,
-                Err(ChangeError::Refused(why)) => Some(why),
-                Err(disk @ ChangeError::Store(_)) => return Err(disk),
-            });
-        }
-        Ok(Outcome::Bulk(refusals))
+    fn bulk(
+        &mut self,
+        items: Vec<Result<BulkChange, RegistryError>>,
+    ) -> Result<Outcome, ChangeError> {
+        let apply = |item| self.apply_item(item);
+        Ok(Outcome::Bulk(items.into_iter().map(apply).collect::<Result<_, _>>()?))
+    }
+
+    /// An identity stays as it was made also when its twin is refused.
+    fn apply_item(
+        &mut self,
+        item: Result<BulkChange, RegistryError>,
+    ) -> Result<ItemOutcome, StoreError> {
+        let BulkChange { change, twin } = match item {
+            Ok(item) => item,
+            Err(why) => return Ok(ItemOutcome { identity: Err(why), twin: None }),
+        };
+        let identity = unless_store(self.apply(change))?;
+        let twin = match twin.filter(|_| identity.is_ok()) {
+            None => None,
+            Some(change) => {
+                let twins = TwinApplier { store: self.store, now: self.now };
+                Some(unless_store(twins.apply(change))?)
+            }
+        };
+        Ok(ItemOutcome { identity, twin })
     }
 
     fn put_device(
@@ -225,7 +241,7 @@ impl Applier<'_> {
         })
     }
 
-    fn write_module(&mut self, hub: HubId, module: &Module) -> Result<(), ChangeError> {
+    pub(super) fn write_module(&mut self, hub: HubId, module: &Module) -> Result<(), ChangeError> {
         self.store.put_module(hub, module)?;
         self.effects.push(Effect::ModulePut(hub, Box::new(module.clone())));
         Ok(())
@@ -257,6 +273,15 @@ impl Applier<'_> {
         self.store.set_subscriptions(hub, &identity, flags)?;
         self.effects.push(Effect::SubscriptionsSet(hub, identity, flags));
         Ok(Outcome::Done)
+    }
+}
+
+/// Takes apart what the rules refuse and what the disk refuses.
+fn unless_store<T>(made: Result<T, ChangeError>) -> Result<Result<T, RegistryError>, StoreError> {
+    match made {
+        Ok(made) => Ok(Ok(made)),
+        Err(ChangeError::Refused(why)) => Ok(Err(why)),
+        Err(ChangeError::Store(error)) => Err(error),
     }
 }
 

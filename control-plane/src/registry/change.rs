@@ -6,7 +6,7 @@ use super::{CredentialsDraft, Device, ETag, Module, RegistryError};
 use crate::c2d::{C2dChange, C2dEffect};
 use crate::directory::{Policy, PresenceRecord, Status};
 use crate::hub::HubChange;
-use crate::twin::{TwinChange, TwinOutcome};
+use crate::twin::{Changed, TwinChange, TwinOutcome};
 
 /// What to do when the identity does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,8 +77,26 @@ pub(crate) enum Change {
     C2d(C2dChange),
     Twin(TwinChange),
     Hub(HubId, HubChange),
+    /// New keys for an identity that has keys.
+    RotateKeys(HubId, Identity, KeyChoice),
     /// Several changes in one transaction; those refused leave the others standing.
-    Bulk(Vec<Result<Self, RegistryError>>),
+    Bulk(Vec<Result<BulkChange, RegistryError>>),
+}
+
+/// One item of a bulk change.
+#[derive(Clone, Debug)]
+pub(crate) struct BulkChange {
+    pub(crate) change: Change,
+    /// What is done to the twin once the identity is as it should be.
+    pub(crate) twin: Option<TwinChange>,
+}
+
+/// Which keys of a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyChoice {
+    Primary,
+    Secondary,
+    Both,
 }
 
 impl Change {
@@ -103,8 +121,37 @@ pub(crate) enum Outcome {
     Purged(usize),
     Twin(TwinOutcome),
     Policy(Policy),
-    /// The refusal of each item of a bulk change, in the order of the items.
-    Bulk(Vec<Option<RegistryError>>),
+    /// What became of each item of a bulk change, in the order of the items.
+    Bulk(Vec<ItemOutcome>),
+}
+
+/// What became of one item of a bulk change.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ItemOutcome {
+    pub(crate) identity: Result<Outcome, RegistryError>,
+    /// What became of the twin; `None` when nothing was asked of it, or the identity was refused.
+    pub(crate) twin: Option<Result<TwinOutcome, RegistryError>>,
+}
+
+impl Outcome {
+    /// The twins that back ends have changed, in the order of the changes.
+    pub(crate) fn changed_twins(&self) -> Vec<&Changed> {
+        match self {
+            Self::Twin(TwinOutcome::Changed(changed)) => vec![changed],
+            Self::Bulk(items) => items.iter().filter_map(ItemOutcome::changed_twin).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl ItemOutcome {
+    fn changed_twin(&self) -> Option<&Changed> {
+        match (&self.identity, &self.twin) {
+            (Ok(Outcome::Twin(TwinOutcome::Changed(changed))), _)
+            | (_, Some(Ok(TwinOutcome::Changed(changed)))) => Some(changed),
+            _ => None,
+        }
+    }
 }
 
 /// What the directory must learn once a change is committed.

@@ -8,10 +8,13 @@ mod error;
 mod mint;
 mod presence;
 mod record;
+mod rotate;
 
 pub(crate) use apply::Applier;
-pub(crate) use change::Precondition;
-pub(crate) use change::{Change, DeviceDraft, Effect, Existing, Missing, ModuleDraft, Outcome};
+pub(crate) use change::{
+    BulkChange, Change, DeviceDraft, Effect, Existing, ItemOutcome, KeyChoice, Missing,
+    ModuleDraft, Outcome, Precondition,
+};
 pub(crate) use credentials::{AuthenticationKind, AuthenticationText, CredentialsDraft};
 pub(crate) use error::{ChangeError, RegistryError};
 pub(crate) use mint::Mint;

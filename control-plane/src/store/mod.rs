@@ -17,6 +17,7 @@ mod sqlite;
 mod twins;
 mod writer;
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use ringhub_core::id::{DeviceId, HubId, Identity, ModuleId};
@@ -37,8 +38,9 @@ pub(crate) use writer::{Write, WriteQueue, Writer};
 pub(crate) trait Store: C2dStore + HubStore + TwinStore {
     /// The device, if it is registered.
     fn device(&self, hub: HubId, id: &DeviceId) -> Result<Option<Device>, StoreError>;
-    /// At most `limit` devices, in no order that means anything.
-    fn devices(&self, hub: HubId, limit: usize) -> Result<Vec<Device>, StoreError>;
+    /// At most `limit` devices whose ids come after `after`, in the order of their ids; from the
+    /// first one on when `after` is empty.
+    fn devices(&self, hub: HubId, after: &str, limit: usize) -> Result<Vec<Device>, StoreError>;
     /// The module, if it is registered.
     fn module(
         &self,
@@ -48,6 +50,13 @@ pub(crate) trait Store: C2dStore + HubStore + TwinStore {
     ) -> Result<Option<Module>, StoreError>;
     /// All modules of a device; none for an unknown device.
     fn modules(&self, hub: HubId, device: &DeviceId) -> Result<Vec<Module>, StoreError>;
+    /// At most `limit` modules of the devices of a range, in the order of the ids of these.
+    fn modules_of(
+        &self,
+        hub: HubId,
+        devices: RangeInclusive<&str>,
+        limit: usize,
+    ) -> Result<Vec<Module>, StoreError>;
     /// Stores a device in place of what has its id.
     fn put_device(&self, hub: HubId, device: &Device) -> Result<(), StoreError>;
     /// Stores a module in place of what has its id.

@@ -1,6 +1,7 @@
 //! The store's trait over one SQLite connection.
 
 use std::cell::RefCell;
+use std::ops::RangeInclusive;
 
 use ringhub_core::id::{DeviceId, HubId, Identity, ModuleId};
 use ringhub_core::time::UnixMillis;
@@ -93,10 +94,13 @@ impl Store for SqliteStore {
         Ok(self.rows(&statement, params![hub.0, id.as_str()], row::device)?.pop())
     }
 
-    fn devices(&self, hub: HubId, limit: usize) -> Result<Vec<Device>, StoreError> {
-        let statement = sql("SELECT ", DEVICE_COLUMNS, " FROM device WHERE hub_id = ?1 LIMIT ?2");
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.rows(&statement, params![hub.0, limit], row::device)
+    fn devices(&self, hub: HubId, after: &str, limit: usize) -> Result<Vec<Device>, StoreError> {
+        let statement = sql(
+            "SELECT ",
+            DEVICE_COLUMNS,
+            " FROM device WHERE hub_id = ?1 AND device_id > ?2 ORDER BY device_id LIMIT ?3",
+        );
+        self.rows(&statement, params![hub.0, after, bound(limit)], row::device)
     }
 
     fn module(
@@ -118,6 +122,22 @@ impl Store for SqliteStore {
         let statement =
             sql("SELECT ", MODULE_COLUMNS, " FROM module WHERE hub_id = ?1 AND device_id = ?2");
         self.rows(&statement, params![hub.0, device.as_str()], row::module)
+    }
+
+    fn modules_of(
+        &self,
+        hub: HubId,
+        devices: RangeInclusive<&str>,
+        limit: usize,
+    ) -> Result<Vec<Module>, StoreError> {
+        let statement = sql(
+            "SELECT ",
+            MODULE_COLUMNS,
+            " FROM module WHERE hub_id = ?1 AND device_id BETWEEN ?2 AND ?3 \
+             ORDER BY device_id, module_id LIMIT ?4",
+        );
+        let params = params![hub.0, devices.start(), devices.end(), bound(limit)];
+        self.rows(&statement, params, row::module)
     }
 
     fn put_device(&self, hub: HubId, device: &Device) -> Result<(), StoreError> {
@@ -256,6 +276,11 @@ const PUT_DEVICE_PRESENCE: &str = "INSERT OR REPLACE INTO presence \
 const PUT_MODULE_PRESENCE: &str = "INSERT OR REPLACE INTO presence \
      SELECT hub_id, device_id, module_id, ?5, ?6, ?7 FROM module \
      WHERE hub_id = ?1 AND device_id = ?2 AND module_id = ?3 AND generation_id = ?4";
+
+/// A number of rows as SQLite takes it.
+fn bound(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
 
 /// A statement around a list of columns.
 fn sql(before: &str, columns: &str, after: &str) -> String {

@@ -17,7 +17,7 @@ use crate::clock;
 use crate::directory::{Directory, IdentityRef};
 use crate::registry::{Applier, Change, ChangeError, Effect, Mint, Outcome, RegistryError};
 use crate::shards::Shards;
-use crate::twin::{Changed, TwinOutcome};
+use crate::twin::Changed;
 
 /// How long the writer sleeps at most while messages wait for devices: shards lock them without
 /// telling, and a lock may lapse before the deadline that the writer knows.
@@ -164,8 +164,9 @@ impl WriterThread {
                 }
                 let answers = dones.into_iter().zip(outcomes);
                 answers.for_each(|(done, outcome): Answer| {
-                    if let Ok(Outcome::Twin(TwinOutcome::Changed(changed))) = &outcome {
-                        self.tell_device(changed);
+                    if let Ok(outcome) = &outcome {
+                        let changed = outcome.changed_twins();
+                        changed.into_iter().for_each(|changed| self.tell_device(changed));
                     }
                     done(outcome);
                 });

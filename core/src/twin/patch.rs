@@ -35,7 +35,14 @@ impl ServiceChange {
     /// # Errors
     /// [`TwinError`] when the body or a section is no object.
     pub fn parse(mode: Mode, body: &[u8]) -> Result<Self, TwinError> {
-        let mut body = object(body).map_err(|error| error.within("body"))?;
+        Self::of(mode, object(body).map_err(|error| error.within("body"))?)
+    }
+
+    /// As [`parse`](Self::parse), from a body that is read already.
+    ///
+    /// # Errors
+    /// [`TwinError`] when a section is no object.
+    pub fn of(mode: Mode, mut body: Map<String, Value>) -> Result<Self, TwinError> {
         let tags = part(take(&mut body, "tags")).map_err(|error| error.within("tags"))?;
         let desired = match take(&mut body, "properties") {
             None | Some(Value::Null) => Part::Absent,

@@ -13,7 +13,7 @@ use super::output::{Format, Output, line};
 use super::properties::MessageProperties;
 use super::target::TargetArguments;
 use crate::client::amqp::{AmqpClient, AmqpFact};
-use crate::client::{ClientError, Precondition, RestClient};
+use crate::client::{ClientError, Precondition};
 
 /// Where back ends send to; the message names the recipient.
 const NODE: &str = "/messages/devicebound";
@@ -106,7 +106,7 @@ impl C2dMessage {
         match &self.action {
             Action::Send(send) => send.run(),
             Action::Purge(purge) => {
-                let rest = RestClient::new(&purge.target.target()?);
+                let rest = purge.target.rest()?;
                 let path = format!("{}/commands", purge.name.identity().path("devices"));
                 let answer = rest.send(Method::DELETE, &path, Precondition::Absent, None)?;
                 Ok(purge.output.document(&answer)?)

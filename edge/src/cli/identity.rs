@@ -51,6 +51,15 @@ impl Identity {
         }
     }
 
+    /// What the API is told of an identity that it does not know yet.
+    pub(super) fn unregistered(&self) -> Value {
+        let mut identity = json!({ "deviceId": self.device });
+        if let Some(module) = &self.module {
+            identity["moduleId"] = module.as_str().into();
+        }
+        identity
+    }
+
     /// The identity as it is registered.
     pub(super) fn read(&self, rest: &RestClient) -> Result<Value, ClientError> {
         rest.read(&self.path("devices"))
@@ -133,10 +142,17 @@ pub(super) struct AuthenticationArguments {
 }
 
 impl AuthenticationArguments {
+    /// Puts what was said into the identity.
+    pub(super) fn apply(&self, identity: &mut Value) {
+        if let Some(authentication) = self.object() {
+            identity["authentication"] = authentication;
+        }
+    }
+
     /// The authentication object; `None` when nothing is said.
     ///
     /// Source: control-plane reference, "Authentication object".
-    pub(super) fn object(&self) -> Option<Value> {
+    fn object(&self) -> Option<Value> {
         if let Some(primary) = &self.primary_thumbprint {
             return Some(json!({
                 "type": "selfSigned",

@@ -8,7 +8,9 @@
 
 mod batch;
 mod outcome;
+mod scopes;
 
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -22,6 +24,7 @@ use super::target::TargetArguments;
 use crate::client::{ClientError, Interrupt, RestClient};
 use batch::{Batch, Line};
 use outcome::{Outcome, submit};
+use scopes::Scopes;
 
 /// Requests in flight at the same time at most.
 const IN_FLIGHT_MAX: u16 = 64;
@@ -45,7 +48,8 @@ Each line is a JSON object, as in the service's own import files:
   {\"id\":\"pump-8\",\"status\":\"disabled\",\"importMode\":\"update\"}
   {\"id\":\"pump-9\",\"authentication\":{\"type\":\"sas\",\"symmetricKey\":{\"primaryKey\":\"…\",\"secondaryKey\":\"…\"}}}
 `deviceId` stands for `id`, so that lines of `device-identity list --output json` can be used.
-Lines of the same device should be in different files: several requests are under way at a time.";
+Lines of one device take effect in their order, and after the edge device above it. A parent is named
+by its id: the hub that imports has generations of its own.";
 
 /// What happens to the device of a line that says nothing itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -95,7 +99,7 @@ pub(super) struct Import {
 
 impl Import {
     pub(super) fn run(&self) -> Result<(), CliError> {
-        let rest = RestClient::new(&self.target.target()?);
+        let rest = self.target.rest()?;
         let input = open(&self.file)?;
         let interrupt = Interrupt::install()?;
         let (batches, work) = flume::bounded::<Batch>(self.in_flight.into());
@@ -111,7 +115,7 @@ impl Import {
                 });
             }
             drop((work, results));
-            let mut running = Running::new(self, outcomes);
+            let mut running = Running::new(self, &rest, outcomes);
             let read = running.feed(input, &batches, &interrupt);
             drop(batches);
             running.finish(read)
@@ -136,13 +140,18 @@ struct Running<'a> {
     line: u64,
     done: u64,
     failed: u64,
-    /// First line of every batch under way, in rising order.
-    under_way: std::collections::BTreeSet<u64>,
+    /// Batches under way: by their first line, in rising order, the devices that they touch.
+    under_way: BTreeMap<u64, HashSet<String>>,
+    scopes: Scopes<'a>,
     fatal: Option<(u64, ClientError)>,
 }
 
 impl<'a> Running<'a> {
-    fn new(arguments: &'a Import, outcomes: flume::Receiver<Outcome>) -> Self {
+    fn new(
+        arguments: &'a Import,
+        rest: &'a RestClient,
+        outcomes: flume::Receiver<Outcome>,
+    ) -> Self {
         Self {
             arguments,
             outcomes,
@@ -150,7 +159,8 @@ impl<'a> Running<'a> {
             line: 0,
             done: 0,
             failed: 0,
-            under_way: std::collections::BTreeSet::new(),
+            under_way: BTreeMap::new(),
+            scopes: Scopes::new(rest),
             fatal: None,
         }
     }
@@ -175,23 +185,48 @@ impl<'a> Running<'a> {
                 continue;
             }
             match Line::parse(&text, self.line, self.arguments.mode) {
-                Ok(line) => {
-                    if !batch.takes(&line) {
-                        self.hand_over(&mut batch, batches);
-                    }
-                    batch.push(line);
-                }
+                Ok(line) => self.add(line, &mut batch, batches),
                 Err(error) => self.fail(self.line, &error),
             }
         }
         // What was read and not sent counts as under way: the next import begins there.
-        self.under_way.extend(batch.first_line());
+        self.under_way.extend(batch.first_line().map(|line| (line, HashSet::new())));
         Ok(())
+    }
+
+    /// Puts a line into the batch, after all before it that concern the same device or the one
+    /// above it.
+    fn add(&mut self, mut line: Line, batch: &mut Batch, batches: &flume::Sender<Batch>) {
+        if let Some(parent) = line.parent() {
+            if batch.touches(&parent) {
+                self.hand_over(batch, batches);
+            }
+            self.wait_for(&parent);
+            match self.scopes.of(&parent) {
+                Ok(scope) => line.put_below(scope),
+                Err(error) => self.fatal = Some((line.number, error)),
+            }
+        }
+        if !batch.takes(&line) {
+            self.hand_over(batch, batches);
+        }
+        self.wait_for(line.device());
+        batch.push(line);
+    }
+
+    /// Waits until no request that is under way touches `device`.
+    fn wait_for(&mut self, device: &str) {
+        while self.fatal.is_none()
+            && self.under_way.values().any(|devices| devices.contains(device))
+            && let Ok(outcome) = self.outcomes.recv()
+        {
+            self.take(outcome);
+        }
     }
 
     fn hand_over(&mut self, batch: &mut Batch, batches: &flume::Sender<Batch>) {
         let Some(first) = batch.first_line() else { return };
-        self.under_way.insert(first);
+        self.under_way.insert(first, batch.devices());
         // Workers end only when the sender does.
         let _ = batches.send(std::mem::take(batch));
         while let Ok(outcome) = self.outcomes.try_recv() {
@@ -241,7 +276,10 @@ impl<'a> Running<'a> {
         self.progress.clear();
         let Self { done, failed, .. } = self;
         eprintln!("{done} identities done, {failed} failed, in {:.1?}", self.progress.elapsed());
-        let resume = self.under_way.first().map(|line| format!("; go on with --from-line {line}"));
+        let resume = self
+            .under_way
+            .first_key_value()
+            .map(|(line, _)| format!("; go on with --from-line {line}"));
         let resume = resume.unwrap_or_default();
         if let Some((line, error)) = self.fatal {
             eprintln!("the import ended at line {line}{resume}");

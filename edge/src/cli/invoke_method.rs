@@ -9,7 +9,6 @@ use super::error::CliError;
 use super::names::{DeviceName, ModuleName, Named};
 use super::output::Output;
 use super::target::TargetArguments;
-use crate::client::RestClient;
 
 /// How much longer than the hub the command waits.
 const MARGIN: Duration = Duration::from_secs(10);
@@ -84,7 +83,7 @@ impl InvokeModuleMethod {
 
 impl<N: Named> Call<N> {
     fn run(&self) -> Result<(), CliError> {
-        let rest = RestClient::new(&self.target.target()?);
+        let rest = self.target.rest()?;
         let path = format!("{}/methods", self.name.identity().path("twins"));
         let seconds = u64::from(self.timeout) + u64::from(self.connect_timeout);
         let patience = Duration::from_secs(seconds) + MARGIN;

@@ -50,18 +50,15 @@ impl Output {
     }
 
     /// Prints many things; no line at all for none, but for the header.
-    pub(super) fn list(self, columns: &[Column], items: &[Value]) -> io::Result<()> {
-        match self.or(Format::Table) {
-            Format::Json => line(&format!("{:#}", Value::from(items))),
-            Format::Table => {
-                let header = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
-                let cell = |item: &Value, path| text(item.pointer(path).unwrap_or(&Value::Null));
-                let row = |item| columns.iter().map(|(_, path)| cell(item, path)).collect();
-                let rows: Vec<Vec<String>> =
-                    std::iter::once(header).chain(items.iter().map(row)).collect();
-                print_rows(&rows)
-            }
-        }
+    pub(super) fn list(self, columns: &'static [Column], items: &[Value]) -> io::Result<()> {
+        let mut listing = self.listing(columns);
+        listing.add(items)?;
+        listing.end()
+    }
+
+    /// Begins a list that comes in parts.
+    pub(super) fn listing(self, columns: &'static [Column]) -> Listing {
+        Listing { format: self.or(Format::Table), columns, widths: Vec::new(), is_empty: true }
     }
 
     /// Prints the things of a list that the API gives in an object, as `value`.
@@ -75,6 +72,52 @@ impl Output {
         match self.or(Format::Table) {
             Format::Json => line(&format!("{:#}", serde_json::json!({ name: value }))),
             Format::Table => line(value),
+        }
+    }
+}
+
+/// A list of which only the part at hand is kept.
+#[derive(Debug)]
+pub(super) struct Listing {
+    format: Format,
+    columns: &'static [Column],
+    /// Of the columns so far: a later part may need more, and never less.
+    widths: Vec<usize>,
+    is_empty: bool,
+}
+
+impl Listing {
+    /// Prints the next part.
+    pub(super) fn add(&mut self, items: &[Value]) -> io::Result<()> {
+        let mut stdout = io::BufWriter::new(io::stdout().lock());
+        match self.format {
+            Format::Json => {
+                for item in items {
+                    let before = if std::mem::take(&mut self.is_empty) { "[" } else { "," };
+                    // No text in JSON holds a line break of its own.
+                    let item = format!("{item:#}").replace('\n', "\n  ");
+                    write!(stdout, "{before}\n  {item}")?;
+                }
+            }
+            Format::Table => {
+                let header = self.columns.iter().map(|(name, _)| (*name).to_owned()).collect();
+                let header = std::mem::take(&mut self.is_empty).then_some(header);
+                let cell = |item: &Value, path| text(item.pointer(path).unwrap_or(&Value::Null));
+                let row = |item| self.columns.iter().map(|(_, path)| cell(item, path)).collect();
+                let rows = header.into_iter().chain(items.iter().map(row)).collect::<Vec<_>>();
+                write_rows(&mut stdout, &rows, &mut self.widths)?;
+            }
+        }
+        stdout.flush()
+    }
+
+    /// Prints what belongs at the end.
+    pub(super) fn end(mut self) -> io::Result<()> {
+        match (self.format, self.is_empty) {
+            (Format::Json, true) => line("[]"),
+            (Format::Json, false) => line("\n]"),
+            (Format::Table, true) => self.add(&[]),
+            (Format::Table, false) => Ok(()),
         }
     }
 }
@@ -110,15 +153,28 @@ fn text(value: &Value) -> String {
 }
 
 fn print_rows(rows: &[Vec<String>]) -> io::Result<()> {
-    let columns = rows.first().map_or(0, Vec::len);
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    let widths: Vec<usize> = (0..columns).filter_map(width).collect();
     let mut stdout = io::BufWriter::new(io::stdout().lock());
-    for row in rows {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        writeln!(stdout, "{}", cells.collect::<Vec<_>>().join(GAP).trim_end())?;
-    }
+    write_rows(&mut stdout, rows, &mut Vec::new())?;
     stdout.flush()
+}
+
+/// Writes rows in columns of at least `widths`, which grow where a cell needs more.
+fn write_rows(
+    output: &mut impl Write,
+    rows: &[Vec<String>],
+    widths: &mut Vec<usize>,
+) -> io::Result<()> {
+    for row in rows {
+        widths.resize(row.len(), 0);
+        for (cell, width) in row.iter().zip(widths.iter_mut()) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    for row in rows {
+        let cells = row.iter().zip(widths.iter()).map(|(cell, width)| format!("{cell:width$}"));
+        writeln!(output, "{}", cells.collect::<Vec<_>>().join(GAP).trim_end())?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

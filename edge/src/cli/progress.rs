@@ -10,7 +10,7 @@ const SILENT: Duration = Duration::from_secs(2);
 const TERMINAL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Time between two lines elsewhere, where they stay.
-const LOG_INTERVAL: Duration = Duration::from_secs(10);
+const LOG_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Overwrites the line on a terminal.
 const CLEAR_LINE: &str = "\r\x1b[K";

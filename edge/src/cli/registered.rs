@@ -2,13 +2,51 @@
 
 use clap::Args;
 use http::Method;
+use serde_json::Value;
 
 use super::error::CliError;
-use super::identity::Key;
+use super::identity::{AuthenticationArguments, Key};
 use super::names::Named;
 use super::output::Output;
 use super::target::TargetArguments;
 use crate::client::{Precondition, RestClient};
+
+/// What people may say of an identity besides its name and how it proves itself.
+pub(super) trait Attributes: Args {
+    /// Puts what was said into the identity as the API knows it; the rest stays.
+    fn apply(&self, identity: &mut Value);
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub(super) struct Create<N: Named, A: Attributes> {
+    #[command(flatten)]
+    name: N,
+    #[command(flatten)]
+    attributes: A,
+    #[command(flatten)]
+    authentication: AuthenticationArguments,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    target: TargetArguments,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub(super) struct Update<N: Named, A: Attributes> {
+    #[command(flatten)]
+    name: N,
+    #[command(flatten)]
+    attributes: A,
+    /// Only if this is its ETag [default: the one that is read just before]
+    #[arg(long, value_name = "ETAG")]
+    etag: Option<String>,
+    #[command(flatten)]
+    authentication: AuthenticationArguments,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    target: TargetArguments,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub(super) struct Show<N: Named> {
@@ -44,16 +82,41 @@ pub(super) struct ShowConnectionString<N: Named> {
     target: TargetArguments,
 }
 
+impl<N: Named, A: Attributes> Create<N, A> {
+    pub(super) fn run(&self) -> Result<(), CliError> {
+        let identity = self.name.identity();
+        let mut body = identity.unregistered();
+        self.attributes.apply(&mut body);
+        self.authentication.apply(&mut body);
+        let rest = self.target.rest()?;
+        let path = identity.path("devices");
+        let created = rest.send(Method::PUT, &path, Precondition::Absent, Some(&body))?;
+        Ok(self.output.document(&created)?)
+    }
+}
+
+impl<N: Named, A: Attributes> Update<N, A> {
+    pub(super) fn run(&self) -> Result<(), CliError> {
+        let change = |identity: &mut Value| {
+            self.attributes.apply(identity);
+            self.authentication.apply(identity);
+        };
+        let rest = self.target.rest()?;
+        let changed = self.name.identity().change(&rest, self.etag.as_deref(), change)?;
+        Ok(self.output.document(&changed)?)
+    }
+}
+
 impl<N: Named> Show<N> {
     pub(super) fn run(&self) -> Result<(), CliError> {
-        let rest = RestClient::new(&self.target.target()?);
+        let rest = self.target.rest()?;
         Ok(self.output.document(&self.name.identity().read(&rest)?)?)
     }
 }
 
 impl<N: Named> Delete<N> {
     pub(super) fn run(&self) -> Result<(), CliError> {
-        let rest = RestClient::new(&self.target.target()?);
+        let rest = self.target.rest()?;
         let path = self.name.identity().path("devices");
         let when = Precondition::of(self.etag.as_deref());
         Ok(rest.send(Method::DELETE, &path, when, None).map(drop)?)

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::client::{ClientError, Remote, Target};
+use crate::client::{ClientError, Remote, RestClient, Target};
 use crate::startup::default_data_directory;
 
 /// Holds a connection string that is not to be seen in the list of processes.
@@ -48,6 +48,11 @@ impl TargetArguments {
             target.trust(ca)?;
         }
         Ok(target)
+    }
+
+    /// A client of the hub's REST API; connects with its first request.
+    pub(super) fn rest(&self) -> Result<RestClient, ClientError> {
+        Ok(RestClient::new(&self.target()?))
     }
 
     /// The data directory; `None` when a connection string is given.

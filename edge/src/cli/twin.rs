@@ -11,7 +11,7 @@ use super::error::CliError;
 use super::names::Named;
 use super::output::Output;
 use super::target::TargetArguments;
-use crate::client::{Precondition, RestClient};
+use crate::client::Precondition;
 
 pub(super) const DEVICE_EXAMPLES: &str = "\
 Examples:
@@ -95,11 +95,11 @@ impl<N: Named> TwinAction<N> {
     pub(super) fn run(&self) -> Result<(), CliError> {
         match self {
             Self::Show(show) => {
-                let rest = RestClient::new(&show.target.target()?);
+                let rest = show.target.rest()?;
                 Ok(show.output.document(&rest.read(&show.name.identity().path("twins"))?)?)
             }
             Self::Update(update) => {
-                let rest = RestClient::new(&update.target.target()?);
+                let rest = update.target.rest()?;
                 let path = update.name.identity().path("twins");
                 let when = Precondition::of(update.etag.as_deref());
                 let twin = rest.send(Method::PATCH, &path, when, Some(&update.body()))?;
@@ -107,7 +107,7 @@ impl<N: Named> TwinAction<N> {
             }
             Self::Replace(replace) => {
                 let body = replace.body()?;
-                let rest = RestClient::new(&replace.target.target()?);
+                let rest = replace.target.rest()?;
                 let path = replace.name.identity().path("twins");
                 let when = Precondition::of(replace.etag.as_deref());
                 let twin = rest.send(Method::PUT, &path, when, Some(&body))?;

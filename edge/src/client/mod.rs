@@ -11,6 +11,7 @@
 
 pub mod amqp;
 mod connection_string;
+mod device_pages;
 mod error;
 mod interrupt;
 pub mod management;
@@ -22,10 +23,11 @@ mod token;
 mod wire;
 
 pub use connection_string::{ConnectionString, ConnectionStringError, Principal};
+pub use device_pages::DevicePages;
 pub use error::{ClientError, Origin};
 pub use interrupt::Interrupt;
 pub use refusal::Refusal;
-pub use rest::{Precondition, RestClient};
+pub use rest::{Answer, Precondition, RestClient};
 pub use target::{Address, Remote, Target, read_endpoints, read_policies, read_policy};
 pub use token::{Credential, encode_segment};
 

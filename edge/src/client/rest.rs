@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
-use http::{Method, Request, Uri};
+use http::{Method, Request, Uri, request};
 use rustls::crypto::aws_lc_rs;
 use serde_json::Value;
 use ureq::config::Config;
@@ -28,6 +28,10 @@ const REQUEST_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// Largest answer: a list of a thousand devices takes about 1 MiB.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+const ERROR_CODE: &str = "iothub-errorcode";
+const PAGE_SIZE: &str = "x-ms-max-item-count";
+const CONTINUATION: &str = "x-ms-continuation";
 
 /// Connections that wait for the next request.
 const IDLE_CONNECTIONS_MAX: usize = 64;
@@ -58,6 +62,19 @@ impl<'a> Precondition<'a> {
             Self::Matches(etag) => Some(format!("\"{}\"", etag.trim_matches('"'))),
         }
     }
+}
+
+/// What the hub has answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Status.
+    pub status: u16,
+    /// Body; JSON, or nothing.
+    pub body: Vec<u8>,
+    /// Name of an error.
+    code: Option<String>,
+    /// Names the next page of a list.
+    continuation: Option<String>,
 }
 
 /// A client of the REST API; cheap to clone, and clones share their connections.
@@ -116,8 +133,7 @@ impl RestClient {
         when: Precondition<'_>,
         body: Option<&Value>,
     ) -> Result<Value> {
-        let (status, answer, code) = self.exchange(method, path, when, body, REQUEST_TIME_MAX)?;
-        read_answer(status, code.as_deref(), &answer)
+        self.exchange(method, path, when, body, REQUEST_TIME_MAX)?.json()
     }
 
     /// As [`send`](Self::send), with another patience.
@@ -125,12 +141,10 @@ impl RestClient {
     /// # Errors
     /// As for [`send`](Self::send).
     pub fn post_patiently(&self, path: &str, body: &Value, patience: Duration) -> Result<Value> {
-        let (status, answer, code) =
-            self.exchange(Method::POST, path, Precondition::Absent, Some(body), patience)?;
-        read_answer(status, code.as_deref(), &answer)
+        self.exchange(Method::POST, path, Precondition::Absent, Some(body), patience)?.json()
     }
 
-    /// Sends one request and gives status, body and error code of the answer, whatever they are.
+    /// Sends one request and gives the answer, whatever it is.
     ///
     /// # Errors
     /// [`ClientError`] when there was no answer.
@@ -141,35 +155,63 @@ impl RestClient {
         when: Precondition<'_>,
         body: Option<&Value>,
         patience: Duration,
-    ) -> Result<(u16, Vec<u8>, Option<String>)> {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(self.uri(path)?)
-            .header(AUTHORIZATION, &self.token)
-            .header(CONTENT_TYPE, "application/json; charset=utf-8");
+    ) -> Result<Answer> {
+        let mut request = self.request(method, path)?;
         if let Some(value) = when.header() {
             request = request.header(IF_MATCH, value);
         }
-        let answer = match body {
+        match body {
             Some(body) => self.run(request.body(body.to_string()), patience),
             None => self.run(request.body(()), patience),
-        };
-        let mut answer = answer?;
-        let status = answer.status().as_u16();
-        let code = answer.headers().get("iothub-errorcode");
-        let code = code.and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
-        let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
-        Ok((status, body.map_err(|error| self.failure(error, patience))?, code))
+        }
+    }
+
+    /// Reads the page of a list that `continuation` names, with at most `size` items; the first
+    /// one for `None`. Gives what names the next one.
+    ///
+    /// # Errors
+    /// [`ClientError`], as for [`send`](Self::send).
+    pub fn read_page(
+        &self,
+        path: &str,
+        size: usize,
+        continuation: Option<&str>,
+    ) -> Result<(Vec<Value>, Option<String>)> {
+        let mut request = self.request(Method::GET, path)?.header(PAGE_SIZE, size);
+        if let Some(token) = continuation {
+            request = request.header(CONTINUATION, token);
+        }
+        let answer = self.run(request.body(()), REQUEST_TIME_MAX)?;
+        match answer.json()? {
+            Value::Array(items) => Ok((items, answer.continuation)),
+            _ => Err(ClientError::Protocol("what should be a list".to_owned())),
+        }
+    }
+
+    fn request(&self, method: Method, path: &str) -> Result<request::Builder> {
+        Ok(Request::builder()
+            .method(method)
+            .uri(self.uri(path)?)
+            .header(AUTHORIZATION, &self.token)
+            .header(CONTENT_TYPE, "application/json; charset=utf-8"))
     }
 
     fn run(
         &self,
         request: http::Result<Request<impl AsSendBody>>,
         patience: Duration,
-    ) -> Result<http::Response<ureq::Body>> {
+    ) -> Result<Answer> {
         let request = self.agent.configure_request(request.map_err(io::Error::other)?);
         let answer = self.agent.run(request.timeout_global(Some(patience)).build());
-        answer.map_err(|error| self.failure(error, patience))
+        let mut answer = answer.map_err(|error| self.failure(error, patience))?;
+        let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+        let header = |name| Some(answer.headers().get(name)?.to_str().ok()?.to_owned());
+        Ok(Answer {
+            status: answer.status().as_u16(),
+            body: body.map_err(|error| self.failure(error, patience))?,
+            code: header(ERROR_CODE),
+            continuation: header(CONTINUATION),
+        })
     }
 
     fn uri(&self, path: &str) -> Result<Uri> {
@@ -211,15 +253,23 @@ impl RestClient {
     }
 }
 
-/// Gives the JSON of a good answer.
-fn read_answer(status: u16, code: Option<&str>, body: &[u8]) -> Result<Value> {
-    if status > 299 {
-        return Err(Refusal::from_body(status, code, body).into());
+impl Answer {
+    /// The JSON of a good answer.
+    fn json(&self) -> Result<Value> {
+        if self.status > 299 {
+            return Err(self.refusal().into());
+        }
+        if self.body.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&self.body).map_err(|error| ClientError::Protocol(error.to_string()))
     }
-    if body.is_empty() {
-        return Ok(Value::Null);
+
+    /// What the hub says no with.
+    #[must_use]
+    pub fn refusal(&self) -> Refusal {
+        Refusal::from_body(self.status, self.code.as_deref(), &self.body)
     }
-    serde_json::from_slice(body).map_err(|error| ClientError::Protocol(error.to_string()))
 }
 
 /// Dials the address of the target whatever the URI says: that holds the name of the certificate.

@@ -10,6 +10,7 @@ pub(crate) mod amqp;
 pub(crate) mod amqp_raw;
 pub(crate) mod bystander;
 pub(crate) mod c2d;
+pub(crate) mod command;
 pub(crate) mod event;
 pub(crate) mod history;
 pub(crate) mod http;

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use ringhub_core::limits::BULK_ITEMS_MAX;
 use serde_json::{Value, json};
 
+use super::super::edge_scope::{parent, set_parent};
 use super::{LINE_BYTES_MAX, Mode};
 
 /// Bytes of a request, well below what the hub takes.
@@ -48,6 +49,24 @@ impl Line {
     }
 }
 
+impl Line {
+    pub(super) fn device(&self) -> &str {
+        &self.name.0
+    }
+
+    /// The edge device that it is to be below.
+    pub(super) fn parent(&self) -> Option<String> {
+        parent(&self.item, self.device())
+    }
+
+    /// Puts it below the edge device that has this scope; `None` leaves it to the hub to refuse it.
+    pub(super) fn put_below(&mut self, scope: Option<&str>) {
+        if let Some(scope) = scope {
+            set_parent(&mut self.item, scope);
+        }
+    }
+}
+
 /// Lines for one request.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Batch {
@@ -68,6 +87,14 @@ impl Batch {
         self.bytes += line.bytes;
         self.names.insert(line.name.clone());
         self.lines.push(line);
+    }
+
+    pub(super) fn touches(&self, device: &str) -> bool {
+        self.lines.iter().any(|line| line.device() == device)
+    }
+
+    pub(super) fn devices(&self) -> HashSet<String> {
+        self.lines.iter().map(|line| line.device().to_owned()).collect()
     }
 
     pub(super) fn first_line(&self) -> Option<u64> {

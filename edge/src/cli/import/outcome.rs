@@ -86,13 +86,12 @@ fn send(rest: &RestClient, items: &Value) -> Result<Answer, ClientError> {
     let mut tries = 0;
     loop {
         let when = Precondition::Absent;
-        let (status, body, code) =
-            rest.exchange(Method::POST, "/devices", when, Some(items), PATIENCE)?;
-        let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
-        if answer.get("isSuccessful").is_some() {
-            return Ok(Answer::PerItem(answer));
+        let answer = rest.exchange(Method::POST, "/devices", when, Some(items), PATIENCE)?;
+        let per_item: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        if per_item.get("isSuccessful").is_some() {
+            return Ok(Answer::PerItem(per_item));
         }
-        let refusal = Refusal::from_body(status, code.as_deref(), &body);
+        let refusal = answer.refusal();
         tries += 1;
         if !refusal.is_passing() || tries == TRIES {
             return Ok(Answer::Refused(refusal));
