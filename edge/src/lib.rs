@@ -8,6 +8,7 @@ pub mod client;
 pub mod config;
 pub mod hub;
 pub mod listener;
+pub mod metrics;
 pub mod partition;
 mod reader;
 mod service;

@@ -20,6 +20,8 @@ pub(crate) enum Resource {
     ServiceStatistics,
     Methods(Identity),
     Twin(Identity),
+    /// The numbers of the hub, which the process around this crate gives.
+    Metrics,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +37,7 @@ enum Shape {
     ModuleMethods,
     DeviceTwin,
     ModuleTwin,
+    Metrics,
 }
 
 /// The table of paths.
@@ -58,6 +61,7 @@ impl Routes {
             ("/twins/{device}/modules/{module}/methods", Shape::ModuleMethods),
             ("/twins/{device}", Shape::DeviceTwin),
             ("/twins/{device}/modules/{module}", Shape::ModuleTwin),
+            ("/metrics", Shape::Metrics),
         ] {
             let inserted = router.insert(path, shape);
             inserted.expect("the paths of the table do not contradict each other");
@@ -83,6 +87,7 @@ impl Routes {
             Shape::Commands => Resource::Commands(device()?),
             Shape::Modules => Resource::Modules(device()?),
             Shape::Module => Resource::Module(device()?, module()?),
+            Shape::Metrics => Resource::Metrics,
             Shape::DeviceStatistics => Resource::DeviceStatistics,
             Shape::ServiceStatistics => Resource::ServiceStatistics,
             Shape::DeviceMethods => Resource::Methods(Identity { device: device()?, module: None }),
@@ -120,6 +125,7 @@ impl Resource {
             }
             Self::DeviceStatistics => vec![Literal("statistics"), Literal("devices")],
             Self::ServiceStatistics => vec![Literal("statistics"), Literal("service")],
+            Self::Metrics => vec![Literal("metrics")],
             Self::Twin(identity) => twin_segments(identity),
             Self::Methods(identity) => {
                 let mut path = twin_segments(identity);

@@ -74,6 +74,8 @@ impl MqttDriver {
             cx.await_commit(fence);
         }
         self.session.accept(device.acceptance, cx.now);
+        cx.counters().connects_accepted.add(1);
+        self.was_accepted = true;
         debug!(identity = %device.grant.identity, connection = ?cx.connection, "device connected");
         self.tell_callers_ready(cx);
         self.deliver_waiting(cx);
