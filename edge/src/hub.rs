@@ -21,7 +21,8 @@ use crate::metrics::{Inspector, InspectorThread, Sources, inspector};
 use crate::partition::{self, PartitionsConfig, PartitionsHandle, ShardPipeline, StartError};
 use crate::shard::mailbox::{Mail, Mailbox, MailboxSender, mailbox};
 use crate::shard::{
-    Clock, HubInfo, HubServices, MailboxShards, ShardConfig, ShardHandle, ShardParts, start_shards,
+    Clock, HubInfo, HubServices, MailboxShards, ShardConfig, ShardCounters, ShardHandle,
+    ShardParts, start_shards,
 };
 use crate::startup::{Ports, Prepared};
 use crate::tls::{TicketCount, TlsConfigError, TlsIdentity, server_config};
@@ -116,6 +117,14 @@ impl Hub {
         self.control.policies(HUB)
     }
 
+    /// For the watchdog of a service manager.
+    #[must_use]
+    pub fn heartbeat(&self) -> Heartbeat {
+        let shards = Sources::counters_of(&self.shards);
+        let shards = shards.into_iter().map(|counters| (counters, None)).collect();
+        Heartbeat { shards, mailboxes: Arc::clone(&self.mailboxes) }
+    }
+
     /// Closes all sessions, commits what they sent and ends all threads.
     pub fn stop(self) {
         for mailbox in self.mailboxes.iter() {
@@ -137,6 +146,29 @@ impl Hub {
             Some(control) => control.shutdown(),
             None => error!("a shard has left the registry open"),
         }
+    }
+}
+
+/// Tells whether the threads of all shards turn.
+#[derive(Debug)]
+pub struct Heartbeat {
+    /// With the number of turns when the shard was woken.
+    shards: Vec<(Arc<ShardCounters>, Option<u64>)>,
+    mailboxes: Arc<[MailboxSender]>,
+}
+
+impl Heartbeat {
+    /// True if every shard has turned since the last call; wakes those that sleep, for the next
+    /// call. Shards do not wait for it.
+    pub fn beat(&mut self) -> bool {
+        let mut is_alive = true;
+        for ((counters, woken_at), mailbox) in self.shards.iter_mut().zip(self.mailboxes.iter()) {
+            let turns = counters.turns.read();
+            is_alive &= *woken_at != Some(turns);
+            *woken_at = Some(turns);
+            mailbox.doorbell().ring();
+        }
+        is_alive
     }
 }
 

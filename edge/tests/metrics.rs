@@ -2,6 +2,11 @@
 
 mod support;
 
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::process::Command;
+use std::time::Duration;
+
 use ringhub_core::session::amqp::ClientSasl;
 use support::amqp::{AmqpClient, Fact};
 use support::hub::{Hub, HubOptions};
@@ -195,5 +200,87 @@ fn anybody_may_ask_whether_the_hub_is_well() {
     for path in ["/health/live", "/health/ready"] {
         let response = request(&hub, path, None);
         assert_eq!((response.status, response.body.as_str()), (200, "ok"), "{path}");
+    }
+}
+
+#[test]
+fn health_is_an_exit_code() {
+    let mut hub = Hub::start();
+    let data = hub.data_dir();
+    let health = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringhub"));
+        command.env_remove("RINGHUB_CONNECTION_STRING").args(["health", "--data-dir"]);
+        let output = command.arg(&data).output().expect("the binary can be started");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    assert_eq!(health(), (Some(0), "ok".to_owned()));
+    hub.kill();
+    hub.reap();
+    assert_eq!(health(), (Some(1), String::new()));
+}
+
+#[test]
+fn a_service_manager_hears_of_start_pulse_and_end() {
+    let name = format!("ringhub-test-{}", std::process::id());
+    let address = SocketAddr::from_abstract_name(&name).expect("a short name");
+    let socket = UnixDatagram::bind_addr(&address).expect("a free name");
+    socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a time");
+    let environment =
+        vec![("NOTIFY_SOCKET", format!("@{name}")), ("WATCHDOG_USEC", "600000".to_owned())];
+    let mut hub = Hub::start_with(HubOptions { environment, ..HubOptions::default() });
+    let next = || {
+        let mut buffer = [0; 256];
+        let len = socket.recv(&mut buffer).expect("the hub tells something");
+        String::from_utf8(buffer[..len].to_vec()).expect("messages are text")
+    };
+    let told: Vec<String> = (0..5).map(|_| next()).collect();
+    let ready = format!("READY=1\nSTATUS=serving {}", hub.address.host());
+    assert_eq!(told.iter().filter(|message| **message == ready).count(), 1, "{told:?}");
+    assert_eq!(told.iter().filter(|message| *message == "WATCHDOG=1").count(), 4, "{told:?}");
+    hub.terminate();
+    let stopping = std::iter::repeat_with(next).find(|message| message != "WATCHDOG=1");
+    assert!(stopping.is_some_and(|message| message.starts_with("STOPPING=1\n")));
+    hub.reap();
+}
+
+#[test]
+fn json_logs_name_who_was_refused_and_hold_no_secret() {
+    let options =
+        HubOptions { log: "trace", arguments: vec!["--log-format=json"], ..HubOptions::default() };
+    let hub = Hub::start_with(options);
+    let pump = Device::create(&hub, "pump");
+    let good = Login::device(&hub, &pump);
+    let mut device = MqttDevice::connect_as(&hub, &good).expect("the hub lets the device in");
+    publish(&mut device, 3);
+    let bad = Login::device_with(&hub, "pump", good.password.replace("sig=", "sig=x"));
+    let mut refused = MqttDevice::open(&hub).expect("the hub listens");
+    refused.send_connect(&bad).expect("the hub reads");
+    assert_eq!(refused.read_connack().expect("the hub answers"), 5);
+    Page::scrape(&hub);
+
+    let log = hub.log();
+    let lines: Vec<serde_json::Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    let line = lines.iter().find(|line| line["message"] == "CONNECT refused");
+    let line = line.unwrap_or_else(|| panic!("the refusal is missing in {log}"));
+    assert_eq!(line["hub"], hub.address.host(), "{line}");
+    assert_eq!(line["device"], "pump", "{line}");
+    assert!(line["connection"].as_str().is_some_and(|text| text.starts_with("0/")), "{line}");
+    assert!(line["reason"].as_str().is_some_and(|text| !text.is_empty()), "{line}");
+    let signature = |password: &str| {
+        let (_, rest) = password.split_once("sig=").expect("a token has a signature");
+        rest.split('&').next().unwrap_or_default().to_owned()
+    };
+    let keys = ["iothubowner", "service", "device"].map(|policy| hub.policy_key(policy));
+    let secrets = keys.into_iter().chain([
+        pump.key.clone(),
+        signature(&good.password),
+        signature(&bad.password),
+        "SharedAccessSignature sr=".to_owned(),
+    ]);
+    for secret in secrets {
+        assert!(!log.contains(&secret), "the log holds {secret}");
     }
 }

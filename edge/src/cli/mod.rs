@@ -13,6 +13,7 @@ mod device_identity;
 mod device_twin;
 mod error;
 mod event;
+mod health;
 mod identity;
 mod import;
 mod invoke_method;
@@ -94,6 +95,7 @@ pub enum ClientCommand {
     Policy(policy::Policy),
     ConsumerGroup(consumer_group::ConsumerGroup),
     Config(config::Config),
+    Health(health::Health),
     Completion(completion::Completion),
 }
 
@@ -128,6 +130,7 @@ impl ClientCommand {
             Self::Policy(command) => command.run(),
             Self::ConsumerGroup(command) => command.run(),
             Self::Config(command) => command.run(),
+            Self::Health(command) => command.run(),
             Self::Completion(command) => command.run(),
         }
     }

@@ -301,7 +301,7 @@ impl Protocol for AmqpDriver {
     }
 
     fn handle_closed(&mut self, why: Close, cx: &mut Context<'_>) {
-        debug!(?why, connection = ?cx.connection, "AMQP connection ended");
+        debug!(?why, connection = %cx.connection, "AMQP connection ended");
         for reader in self.readers.drain(..) {
             reader.close();
         }
@@ -330,7 +330,7 @@ impl Protocol for AmqpDriver {
 }
 
 fn close_of(error: SessionError, cx: &Context<'_>) -> Close {
-    info!(%error, connection = ?cx.connection, "AMQP connection closed");
+    info!(%error, connection = %cx.connection, "AMQP connection closed");
     match error {
         SessionError::IdleTimeout | SessionError::HandshakeTimeout => Close::Idle,
         SessionError::CloseTimeout => Close::Finished,

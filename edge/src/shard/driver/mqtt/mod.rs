@@ -195,7 +195,7 @@ impl Protocol for MqttDriver {
             }
             Mail::Cut { identity, reason, .. } => match &self.device {
                 Some(device) if device.grant.identity == identity => {
-                    info!(%identity, ?reason, "device cut off");
+                    info!(%identity, ?reason, connection = %cx.connection, "device cut off");
                     self.reason = Some(CloseReason::IdentityRemoved);
                     Err(Close::Cut)
                 }
@@ -256,7 +256,7 @@ impl Protocol for MqttDriver {
         });
         if reason != CloseReason::Disconnect {
             let identity = self.session.identity().map(ToString::to_string);
-            debug!(identity, ?reason, connection = ?cx.connection, "MQTT connection ended");
+            debug!(identity, ?reason, connection = %cx.connection, "MQTT connection ended");
         }
         if !self.was_accepted {
             count_refusal(reason, cx.counters());
