@@ -4,7 +4,7 @@ mod support;
 
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use ringhub_core::session::amqp::ClientSasl;
@@ -283,4 +283,36 @@ fn json_logs_name_who_was_refused_and_hold_no_secret() {
     for secret in secrets {
         assert!(!log.contains(&secret), "the log holds {secret}");
     }
+}
+
+#[test]
+fn top_shows_every_stage_shard_executor_and_partition() {
+    let hub = Hub::start();
+    let pump = Device::create(&hub, "pump");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringhub"));
+    command.env_remove("RINGHUB_CONNECTION_STRING").stdout(Stdio::piped());
+    command.args(["top", "--once", "--interval", "2", "--data-dir"]).arg(hub.data_dir());
+    let top = command.spawn().expect("the binary can be started");
+    let mut device = MqttDevice::connect(&hub, &pump).expect("the hub lets the device in");
+    for _ in 0..100 {
+        publish(&mut device, 1);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let output = top.wait_with_output().expect("it ends by itself");
+    assert!(output.status.success(), "{output:?}");
+    let picture = String::from_utf8(output.stdout).expect("a picture is text");
+    let row = |first: &str| -> Vec<String> {
+        let line = picture.lines().find(|line| line.starts_with(first));
+        let line = line.unwrap_or_else(|| panic!("{first} is missing in\n{picture}"));
+        line.split("  ").map(|cell| cell.trim().to_owned()).filter(|c| !c.is_empty()).collect()
+    };
+    assert!(picture.starts_with(&hub.address.host()), "{picture}");
+    for stage in ["listener", "tls", "codec", "session", "ring", "log", "acknowledge"] {
+        assert_ne!(row(stage)[2], "-", "{picture}");
+    }
+    assert_ne!(row("read to PUBACK")[1], "0", "{picture}");
+    row("SHARD");
+    assert_eq!(row("0  ").len(), 8, "{picture}");
+    assert!(row("EXECUTOR").len() == 7 && picture.contains("running"), "{picture}");
+    assert!(row("PARTITION").len() == 6 && row("3  ").len() == 6, "{picture}");
 }

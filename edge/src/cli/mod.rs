@@ -32,6 +32,7 @@ mod send_d2c_message;
 mod serve;
 mod simulate_device;
 mod target;
+mod top;
 mod twin;
 
 use clap::{Parser, Subcommand};
@@ -96,6 +97,7 @@ pub enum ClientCommand {
     ConsumerGroup(consumer_group::ConsumerGroup),
     Config(config::Config),
     Health(health::Health),
+    Top(top::Top),
     Completion(completion::Completion),
 }
 
@@ -131,6 +133,7 @@ impl ClientCommand {
             Self::ConsumerGroup(command) => command.run(),
             Self::Config(command) => command.run(),
             Self::Health(command) => command.run(),
+            Self::Top(command) => command.run(),
             Self::Completion(command) => command.run(),
         }
     }
