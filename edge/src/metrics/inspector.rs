@@ -45,7 +45,7 @@ pub fn inspector() -> (Inspector, Requests) {
     (Inspector(sender), Requests(receiver))
 }
 
-/// Writes families of its own at the end of a page. Called on the inspector's thread for every page.
+/// Writes families of its own at the end of a page. Called on the inspector's thread.
 pub type Source = Box<dyn Fn(&mut Page) + Send>;
 
 /// What pages are about.

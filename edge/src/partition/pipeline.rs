@@ -91,13 +91,13 @@ impl ShardPipeline {
         }
     }
 
-    /// Tells `executor`, for its measurements, that the next publication holds `messages` records up
+    /// Tells `executor`, for its measurements, that the next publication has `messages` records up
     /// to `upto`.
     pub fn mark(&self, executor: ExecutorId, upto: RingPosition, now: Timestamp, messages: u64) {
         self.executors[usize::from(executor.0)].marks.publish(upto, now, messages);
     }
 
-    /// When the oldest commit of one of the rings became durable that this was not asked about yet.
+    /// When the oldest commit of one of the rings became durable that this was not asked about.
     pub fn take_durable_since(&self) -> Option<Timestamp> {
         self.executors.iter().find_map(|link| link.marks.take_durable_since())
     }
