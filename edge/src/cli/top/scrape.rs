@@ -28,7 +28,7 @@ impl Scrape {
 
     /// Sum of the samples of `name` with these labels; 0 without any.
     pub(super) fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
-        self.of(name, labels).map(|sample| sample.value).sum()
+        self.of(name, labels).fold(0.0, |sum, sample| sum + sample.value)
     }
 
     /// Values of `label` over the samples of `name`, numbers in their order.
@@ -115,5 +115,6 @@ mod tests {
         assert_eq!(quantile(&buckets, 0.5), Some(1.25));
         assert_eq!(quantile(&between(&buckets, &buckets), 0.5), None);
         assert_eq!(scrape.values_of("t_bucket", "s"), ["a"]);
+        assert_eq!(format!("{:.0}", scrape.sum("absent", &[])), "0");
     }
 }
