@@ -8,7 +8,7 @@ use bytes::Bytes;
 use ringhub_core::id::{HubId, Identity};
 use ringhub_core::limits::REST_QUEUE_MAX;
 
-use crate::api::{Api, ApiError, Context, Front, Reply, Request};
+use crate::api::{Api, ApiError, Context, Front, Reply, Request, Response};
 use crate::c2d::C2d;
 use crate::directory::{Directory, Grant, Hub, Policy};
 use crate::method::{MethodClock, Methods};
@@ -16,8 +16,8 @@ use crate::presence::{self, PresenceSaver};
 use crate::registry::{Change, Mint};
 use crate::shards::Shards;
 use crate::store::{
-    Database, HubSettings, OpenError, SqliteStore, StoreError, Write, WriteQueue, Writer, load,
-    open_hubs,
+    Database, HubSettings, OpenError, SqliteStore, StoreCounters, StoreError, Write, WriteQueue,
+    Writer, load, open_hubs,
 };
 use crate::twin::{TwinChange, TwinReply, TwinReplyDone};
 
@@ -130,6 +130,33 @@ impl ControlPlane {
         if let Err(refused) = self.requests.try_send(Job { context, reply }) {
             (refused.into_inner().reply)(ApiError::Busy.response());
         }
+    }
+
+    /// The hub whose numbers the sender of `request` may see: that takes a token with the right
+    /// `ServiceConnect`. Never blocks; costs the check of a token.
+    ///
+    /// # Errors
+    /// The answer that refuses.
+    pub fn allow_metrics(&self, request: Request) -> Result<HubId, Box<Response>> {
+        self.front.allow_metrics(request).map_err(|error| Box::new(error.response()))
+    }
+
+    /// The answer for a request that finds too many others waiting.
+    #[must_use]
+    pub fn busy(&self) -> Response {
+        ApiError::Busy.response()
+    }
+
+    /// What the store counts.
+    #[must_use]
+    pub fn store_counters(&self) -> &StoreCounters {
+        self.writer.counters()
+    }
+
+    /// Changes that wait for the writer of the store.
+    #[must_use]
+    pub fn store_queue_len(&self) -> usize {
+        self.writes.len()
     }
 
     /// Stores the subscriptions of a persistent session; the meaning of the bits is the session's.

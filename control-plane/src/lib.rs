@@ -28,7 +28,7 @@ pub mod twin;
 pub use control::{ControlPlane, ControlPlaneConfig, SubscriptionsDone};
 pub use method::Methods;
 pub use shards::Shards;
-pub use store::{HubSettings, OpenError};
+pub use store::{HubSettings, OpenError, StoreCounters};
 
 #[cfg(test)]
 mod tests;

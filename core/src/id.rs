@@ -38,6 +38,13 @@ pub struct ConnectionId {
     pub generation: u32,
 }
 
+/// As logs name it: shard, slot and generation.
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.shard.0, self.slot, self.generation)
+    }
+}
+
 /// Why a text is not a device or module id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidId {

@@ -15,6 +15,7 @@
 
 pub mod id;
 pub mod limits;
+pub mod meter;
 pub mod position;
 pub mod time;
 

@@ -17,10 +17,12 @@ use tracing::{error, warn};
 
 use crate::config::Config;
 use crate::listener::{BindError, ListenerConfig, ListenerKind, probe_ports};
+use crate::metrics::{Inspector, InspectorThread, Sources, inspector};
 use crate::partition::{self, PartitionsConfig, PartitionsHandle, ShardPipeline, StartError};
 use crate::shard::mailbox::{Mail, Mailbox, MailboxSender, mailbox};
 use crate::shard::{
-    Clock, HubInfo, HubServices, MailboxShards, ShardConfig, ShardHandle, ShardParts, start_shards,
+    Clock, HubInfo, HubServices, MailboxShards, ShardConfig, ShardCounters, ShardHandle,
+    ShardParts, start_shards,
 };
 use crate::startup::{KeyFiles, Ports, Prepared};
 use crate::tls::{TicketCount, TlsConfigError, TlsIdentity, server_config};
@@ -61,6 +63,7 @@ pub struct Hub {
     partitions: PartitionsHandle,
     shards: Vec<ShardHandle>,
     mailboxes: Arc<[MailboxSender]>,
+    inspector: InspectorThread,
 }
 
 impl Hub {
@@ -76,8 +79,9 @@ impl Hub {
         let boxes = (0..shard_count).map(|_| mailbox()).collect::<io::Result<Vec<_>>>()?;
         let (senders, mailboxes): (Vec<MailboxSender>, Vec<Mailbox>) = boxes.into_iter().unzip();
         let control = Arc::new(open_control_plane(prepared, &senders)?);
+        let clock = Clock::start();
         let (pipelines, partitions) =
-            partition::start(partitions_config(prepared), senders.clone())?;
+            partition::start(partitions_config(prepared, clock), senders.clone())?;
         let senders: Arc<[MailboxSender]> = senders.into();
         let identity = TlsIdentity {
             chain: prepared.certificate.chain.clone(),
@@ -86,23 +90,39 @@ impl Hub {
         let tls = server_config(identity, TicketCount::One)?;
         let ports = probe_ports(&listener_configs(&prepared.ports))?;
         let info = Arc::new(hub_info(config, prepared));
-        let parts = Parts { control: &control, senders: &senders, info: &info }.of_all(
-            pipelines,
-            mailboxes,
-            &ports,
-            &prepared.placement.shards,
-        );
-        let mut shard_config = ShardConfig::new(Clock::start());
+        let (inspector, inspections) = inspector();
+        let common = Parts { control: &control, senders: &senders, info: &info, inspector };
+        let parts = common.of_all(pipelines, mailboxes, &ports, &prepared.placement.shards);
+        let mut shard_config = ShardConfig::new(clock);
         shard_config.handshake_time_max = config.tls.handshake_timeout;
         shard_config.shutdown_time_max = config.limits.shutdown_timeout / 2;
         let shards = start_shards(parts, shard_config, &tls)?;
-        Ok(Self { control, partitions, shards, mailboxes: senders })
+        let sources = Sources {
+            hub: HUB,
+            host_name: config.hub.host_name.clone(),
+            shards: Sources::counters_of(&shards),
+            mailboxes: Arc::clone(&senders),
+            partitions: partitions.view().clone(),
+            control: Arc::clone(&control),
+            registry_directory: prepared.data_directory.path().join(REGISTRY_DIRECTORY),
+            more: Vec::new(),
+        };
+        let inspector = InspectorThread::start(sources, inspections)?;
+        Ok(Self { control, partitions, shards, mailboxes: senders, inspector })
     }
 
     /// The shared access policies, for connection strings.
     #[must_use]
     pub fn policies(&self) -> Arc<[Policy]> {
         self.control.policies(HUB)
+    }
+
+    /// For the watchdog of a service manager.
+    #[must_use]
+    pub fn heartbeat(&self) -> Heartbeat {
+        let shards = Sources::counters_of(&self.shards);
+        let shards = shards.into_iter().map(|counters| (counters, None)).collect();
+        Heartbeat { shards, mailboxes: Arc::clone(&self.mailboxes) }
     }
 
     /// Closes all sessions, commits what they sent and ends all threads.
@@ -116,12 +136,39 @@ impl Hub {
                 error!(shard = number, "the shard's thread has panicked");
             }
         }
+        // The last that could ask for a page was a shard.
+        if self.inspector.join().is_err() {
+            error!("the thread that writes the page of numbers has panicked");
+        }
         self.partitions.stop();
-        // Every other holder was a shard, and those have ended.
+        // Every other holder was a shard or the inspector, and those have ended.
         match Arc::into_inner(self.control) {
             Some(control) => control.shutdown(),
             None => error!("a shard has left the registry open"),
         }
+    }
+}
+
+/// Tells whether the threads of all shards turn.
+#[derive(Debug)]
+pub struct Heartbeat {
+    /// With the number of turns when the shard was woken.
+    shards: Vec<(Arc<ShardCounters>, Option<u64>)>,
+    mailboxes: Arc<[MailboxSender]>,
+}
+
+impl Heartbeat {
+    /// True if every shard has turned since the last call; wakes those that sleep, for the next
+    /// call. Shards do not wait for it.
+    pub fn beat(&mut self) -> bool {
+        let mut is_alive = true;
+        for ((counters, woken_at), mailbox) in self.shards.iter_mut().zip(self.mailboxes.iter()) {
+            let turns = counters.turns.read();
+            is_alive &= *woken_at != Some(turns);
+            *woken_at = Some(turns);
+            mailbox.doorbell().ring();
+        }
+        is_alive
     }
 }
 
@@ -151,7 +198,7 @@ fn aliases_of(host_name: &str) -> Vec<String> {
     if host_name.eq_ignore_ascii_case(local) { Vec::new() } else { vec![local.to_owned()] }
 }
 
-fn partitions_config(prepared: &Prepared) -> PartitionsConfig {
+fn partitions_config(prepared: &Prepared, clock: Clock) -> PartitionsConfig {
     let config = &prepared.config;
     let data_dir = prepared.data_directory.path().to_owned();
     let cores: Option<Vec<usize>> =
@@ -166,6 +213,7 @@ fn partitions_config(prepared: &Prepared) -> PartitionsConfig {
         commit_delay: config.executors.commit_delay,
         commits_in_flight_max: usize::from(config.executors.commits_in_flight),
         retention: config.hub.retention,
+        clock,
         ..PartitionsConfig::new(HUB, data_dir, config.format.partitions)
     }
 }
@@ -203,11 +251,12 @@ struct Parts<'a> {
     control: &'a Arc<ControlPlane>,
     senders: &'a Arc<[MailboxSender]>,
     info: &'a Arc<HubInfo>,
+    inspector: Inspector,
 }
 
 impl Parts<'_> {
     fn of_all(
-        &self,
+        self,
         pipelines: Vec<ShardPipeline>,
         mailboxes: Vec<Mailbox>,
         ports: &[ListenerConfig],
@@ -219,6 +268,7 @@ impl Parts<'_> {
             .map(|(shard, ((pipeline, mailbox), cpu))| {
                 let (control, mailboxes) = (Arc::clone(self.control), Arc::clone(self.senders));
                 let hub = Arc::clone(self.info);
+                let inspector = self.inspector.clone();
                 let services = move || HubServices {
                     shard,
                     pipeline,
@@ -226,6 +276,7 @@ impl Parts<'_> {
                     mailboxes,
                     encoder: D2cEncoder::default(),
                     hub,
+                    inspector,
                 };
                 let core = cpu.map(|CpuId(number)| number);
                 ShardParts { shard, mailbox, ports: ports.to_vec(), core, services }

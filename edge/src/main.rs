@@ -8,9 +8,9 @@ use ringhub_edge::cli::{Cli, Command, ServeArguments};
 use ringhub_edge::hub::{EVENT_HUB, Hub};
 use ringhub_edge::shutdown::ShutdownSignals;
 use ringhub_edge::startup::{Banner, Endpoints, KeyFiles, Prepared, prepare};
+use ringhub_edge::{logging, notify};
 use time::OffsetDateTime;
 use tracing::{info, warn};
-use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     match Cli::parse().into_command() {
@@ -33,29 +33,21 @@ fn main() -> ExitCode {
 }
 
 fn serve(arguments: &ServeArguments) -> Result<(), Box<dyn std::error::Error>> {
-    start_logging();
+    logging::start(arguments.log_format.unwrap_or_default());
     let mut signals = ShutdownSignals::install()?;
     let prepared = prepare(arguments, OffsetDateTime::now_utc())?;
     log_findings(&prepared);
     let hub = Hub::start(&prepared)?;
     announce(&prepared, &hub)?;
+    notify::start_watchdog(hub.heartbeat())?;
+    notify::ready(&format!("serving {}", prepared.config.hub.host_name));
     signals.wait()?;
+    notify::stopping();
     info!("shutting down");
     signals.guard(prepared.config.limits.shutdown_timeout)?;
     hub.stop();
     info!("all sessions closed, all accepted telemetry committed");
     Ok(())
-}
-
-/// Logs to standard error, so that standard output holds the banner alone; `RINGHUB_LOG` sets the
-/// level.
-fn start_logging() {
-    let filter = EnvFilter::try_from_env("RINGHUB_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .init();
 }
 
 fn log_findings(prepared: &Prepared) {

@@ -254,7 +254,7 @@ fn parks_a_reader_until_the_next_commit() {
     hub.commit(&ticket);
     let reply = hub.reply();
     assert_eq!((reply.connection, reply.token), (Hub::connection(7), 107));
-    let ReplyBody::Records { records, partition } = reply.body else { panic!("no records") };
+    let ReplyBody::Records { records, partition, .. } = reply.body else { panic!("no records") };
     let records: Vec<_> = Records::new(&records).map(|r| r.expect("whole")).collect();
     assert_eq!(records.len(), 1);
     assert_eq!((records[0].sections(), records[0].sequence_number().0), (&b"new"[..], 1));

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use ringhub_core::id::HubId;
+
 use super::request::Context;
 use super::route::{Resource, Routes};
-use super::{Reply, Request};
+use super::{ApiError, Reply, Request};
 use crate::directory::Directory;
 use crate::method::Methods;
 
@@ -41,5 +43,15 @@ impl Front {
             return None;
         }
         Some((context, reply))
+    }
+
+    /// The hub whose numbers the sender of the request may see.
+    pub(crate) fn allow_metrics(&self, request: Request) -> Result<HubId, ApiError> {
+        let context = Context::parse(request, &self.directory, &self.routes)?;
+        if context.resource == Resource::Metrics {
+            Ok(context.hub)
+        } else {
+            Err(ApiError::NotFound)
+        }
     }
 }

@@ -36,7 +36,9 @@ impl Context {
         let resource = routes.resolve(request.path())?;
         let needed = permissions(&resource, &request.method).ok_or(ApiError::MethodNotAllowed)?;
         let context = Self { hub: hub.id, resource, request };
-        if !context.parameter("api-version").is_some_and(|text| is_api_version(&text)) {
+        let is_versioned = context.resource != Resource::Metrics;
+        let version = context.parameter("api-version");
+        if is_versioned && !version.is_some_and(|text| is_api_version(&text)) {
             return Err(ApiError::ApiVersion);
         }
         context.authorize(directory, hub, needed)?;
@@ -126,8 +128,8 @@ fn permissions(resource: &Resource, method: &Method) -> Option<&'static [Permiss
         (Resource::ConsumerGroups, "GET") => Some(SERVICE),
         (Resource::Policies | Resource::PolicyKeys(_), _) => None,
         (Resource::ConsumerGroups | Resource::ConsumerGroup(_), _) => None,
-        (Resource::Methods(_), "POST") => Some(SERVICE),
-        (Resource::Methods(_), _) => None,
+        (Resource::Methods(_), "POST") | (Resource::Metrics, "GET") => Some(SERVICE),
+        (Resource::Methods(_) | Resource::Metrics, _) => None,
         (Resource::Twin(_), "GET" | "PATCH" | "PUT") => Some(SERVICE),
         (Resource::ServiceStatistics, "GET") => Some(STATISTICS),
         (Resource::KeyRegeneration, "POST") => Some(WRITE),

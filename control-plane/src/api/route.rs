@@ -27,6 +27,8 @@ pub(crate) enum Resource {
     PolicyKeys(String),
     ConsumerGroups,
     ConsumerGroup(String),
+    /// The numbers of the hub, which the process around this crate gives.
+    Metrics,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +49,7 @@ enum Shape {
     PolicyKeys,
     ConsumerGroups,
     ConsumerGroup,
+    Metrics,
 }
 
 /// The table of paths.
@@ -75,6 +78,7 @@ impl Routes {
             ("/iothubkeys/{policy}/regenerate", Shape::PolicyKeys),
             ("/eventhubendpoints/events/consumergroups", Shape::ConsumerGroups),
             ("/eventhubendpoints/events/consumergroups/{group}", Shape::ConsumerGroup),
+            ("/metrics", Shape::Metrics),
         ] {
             let inserted = router.insert(path, shape);
             inserted.expect("the paths of the table do not contradict each other");
@@ -101,6 +105,7 @@ impl Routes {
             Shape::Commands => Resource::Commands(device()?),
             Shape::Modules => Resource::Modules(device()?),
             Shape::Module => Resource::Module(device()?, module()?),
+            Shape::Metrics => Resource::Metrics,
             Shape::DeviceStatistics => Resource::DeviceStatistics,
             Shape::ServiceStatistics => Resource::ServiceStatistics,
             Shape::DeviceMethods => Resource::Methods(Identity { device: device()?, module: None }),
@@ -156,6 +161,7 @@ impl Resource {
             Self::ConsumerGroup(name) => {
                 CONSUMER_GROUPS.into_iter().chain([Literal(name)]).collect()
             }
+            Self::Metrics => vec![Literal("metrics")],
             Self::Twin(identity) => twin_segments(identity),
             Self::Methods(identity) => {
                 let mut path = twin_segments(identity);

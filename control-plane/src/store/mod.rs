@@ -8,6 +8,7 @@
 
 mod c2d;
 mod checkpoint;
+mod counters;
 mod hubs;
 mod load;
 mod row;
@@ -26,6 +27,7 @@ use crate::directory::PresenceRecord;
 use crate::registry::{Device, Module};
 
 pub(crate) use c2d::C2dStore;
+pub use counters::StoreCounters;
 pub use hubs::HubSettings;
 pub(crate) use hubs::{HubStore, open_hubs};
 pub(crate) use load::load;

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flume::RecvTimeoutError;
 use ringhub_core::id::{HubId, Identity};
@@ -11,7 +11,7 @@ use ringhub_core::limits::{STORE_BATCH_MAX, STORE_QUEUE_MAX};
 use rusqlite::Connection;
 
 use super::checkpoint::Checkpointer;
-use super::{SqliteStore, StoreError};
+use super::{SqliteStore, StoreCounters, StoreError};
 use crate::c2d::{self, C2dChange, C2dQueues};
 use crate::clock;
 use crate::directory::{Directory, IdentityRef};
@@ -36,6 +36,7 @@ pub(crate) struct Write {
 #[derive(Debug)]
 pub(crate) struct Writer {
     queue: flume::Sender<Write>,
+    counters: Arc<StoreCounters>,
     thread: JoinHandle<()>,
 }
 
@@ -44,6 +45,11 @@ pub(crate) struct Writer {
 pub(crate) struct WriteQueue(flume::Sender<Write>);
 
 impl WriteQueue {
+    /// Changes that wait.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Queues a change. When the queue is full the answer is [`RegistryError::Busy`], at once and
     /// on this thread.
     pub(crate) fn submit(&self, write: Write) {
@@ -72,11 +78,17 @@ impl Writer {
     ) -> io::Result<Self> {
         let (queue, requests) = flume::bounded(STORE_QUEUE_MAX);
         let checkpointer = Checkpointer::start(checkpoints)?;
-        let work = WriterThread { store: SqliteStore::new(connection), directory, mint, shards };
+        let counters = Arc::new(StoreCounters::default());
+        let store = SqliteStore::new(connection);
+        let work = WriterThread { store, directory, mint, shards, counters: Arc::clone(&counters) };
         let thread = thread::Builder::new()
             .name("control-writer".to_owned())
             .spawn(move || work.run(&requests, checkpointer))?;
-        Ok(Self { queue, thread })
+        Ok(Self { queue, counters, thread })
+    }
+
+    pub(crate) fn counters(&self) -> &StoreCounters {
+        &self.counters
     }
 
     pub(crate) fn queue(&self) -> WriteQueue {
@@ -99,6 +111,7 @@ struct WriterThread {
     directory: Arc<Directory>,
     mint: Mint,
     shards: Arc<dyn Shards>,
+    counters: Arc<StoreCounters>,
 }
 
 /// Everything that waits, up to the size of a transaction. Never waits for more.
@@ -156,7 +169,10 @@ impl WriterThread {
     fn transact(&mut self, batch: Vec<Write>) {
         let (dones, changes): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|write| (write.done, write.change)).unzip();
+        let began = Instant::now();
+        let requests = dones.len() as u64;
         let result = self.store.begin().and_then(|()| self.apply_all(changes));
+        self.count(&result, requests, began);
         match result {
             Ok((outcomes, effects)) => {
                 for effect in effects {
@@ -177,6 +193,15 @@ impl WriterThread {
                 dones.into_iter().for_each(|done| done(Err(RegistryError::Storage)));
             }
         }
+    }
+
+    fn count<T>(&self, result: &Result<T, StoreError>, requests: u64, began: Instant) {
+        let StoreCounters { transactions, failures, .. } = &*self.counters;
+        let counter = if result.is_ok() { transactions } else { failures };
+        counter.add(1);
+        self.counters.requests.add(requests);
+        let time_ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.counters.transaction_time.record(time_ns, 1);
     }
 
     /// Applies all changes and commits them.

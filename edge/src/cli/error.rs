@@ -26,6 +26,9 @@ pub enum CliError {
     /// Some of many items failed; each was told already.
     #[error("{0}")]
     Items(String),
+    /// The hub does not answer, or says that it is not well.
+    #[error("unhealthy: {0}")]
+    Unhealthy(String),
     /// The user stopped the command before its end.
     #[error("{0}")]
     Interrupted(String),

@@ -16,6 +16,7 @@ mod edge_scope;
 mod error;
 mod event;
 mod export;
+mod health;
 mod identity;
 mod import;
 mod invoke_method;
@@ -35,6 +36,7 @@ mod send_d2c_message;
 mod serve;
 mod simulate_device;
 mod target;
+mod top;
 mod twin;
 
 use clap::{Parser, Subcommand};
@@ -98,6 +100,8 @@ pub enum ClientCommand {
     Policy(policy::Policy),
     ConsumerGroup(consumer_group::ConsumerGroup),
     Config(config::Config),
+    Health(health::Health),
+    Top(top::Top),
     Completion(completion::Completion),
 }
 
@@ -132,6 +136,8 @@ impl ClientCommand {
             Self::Policy(command) => command.run(),
             Self::ConsumerGroup(command) => command.run(),
             Self::Config(command) => command.run(),
+            Self::Health(command) => command.run(),
+            Self::Top(command) => command.run(),
             Self::Completion(command) => command.run(),
         }
     }

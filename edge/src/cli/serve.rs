@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::config::Overrides;
+use crate::logging::LogFormat;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -53,6 +54,9 @@ pub struct ServeArguments {
     /// per 8 CPUs]
     #[arg(long, value_name = "N")]
     pub executors: Option<u16>,
+    /// Form of log lines [default: text]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
     /// Tie every thread to one CPU [default: when there are CPUs enough]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub pin: Option<bool>,

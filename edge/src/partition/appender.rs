@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
+use std::time::Instant;
 
 use ringhub_core::id::PartitionId;
 use ringhub_core::log::commit::{Chunk, CommitHead, CommitPlace, commit_len, header_len, seal};
@@ -36,12 +37,22 @@ impl Active {
     }
 }
 
+/// When a commit came to be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CommitTimes {
+    /// Its first record was taken from a ring.
+    pub(super) gathered: Instant,
+    /// It stood in its buffer.
+    pub(super) built: Instant,
+}
+
 /// A commit whose sync has not been reported in order yet.
 struct InFlight {
     head: CommitHead,
     buffer: SharedBuffer,
     rings: Vec<Option<RingPosition>>,
     ends: Vec<PartitionState>,
+    times: CommitTimes,
     outcome: Option<io::Result<()>>,
 }
 
@@ -50,6 +61,7 @@ pub(super) struct Durable {
     pub(super) head: CommitHead,
     pub(super) buffer: SharedBuffer,
     pub(super) rings: Vec<Option<RingPosition>>,
+    pub(super) times: CommitTimes,
 }
 
 /// A built commit, to be written.
@@ -229,6 +241,7 @@ impl Appender {
             buffer: buffer.clone(),
             rings: batch.upto.clone(),
             ends: self.stamped.clone(),
+            times: CommitTimes { gathered: batch.since(), built: Instant::now() },
             outcome: None,
         });
         Some(Built { number: place.number, file, buffer, at })
@@ -263,8 +276,9 @@ impl Appender {
             active.summary.ends.clone_from(&commit.ends);
             active.summary.append(&commit.head);
         }
-        self.committed = commit.ends;
-        Ok(Some(Durable { head: commit.head, buffer: commit.buffer, rings: commit.rings }))
+        self.committed.clone_from(&commit.ends);
+        let InFlight { head, buffer, rings, times, .. } = commit;
+        Ok(Some(Durable { head, buffer, rings, times }))
     }
 }
 

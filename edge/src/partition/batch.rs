@@ -42,6 +42,11 @@ impl Batch {
         self.since.is_none()
     }
 
+    /// When the first record was taken; now if there is none.
+    pub(super) fn since(&self) -> Instant {
+        self.since.unwrap_or_else(Instant::now)
+    }
+
     /// Takes records ring by ring until `bytes_max` is reached; the ring after the last one served
     /// goes first next time. A ring gives at most an even share before the next has its turn.
     pub(super) fn gather(

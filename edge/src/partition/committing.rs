@@ -7,6 +7,7 @@ use tracing::info;
 
 use super::appender::{Built, Durable};
 use super::batch::Batch;
+use super::counters::ExecutorCounters;
 use super::executor::{Executor, wall_clock};
 use super::open::{place_of, sync_dir, write_index};
 use super::readers;
@@ -80,6 +81,7 @@ impl Executor {
         header.encode(buffer.bytes_mut());
         prepared.file.write(buffer.share(), FilePosition(0)).await?;
         prepared.file.sync().await?;
+        self.counters.syncs.add(1);
         let (dir, from) = (self.dir.clone(), prepared.path);
         let name = segment_file_name(header.segment);
         let renamed = glommio::executor().spawn_blocking(move || {
@@ -89,6 +91,7 @@ impl Executor {
         renamed.await?;
         info!(segment = header.segment.0, "segment begun");
         self.appender.borrow_mut().begin_segment(header, prepared.file, prepared.zeroed);
+        self.note_log();
         let _ = self.take_prepared.try_send(());
         Ok(())
     }
@@ -125,17 +128,25 @@ impl Executor {
         self.status.wake();
     }
 
-    /// Acknowledgements first, then the tail and whoever waits for it.
+    /// Acknowledgements first, then the tail and whoever waits for it. Counted is before: who has
+    /// seen the acknowledgement finds what it is about in the numbers.
     fn on_durable(self: &Rc<Self>, durable: &Durable) {
-        for (ring, upto) in self.rings.borrow_mut().iter_mut().zip(&durable.rings) {
+        self.note_durable(durable);
+        let now = self.config.clock.now();
+        let rings = self.marks.iter().zip(&durable.rings);
+        for (ring, (marks, upto)) in self.rings.borrow_mut().iter_mut().zip(rings) {
             if let Some(upto) = upto {
+                marks.note_durable(now);
                 ring.set_committed(*upto);
             }
         }
         self.ring_doorbells();
         let chunks = &durable.head.chunks;
         let place = |chunk: &Chunk| place_of(chunk.partition, &self.config);
-        self.tail.borrow_mut().push(&durable.buffer, chunks, place);
+        let mut tail = self.tail.borrow_mut();
+        tail.push(&durable.buffer, chunks, place);
+        self.counters.tail_bytes.set(tail.memory() as u64);
+        drop(tail);
         for chunk in chunks {
             readers::serve_parked(self, chunk.partition);
         }
@@ -147,7 +158,9 @@ async fn write_and_sync(executor: Rc<Executor>, built: Built) {
     let outcome = {
         let slot = executor.write_slots.acquire_permit(1).await;
         match slot {
-            Ok(_slot) if executor.status.state() != LogState::Failed => write_built(built).await,
+            Ok(_slot) if executor.status.state() != LogState::Failed => {
+                write_built(built, &executor.counters).await
+            }
             Ok(_) => Err(io::Error::other("a commit before this one has failed")),
             Err(error) => Err(io::Error::from(error)),
         }
@@ -156,7 +169,13 @@ async fn write_and_sync(executor: Rc<Executor>, built: Built) {
     executor.on_synced();
 }
 
-async fn write_built(built: Built) -> io::Result<()> {
-    built.file.write(built.buffer, built.at).await?;
-    built.file.sync().await
+async fn write_built(built: Built, counters: &ExecutorCounters) -> io::Result<()> {
+    let written = built.file.write(built.buffer, built.at).await;
+    let outcome = match written {
+        Ok(_) => built.file.sync().await,
+        Err(error) => Err(error),
+    };
+    let counter = if outcome.is_ok() { &counters.syncs } else { &counters.failures };
+    counter.add(1);
+    outcome
 }

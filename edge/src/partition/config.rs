@@ -8,6 +8,7 @@ use ringhub_core::limits::{COMMIT_BYTES_MAX, PARTITIONS_MAX, RECORD_BYTES_MAX, R
 use ringhub_core::log::segment::SEGMENT_HEADER_BYTES;
 
 use super::StartError;
+use crate::shard::Clock;
 
 /// The partitions of one hub and how they are kept.
 ///
@@ -47,6 +48,8 @@ pub struct PartitionsConfig {
     pub retention: Duration,
     /// How often expired segments are looked for.
     pub retention_interval: Duration,
+    /// Clock of the process, for measurements.
+    pub clock: Clock,
 }
 
 impl PartitionsConfig {
@@ -75,6 +78,7 @@ impl PartitionsConfig {
             tail_bytes: 32 * 1024 * 1024,
             retention: Duration::from_secs(24 * 3600),
             retention_interval: Duration::from_secs(60),
+            clock: Clock::start(),
         }
     }
 

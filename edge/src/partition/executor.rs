@@ -24,6 +24,8 @@ use tracing::error;
 
 use super::appender::Appender;
 use super::batch::Batch;
+use super::counters::ExecutorCounters;
+use super::marks::Marks;
 use super::open::{self, Opened, Recovery};
 use super::prepare::{Prepared, prepare_segments};
 use super::readers::{Readers, answer_requests, refuse_pending};
@@ -39,6 +41,9 @@ pub(super) struct Seed {
     pub(super) id: ExecutorId,
     pub(super) config: Arc<PartitionsConfig>,
     pub(super) rings: Vec<Consumer>,
+    /// By ring.
+    pub(super) marks: Vec<Arc<Marks>>,
+    pub(super) counters: Arc<ExecutorCounters>,
     pub(super) shards: Vec<MailboxSender>,
     pub(super) status: Arc<ExecutorStatus>,
     pub(super) woken: flume::Receiver<()>,
@@ -52,6 +57,9 @@ pub(super) struct Executor {
     pub(super) dir: PathBuf,
     pub(super) medium: Medium,
     pub(super) status: Arc<ExecutorStatus>,
+    pub(super) counters: Arc<ExecutorCounters>,
+    /// By ring.
+    pub(super) marks: Vec<Arc<Marks>>,
     pub(super) rings: RefCell<Vec<Consumer>>,
     pub(super) appender: RefCell<Appender>,
     pub(super) tail: RefCell<Tail>,
@@ -86,6 +94,8 @@ pub(super) async fn run(seed: Seed) {
         dir: seed.config.log_dir(seed.id),
         medium,
         status: seed.status,
+        counters: seed.counters,
+        marks: seed.marks,
         rings: RefCell::new(seed.rings),
         appender: RefCell::new(appender),
         tail: RefCell::new(Tail::new(partitions.len(), seed.config.tail_bytes)),
@@ -104,6 +114,7 @@ pub(super) async fn run(seed: Seed) {
         woken: seed.woken,
         config: seed.config,
     });
+    executor.note_log();
     let background =
         proxy.create_task_queue(Shares::Static(50), Latency::NotImportant, "background");
     // Not `Latency::Matters`: with it, glommio 0.9 sends the IO through a second io_uring, and
@@ -138,7 +149,11 @@ pub(super) async fn run(seed: Seed) {
 async fn ingest_records(executor: Rc<Executor>) {
     let mut batch = Batch::new(executor.shards.len(), usize::from(executor.config.partition_count));
     while executor.status.state() != LogState::Failed {
+        let bytes_before = batch.bytes;
         let gathered = batch.gather(&mut executor.rings.borrow_mut(), executor.config.commit_bytes);
+        if batch.bytes > bytes_before {
+            executor.note_gathered(&batch);
+        }
         if let Err(damaged) = gathered {
             executor.fail(format!("a shard pushed what is no record: {damaged}"));
             break;

@@ -10,9 +10,12 @@ use ringhub_core::ring::{CommitWatch, Consumer, Producer, ring};
 use rustix::process::{Resource, getrlimit};
 use tracing::error;
 
+use super::counters::ExecutorCounters;
 use super::executor::{Seed, run};
+use super::marks::Marks;
 use super::pipeline::{ExecutorLink, ShardPipeline};
 use super::status::{ExecutorStatus, LogState};
+use super::view::{ExecutorView, PartitionsView, RingView};
 use super::{PartitionsConfig, Recovery, StartError};
 use crate::shard::mailbox::MailboxSender;
 
@@ -25,6 +28,7 @@ const IO_MEMORY_BYTES: usize = 2 * 1024 * 1024;
 /// The running executors.
 pub struct PartitionsHandle {
     threads: Vec<ExecutorThread>,
+    view: PartitionsView,
 }
 
 struct ExecutorThread {
@@ -48,17 +52,22 @@ pub fn start(
     check_memlock()?;
     let config = Arc::new(config);
     let mut mesh = Mesh::new(shards);
-    let mut handle = PartitionsHandle { threads: Vec::new() };
+    let mut views = Vec::new();
+    let mut threads = Vec::new();
     for id in (0..config.executor_count).map(ExecutorId) {
         match start_executor(&config, id, &mut mesh) {
-            Ok(thread) => handle.threads.push(thread),
+            Ok((thread, view)) => {
+                threads.push(thread);
+                views.push(view);
+            }
             Err(error) => {
-                handle.stop();
+                stop(threads);
                 return Err(error);
             }
         }
     }
-    Ok((mesh.into_pipelines(), handle))
+    let view = PartitionsView { executors: views.into() };
+    Ok((mesh.into_pipelines(), PartitionsHandle { threads, view }))
 }
 
 fn check_memlock() -> Result<(), StartError> {
@@ -74,16 +83,19 @@ fn start_executor(
     config: &Arc<PartitionsConfig>,
     id: ExecutorId,
     mesh: &mut Mesh,
-) -> Result<ExecutorThread, StartError> {
+) -> Result<(ExecutorThread, ExecutorView), StartError> {
     let (status, woken) = ExecutorStatus::new();
     let status = Arc::new(status);
     let (send_requests, requests) = flume::unbounded();
     let (send_opened, opened) = flume::bounded(1);
-    let rings = mesh.connect(config.ring_bytes, &status, &send_requests);
+    let (rings, views) = mesh.connect(config.ring_bytes, &status, &send_requests);
+    let counters = Arc::new(ExecutorCounters::new(&config.partitions_of(id)));
     let seed = Seed {
         id,
         config: Arc::clone(config),
         rings,
+        marks: views.iter().map(|ring| Arc::clone(&ring.marks)).collect(),
+        counters: Arc::clone(&counters),
         shards: mesh.shards.clone(),
         status: Arc::clone(&status),
         woken,
@@ -98,7 +110,10 @@ fn start_executor(
         .spawn(move || watch.over(|| run_thread(placement, seed)))
         .map_err(|error| StartError::Thread(error.to_string()))?;
     match opened.recv() {
-        Ok(Ok(recovery)) => Ok(ExecutorThread { join, status, recovery }),
+        Ok(Ok(recovery)) => {
+            let thread = ExecutorThread { join, status: Arc::clone(&status), recovery };
+            Ok((thread, ExecutorView { executor: id, counters, status, rings: views }))
+        }
         Ok(Err(error)) => Err(error),
         Err(_) => Err(StartError::Thread("ended before its log was open".to_owned())),
     }
@@ -159,17 +174,20 @@ impl Mesh {
         ring_bytes: usize,
         status: &Arc<ExecutorStatus>,
         requests: &flume::Sender<super::PartitionRequest>,
-    ) -> Vec<Consumer> {
-        let mut consumers = Vec::new();
+    ) -> (Vec<Consumer>, Vec<RingView>) {
+        let (mut consumers, mut views) = (Vec::new(), Vec::new());
         for (links, watches) in self.links.iter_mut().zip(&mut self.watches) {
             let (producer, consumer): (Producer, Consumer) = ring(ring_bytes);
-            watches.push(producer.watch());
+            let marks = Arc::new(Marks::new());
+            let (watch, capacity) = (producer.watch(), ring_bytes);
+            watches.push(watch.clone());
             consumers.push(consumer);
+            views.push(RingView { marks: Arc::clone(&marks), watch, capacity });
             let (status, requests) = (Arc::clone(status), requests.clone());
             let shards = self.shards.clone();
-            links.push(ExecutorLink { ring: producer, status, requests, shards });
+            links.push(ExecutorLink { ring: producer, marks, status, requests, shards });
         }
-        consumers
+        (consumers, views)
     }
 
     fn into_pipelines(self) -> Vec<ShardPipeline> {
@@ -192,6 +210,12 @@ impl PartitionsHandle {
         self.threads.iter().map(|thread| &thread.recovery)
     }
 
+    /// What may be looked at while the executors run.
+    #[must_use]
+    pub fn view(&self) -> &PartitionsView {
+        &self.view
+    }
+
     /// Whether the log of `executor` accepts data; `None` if there is no such executor.
     #[must_use]
     pub fn state(&self, executor: ExecutorId) -> Option<LogState> {
@@ -202,13 +226,17 @@ impl PartitionsHandle {
     /// Shards must not publish any more. Blocks until that is done; a disk that is full or failing
     /// ends it early.
     pub fn stop(self) {
-        for thread in &self.threads {
-            thread.status.stop();
-        }
-        for thread in self.threads {
-            // A panic was reported by the thread itself.
-            let _ = thread.join.join();
-        }
+        stop(self.threads);
+    }
+}
+
+fn stop(threads: Vec<ExecutorThread>) {
+    for thread in &threads {
+        thread.status.stop();
+    }
+    for thread in threads {
+        // A panic was reported by the thread itself.
+        let _ = thread.join.join();
     }
 }
 

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use ringhub_core::id::{ConnectionId, ExecutorId, PartitionId, ShardId};
 use ringhub_core::position::{Committed, RingPosition};
 use ringhub_core::ring::{CommitWatch, Producer, RingFull};
+use ringhub_core::time::Timestamp;
 
+use super::marks::Marks;
 use super::status::{ExecutorStatus, LogState};
 use super::{
     PartitionReply, PartitionRequest, ReadRefused, ReaderId, ReplyBody, RequestBody, Ticket,
@@ -18,6 +20,7 @@ use crate::shard::mailbox::{Mail, MailboxSender};
 #[derive(Debug)]
 pub(super) struct ExecutorLink {
     pub(super) ring: Producer,
+    pub(super) marks: Arc<Marks>,
     pub(super) status: Arc<ExecutorStatus>,
     pub(super) requests: flume::Sender<PartitionRequest>,
     /// For the answers to requests that the executor cannot take any more.
@@ -86,6 +89,17 @@ impl ShardPipeline {
                 link.status.wake_if_sleeping(|| link.ring.backlog());
             }
         }
+    }
+
+    /// Tells `executor`, for its measurements, that the next publication has `messages` records up
+    /// to `upto`.
+    pub fn mark(&self, executor: ExecutorId, upto: RingPosition, now: Timestamp, messages: u64) {
+        self.executors[usize::from(executor.0)].marks.publish(upto, now, messages);
+    }
+
+    /// When the oldest commit of one of the rings became durable that this was not asked about.
+    pub fn take_durable_since(&self) -> Option<Timestamp> {
+        self.executors.iter().find_map(|link| link.marks.take_durable_since())
     }
 
     /// True once the record of `ticket`, whichever shard pushed it, is on disk.

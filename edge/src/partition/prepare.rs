@@ -150,6 +150,7 @@ async fn wait_for_room(executor: &Executor, error: io::Error) -> io::Result<()> 
         return Err(error);
     }
     if executor.status.set_disk_full(true) {
+        executor.counters.disk_full.add(1);
         warn!(dir = %executor.dir.display(), %error, "no room for the next segment");
         executor.ring_doorbells();
     }

@@ -6,12 +6,14 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use ringhub_core::id::{ConnectionId, ConsumerGroup, PartitionId};
 use ringhub_core::limits::{READER_RESTS_MAX, SHARED_READERS_MAX};
 use ringhub_core::reader::{BeyondEnd, ClaimRefused, Displaced, Ownership, Selector, StartAt};
 
 use super::catch_up::{Wanted, catch_up, is_retained};
+use super::counters::ReaderCounters;
 use super::executor::Executor;
 use super::open::place_of;
 use super::selection::Selected;
@@ -41,6 +43,7 @@ struct Reader {
     pending: Option<Pending>,
     /// Who wants to know when the reader is at the end of its partition.
     end_asked: Option<Asker>,
+    counters: Arc<ReaderCounters>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +78,7 @@ impl Readers {
     fn advance(&mut self, id: ReaderId, selected: &Selected) -> Option<(PartitionId, Asker)> {
         let reader = self.readers.get_mut(&id)?;
         reader.start = StartAt::Offset(selected.next);
+        reader.counters.next_offset.set(selected.next.0);
         reader.resume.clone_from(&selected.resume);
         let answered = reader.pending.take().map(|pending| (reader.partition, pending.asker));
         self.with_rest.retain(|other| *other != id);
@@ -219,11 +223,11 @@ fn open(
     partition: PartitionId,
     opening: Opening,
 ) -> Result<ReaderId, ReadRefused> {
-    let start = {
+    let (start, end) = {
         let appender = executor.appender.borrow();
         let state = appender.committed(place_of(partition, &executor.config));
         let last = state.last;
-        StartAt::resolve(opening.selector, state).map_err(|beyond| match beyond {
+        let start = StartAt::resolve(opening.selector, state).map_err(|beyond| match beyond {
             BeyondEnd::Offset(supplied) => {
                 ReadRefused::OffsetBeyondEnd { supplied, last: last.map(|last| last.offset) }
             }
@@ -231,7 +235,8 @@ fn open(
                 supplied,
                 last: last.map(|last| last.sequence_number),
             },
-        })?
+        })?;
+        (start, state.next_offset)
     };
     let mut readers = executor.readers.borrow_mut();
     let id = ReaderId { hub: executor.config.hub, partition, number: readers.next };
@@ -244,6 +249,8 @@ fn open(
         post(executor, reader.opened_by, ReplyBody::Stolen { reader: displaced, epoch, by });
     }
     let group = opening.group;
+    let at = if let StartAt::Offset(offset) = start { offset } else { end };
+    let counters = executor.counters.add_reader(partition, group.clone(), at.0);
     let reader = Reader {
         partition,
         group,
@@ -252,6 +259,7 @@ fn open(
         opened_by: asker,
         pending: None,
         end_asked: None,
+        counters,
     };
     readers.readers.insert(id, reader);
     Ok(id)
@@ -312,6 +320,7 @@ fn take_rest(
 /// Reads from the segments in the queue of low shares, so that ingest does not wait for it.
 fn start_catch_up(executor: &Rc<Executor>, id: ReaderId) {
     set_catching_up(executor, id, true);
+    executor.counters.catch_ups.add(1);
     let task = read_segments(Rc::clone(executor), id);
     match glommio::spawn_local_into(task, executor.catch_up_queue) {
         Ok(task) => drop(task.detach()),
@@ -346,7 +355,9 @@ fn answer(executor: &Executor, id: ReaderId, selected: Selected) {
     let answered = executor.readers.borrow_mut().advance(id, &selected);
     let Some((partition, asker)) = answered else { return };
     let partition = describe(executor, partition);
-    post(executor, asker, ReplyBody::Records { records: selected.records, partition });
+    let answered = executor.config.clock.now();
+    let records = selected.records;
+    post(executor, asker, ReplyBody::Records { records, partition, answered });
 }
 
 fn give_up(executor: &Executor, id: ReaderId, damage: String) {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use ringhub_core::id::{ConnectionId, ConsumerGroup, HubId, PartitionId};
 use ringhub_core::position::{EnqueuedTime, Offset, SequenceNumber};
 use ringhub_core::reader::Selector;
+use ringhub_core::time::Timestamp;
 
 /// An open reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -96,6 +97,8 @@ pub enum ReplyBody {
         records: Bytes,
         /// State of the partition when the answer was made, for runtime metrics.
         partition: PartitionDescription,
+        /// When the answer was made, on the clock of the process.
+        answered: Timestamp,
     },
     /// To `AwaitEnd`.
     AtEnd,

@@ -59,6 +59,7 @@ fn give_up_oldest(executor: &Executor) -> Option<SegmentNumber> {
         }
         appender.sealed.pop_front()?.header.segment
     };
+    executor.note_log();
     executor.open_files.borrow_mut().retain(|(number, _)| *number != segment.0);
     Some(segment)
 }

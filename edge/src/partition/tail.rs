@@ -51,6 +51,11 @@ impl Tail {
         }
     }
 
+    /// Bytes of the commits that it holds.
+    pub(super) fn memory(&self) -> usize {
+        self.bytes
+    }
+
     /// Takes in a durable commit; the oldest ones make room. `place_of` tells the place of a
     /// chunk's partition.
     pub(super) fn push(

@@ -11,12 +11,13 @@ use ringhub_core::log::record::RecordView;
 use ringhub_core::session::amqp::event::{EventHead, RuntimeMetrics};
 use ringhub_core::session::amqp::management::LastEnqueued;
 use ringhub_core::session::amqp::{AmqpConnection, LinkId, Outgoing, SendBlocked};
-use ringhub_core::time::UnixMillis;
+use ringhub_core::time::{Timestamp, UnixMillis};
 
 use super::{PartitionPlace, Refusal};
 use crate::partition::{
     PartitionDescription, PartitionRequest, PartitionRequests, ReaderId, RequestBody,
 };
+use crate::shard::DeliveryRecorder;
 
 /// A reader that has just been opened, and the link it is for.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub(crate) struct OpenedLink {
     pub(crate) with_metrics: bool,
     /// The executor of the partition.
     pub(crate) requests: PartitionRequests,
+    /// Where deliveries are noted.
+    pub(crate) recorder: DeliveryRecorder,
 }
 
 /// Whether the client wants its credit used up now.
@@ -66,6 +69,8 @@ struct Batch {
     records: Bytes,
     /// Bytes of `records` that are sent.
     sent: usize,
+    sent_messages: u64,
+    answered: Timestamp,
     metrics: Option<RuntimeMetrics>,
 }
 
@@ -106,11 +111,11 @@ impl PartitionLink {
         &mut self,
         records: Bytes,
         partition: &PartitionDescription,
-        now: UnixMillis,
+        (answered, now): (Timestamp, UnixMillis),
     ) {
         self.is_reading = false;
         let metrics = self.opened.with_metrics.then(|| runtime_metrics(partition, now)).flatten();
-        let batch = Some(Batch { records, sent: 0, metrics });
+        let batch = Some(Batch { records, sent: 0, sent_messages: 0, answered, metrics });
         if self.batch.is_none() {
             self.batch = batch;
         } else {
@@ -152,6 +157,8 @@ impl PartitionLink {
             let Some(batch) = &mut self.batch else { break };
             batch.send(connection, link, head, budget)?;
             if batch.is_sent() {
+                let bytes = batch.records.len() as u64;
+                self.opened.recorder.delivered(batch.answered, batch.sent_messages, bytes);
                 self.batch = self.following.take();
             }
         }
@@ -214,6 +221,7 @@ impl Batch {
             }
             let len = record.bytes().len();
             self.sent += len;
+            self.sent_messages += 1;
             *budget = budget.saturating_sub(len);
         }
         Ok(())

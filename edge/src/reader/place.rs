@@ -14,6 +14,13 @@ pub(crate) struct PartitionPlace {
     pub(crate) partition: PartitionId,
 }
 
+/// As logs name it: consumer group and partition.
+impl std::fmt::Display for PartitionPlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.group.as_str(), self.partition.0)
+    }
+}
+
 impl PartitionPlace {
     /// Calls `check` with the resource that a claim must cover.
     pub(crate) fn with_resource<R>(

@@ -9,12 +9,14 @@ use ringhub_core::limits::{
     LINGER_TIME_MAX, OUTPUT_BYTES_MAX, OUTPUT_PAUSE_BYTES, PLAINTEXT_KEPT_BYTES_MAX,
     READ_BYTES_PER_TURN, TLS_PARTIAL_BYTES_MAX, TRANSMIT_BYTES_PER_TURN,
 };
+use ringhub_core::meter::Counter;
 use ringhub_core::time::Timestamp;
 use rustix::io::Errno;
 use rustix::net::Shutdown;
 use rustls::pki_types::CertificateDer;
 
 use super::protocol::{Close, Opening, Protocol, Services, ShardContext};
+use super::recorder::Part;
 use super::socket::Socket;
 use crate::listener::ListenerKind;
 use crate::tls::{PlaintextSink, TlsFault, TlsSession};
@@ -31,6 +33,11 @@ impl Scratch {
     pub(super) fn new() -> Self {
         let read = vec![0; TLS_PARTIAL_BYTES_MAX + READ_BYTES_PER_TURN].into_boxed_slice();
         Self { read, plain: BytesMut::new(), cipher: Vec::new() }
+    }
+
+    /// Bytes of the buffers.
+    pub(super) fn memory(&self) -> usize {
+        self.read.len() + self.plain.capacity() + self.cipher.capacity()
     }
 }
 
@@ -91,6 +98,8 @@ pub(super) struct Connection<P> {
     pub(super) paused_reader: Option<Waker>,
     pub(super) is_dirty: bool,
     pub(super) has_writer: bool,
+    /// Bytes that the shard's gauge has been told of.
+    accounted: u32,
     peer: Peer,
 }
 
@@ -125,6 +134,7 @@ where
             paused_reader: None,
             is_dirty: false,
             has_writer: false,
+            accounted: 0,
             peer,
         }
     }
@@ -135,6 +145,27 @@ where
 
     pub(super) fn is_closing(&self) -> bool {
         matches!(self.state, State::ExpectEnd { .. })
+    }
+
+    /// The port that was dialled.
+    pub(super) fn listener(&self) -> ListenerKind {
+        self.peer.listener
+    }
+
+    /// Brings `gauge` up to date about the bytes that wait here.
+    pub(super) fn account(&mut self, gauge: &Counter) {
+        let bytes = self.kept.capacity() + self.output.capacity() + self.tls.partial_len();
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        if bytes != self.accounted {
+            gauge.sub(self.accounted.into());
+            gauge.add(bytes.into());
+            self.accounted = bytes;
+        }
+    }
+
+    /// Bytes that the gauge has been told of.
+    pub(super) fn accounted_bytes(&self) -> u64 {
+        self.accounted.into()
     }
 
     pub(super) fn has_output(&self) -> bool {
@@ -158,13 +189,16 @@ where
     ) -> Result<Received, Close> {
         let partial = self.tls.partial_len();
         let end = partial + READ_BYTES_PER_TURN;
-        let received = match self.socket.receive(&mut scratch.read[partial..end]) {
+        let socket = &self.socket;
+        let received = cx.timed(Part::Listener, || socket.receive(&mut scratch.read[partial..end]));
+        let received = match received {
             Ok(0) => return Err(Close::PeerClosed),
             Ok(received) => received,
             Err(Errno::AGAIN) => return Ok(Received(0)),
             Err(_) => return Err(Close::SocketFailed),
         };
         scratch.cipher.clear();
+        let began = cx.recorder.start();
         let mut intake = Intake {
             protocol: &mut self.protocol,
             kept: &mut self.kept,
@@ -177,6 +211,7 @@ where
             &mut scratch.cipher,
             &mut intake,
         );
+        cx.recorder.stop(Part::Tls, began);
         let now = cx.now;
         // Handshake messages, or the alert that tells the peer what was wrong.
         let sent = self.send(&scratch.cipher, now);
@@ -390,7 +425,10 @@ fn feed<P: Protocol>(
     if input.is_empty() || !protocol.can_read(cx.services) {
         return Ok(0);
     }
-    let used = protocol.handle_bytes(input, cx)?;
+    let began = cx.recorder.start();
+    let used = protocol.handle_bytes(input, cx);
+    cx.recorder.stop(Part::Protocol, began);
+    let used = used?;
     assert!(used <= input.len(), "a driver took {used} of {} bytes", input.len());
     Ok(used)
 }

@@ -8,7 +8,6 @@ use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
 
 use monoio::net::TcpStream;
 use monoio::time::Sleep;
@@ -74,7 +73,7 @@ impl<S: Services> Shard<S> {
 
     /// The end of a turn: polled after the tasks that were ready, before the thread sleeps.
     fn poll_turn(self: &Rc<Self>, cx: &mut Context<'_>, alarm: &mut Alarm) -> Poll<()> {
-        let began = Instant::now();
+        let began = self.clock.now();
         self.turn.replace(cx.waker().clone());
         let state = &mut *self.state.borrow_mut();
         state.awake();
@@ -95,7 +94,7 @@ impl<S: Services> Shard<S> {
         if !state.is_accepting() {
             self.stop_accepting();
         }
-        count_turn(state, began);
+        state.count_turn(began);
         if state.is_ended() {
             return Poll::Ready(());
         }
@@ -205,13 +204,6 @@ impl<S: Services> Shard<S> {
             }
         }
     }
-}
-
-fn count_turn<S: Services>(state: &ShardState<S>, began: Instant) {
-    let nanos = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-    state.counters.turns.add(1);
-    state.counters.turn_time_ns.add(nanos);
-    state.counters.turn_time_max_ns.set_max(nanos);
 }
 
 /// The one runtime timer of a shard. It is moved only to an earlier time; a ring too early does no

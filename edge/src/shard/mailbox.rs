@@ -126,6 +126,18 @@ impl MailboxSender {
         }
     }
 
+    /// Messages that wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// True when none waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     /// The bell alone, for producers whose news lies in a shared counter (commit positions).
     #[must_use]
     pub fn doorbell(&self) -> &Arc<Doorbell> {

@@ -9,7 +9,9 @@ use ringhub_core::time::{Timestamp, UnixMillis};
 use rustls::pki_types::CertificateDer;
 
 use super::commit_queue::CommitQueue;
+use super::counters::ShardCounters;
 use super::mailbox::Mail;
+use super::recorder::{DeliveryRecorder, Part, Recorder};
 use crate::listener::ListenerKind;
 use crate::partition::Ticket;
 
@@ -159,6 +161,23 @@ pub trait Services: Sized + 'static {
     /// it moves.
     fn committed(&self, shard: ShardId, executor: ExecutorId) -> Committed<RingPosition>;
 
+    /// How far this shard's own ring is durable.
+    fn committed_here(&self, _executor: ExecutorId) -> Committed<RingPosition> {
+        Committed::default()
+    }
+
+    /// Tells an executor, for its measurements, that `messages` messages up to `upto` are published
+    /// at `now`. Called before [`publish`](Self::publish).
+    fn mark(&mut self, executor: ExecutorId, upto: RingPosition, now: Timestamp, messages: u64) {
+        let _ = (executor, upto, now, messages);
+    }
+
+    /// When the oldest commit became durable that one of the shard's rings has not been asked about
+    /// yet.
+    fn take_durable_since(&mut self) -> Option<Timestamp> {
+        None
+    }
+
     /// True once a commit log has failed. Asked every turn.
     fn has_log_failed(&self) -> bool;
 
@@ -179,6 +198,7 @@ pub struct ShardContext<'a, S> {
     /// What the shard's connections share.
     pub services: &'a mut S,
     pub(super) commits: &'a mut CommitQueue,
+    pub(super) recorder: &'a mut Recorder,
 }
 
 impl<S> ShardContext<'_, S> {
@@ -186,5 +206,28 @@ impl<S> ShardContext<'_, S> {
     /// shard's ring.
     pub fn await_commit(&mut self, ticket: Ticket) {
         self.commits.push(ticket, self.connection);
+    }
+
+    /// What the shard counts.
+    pub(super) fn counters(&self) -> &ShardCounters {
+        &self.recorder.counters
+    }
+
+    /// Notes that a message is in the ring that `ticket` names.
+    pub(super) fn note_accepted(&mut self, ticket: Ticket, record_bytes: usize) {
+        self.recorder.accept(ticket, record_bytes, self.now);
+    }
+
+    /// Notes what is delivered to readers, where no context is at hand.
+    pub(crate) fn delivery_recorder(&self) -> DeliveryRecorder {
+        self.recorder.deliveries()
+    }
+
+    /// Does one part of the handling of a receive, timed if this receive is.
+    pub(super) fn timed<R>(&mut self, part: Part, work: impl FnOnce() -> R) -> R {
+        let started = self.recorder.start();
+        let result = work();
+        self.recorder.stop(part, started);
+        result
     }
 }

@@ -11,11 +11,12 @@ use ringhub_core::method::Undelivered;
 use ringhub_core::position::{Committed, RingPosition, Ticket};
 use ringhub_core::session::http::HttpLimits;
 use ringhub_core::session::mqtt::Subscriptions;
-use ringhub_core::time::UnixMillis;
+use ringhub_core::time::{Timestamp, UnixMillis};
 
 use super::driver::Driver;
 use super::mailbox::{Mail, MailboxSender};
 use super::{Opening, Services};
+use crate::metrics::Inspector;
 use crate::partition::{PartitionReply, ReplyBody, ShardPipeline};
 
 /// What every shard of the process knows about its hub, fixed while it runs.
@@ -47,6 +48,8 @@ pub struct HubServices {
     pub encoder: D2cEncoder,
     /// The hub.
     pub hub: Arc<HubInfo>,
+    /// Writes the page of numbers.
+    pub inspector: Inspector,
 }
 
 impl HubServices {
@@ -114,6 +117,18 @@ impl Services for HubServices {
 
     fn committed(&self, shard: ShardId, executor: ExecutorId) -> Committed<RingPosition> {
         self.pipeline.committed_of(shard, executor)
+    }
+
+    fn committed_here(&self, executor: ExecutorId) -> Committed<RingPosition> {
+        self.pipeline.committed(executor)
+    }
+
+    fn mark(&mut self, executor: ExecutorId, upto: RingPosition, now: Timestamp, messages: u64) {
+        self.pipeline.mark(executor, upto, now, messages);
+    }
+
+    fn take_durable_since(&mut self) -> Option<Timestamp> {
+        self.pipeline.take_durable_since()
     }
 
     fn has_log_failed(&self) -> bool {

@@ -152,6 +152,8 @@ where
     if let Err(error) = make_private() {
         tracing::warn!(shard = shard.0, %error, "the shard shares its descriptors with all others");
     }
+    let thread = rustix::thread::gettid().as_raw_nonzero().get();
+    counters.thread_id.set(u64::try_from(thread).unwrap_or_default());
     pin(core)?;
     let bell = mailbox.doorbell().as_fd().try_clone_to_owned()?;
     let builder = RuntimeBuilder::<IoUringDriver>::new().with_entries(SHARD_RING_ENTRIES);

@@ -9,6 +9,7 @@ use ringhub_core::id::{ConnectionId, ShardId};
 use ringhub_core::limits::{
     DEADLINES_PER_TURN, FOREIGN_COMMIT_INTERVAL, MAIL_PER_TURN, RESUMES_PER_TURN,
 };
+use ringhub_core::meter::Counter;
 use ringhub_core::time::Timestamp;
 use rustls::ServerConfig;
 
@@ -18,6 +19,7 @@ use super::connection::{Connection, Flushed, Overdue, Patience, Peer, Received, 
 use super::counters::ShardCounters;
 use super::mailbox::{Mail, Mailbox};
 use super::protocol::{Close, Protocol, Services, ShardContext};
+use super::recorder::{Recorder, nanos};
 use super::socket::Socket;
 use super::start::ShardConfig;
 use super::table::Table;
@@ -72,6 +74,9 @@ pub(super) struct ShardState<S: Services> {
     writers: Vec<ConnectionId>,
     phase: Phase,
     is_log_failed: bool,
+    /// A commit has released something since the end of the last turn.
+    has_acknowledged: bool,
+    recorder: Recorder,
     pub(super) counters: Arc<ShardCounters>,
 }
 
@@ -95,6 +100,8 @@ impl<S: Services> ShardState<S> {
             writers: Vec::new(),
             phase: Phase::Serving,
             is_log_failed: false,
+            has_acknowledged: false,
+            recorder: Recorder::new(Arc::clone(&counters), config.clock),
             config,
             tls,
             services,
@@ -133,7 +140,8 @@ impl<S: Services> ShardState<S> {
         let peer = Peer { listener, address };
         let connection = Connection::new(socket.clone(), tls, peer, patience, self.clock.now());
         let id = self.table.insert(Box::new(connection))?;
-        self.counters.connections_open.set(self.table.len() as u64);
+        self.count_open();
+        open_of(&self.counters, listener).add(1);
         self.settle(id);
         Some((id, socket))
     }
@@ -148,7 +156,9 @@ impl<S: Services> ShardState<S> {
             };
         }
         let was_open = connection.protocol().is_some();
+        self.recorder.begin_receive();
         let result = self.with(id, Connection::receive);
+        self.recorder.end_receive();
         let Some(connection) = self.table.find(id) else { return NextRead::End };
         if !was_open && connection.protocol().is_some() {
             self.counters.handshakes_completed.add(1);
@@ -218,8 +228,16 @@ impl<S: Services> ShardState<S> {
     /// Forgets a connection whose task ends.
     pub(super) fn remove(&mut self, id: ConnectionId) {
         self.close(id, Close::SocketFailed);
-        self.table.remove(id);
+        if let Some(connection) = self.table.remove(id) {
+            self.counters.buffered_bytes.sub(connection.accounted_bytes());
+            open_of(&self.counters, connection.listener()).sub(1);
+        }
+        self.count_open();
+    }
+
+    fn count_open(&self) {
         self.counters.connections_open.set(self.table.len() as u64);
+        self.counters.table_bytes.set(self.table.memory() as u64);
     }
 
     /// Calls into one connection and does what follows from any call: ends it on `Err`, else
@@ -229,9 +247,9 @@ impl<S: Services> ShardState<S> {
         F: FnOnce(&mut Driver<S>, &mut Scratch, &mut ShardContext<'_, S>) -> Result<R, Close>,
     {
         let (now, wall) = (self.clock.now(), self.clock.wall());
-        let Self { table, scratch, services, commits, .. } = self;
+        let Self { table, scratch, services, commits, recorder, .. } = self;
         let connection = table.find(id).ok_or(Close::SocketFailed)?;
-        let mut cx = ShardContext { now, wall, connection: id, services, commits };
+        let mut cx = ShardContext { now, wall, connection: id, services, commits, recorder };
         let result = call(connection, scratch, &mut cx);
         if let Err(why) = result {
             connection.begin_close(why, scratch, &mut cx);
@@ -273,6 +291,7 @@ impl<S: Services> ShardState<S> {
     /// output, an entry in the wheel for its first deadline, and is read again if it may be.
     fn settle(&mut self, id: ConnectionId) {
         let Some(connection) = self.table.find(id) else { return };
+        connection.account(&self.counters.buffered_bytes);
         if !connection.is_dirty {
             connection.is_dirty = true;
             self.dirty.push(id);
@@ -291,7 +310,11 @@ impl<S: Services> ShardState<S> {
 
     /// Makes this turn's records visible to the executors.
     pub(super) fn publish(&mut self) {
-        self.services.publish();
+        let Self { recorder, services, clock, .. } = self;
+        recorder.publish(|executor, publication| {
+            services.mark(executor, publication.upto, clock.now(), publication.messages);
+        });
+        services.publish();
     }
 
     pub(super) fn take_commits(&mut self) {
@@ -300,6 +323,7 @@ impl<S: Services> ShardState<S> {
             let next =
                 commits.poll_committed(|shard, executor| services.committed(shard, executor));
             let Some((id, upto)) = next else { return };
+            self.has_acknowledged = true;
             self.with_protocol(id, |protocol, cx| protocol.handle_committed(upto, cx));
         }
     }
@@ -375,11 +399,30 @@ impl<S: Services> ShardState<S> {
             self.counters.sent_bytes.add(sent as u64);
         }
         let Some(connection) = self.table.find(id) else { return };
+        connection.account(&self.counters.buffered_bytes);
         let needs_settling = matches!(flushed, Flushed::More { .. })
             || connection.has_output() && !connection.has_writer;
         if needs_settling {
             self.settle(id);
         }
+    }
+
+    /// Notes how long the turn took that began at `began`, and what it acknowledged.
+    pub(super) fn count_turn(&mut self, began: Timestamp) {
+        let Self { recorder, services, counters, clock, .. } = self;
+        let now = clock.now();
+        recorder.end_turn(now, |executor| services.committed_here(executor));
+        if std::mem::take(&mut self.has_acknowledged) {
+            while let Some(since) = services.take_durable_since() {
+                counters.stages.acknowledge.record(nanos(since, now), 1);
+            }
+        }
+        let turn = nanos(began, now);
+        counters.turns.add(1);
+        counters.turn_time_ns.add(turn);
+        counters.turn_time_max_ns.set_max(turn);
+        counters.stages.turn.record(turn, 1);
+        counters.scratch_bytes.set(self.scratch.memory() as u64);
     }
 
     /// Wakes the readers that may read again, as far as the turn's budget goes.
@@ -469,6 +512,15 @@ impl<S: Services> ShardState<S> {
             self.cut_all();
             self.phase = Phase::Ended;
         }
+    }
+}
+
+/// The gauge of open connections of a port.
+fn open_of(counters: &ShardCounters, listener: ListenerKind) -> &Counter {
+    match listener {
+        ListenerKind::Mqtt => &counters.mqtt_open,
+        ListenerKind::Amqp => &counters.amqp_open,
+        ListenerKind::Http => &counters.https_open,
     }
 }
 

@@ -26,6 +26,12 @@ impl<T> Table<T> {
         self.slots.len() - self.free.len()
     }
 
+    /// Bytes of the slots and of the values in them, without what values own.
+    pub(super) fn memory(&self) -> usize {
+        let slots = self.slots.capacity() * size_of::<Slot<T>>();
+        slots + self.free.capacity() * size_of::<u32>() + self.len() * size_of::<T>()
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.len() >= self.capacity as usize
     }

@@ -37,11 +37,21 @@ pub(crate) struct HubOptions {
     pub(crate) config: String,
     /// What is logged, as in `RINGHUB_LOG`.
     pub(crate) log: &'static str,
+    /// Arguments and environment beside those that every hub of the tests has.
+    pub(crate) arguments: Vec<&'static str>,
+    pub(crate) environment: Vec<(&'static str, String)>,
 }
 
 impl Default for HubOptions {
     fn default() -> Self {
-        Self { shards: 1, executors: 1, config: SMALL_SEGMENTS.to_owned(), log: "info" }
+        Self {
+            shards: 1,
+            executors: 1,
+            config: SMALL_SEGMENTS.to_owned(),
+            log: "info",
+            arguments: Vec::new(),
+            environment: Vec::new(),
+        }
     }
 }
 
@@ -172,6 +182,8 @@ impl Hub {
             .args(["--https-port", &self.address.https_port.to_string()])
             .args(["--shards", &self.options.shards.to_string()])
             .args(["--executors", &self.options.executors.to_string()])
+            .args(&self.options.arguments)
+            .envs(self.options.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log.expect("the home is writable"));
@@ -209,8 +221,8 @@ impl Hub {
         let of_identity = format!("device connected identity={identity} ");
         let lines = log.lines().filter(|line| line.contains(&of_identity));
         let shard = |line: &str| {
-            let (_, number) = line.split_once("ShardId(")?;
-            number.split_once(')')?.0.parse().ok()
+            let (_, connection) = line.split_once("connection=")?;
+            connection.split_once('/')?.0.parse().ok()
         };
         lines.filter_map(shard).collect()
     }

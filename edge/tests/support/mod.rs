@@ -18,6 +18,7 @@ pub(crate) mod hub;
 pub(crate) mod methods;
 pub(crate) mod mqtt;
 pub(crate) mod node;
+pub(crate) mod prometheus;
 pub(crate) mod provision;
 pub(crate) mod python;
 #[path = "../../../core/tests/random/mod.rs"]

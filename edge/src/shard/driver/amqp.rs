@@ -137,8 +137,8 @@ impl AmqpDriver {
         };
         let reader = &mut self.readers[place];
         match body {
-            ReplyBody::Records { records, partition } => {
-                reader.handle_records(records, &partition, cx.wall);
+            ReplyBody::Records { records, partition, answered } => {
+                reader.handle_records(records, &partition, (answered, cx.wall));
             }
             ReplyBody::AtEnd => reader.handle_at_end(),
             ReplyBody::Stolen { epoch, by, .. } => {
@@ -173,7 +173,9 @@ impl AmqpDriver {
             }
             ReplyBody::Refused(refused) => {
                 let refusal = Refusal::of_read(&refused, opened.epoch);
-                info!(place = ?opened.place, reason = %refusal.text, "reader refused");
+                cx.counters().amqp_links_refused.add(1);
+                let (reason, connection) = (&refusal.text, cx.connection);
+                info!(place = %opened.place, %reason, %connection, "reader refused");
                 self.connection.refuse_link(opened.link, &refusal.error());
             }
             ReplyBody::Described(_)
@@ -299,7 +301,7 @@ impl Protocol for AmqpDriver {
     }
 
     fn handle_closed(&mut self, why: Close, cx: &mut Context<'_>) {
-        debug!(?why, connection = ?cx.connection, "AMQP connection ended");
+        debug!(?why, connection = %cx.connection, "AMQP connection ended");
         for reader in self.readers.drain(..) {
             reader.close();
         }
@@ -328,7 +330,7 @@ impl Protocol for AmqpDriver {
 }
 
 fn close_of(error: SessionError, cx: &Context<'_>) -> Close {
-    info!(%error, connection = ?cx.connection, "AMQP connection closed");
+    info!(%error, connection = %cx.connection, "AMQP connection closed");
     match error {
         SessionError::IdleTimeout | SessionError::HandshakeTimeout => Close::Idle,
         SessionError::CloseTimeout => Close::Finished,

@@ -1,17 +1,20 @@
 //! Drives the exchanges of one HTTP connection: requests to the control plane, handshakes to a
 //! WebSocket.
 
-use bytes::BytesMut;
+mod own;
+
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use ringhub_control_plane::api::Request as ApiRequest;
+use ringhub_control_plane::api::{Request as ApiRequest, Response};
 use ringhub_core::codec::websocket::Protocol as Carried;
 use ringhub_core::position::{Committed, Ticket};
 use ringhub_core::session::http::{Event, HttpExchange, Request};
 use ringhub_core::time::Timestamp;
 use tracing::debug;
 
+use self::own::Own;
 use crate::shard::mailbox::Mail;
-use crate::shard::{Close, HubServices, Protocol, ShardContext};
+use crate::shard::{Close, HubServices, Protocol, ShardContext, ShardCounters};
 
 type Context<'a> = ShardContext<'a, HubServices>;
 
@@ -40,7 +43,8 @@ impl HttpDriver {
                 self.upgraded_to = Some(upgrade.protocol);
             }
             Event::Refused(error) => {
-                debug!(connection = ?cx.connection, %error, "HTTP request refused");
+                count_status(error.status(), cx.counters());
+                debug!(connection = %cx.connection, %error, "HTTP request refused");
             }
         }
     }
@@ -48,8 +52,8 @@ impl HttpDriver {
     fn on_request(&mut self, request: &Request, cx: &mut Context<'_>) {
         let Ok(method) = Method::from_bytes(request.method().as_bytes()) else {
             let status = StatusCode::NOT_IMPLEMENTED;
-            self.exchange.respond(status, &HeaderMap::new(), b"", (cx.now, cx.wall));
-            return;
+            let (headers, body) = (HeaderMap::new(), Bytes::new());
+            return self.respond(&Response { status, headers, body }, cx);
         };
         let request = ApiRequest {
             method,
@@ -63,7 +67,20 @@ impl HttpDriver {
             return;
         };
         let reply = Box::new(move |response| mailbox.post(Mail::Exchange { connection, response }));
-        cx.services.control.submit(request, reply);
+        match Own::of(&request.path_and_query) {
+            None => cx.services.control.submit(request, reply),
+            Some(own) => {
+                if let Some(response) = own.answer(request, reply, cx) {
+                    self.respond(&response, cx);
+                }
+            }
+        }
+    }
+
+    fn respond(&mut self, response: &Response, cx: &Context<'_>) {
+        count_status(response.status, cx.counters());
+        let at = (cx.now, cx.wall);
+        self.exchange.respond(response.status, &response.headers, &response.body, at);
     }
 
     /// Ends the connection when the machine has nothing more to do on it.
@@ -90,8 +107,7 @@ impl Protocol for HttpDriver {
 
     fn handle_mail(&mut self, mail: Mail, cx: &mut Context<'_>) -> Result<(), Close> {
         if let Mail::Exchange { response, .. } = mail {
-            let at = (cx.now, cx.wall);
-            self.exchange.respond(response.status, &response.headers, &response.body, at);
+            self.respond(&response, cx);
         }
         self.end_if_closing()
     }
@@ -124,6 +140,18 @@ impl Protocol for HttpDriver {
     fn can_read(&self, _: &HubServices) -> bool {
         self.exchange.wants_input()
     }
+}
+
+fn count_status(status: StatusCode, counters: &ShardCounters) {
+    let counter = match status.as_u16() {
+        200..300 => &counters.http_2xx,
+        300..400 => &counters.http_3xx,
+        401 => &counters.http_401,
+        429 => &counters.http_429,
+        400..500 => &counters.http_4xx,
+        _ => &counters.http_5xx,
+    };
+    counter.add(1);
 }
 
 /// Headers as the control plane looks them up; what the `http` types do not take has no meaning for

@@ -64,10 +64,12 @@ impl Driver {
         while http.poll_transmit(&mut handshake) {}
         self.0 = match carried {
             Carried::Mqtt => {
+                cx.counters().mqtt_websockets_open.add(1);
                 let inner = MqttDriver::new(cx.now);
                 Kind::MqttWebSocket(Box::new(WebSocketDriver::new(inner, handshake)))
             }
             Carried::Amqp => {
+                cx.counters().amqp_websockets_open.add(1);
                 let inner = AmqpDriver::new(cx.services, cx.now);
                 Kind::AmqpWebSocket(Box::new(WebSocketDriver::new(inner, handshake)))
             }
@@ -107,6 +109,11 @@ impl Protocol for Driver {
     }
 
     fn handle_closed(&mut self, why: Close, cx: &mut Context<'_>) {
+        match &self.0 {
+            Kind::MqttWebSocket(_) => cx.counters().mqtt_websockets_open.sub(1),
+            Kind::AmqpWebSocket(_) => cx.counters().amqp_websockets_open.sub(1),
+            Kind::Mqtt(_) | Kind::Amqp(_) | Kind::Http(_) => {}
+        }
         dispatch!(&mut self.0, driver => driver.handle_closed(why, cx));
     }
 

@@ -49,7 +49,8 @@ impl AmqpDriver {
     pub(super) fn on_attach(&mut self, link: LinkId, attach: &Attach<'_>, cx: &Context<'_>) {
         let address = attach.node_address().unwrap_or_default();
         if let Err(refusal) = self.attach(link, address, attach, cx) {
-            info!(address, reason = %refusal.text, "link refused");
+            cx.counters().amqp_links_refused.add(1);
+            info!(address, reason = %refusal.text, connection = %cx.connection, "link refused");
             self.connection.refuse_link(link, &refusal.error());
         }
     }
@@ -151,6 +152,7 @@ impl AmqpDriver {
             name: attach.receiver_name().map(ToOwned::to_owned),
             with_metrics: attach.desires(RUNTIME_METRICS),
             requests: cx.services.pipeline.requests(place.partition),
+            recorder: cx.delivery_recorder(),
             place,
         };
         let PartitionPlace { hub, group, partition } = opened.place.clone();

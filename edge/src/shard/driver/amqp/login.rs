@@ -28,7 +28,8 @@ impl AmqpDriver {
                 SaslCode::Ok
             }
             Err(reason) => {
-                info!(user = login.0, %reason, "PLAIN refused");
+                cx.counters().amqp_logins_refused.add(1);
+                info!(user = login.0, %reason, connection = %cx.connection, "PLAIN refused");
                 SaslCode::Auth
             }
         }

@@ -88,7 +88,9 @@ impl AmqpDriver {
         match self.put_token(put_token, cx) {
             Ok(()) => self.requests.reply(to, &RequestReply::ok(id)),
             Err(refusal) => {
-                info!(audience = put_token.audience, reason = %refusal.text, "token refused");
+                cx.counters().amqp_logins_refused.add(1);
+                let (audience, reason) = (put_token.audience, &refusal.text);
+                info!(audience, %reason, connection = %cx.connection, "token refused");
                 self.requests.reply(to, &refusal.reply(id));
             }
         }

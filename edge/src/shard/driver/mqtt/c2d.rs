@@ -21,8 +21,13 @@ impl MqttDriver {
         while self.session.can_deliver().is_ok() {
             let Some(delivery) = c2d.lock_next(identity, cx.connection) else { return };
             match send(&mut self.session, &delivery) {
-                Ok(Delivered::AwaitsPuback) => {}
-                Ok(Delivered::Written) => settle(c2d, &device.grant, delivery.token, true),
+                Ok(delivered) => {
+                    cx.counters().c2d_messages.add(1);
+                    cx.counters().c2d_bytes.add(delivery.content.len() as u64);
+                    if delivered == Delivered::Written {
+                        settle(c2d, &device.grant, delivery.token, true);
+                    }
+                }
                 Err(NotSent::TooLong) => {
                     warn!(%identity, "a message that fits no packet is rejected");
                     settle(c2d, &device.grant, delivery.token, false);

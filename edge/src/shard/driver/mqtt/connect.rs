@@ -1,5 +1,7 @@
 //! From CONNECT to CONNACK: credential, takeover, stamps.
 
+use std::fmt::Display;
+
 use ringhub_control_plane::directory::{Grant, IdentityRef};
 use ringhub_core::codec::mqtt::ConnackCode;
 use ringhub_core::id::PartitionId;
@@ -74,7 +76,9 @@ impl MqttDriver {
             cx.await_commit(fence);
         }
         self.session.accept(device.acceptance, cx.now);
-        debug!(identity = %device.grant.identity, connection = ?cx.connection, "device connected");
+        cx.counters().connects_accepted.add(1);
+        self.was_accepted = true;
+        debug!(identity = %device.grant.identity, connection = %cx.connection, "device connected");
         self.tell_callers_ready(cx);
         self.deliver_waiting(cx);
     }
@@ -83,25 +87,19 @@ impl MqttDriver {
 /// Judges the credential of a CONNECT; the log names the reason, the client learns only that it is
 /// refused.
 fn authenticate(request: &ConnectRequest<'_>, cx: &Context<'_>) -> Option<Grant> {
-    let user_name = &request.user_name;
+    let UserName { host, device, module, .. } = request.user_name;
+    let refused = |reason: &dyn Display| {
+        let connection = cx.connection;
+        info!(hub = host, device, module, %connection, %reason, "CONNECT refused");
+        None
+    };
     let directory = cx.services.control.directory();
-    let identity = IdentityRef { device: user_name.device, module: user_name.module };
-    let Some(hub) = directory.hub_by_host(user_name.host) else {
-        info!(host = user_name.host, device = identity.device, "CONNECT refused: no such hub");
-        return None;
-    };
+    let Some(hub) = directory.hub_by_host(host) else { return refused(&"no such hub") };
     let token = request.password.and_then(|password| str::from_utf8(password).ok());
-    let Some(token) = token else {
-        info!(device = identity.device, "CONNECT refused: no token");
-        return None;
-    };
-    match directory.authenticate(hub.id, identity, token, cx.wall) {
-        Ok(grant) => Some(grant),
-        Err(reason) => {
-            info!(hub = hub.host_name, device = identity.device, %reason, "CONNECT refused");
-            None
-        }
-    }
+    let Some(token) = token else { return refused(&"no token") };
+    let identity = IdentityRef { device, module };
+    let judged = directory.authenticate(hub.id, identity, token, cx.wall);
+    judged.map_or_else(|reason| refused(&reason), Some)
 }
 
 fn destination(grant: &Grant, services: &HubServices) -> Destination {

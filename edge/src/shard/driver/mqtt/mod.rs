@@ -10,7 +10,7 @@ mod twin;
 
 use bytes::BytesMut;
 use ringhub_control_plane::directory::Grant;
-use ringhub_core::codec::mqtt::decode_within;
+use ringhub_core::codec::mqtt::{ConnackCode, decode_within};
 use ringhub_core::message::{Destination, Stamps};
 use ringhub_core::position::{Committed, Ticket};
 use ringhub_core::session::mqtt::{
@@ -24,7 +24,8 @@ use self::activity::Activity;
 use self::c2d::unlock;
 use self::method::{on_method_response, tell_callers_gone};
 use crate::shard::mailbox::Mail;
-use crate::shard::{Close, HubServices, Protocol, ShardContext};
+use crate::shard::recorder::Part;
+use crate::shard::{Close, HubServices, Protocol, ShardContext, ShardCounters};
 
 type Context<'a> = ShardContext<'a, HubServices>;
 
@@ -37,6 +38,8 @@ pub(crate) struct MqttDriver {
     blocked_bytes: Option<usize>,
     /// When a delivery is tried again to a client that does not take its bytes.
     deliver_at: Option<Box<Timestamp>>,
+    /// CONNACK 0 was sent.
+    was_accepted: bool,
     /// The reason to close, while the shard only knows its kind.
     reason: Option<CloseReason>,
 }
@@ -72,6 +75,7 @@ impl MqttDriver {
             device: None,
             blocked_bytes: None,
             deliver_at: None,
+            was_accepted: false,
             reason: None,
         }
     }
@@ -138,7 +142,9 @@ impl Protocol for MqttDriver {
     fn handle_bytes(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<usize, Close> {
         let mut consumed = 0;
         while self.may_read(cx.services) {
-            let decoded = decode_within(&input[consumed..], self.session.packet_bytes_max());
+            let packet_bytes_max = self.session.packet_bytes_max();
+            let rest = &input[consumed..];
+            let decoded = cx.timed(Part::Codec, || decode_within(rest, packet_bytes_max));
             let (packet, len) = match decoded {
                 Ok(Some(decoded)) => decoded,
                 Ok(None) => break,
@@ -189,7 +195,7 @@ impl Protocol for MqttDriver {
             }
             Mail::Cut { identity, reason, .. } => match &self.device {
                 Some(device) if device.grant.identity == identity => {
-                    info!(%identity, ?reason, "device cut off");
+                    info!(%identity, ?reason, connection = %cx.connection, "device cut off");
                     self.reason = Some(CloseReason::IdentityRemoved);
                     Err(Close::Cut)
                 }
@@ -250,7 +256,10 @@ impl Protocol for MqttDriver {
         });
         if reason != CloseReason::Disconnect {
             let identity = self.session.identity().map(ToString::to_string);
-            debug!(identity, ?reason, connection = ?cx.connection, "MQTT connection ended");
+            debug!(identity, ?reason, connection = %cx.connection, "MQTT connection ended");
+        }
+        if !self.was_accepted {
+            count_refusal(reason, cx.counters());
         }
         self.publish_will(reason, cx);
         if let Some(device) = self.device.take() {
@@ -273,4 +282,17 @@ impl Protocol for MqttDriver {
     fn can_read(&self, services: &HubServices) -> bool {
         self.may_read(services)
     }
+}
+
+/// Counts the CONNACK that a client got which was never let in.
+fn count_refusal(reason: CloseReason, counters: &ShardCounters) {
+    let counter = match reason.connack_code() {
+        None | Some(ConnackCode::Accepted) => return,
+        Some(ConnackCode::UnacceptableProtocolLevel) => &counters.connack_1,
+        Some(ConnackCode::IdentifierRejected) => &counters.connack_2,
+        Some(ConnackCode::ServerUnavailable) => &counters.connack_3,
+        Some(ConnackCode::BadUserNameOrPassword) => &counters.connack_4,
+        Some(ConnackCode::NotAuthorized) => &counters.connack_5,
+    };
+    counter.add(1);
 }

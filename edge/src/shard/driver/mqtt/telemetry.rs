@@ -31,6 +31,8 @@ impl MqttDriver {
         };
         match pipeline.push(partition, record) {
             Ok(ticket) => {
+                let record_bytes = record.len();
+                cx.note_accepted(ticket, record_bytes);
                 device.last = Some(ticket);
                 device.activity.note(cx.now, cx.wall);
                 self.blocked_bytes = None;
@@ -42,6 +44,7 @@ impl MqttDriver {
             }
             Err(RingFull) => {
                 self.blocked_bytes = Some(record.len());
+                cx.counters().ring_full.add(1);
                 Ok(Next::Keep)
             }
         }
@@ -63,7 +66,11 @@ impl MqttDriver {
             return;
         };
         match pipeline.push(device.destination.partition, record) {
-            Ok(ticket) => device.last = Some(ticket),
+            Ok(ticket) => {
+                let record_bytes = record.len();
+                cx.note_accepted(ticket, record_bytes);
+                device.last = Some(ticket);
+            }
             Err(RingFull) => {
                 warn!(identity = %device.grant.identity, "will lost: the ring is full");
             }

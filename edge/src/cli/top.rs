@@ -1,0 +1,109 @@
+//! `ringhub top`.
+
+mod frame;
+mod scrape;
+
+use std::io::{self, IsTerminal, Write};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use http::Method;
+
+use self::scrape::Scrape;
+use super::error::CliError;
+use super::seconds;
+use super::target::TargetArguments;
+use crate::client::{ClientError, Interrupt, Precondition, Refusal, RestClient};
+
+const EXAMPLES: &str = "\
+Examples:
+  ringhub top                                         until Ctrl-C
+  ringhub top --interval 5
+  ringhub top --once                                  one picture as text, of one second";
+
+/// How long one page may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long Ctrl-C may go unheard.
+const NAP: Duration = Duration::from_millis(50);
+
+/// The terminal's second screen without cursor, and back to the first.
+const ENTER_SCREEN: &str = "\x1b[?1049h\x1b[?25l";
+const LEAVE_SCREEN: &str = "\x1b[?25h\x1b[?1049l";
+const CLEAR: &str = "\x1b[H\x1b[2J";
+
+/// Watch shards, executors, partitions and the latency of each stage
+#[derive(Clone, Debug, PartialEq, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Top {
+    /// Seconds between two looks; rates and latencies are of that time
+    #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = seconds)]
+    interval: f64,
+    /// Print one picture and end; so it is, too, where the output is no terminal
+    #[arg(long)]
+    once: bool,
+    #[command(flatten)]
+    target: TargetArguments,
+}
+
+impl Top {
+    pub(super) fn run(&self) -> Result<(), CliError> {
+        let rest = RestClient::new(&self.target.target()?);
+        let interrupt = Interrupt::install()?;
+        let mut before = scrape(&rest)?;
+        if self.once || !io::stdout().is_terminal() {
+            self.wait(&interrupt);
+            let picture = frame::render(&before, &scrape(&rest)?);
+            return Ok(io::stdout().write_all(picture.as_bytes())?);
+        }
+        let _screen = Screen::enter()?;
+        loop {
+            self.wait(&interrupt);
+            if interrupt.is_set() {
+                return Ok(());
+            }
+            let now = scrape(&rest)?;
+            let mut stdout = io::stdout().lock();
+            write!(stdout, "{CLEAR}{}", frame::render(&before, &now))?;
+            stdout.flush()?;
+            before = now;
+        }
+    }
+
+    fn wait(&self, interrupt: &Interrupt) {
+        let until = Instant::now() + Duration::from_secs_f64(self.interval.max(0.1));
+        while !interrupt.is_set() && Instant::now() < until {
+            thread::sleep(NAP.min(until.saturating_duration_since(Instant::now())));
+        }
+    }
+}
+
+fn scrape(rest: &RestClient) -> Result<Scrape, ClientError> {
+    let (status, body, code) =
+        rest.exchange(Method::GET, "/metrics", Precondition::Absent, None, PATIENCE)?;
+    if status != 200 {
+        return Err(Refusal::from_body(status, code.as_deref(), &body).into());
+    }
+    Ok(Scrape::read(&String::from_utf8_lossy(&body), Instant::now()))
+}
+
+/// The second screen of the terminal, until it is dropped.
+struct Screen;
+
+impl Screen {
+    fn enter() -> io::Result<Self> {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(ENTER_SCREEN.as_bytes())?;
+        stdout.flush()?;
+        Ok(Self)
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        let mut stdout = io::stdout().lock();
+        // A terminal that is gone needs nothing.
+        let _ = stdout.write_all(LEAVE_SCREEN.as_bytes()).and_then(|()| stdout.flush());
+    }
+}

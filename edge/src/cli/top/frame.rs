@@ -1,0 +1,183 @@
+//! One picture of a hub, from two pages of its numbers.
+
+use super::scrape::{Scrape, between, quantile};
+
+/// Stages in the order of the data path.
+const STAGES: [&str; 8] =
+    ["listener", "tls", "codec", "session", "ring", "log", "acknowledge", "reader"];
+
+const STAGE_DURATION: &str = "ringhub_stage_duration_seconds";
+
+/// Renders what happened between `before` and `now`.
+pub(super) fn render(before: &Scrape, now: &Scrape) -> String {
+    let frame = Frame { before, now };
+    [frame.head(), frame.stages(), frame.shards(), frame.executors(), frame.partitions()].join("\n")
+}
+
+struct Frame<'a> {
+    before: &'a Scrape,
+    now: &'a Scrape,
+}
+
+impl Frame<'_> {
+    /// Growth of a counter per second.
+    fn rate(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+        let seconds = self.now.at.duration_since(self.before.at).as_secs_f64().max(1e-3);
+        (self.now.sum(name, labels) - self.before.sum(name, labels)).max(0.0) / seconds
+    }
+
+    /// A quantile of what came since the page before.
+    fn quantile(&self, name: &str, labels: &[(&str, &str)], part: f64) -> String {
+        let buckets = between(&self.before.buckets(name, labels), &self.now.buckets(name, labels));
+        quantile(&buckets, part).map_or_else(|| "-".to_owned(), duration)
+    }
+
+    fn head(&self) -> String {
+        let hub = self.now.values_of("ringhub_devices", "hub").join(" ");
+        let refusals = self.rate("ringhub_refusals_total", &[]);
+        let gauge = |name| self.now.sum(name, &[]);
+        format!(
+            "{hub}   connections {}   devices {} of {}   refusals/s {refusals:.0}\n\
+             messages/s in {}   to readers {}   to devices {}   CPU {:.0} %   memory {}\n",
+            count(gauge("ringhub_connections")),
+            count(self.now.sum("ringhub_devices", &[("state", "connected")])),
+            count(self.now.sum("ringhub_devices", &[("state", "registered")])),
+            count(self.rate("ringhub_d2c_messages_total", &[])),
+            count(self.rate("ringhub_reader_messages_total", &[])),
+            count(self.rate("ringhub_c2d_messages_total", &[])),
+            self.rate("process_cpu_seconds_total", &[]) * 100.0,
+            bytes(gauge("process_resident_memory_bytes")),
+        )
+    }
+
+    fn stages(&self) -> String {
+        let header = ["STAGE", "PER S", "P50", "P99", "P99.9"].map(ToOwned::to_owned);
+        let mut rows = vec![header.to_vec()];
+        let mut row = |title: &str, name: &str, labels: &[(&str, &str)]| {
+            let rate = self.rate(&format!("{name}_count"), labels);
+            let of = |part| self.quantile(name, labels, part);
+            rows.push(vec![title.to_owned(), count(rate), of(0.5), of(0.99), of(0.999)]);
+        };
+        for stage in STAGES {
+            row(stage, STAGE_DURATION, &[("stage", stage)]);
+        }
+        row("read to PUBACK", "ringhub_d2c_accept_duration_seconds", &[]);
+        table(&rows)
+    }
+
+    fn shards(&self) -> String {
+        let header = ["SHARD", "CONNECTIONS", "MSG/S", "IN/S", "OUT/S", "TURN P99", "RING", "MAIL"];
+        let mut rows = vec![header.map(ToOwned::to_owned).to_vec()];
+        for shard in self.now.values_of("ringhub_turns_total", "shard") {
+            let labels = [("shard", shard.as_str())];
+            rows.push(vec![
+                shard.clone(),
+                count(self.now.sum("ringhub_connections", &labels)),
+                count(self.rate("ringhub_d2c_messages_total", &labels)),
+                bytes(self.rate("ringhub_received_bytes_total", &labels)),
+                bytes(self.rate("ringhub_sent_bytes_total", &labels)),
+                self.quantile("ringhub_turn_duration_seconds", &labels, 0.99),
+                bytes(self.now.sum("ringhub_ring_awaiting_bytes", &labels)),
+                count(self.now.sum("ringhub_mailbox_depth", &labels)),
+            ]);
+        }
+        table(&rows)
+    }
+
+    fn executors(&self) -> String {
+        let header = ["EXECUTOR", "STATE", "COMMITS/S", "SYNCS/S", "BYTES/S", "COMMIT P50", "P99"];
+        let mut rows = vec![header.map(ToOwned::to_owned).to_vec()];
+        for executor in self.now.values_of("ringhub_commits_total", "executor") {
+            let labels = [("executor", executor.as_str())];
+            let is_in = |state: &&str| {
+                self.now.sum("ringhub_executor_state", &[labels[0], ("state", state)]) > 0.0
+            };
+            let state = ["running", "disk_full", "failed"].into_iter().find(is_in);
+            let of = |part| self.quantile("ringhub_commit_duration_seconds", &labels, part);
+            rows.push(vec![
+                executor.clone(),
+                state.unwrap_or("-").to_owned(),
+                count(self.rate("ringhub_commits_total", &labels)),
+                count(self.rate("ringhub_syncs_total", &labels)),
+                bytes(self.rate("ringhub_log_bytes_total", &labels)),
+                of(0.5),
+                of(0.99),
+            ]);
+        }
+        table(&rows)
+    }
+
+    fn partitions(&self) -> String {
+        let header = ["PARTITION", "MSG/S", "BYTES/S", "KEPT EVENTS", "READERS", "LAG"];
+        let mut rows = vec![header.map(ToOwned::to_owned).to_vec()];
+        for partition in self.now.values_of("ringhub_partition_messages_total", "partition") {
+            let labels = [("partition", partition.as_str())];
+            let next = self.now.sum("ringhub_partition_next_sequence_number", &labels);
+            let oldest = self.now.sum("ringhub_partition_oldest_sequence_number", &labels);
+            rows.push(vec![
+                partition.clone(),
+                count(self.rate("ringhub_partition_messages_total", &labels)),
+                bytes(self.rate("ringhub_partition_bytes_total", &labels)),
+                count(next - oldest),
+                count(self.now.sum("ringhub_readers", &labels)),
+                bytes(self.now.sum("ringhub_reader_lag_bytes", &labels)),
+            ]);
+        }
+        table(&rows)
+    }
+}
+
+/// Columns as wide as they need be, numbers to the right.
+fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.first().map_or(0, Vec::len);
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let widths: Vec<usize> = (0..columns).filter_map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).enumerate();
+        let cells = cells.map(|(column, (cell, width))| match column {
+            0 => format!("{cell:width$}"),
+            _ => format!("{cell:>width$}"),
+        });
+        cells.collect::<Vec<_>>().join("  ") + "\n"
+    };
+    rows.iter().map(line).collect()
+}
+
+fn count(value: f64) -> String {
+    match value {
+        1e7.. => format!("{:.1} M", value / 1e6),
+        1e4.. => format!("{:.1} k", value / 1e3),
+        _ => format!("{value:.0}"),
+    }
+}
+
+fn bytes(value: f64) -> String {
+    const KIB: f64 = 1024.0;
+    let units = [(KIB * KIB * KIB, "GiB"), (KIB * KIB, "MiB"), (KIB, "KiB")];
+    match units.into_iter().find(|(unit, _)| value >= *unit) {
+        Some((unit, name)) => format!("{:.1} {name}", value / unit),
+        None => format!("{value:.0} B"),
+    }
+}
+
+fn duration(seconds: f64) -> String {
+    match seconds {
+        1.0.. => format!("{seconds:.2} s"),
+        1e-3.. => format!("{:.2} ms", seconds * 1e3),
+        1e-6.. => format!("{:.1} µs", seconds * 1e6),
+        _ => format!("{:.0} ns", seconds * 1e9),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_the_unit_that_fits() {
+        assert_eq!([count(9999.0), count(12_345.0), count(2e7)], ["9999", "12.3 k", "20.0 M"]);
+        assert_eq!([bytes(12.0), bytes(1536.0)], ["12 B", "1.5 KiB"]);
+        let times = [duration(2.5e-7), duration(3.2e-5), duration(0.0021), duration(1.5)];
+        assert_eq!(times, ["250 ns", "32.0 µs", "2.10 ms", "1.50 s"]);
+    }
+}

@@ -1,0 +1,126 @@
+//! The thread that writes pages.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use ringhub_control_plane::ControlPlane;
+use ringhub_control_plane::api::{Reply, Response};
+use ringhub_core::id::HubId;
+
+use super::page::{self, Page};
+use super::{executors, process, registry, shards, stages};
+use crate::partition::PartitionsView;
+use crate::shard::mailbox::MailboxSender;
+use crate::shard::{ShardCounters, ShardHandle};
+
+/// Requests for a page that may wait; more are answered that the hub is busy.
+const REQUESTS_MAX: usize = 16;
+
+/// Asks for pages. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub struct Inspector(flume::Sender<Reply>);
+
+impl Inspector {
+    /// Asks for a page, which `reply` gets on the inspector's thread. Never blocks.
+    ///
+    /// # Errors
+    /// Gives `reply` back when too many wait, or the hub is stopping.
+    pub fn request(&self, reply: Reply) -> Result<(), Reply> {
+        self.0.try_send(reply).map_err(flume::TrySendError::into_inner)
+    }
+}
+
+/// The receiving end of [`Inspector`].
+#[derive(Debug)]
+pub struct Requests(flume::Receiver<Reply>);
+
+/// Makes the way to an inspector whose thread starts later.
+#[must_use]
+pub fn inspector() -> (Inspector, Requests) {
+    let (sender, receiver) = flume::bounded(REQUESTS_MAX);
+    (Inspector(sender), Requests(receiver))
+}
+
+/// Writes families of its own at the end of a page. Called on the inspector's thread.
+pub type Source = Box<dyn Fn(&mut Page) + Send>;
+
+/// What pages are about.
+pub struct Sources {
+    /// The hub.
+    pub hub: HubId,
+    /// Its name, the value of the label `hub`.
+    pub host_name: String,
+    /// By number.
+    pub shards: Vec<Arc<ShardCounters>>,
+    /// By number.
+    pub mailboxes: Arc<[MailboxSender]>,
+    /// Executors, rings and partitions.
+    pub partitions: PartitionsView,
+    /// Directory and store.
+    pub control: Arc<ControlPlane>,
+    /// Where the registry's files are.
+    pub registry_directory: PathBuf,
+    /// What other parts of the process have to tell, each as families of its own.
+    pub more: Vec<Source>,
+}
+
+impl Sources {
+    /// The counters of `shards`, in their order.
+    #[must_use]
+    pub fn counters_of(shards: &[ShardHandle]) -> Vec<Arc<ShardCounters>> {
+        shards.iter().map(|shard| Arc::clone(&shard.counters)).collect()
+    }
+
+    /// Writes the page. Linear in shards and partitions; no other thread waits for it.
+    #[must_use]
+    pub fn page(&self) -> String {
+        let mut page = Page::new(&self.host_name);
+        stages::write(self, &mut page);
+        shards::write(self, &mut page);
+        executors::write(self, &mut page);
+        registry::write(self, &mut page);
+        process::write(&mut page);
+        for more in &self.more {
+            more(&mut page);
+        }
+        page.into_text()
+    }
+}
+
+/// The running thread. It ends when every [`Inspector`] is gone.
+#[derive(Debug)]
+pub struct InspectorThread(JoinHandle<()>);
+
+impl InspectorThread {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When the kernel refuses a thread.
+    pub fn start(sources: Sources, requests: Requests) -> io::Result<Self> {
+        process::note_start();
+        let run = move || {
+            for reply in requests.0 {
+                reply(response(sources.page()));
+            }
+        };
+        thread::Builder::new().name("inspector".to_owned()).spawn(run).map(Self)
+    }
+
+    /// Waits for the end of the thread.
+    ///
+    /// # Errors
+    /// With the panic's payload if the thread panicked.
+    pub fn join(self) -> thread::Result<()> {
+        self.0.join()
+    }
+}
+
+fn response(page: String) -> Response {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(page::CONTENT_TYPE));
+    Response { status: StatusCode::OK, headers, body: page.into() }
+}

@@ -1,0 +1,41 @@
+//! Identities and their store.
+
+use ringhub_core::meter::Snapshot;
+
+use super::Sources;
+use super::page::{Kind, Page, Scale};
+
+/// The write-ahead log of the database.
+const WAL_FILE: &str = "registry.db-wal";
+
+pub(super) fn write(sources: &Sources, page: &mut Page) {
+    let control = &sources.control;
+    let counts = control.directory().counts(sources.hub);
+    let help = "Devices: registered, disabled, and connected.";
+    let mut family = page.family("ringhub_devices", Kind::Gauge, help);
+    for (state, count) in [
+        ("registered", counts.devices),
+        ("disabled", counts.disabled),
+        ("connected", counts.connected),
+    ] {
+        family.sample(&[("state", &state)], count);
+    }
+    let store = control.store_counters();
+    let help = "Requests that wait for the writer of the registry.";
+    page.single("ringhub_store_queue_depth", Kind::Gauge, help, control.store_queue_len());
+    let (kind, help) = (Kind::Counter, "Transactions of the registry that were committed.");
+    page.single("ringhub_store_transactions_total", kind, help, store.transactions.read());
+    let help = "Transactions of the registry that failed.";
+    page.single("ringhub_store_failures_total", kind, help, store.failures.read());
+    let help = "Requests in all transactions.";
+    page.single("ringhub_store_requests_total", kind, help, store.requests.read());
+    let help = "Time of a transaction, its sync included.";
+    let mut snapshot = Snapshot::default();
+    store.transaction_time.add_to(&mut snapshot);
+    let name = "ringhub_store_transaction_duration_seconds";
+    page.histograms(name, Scale::LATENCY, help).histogram(&[], &snapshot);
+    let wal = std::fs::metadata(sources.registry_directory.join(WAL_FILE));
+    let help = "Length of the registry's write-ahead log.";
+    let bytes = wal.map_or(0, |metadata| metadata.len());
+    page.single("ringhub_store_wal_bytes", Kind::Gauge, help, bytes);
+}

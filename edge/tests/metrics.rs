@@ -1,0 +1,318 @@
+//! What the hub tells about itself: the page of numbers, health, and logs.
+
+mod support;
+
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use ringhub_core::session::amqp::ClientSasl;
+use support::amqp::{AmqpClient, Fact};
+use support::hub::{Hub, HubOptions};
+use support::mqtt::{Login, MqttDevice};
+use support::prometheus::{Page, request};
+use support::rest::Device;
+use support::sas;
+
+/// Sends `count` messages of QoS 1 at once and waits for all PUBACKs.
+fn publish(device: &mut MqttDevice, count: u16) {
+    for id in 1..=count {
+        device.publish(id, b"{\"bar\": 2.4}", false).expect("the hub reads");
+    }
+    device.flush().expect("the hub reads");
+    for id in 1..=count {
+        assert_eq!(device.read_puback().expect("the hub acknowledges"), id);
+    }
+}
+
+#[test]
+fn counts_exactly_what_was_sent() {
+    let hub = Hub::start_with(HubOptions { shards: 2, executors: 2, ..HubOptions::default() });
+    let before = Page::scrape(&hub);
+    for name in [
+        "ringhub_d2c_messages_total",
+        "ringhub_commit_messages_total",
+        "ringhub_partition_messages_total",
+        "ringhub_d2c_accept_duration_seconds_count",
+    ] {
+        assert_eq!(before.sum(name, &[]), 0.0, "{name}");
+    }
+    let pump = Device::create(&hub, "pump");
+    let mut device = MqttDevice::connect(&hub, &pump).expect("the hub lets the device in");
+    publish(&mut device, 100);
+    device.publish_qos0(b"unacknowledged").expect("the hub reads");
+    // A segment each, so that some of them are among those that are timed.
+    (0..33).for_each(|_| publish(&mut device, 1));
+
+    let page = Page::scrape(&hub);
+    for (name, labels) in [
+        ("ringhub_d2c_messages_total", [].as_slice()),
+        ("ringhub_commit_messages_total", &[]),
+        ("ringhub_partition_messages_total", &[]),
+        ("ringhub_d2c_accept_duration_seconds_count", &[]),
+        ("ringhub_stage_duration_seconds_count", &[("stage", "ring")]),
+        ("ringhub_stage_duration_seconds_count", &[("stage", "log")]),
+        ("ringhub_partition_next_sequence_number", &[]),
+    ] {
+        assert_eq!(page.sum(name, labels), 134.0, "{name}{labels:?}");
+    }
+    let partition_bytes = page.sum("ringhub_partition_bytes_total", &[]);
+    assert_eq!(partition_bytes, page.sum("ringhub_d2c_bytes_total", &[]));
+    assert_eq!(partition_bytes, page.sum("ringhub_partition_next_offset", &[]));
+    assert_eq!(page.sum("ringhub_mqtt_connects_total", &[]), 1.0);
+    assert_eq!(page.sum("ringhub_connections", &[("protocol", "mqtt")]), 1.0);
+    assert_eq!(page.sum("ringhub_devices", &[("state", "connected")]), 1.0);
+    assert!(page.sum("ringhub_commits_total", &[]) >= 2.0);
+    assert!(page.sum("ringhub_syncs_total", &[]) >= page.sum("ringhub_commits_total", &[]));
+    assert_eq!(page.sum("ringhub_ring_awaiting_bytes", &[]), 0.0);
+    assert_eq!(page.sum("ringhub_executor_state", &[("state", "running")]), 2.0);
+    for stage in ["listener", "tls", "codec", "session", "acknowledge"] {
+        let name = "ringhub_stage_duration_seconds_count";
+        assert!(page.sum(name, &[("stage", stage)]) >= 1.0, "{stage}");
+    }
+
+    device.end().expect("the socket is open");
+    device.read_to_end().expect("the hub closes, too");
+    let after = Page::scrape(&hub);
+    assert_eq!(after.sum("ringhub_connections", &[("protocol", "mqtt")]), 0.0);
+}
+
+#[test]
+fn every_sample_names_its_hub_and_every_thread_is_there() {
+    let hub = Hub::start_with(HubOptions { shards: 3, executors: 2, ..HubOptions::default() });
+    let page = Page::scrape(&hub);
+    let of_process = page.without_hub();
+    assert!(of_process.iter().all(|name| name.starts_with("process_")), "{of_process:?}");
+    assert!(of_process.contains("process_resident_memory_bytes"), "{of_process:?}");
+    let hubs = page.values_of("ringhub_turns_total", "hub");
+    assert_eq!(hubs.into_iter().collect::<Vec<_>>(), [hub.address.host()]);
+    assert_eq!(page.values_of("ringhub_turns_total", "shard").len(), 3);
+    assert_eq!(page.values_of("ringhub_commits_total", "executor").len(), 2);
+    assert_eq!(page.values_of("ringhub_partition_messages_total", "partition").len(), 4);
+    assert_eq!(page.values_of("ringhub_open_fds", "shard").len(), 3);
+    assert!(page.families.len() > 50, "{} families", page.families.len());
+}
+
+#[test]
+fn readers_and_their_lag_are_seen() {
+    let hub = Hub::start();
+    let pump = Device::create(&hub, "pump");
+    let mut device = MqttDevice::connect(&hub, &pump).expect("the hub lets the device in");
+    publish(&mut device, 10);
+    let page = Page::scrape(&hub);
+    let full = page
+        .values_of("ringhub_partition_next_offset", "partition")
+        .into_iter()
+        .find(|p| page.sum("ringhub_partition_next_offset", &[("partition", p)]) > 0.0);
+    let full = full.expect("a partition has the events");
+
+    let host = hub.address.host();
+    let token = sas::token(&host, &hub.policy_key("service"), Some("service"));
+    let user = format!("service@sas.root.{host}");
+    let sasl = ClientSasl::Plain { user: &user, password: &token };
+    let mut client = AmqpClient::connect(&hub, sasl, 100).expect("the login is good");
+    let address = format!("ringhub/ConsumerGroups/$Default/Partitions/{full}");
+    let link = client.receive_from(&address, None);
+    assert_eq!(client.next().expect("an answer"), Fact::Attached(link));
+    let labels = [("partition", full.as_str()), ("consumer_group", "$default")];
+    let before = Page::scrape(&hub);
+    assert_eq!(before.sum("ringhub_readers", &labels), 1.0);
+    let offset = before.sum("ringhub_partition_next_offset", &labels[..1]);
+    assert_eq!(before.sum("ringhub_reader_lag_bytes", &labels), offset);
+
+    client.machine().grant_credit(link, 10);
+    for _ in 0..10 {
+        assert!(matches!(client.next().expect("an event"), Fact::Message(_)));
+    }
+    let after = Page::scrape(&hub);
+    assert_eq!(after.sum("ringhub_reader_lag_bytes", &labels), 0.0);
+    assert_eq!(after.sum("ringhub_reader_messages_total", &[]), 10.0);
+    let name = "ringhub_stage_duration_seconds_count";
+    assert_eq!(after.sum(name, &[("stage", "reader")]), 1.0);
+}
+
+#[test]
+fn refusals_are_counted_under_their_reason() {
+    let hub = Hub::start();
+    let pump = Device::create(&hub, "pump");
+    let refused = |login: &Login| {
+        let mut device = MqttDevice::open(&hub).expect("the hub listens");
+        device.send_connect(login).expect("the hub reads");
+        device.read_connack().expect("the hub answers")
+    };
+    let mut wrong = Login::device(&hub, &pump);
+    wrong.password.push('x');
+    assert_eq!(refused(&wrong), 5);
+    let mut other = Login::device(&hub, &pump);
+    other.client_id.push('x');
+    assert_eq!(refused(&other), 2);
+    let mut nobody = Login::device(&hub, &pump);
+    nobody.user_name = "nobody".to_owned();
+    assert_eq!(refused(&nobody), 4);
+    let mut noise = MqttDevice::open(&hub).expect("the hub listens");
+    noise.write(&[0xff; 16]).and_then(|()| noise.flush()).expect("the hub reads");
+    noise.read_to_end().expect("the hub closes");
+    assert_eq!(request(&hub, "/devices?api-version=2021-04-12", None).status, 401);
+    assert_eq!(request(&hub, "/nothing?api-version=2021-04-12", None).status, 404);
+
+    let page = Page::scrape(&hub);
+    for (reason, count) in [
+        ("connack_5_not_authorized", 1.0),
+        ("connack_2_client_id", 1.0),
+        ("connack_4_user_name", 1.0),
+        ("connack_3_unavailable", 0.0),
+        ("http_401_unauthorized", 1.0),
+        ("http_4xx_other", 1.0),
+        ("http_5xx", 0.0),
+    ] {
+        assert_eq!(page.sum("ringhub_refusals_total", &[("reason", reason)]), count, "{reason}");
+    }
+    assert!(page.sum("ringhub_refusals_total", &[("reason", "violation")]) >= 1.0);
+    assert_eq!(page.sum("ringhub_http_responses_total", &[("class", "4xx")]), 2.0);
+    assert_eq!(page.sum("ringhub_mqtt_connects_total", &[]), 0.0);
+}
+
+#[test]
+fn the_page_is_for_holders_of_the_service_right_alone() {
+    let hub = Hub::start();
+    for (policy, status) in [
+        (None, 401),
+        (Some("registryRead"), 401),
+        (Some("device"), 401),
+        (Some("service"), 200),
+        (Some("iothubowner"), 200),
+    ] {
+        let response = request(&hub, "/metrics", policy);
+        assert_eq!(response.status, status, "{policy:?}: {response:?}");
+        if status == 401 {
+            let body: serde_json::Value =
+                serde_json::from_str(&response.body).expect("a refusal is JSON");
+            let message = body["Message"].as_str().unwrap_or_default();
+            assert!(message.contains("ErrorCode:IotHubUnauthorizedAccess"), "{body}");
+        }
+    }
+}
+
+#[test]
+fn anybody_may_ask_whether_the_hub_is_well() {
+    let hub = Hub::start();
+    for path in ["/health/live", "/health/ready"] {
+        let response = request(&hub, path, None);
+        assert_eq!((response.status, response.body.as_str()), (200, "ok"), "{path}");
+    }
+}
+
+#[test]
+fn health_is_an_exit_code() {
+    let mut hub = Hub::start();
+    let data = hub.data_dir();
+    let health = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringhub"));
+        command.env_remove("RINGHUB_CONNECTION_STRING").args(["health", "--data-dir"]);
+        let output = command.arg(&data).output().expect("the binary can be started");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    assert_eq!(health(), (Some(0), "ok".to_owned()));
+    hub.kill();
+    hub.reap();
+    assert_eq!(health(), (Some(1), String::new()));
+}
+
+#[test]
+fn a_service_manager_hears_of_start_pulse_and_end() {
+    let name = format!("ringhub-test-{}", std::process::id());
+    let address = SocketAddr::from_abstract_name(&name).expect("a short name");
+    let socket = UnixDatagram::bind_addr(&address).expect("a free name");
+    socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a time");
+    let environment =
+        vec![("NOTIFY_SOCKET", format!("@{name}")), ("WATCHDOG_USEC", "600000".to_owned())];
+    let mut hub = Hub::start_with(HubOptions { environment, ..HubOptions::default() });
+    let next = || {
+        let mut buffer = [0; 256];
+        let len = socket.recv(&mut buffer).expect("the hub tells something");
+        String::from_utf8(buffer[..len].to_vec()).expect("messages are text")
+    };
+    let told: Vec<String> = (0..5).map(|_| next()).collect();
+    let ready = format!("READY=1\nSTATUS=serving {}", hub.address.host());
+    assert_eq!(told.iter().filter(|message| **message == ready).count(), 1, "{told:?}");
+    assert_eq!(told.iter().filter(|message| *message == "WATCHDOG=1").count(), 4, "{told:?}");
+    hub.terminate();
+    let stopping = std::iter::repeat_with(next).find(|message| message != "WATCHDOG=1");
+    assert!(stopping.is_some_and(|message| message.starts_with("STOPPING=1\n")));
+    hub.reap();
+}
+
+#[test]
+fn json_logs_name_who_was_refused_and_hold_no_secret() {
+    let options =
+        HubOptions { log: "trace", arguments: vec!["--log-format=json"], ..HubOptions::default() };
+    let hub = Hub::start_with(options);
+    let pump = Device::create(&hub, "pump");
+    let good = Login::device(&hub, &pump);
+    let mut device = MqttDevice::connect_as(&hub, &good).expect("the hub lets the device in");
+    publish(&mut device, 3);
+    let bad = Login::device_with(&hub, "pump", good.password.replace("sig=", "sig=x"));
+    let mut refused = MqttDevice::open(&hub).expect("the hub listens");
+    refused.send_connect(&bad).expect("the hub reads");
+    assert_eq!(refused.read_connack().expect("the hub answers"), 5);
+    Page::scrape(&hub);
+
+    let log = hub.log();
+    let lines: Vec<serde_json::Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    let line = lines.iter().find(|line| line["message"] == "CONNECT refused");
+    let line = line.unwrap_or_else(|| panic!("the refusal is missing in {log}"));
+    assert_eq!(line["hub"], hub.address.host(), "{line}");
+    assert_eq!(line["device"], "pump", "{line}");
+    assert!(line["connection"].as_str().is_some_and(|text| text.starts_with("0/")), "{line}");
+    assert!(line["reason"].as_str().is_some_and(|text| !text.is_empty()), "{line}");
+    let signature = |password: &str| {
+        let (_, rest) = password.split_once("sig=").expect("a token has a signature");
+        rest.split('&').next().unwrap_or_default().to_owned()
+    };
+    let keys = ["iothubowner", "service", "device"].map(|policy| hub.policy_key(policy));
+    let secrets = keys.into_iter().chain([
+        pump.key.clone(),
+        signature(&good.password),
+        signature(&bad.password),
+        "SharedAccessSignature sr=".to_owned(),
+    ]);
+    for secret in secrets {
+        assert!(!log.contains(&secret), "the log holds {secret}");
+    }
+}
+
+#[test]
+fn top_shows_every_stage_shard_executor_and_partition() {
+    let hub = Hub::start();
+    let pump = Device::create(&hub, "pump");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringhub"));
+    command.env_remove("RINGHUB_CONNECTION_STRING").stdout(Stdio::piped());
+    command.args(["top", "--once", "--interval", "2", "--data-dir"]).arg(hub.data_dir());
+    let top = command.spawn().expect("the binary can be started");
+    let mut device = MqttDevice::connect(&hub, &pump).expect("the hub lets the device in");
+    for _ in 0..100 {
+        publish(&mut device, 1);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let output = top.wait_with_output().expect("it ends by itself");
+    assert!(output.status.success(), "{output:?}");
+    let picture = String::from_utf8(output.stdout).expect("a picture is text");
+    let row = |first: &str| -> Vec<String> {
+        let line = picture.lines().find(|line| line.starts_with(first));
+        let line = line.unwrap_or_else(|| panic!("{first} is missing in\n{picture}"));
+        line.split("  ").map(|cell| cell.trim().to_owned()).filter(|c| !c.is_empty()).collect()
+    };
+    assert!(picture.starts_with(&hub.address.host()), "{picture}");
+    for stage in ["listener", "tls", "codec", "session", "ring", "log", "acknowledge"] {
+        assert_ne!(row(stage)[2], "-", "{picture}");
+    }
+    assert_ne!(row("read to PUBACK")[1], "0", "{picture}");
+    row("SHARD");
+    assert_eq!(row("0  ").len(), 8, "{picture}");
+    assert!(row("EXECUTOR").len() == 7 && picture.contains("running"), "{picture}");
+    assert!(row("PARTITION").len() == 6 && row("3  ").len() == 6, "{picture}");
+}
