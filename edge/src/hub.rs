@@ -23,7 +23,7 @@ use crate::shard::{
     Clock, HubInfo, HubServices, MailboxShards, ShardConfig, ShardHandle, ShardParts, start_shards,
 };
 use crate::startup::{Ports, Prepared};
-use crate::tls::{TicketCount, TlsConfigError, TlsIdentity, server_config};
+use crate::tls::{TicketCount, TlsConfigError, reloadable_server_config};
 use crate::topology::CpuId;
 
 /// Name of the Event-Hubs-compatible entity, `EntityPath` in connection strings.
@@ -79,11 +79,8 @@ impl Hub {
         let (pipelines, partitions) =
             partition::start(partitions_config(prepared), senders.clone())?;
         let senders: Arc<[MailboxSender]> = senders.into();
-        let identity = TlsIdentity {
-            chain: prepared.certificate.chain.clone(),
-            key: prepared.certificate.key.clone_key(),
-        };
-        let tls = server_config(identity, TicketCount::One)?;
+        let certificates = Arc::clone(&prepared.certificates);
+        let tls = reloadable_server_config(certificates, TicketCount::One)?;
         let ports = probe_ports(&listener_configs(&prepared.ports))?;
         let info = Arc::new(hub_info(config, prepared));
         let parts = Parts { control: &control, senders: &senders, info: &info }.of_all(

@@ -10,6 +10,7 @@ pub mod hub;
 pub mod listener;
 pub mod partition;
 mod reader;
+pub mod reload;
 mod service;
 pub mod shard;
 pub mod shutdown;

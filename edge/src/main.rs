@@ -2,16 +2,18 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use ringhub_edge::cli::{Cli, Command, ServeArguments};
 use ringhub_edge::hub::{EVENT_HUB, Hub};
+use ringhub_edge::reload::{ReloadSignal, reload_certificates};
 use ringhub_edge::shutdown::ShutdownSignals;
 use ringhub_edge::startup::{
     Banner, ConnectionStrings, Endpoints, Prepared, prepare, write_policies,
 };
 use time::OffsetDateTime;
-use tracing::{info, warn};
+use tracing::info;
 use tracing_subscriber::EnvFilter;
 
 /// Policy whose connection strings are shown: it may do everything.
@@ -40,9 +42,12 @@ fn main() -> ExitCode {
 fn serve(arguments: &ServeArguments) -> Result<(), Box<dyn std::error::Error>> {
     start_logging();
     let mut signals = ShutdownSignals::install()?;
+    let reload_signal = ReloadSignal::install()?;
     let prepared = prepare(arguments, OffsetDateTime::now_utc())?;
     log_findings(&prepared);
     let hub = Hub::start(&prepared)?;
+    let (source, certificates) = (&prepared.certificate_source, &prepared.certificates);
+    reload_certificates(source.clone(), Arc::clone(certificates), reload_signal)?;
     announce(&prepared, &hub)?;
     signals.wait()?;
     info!("shutting down");
@@ -67,10 +72,6 @@ fn log_findings(prepared: &Prepared) {
     for reason in &prepared.placement.reasons {
         info!("{reason}");
     }
-    if !prepared.certificate.names_host {
-        let host = &prepared.config.hub.host_name;
-        warn!("the certificate does not name {host}: clients that check it will not connect");
-    }
 }
 
 fn announce(prepared: &Prepared, hub: &Hub) -> Result<(), Box<dyn std::error::Error>> {
@@ -82,11 +83,12 @@ fn announce(prepared: &Prepared, hub: &Hub) -> Result<(), Box<dyn std::error::Er
     let connection_strings_file = connection_strings.write(data_directory)?;
     write_policies(data_directory, hub.policies())?;
     Endpoints::of(prepared, EVENT_HUB).write(data_directory)?;
+    let ca = prepared.certificate_source.ca();
     let banner = Banner {
         host_name,
         ports: &prepared.ports,
         data_directory,
-        ca: prepared.certificate.ca.as_deref(),
+        ca: ca.as_deref(),
         connection_strings: &connection_strings,
         connection_strings_file: &connection_strings_file,
     };

@@ -4,6 +4,7 @@
 mod banner;
 mod ca;
 mod certificate;
+mod certificate_source;
 mod data_directory;
 mod endpoints;
 mod files;
@@ -15,6 +16,7 @@ mod process_limits;
 pub use banner::{Banner, ConnectionStrings};
 pub use ca::{DEVELOPMENT_CA_FILE, development_certificate};
 pub use certificate::{CertificateError, ServerCertificate, configured_certificate};
+pub use certificate_source::{CertificateSource, Fingerprint};
 pub use data_directory::{DataDirectory, DataDirectoryError, Layout, default_data_directory};
 pub use endpoints::{CONSUMER_GROUP_DEFAULT, Endpoints};
 pub use policies::{POLICIES_FILE, PolicyRecord, write_policies};

@@ -37,11 +37,22 @@ pub(crate) struct HubOptions {
     pub(crate) config: String,
     /// What is logged, as in `RINGHUB_LOG`.
     pub(crate) log: &'static str,
+    /// Where it listens, for tests that must know before; else an address of its own.
+    pub(crate) address: Option<Loopback>,
+    /// Whom clients trust, where it is not the development CA.
+    pub(crate) ca: Option<PathBuf>,
 }
 
 impl Default for HubOptions {
     fn default() -> Self {
-        Self { shards: 1, executors: 1, config: SMALL_SEGMENTS.to_owned(), log: "info" }
+        Self {
+            shards: 1,
+            executors: 1,
+            config: SMALL_SEGMENTS.to_owned(),
+            log: "info",
+            address: None,
+            ca: None,
+        }
     }
 }
 
@@ -68,7 +79,8 @@ impl Hub {
             .join(format!("hub-{}-{number}", std::process::id()));
         fs::create_dir_all(home.join("data")).expect("the target directory is writable");
         fs::write(home.join("ringhub.toml"), &options.config).expect("the home is writable");
-        let mut hub = Self { address: Loopback::claim(), options, home, process: None };
+        let address = options.address.unwrap_or_else(Loopback::claim);
+        let mut hub = Self { address, options, home, process: None };
         hub.launch();
         hub
     }
@@ -88,14 +100,18 @@ impl Hub {
     ///
     /// Other threads may be talking to the hub; [`reap`](Self::reap) follows when they are done.
     pub(crate) fn kill(&self) {
-        let process = self.process.as_ref().expect("the hub runs");
-        kill_process(Pid::from_child(process), Signal::KILL).expect("the hub is our child");
+        self.signal(Signal::KILL);
     }
 
     /// Asks the process to end, as `kill` does by default; [`reap`](Self::reap) waits for it.
     pub(crate) fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Sends any signal to the process.
+    pub(crate) fn signal(&self, signal: Signal) {
         let process = self.process.as_ref().expect("the hub runs");
-        kill_process(Pid::from_child(process), Signal::TERM).expect("the hub is our child");
+        kill_process(Pid::from_child(process), signal).expect("the hub is our child");
     }
 
     /// Waits for the end of a killed process, so that its ports and files are free.
@@ -144,7 +160,7 @@ impl Hub {
 
     /// The PEM file that clients must trust.
     pub(crate) fn ca_file(&self) -> PathBuf {
-        self.data_dir().join(CA_FILE)
+        self.options.ca.clone().unwrap_or_else(|| self.data_dir().join(CA_FILE))
     }
 
     /// A file name beside the data, for what a test wants to keep while the hub lives.
