@@ -27,7 +27,9 @@ pub mod twin;
 pub use control::{ControlPlane, ControlPlaneConfig, SubscriptionsDone};
 pub use method::Methods;
 pub use shards::Shards;
-pub use store::{HubSettings, OpenError};
+pub use store::{
+    HubSettings, OpenError, REGISTRY_FILE, RegistryContents, back_up_registry, check_registry,
+};
 
 #[cfg(test)]
 mod tests;

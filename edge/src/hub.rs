@@ -33,7 +33,7 @@ pub const EVENT_HUB: &str = "ringhub";
 const HUB: HubId = HubId(0);
 
 /// Directory of the registry database in the data directory.
-const REGISTRY_DIRECTORY: &str = "registry";
+pub(crate) const REGISTRY_DIRECTORY: &str = "registry";
 
 /// Why a hub does not start; the text says what to do.
 #[derive(Debug, thiserror::Error)]

@@ -3,6 +3,7 @@
 //! One file per noun, named and used as in the Azure CLI. What they share to talk to a hub is in
 //! [`client`](crate::client).
 
+mod backup;
 mod c2d_message;
 mod ca;
 mod completion;
@@ -27,6 +28,7 @@ mod policy;
 mod progress;
 mod properties;
 mod registered;
+mod restore;
 mod send_d2c_message;
 mod serve;
 mod simulate_device;
@@ -94,6 +96,8 @@ pub enum ClientCommand {
     Policy(policy::Policy),
     ConsumerGroup(consumer_group::ConsumerGroup),
     Config(config::Config),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
     Completion(completion::Completion),
 }
 
@@ -128,6 +132,8 @@ impl ClientCommand {
             Self::Policy(command) => command.run(),
             Self::ConsumerGroup(command) => command.run(),
             Self::Config(command) => command.run(),
+            Self::Backup(command) => command.run(),
+            Self::Restore(command) => command.run(),
             Self::Completion(command) => command.run(),
         }
     }

@@ -17,7 +17,10 @@ pub use banner::{Banner, ConnectionStrings};
 pub use ca::{DEVELOPMENT_CA_FILE, development_certificate};
 pub use certificate::{CertificateError, ServerCertificate, configured_certificate};
 pub use certificate_source::{CertificateSource, Fingerprint};
-pub use data_directory::{DataDirectory, DataDirectoryError, Layout, default_data_directory};
+pub(crate) use data_directory::FORMAT_FILE;
+pub use data_directory::{
+    DataDirectory, DataDirectoryError, Layout, default_data_directory, layout_of,
+};
 pub use endpoints::{CONSUMER_GROUP_DEFAULT, Endpoints};
 pub use policies::{POLICIES_FILE, PolicyRecord, write_policies};
 pub use ports::{PortError, Ports, claim_ports};
@@ -28,3 +31,5 @@ pub use process_limits::{
 
 #[cfg(test)]
 mod test_directory;
+#[cfg(test)]
+pub(crate) use test_directory::TestDirectory;

@@ -108,6 +108,13 @@ impl Hub {
         self.signal(Signal::TERM);
     }
 
+    /// Puts another data directory in the place of that of a hub that has ended.
+    pub(crate) fn replace_data(&self, with: &Path) {
+        assert!(self.process.is_none(), "the hub runs");
+        fs::remove_dir_all(self.data_dir()).expect("the home is writable");
+        fs::rename(with, self.data_dir()).expect("both are in the home");
+    }
+
     /// Sends any signal to the process.
     pub(crate) fn signal(&self, signal: Signal) {
         let process = self.process.as_ref().expect("the hub runs");
