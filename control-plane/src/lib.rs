@@ -28,7 +28,10 @@ pub mod twin;
 pub use control::{ControlPlane, ControlPlaneConfig, SubscriptionsDone};
 pub use method::Methods;
 pub use shards::Shards;
-pub use store::{HubSettings, OpenError, StoreCounters};
+pub use store::{
+    HubSettings, OpenError, REGISTRY_FILE, RegistryContents, StoreCounters, back_up_registry,
+    check_registry,
+};
 
 #[cfg(test)]
 mod tests;

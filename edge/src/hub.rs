@@ -25,7 +25,7 @@ use crate::shard::{
     ShardParts, start_shards,
 };
 use crate::startup::{KeyFiles, Ports, Prepared};
-use crate::tls::{TicketCount, TlsConfigError, TlsIdentity, server_config};
+use crate::tls::{TicketCount, TlsConfigError, reloadable_server_config};
 use crate::topology::CpuId;
 
 /// Name of the Event-Hubs-compatible entity, `EntityPath` in connection strings.
@@ -35,7 +35,7 @@ pub const EVENT_HUB: &str = "ringhub";
 const HUB: HubId = HubId(0);
 
 /// Directory of the registry database in the data directory.
-const REGISTRY_DIRECTORY: &str = "registry";
+pub(crate) const REGISTRY_DIRECTORY: &str = "registry";
 
 /// Why a hub does not start; the text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -83,11 +83,8 @@ impl Hub {
         let (pipelines, partitions) =
             partition::start(partitions_config(prepared, clock), senders.clone())?;
         let senders: Arc<[MailboxSender]> = senders.into();
-        let identity = TlsIdentity {
-            chain: prepared.certificate.chain.clone(),
-            key: prepared.certificate.key.clone_key(),
-        };
-        let tls = server_config(identity, TicketCount::One)?;
+        let certificates = Arc::clone(&prepared.certificates);
+        let tls = reloadable_server_config(certificates, TicketCount::One)?;
         let ports = probe_ports(&listener_configs(&prepared.ports))?;
         let info = Arc::new(hub_info(config, prepared));
         let (inspector, inspections) = inspector();

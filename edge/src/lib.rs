@@ -3,6 +3,7 @@
 //! Every thread is either a shard (one monoio runtime with its connections) or an executor (one
 //! glommio runtime with one commit log), never both.
 
+pub mod backup;
 pub mod cli;
 pub mod client;
 pub mod config;
@@ -13,6 +14,7 @@ pub mod metrics;
 pub mod notify;
 pub mod partition;
 mod reader;
+pub mod reload;
 mod service;
 pub mod shard;
 pub mod shutdown;

@@ -2,15 +2,17 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use ringhub_edge::cli::{Cli, Command, ServeArguments};
 use ringhub_edge::hub::{EVENT_HUB, Hub};
+use ringhub_edge::reload::{ReloadSignal, reload_certificates};
 use ringhub_edge::shutdown::ShutdownSignals;
 use ringhub_edge::startup::{Banner, Endpoints, KeyFiles, Prepared, prepare};
 use ringhub_edge::{logging, notify};
 use time::OffsetDateTime;
-use tracing::{info, warn};
+use tracing::info;
 
 fn main() -> ExitCode {
     match Cli::parse().into_command() {
@@ -35,9 +37,12 @@ fn main() -> ExitCode {
 fn serve(arguments: &ServeArguments) -> Result<(), Box<dyn std::error::Error>> {
     logging::start(arguments.log_format.unwrap_or_default());
     let mut signals = ShutdownSignals::install()?;
+    let reload_signal = ReloadSignal::install()?;
     let prepared = prepare(arguments, OffsetDateTime::now_utc())?;
     log_findings(&prepared);
     let hub = Hub::start(&prepared)?;
+    let (source, certificates) = (&prepared.certificate_source, &prepared.certificates);
+    reload_certificates(source.clone(), Arc::clone(certificates), reload_signal)?;
     announce(&prepared, &hub)?;
     notify::start_watchdog(hub.heartbeat())?;
     notify::ready(&format!("serving {}", prepared.config.hub.host_name));
@@ -54,10 +59,6 @@ fn log_findings(prepared: &Prepared) {
     for reason in &prepared.placement.reasons {
         info!("{reason}");
     }
-    if !prepared.certificate.names_host {
-        let host = &prepared.config.hub.host_name;
-        warn!("the certificate does not name {host}: clients that check it will not connect");
-    }
 }
 
 fn announce(prepared: &Prepared, hub: &Hub) -> Result<(), Box<dyn std::error::Error>> {
@@ -66,11 +67,12 @@ fn announce(prepared: &Prepared, hub: &Hub) -> Result<(), Box<dyn std::error::Er
     let connection_strings = key_files.connection_strings(&policies);
     let connection_strings_file = key_files.write(&policies)?;
     Endpoints::of(prepared, EVENT_HUB).write(data_directory)?;
+    let ca = prepared.certificate_source.ca();
     let banner = Banner {
         host_name: &prepared.config.hub.host_name,
         ports: &prepared.ports,
         data_directory,
-        ca: prepared.certificate.ca.as_deref(),
+        ca: ca.as_deref(),
         connection_strings: &connection_strings,
         connection_strings_file: &connection_strings_file,
     };

@@ -6,6 +6,7 @@
 //!        └── own read-only connection: lists          └──▶ checkpoint thread: moves the log into the database
 //! ```
 
+mod backup;
 mod c2d;
 mod checkpoint;
 mod counters;
@@ -26,12 +27,14 @@ use ringhub_core::id::{DeviceId, HubId, Identity, ModuleId};
 use crate::directory::PresenceRecord;
 use crate::registry::{Device, Module};
 
+pub use backup::{RegistryContents, back_up_registry, check_registry};
 pub(crate) use c2d::C2dStore;
 pub use counters::StoreCounters;
 pub use hubs::HubSettings;
 pub(crate) use hubs::{HubStore, open_hubs};
 pub(crate) use load::load;
 pub(crate) use schema::Database;
+pub use schema::REGISTRY_FILE;
 pub(crate) use sqlite::SqliteStore;
 pub(crate) use twins::TwinStore;
 pub(crate) use writer::{Write, WriteQueue, Writer};
@@ -125,7 +128,7 @@ pub enum OpenError {
     },
     /// The file cannot be read.
     #[error(
-        "{path}: the registry database is damaged ({detail}); restore it with its -wal file from a backup, \
+        "{path}: the registry database is damaged ({detail}); restore a backup (`ringhub restore`), \
          or move it away to start with an empty registry"
     )]
     Damaged {

@@ -15,11 +15,14 @@ const APPLICATION_ID: i64 = 0x7268_7562;
 const VERSION: i64 = 2;
 
 /// `user_version` of files that keep nothing of a conversation with devices.
-const VERSION_WITHOUT_CONVERSATION: i64 = 1;
+pub(super) const VERSION_WITHOUT_CONVERSATION: i64 = 1;
+
+/// Name of the database file.
+pub const REGISTRY_FILE: &str = "registry.db";
 
 /// How long a connection waits for another one's lock. The checkpoint holds it for the time of one
 /// copy.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 const TABLES: &str = "
 CREATE TABLE hub (
@@ -133,25 +136,14 @@ impl Database {
                 return Err(OpenError::Directory { path: lock_path, source });
             }
         }
-        let database = Self { path: data_dir.join("registry.db"), _lock: lock };
+        let database = Self { path: data_dir.join(REGISTRY_FILE), _lock: lock };
         database.prepare()?;
         Ok(database)
     }
 
     /// Turns an error of SQLite into one that names the file and the remedy.
     pub(crate) fn explain(&self, error: &StoreError) -> OpenError {
-        let path = self.path.clone();
-        let detail = error.to_string();
-        let code = match error {
-            StoreError::Sqlite(error) => error.sqlite_error_code(),
-            StoreError::Column(_) => Some(ErrorCode::DatabaseCorrupt),
-        };
-        match code {
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                OpenError::Damaged { path, detail }
-            }
-            _ => OpenError::Database { path, detail },
-        }
+        explain(&self.path, error)
     }
 
     /// Opens the connection of the writer or of the checkpoint thread.
@@ -195,6 +187,35 @@ impl Database {
             }
             _ => Err(OpenError::Foreign { path: self.path.clone() }),
         }
+    }
+}
+
+/// Turns an error of SQLite into one that names the file and the remedy.
+pub(super) fn explain(path: &Path, error: &StoreError) -> OpenError {
+    let path = path.to_owned();
+    let detail = error.to_string();
+    let code = match error {
+        StoreError::Sqlite(error) => error.sqlite_error_code(),
+        StoreError::Column(_) => Some(ErrorCode::DatabaseCorrupt),
+    };
+    match code {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            OpenError::Damaged { path, detail }
+        }
+        _ => OpenError::Database { path, detail },
+    }
+}
+
+/// The version of a database that is there, if this program can read it.
+pub(super) fn check_version(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
+    let number = |name: &str| {
+        let value = connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        value.map_err(|error| explain(path, &error.into()))
+    };
+    match (number("application_id")?, number("user_version")?) {
+        (APPLICATION_ID, found @ VERSION_WITHOUT_CONVERSATION..=VERSION) => Ok(found),
+        (APPLICATION_ID, found) => Err(OpenError::Version { path: path.to_owned(), found }),
+        _ => Err(OpenError::Foreign { path: path.to_owned() }),
     }
 }
 

@@ -52,7 +52,7 @@ impl Ca {
             CliError::Argument(text.to_owned())
         })?;
         if !read_endpoints(&directory)?.development_ca {
-            let text = "the hub has a certificate of its own (`tls.certificate` in its configuration): clients trust whoever signed that";
+            let text = "the hub has a certificate of its own (`[[tls.certificate]]` in its configuration) and no development CA: clients trust whoever has signed that";
             return Err(CliError::Argument(text.to_owned()));
         }
         show.print(&std::path::absolute(directory.join(DEVELOPMENT_CA_FILE))?)

@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use crate::backup::BackupError;
 use crate::client::ClientError;
 use crate::config::ConfigError;
 
@@ -20,6 +21,9 @@ pub enum CliError {
     /// The configuration is refused.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// There is no backup, or it is of no use.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// Arguments that contradict each other or do not fit what is there.
     #[error("{0}")]
     Argument(String),

@@ -3,6 +3,7 @@
 //! One file per noun, named and used as in the Azure CLI. What they share to talk to a hub is in
 //! [`client`](crate::client).
 
+mod backup;
 mod c2d_message;
 mod ca;
 mod completion;
@@ -32,6 +33,7 @@ mod policy;
 mod progress;
 mod properties;
 mod registered;
+mod restore;
 mod send_d2c_message;
 mod serve;
 mod simulate_device;
@@ -102,6 +104,8 @@ pub enum ClientCommand {
     Config(config::Config),
     Health(health::Health),
     Top(top::Top),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
     Completion(completion::Completion),
 }
 
@@ -138,6 +142,8 @@ impl ClientCommand {
             Self::Config(command) => command.run(),
             Self::Health(command) => command.run(),
             Self::Top(command) => command.run(),
+            Self::Backup(command) => command.run(),
+            Self::Restore(command) => command.run(),
             Self::Completion(command) => command.run(),
         }
     }

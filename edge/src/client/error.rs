@@ -139,14 +139,14 @@ impl ClientError {
                 "its certificate does not name {host}; dial a name that it has, or start the hub with `--host-name {host}`"
             ),
             Expired | ExpiredContext { .. } => {
-                "its certificate has expired; a hub renews a development certificate when it starts"
+                "its certificate has expired; put a renewed one into its files, which the hub takes up by itself, or have a hub with a development certificate make a new one (`kill -HUP` to its process)"
                     .to_owned()
             }
             NotValidYet | NotValidYetContext { .. } => {
                 "its certificate is not valid yet: is the clock of this machine right?".to_owned()
             }
             _ => format!(
-                "its certificate is not signed by {ca}; give the hub's own CA with --ca (`ringhub ca show` on its machine prints it)"
+                "its certificate is not signed by {ca}; name the CA that has signed it with --ca (for a hub with a development certificate, `ringhub ca show` on its machine prints it)"
             ),
         };
         Self::Untrusted { host: host.to_owned(), reason }

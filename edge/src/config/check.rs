@@ -9,6 +9,12 @@ use ringhub_core::limits::{C2D_QUEUE_DEPTH_MAX, C2D_TTL_MAX, CONSUMER_GROUPS_MAX
 
 use super::{ByteSize, Config};
 
+/// Certificates at most.
+const CERTIFICATES_MAX: usize = 64;
+
+const HOST_NAME_RULE: &str =
+    "must be a DNS name of letters, digits, `-` and `.`, at most 253 characters";
+
 /// A rule that a value breaks.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Violation {
@@ -38,8 +44,7 @@ pub(super) fn check(config: &Config) -> Result<(), Violation> {
 fn check_hub(config: &Config) -> Result<(), Violation> {
     let hub = &config.hub;
     if !is_host_name(&hub.host_name) {
-        let rule = "must be a DNS name of letters, digits, `-` and `.`, at most 253 characters";
-        return Err(Violation::new("hub", "host_name", rule));
+        return Err(Violation::new("hub", "host_name", HOST_NAME_RULE));
     }
     span("hub", "retention", hub.retention, Duration::from_hours(1)..=Duration::from_hours(168))?;
     let groups = &hub.consumer_groups;
@@ -127,15 +132,34 @@ fn check_log(config: &Config) -> Result<(), Violation> {
 }
 
 fn check_tls(config: &Config) -> Result<(), Violation> {
-    let tls = &config.tls;
-    match (&tls.certificate, &tls.private_key) {
-        (Some(_), None) => Err(Violation::new("tls", "certificate", "needs `private_key` too")),
-        (None, Some(_)) => Err(Violation::new("tls", "private_key", "needs `certificate` too")),
-        (Some(_), Some(_)) | (None, None) => {
-            let timeouts = Duration::from_secs(1)..=Duration::from_mins(2);
-            span("tls", "handshake_timeout", tls.handshake_timeout, timeouts)
+    let (tls, hub) = (&config.tls, &config.hub.host_name);
+    let names: Vec<&str> = tls.certificate.iter().map(|files| files.host_name(hub)).collect();
+    let violation = |key, rule: String| Err(Violation::new("tls.certificate", key, rule));
+    if names.len() > CERTIFICATES_MAX {
+        return violation(
+            "host_name",
+            format!("stands {} times, but must at most {CERTIFICATES_MAX}", names.len()),
+        );
+    }
+    for (at, name) in names.iter().enumerate() {
+        if !is_host_name(name) {
+            return violation("host_name", format!("is `{name}`, but {HOST_NAME_RULE}"));
+        }
+        if names[..at].iter().any(|earlier| earlier.eq_ignore_ascii_case(name)) {
+            return violation(
+                "host_name",
+                format!("names `{name}` twice: one certificate is due for each host"),
+            );
         }
     }
+    if !names.is_empty() && !names.iter().any(|name| name.eq_ignore_ascii_case(hub)) {
+        let rule = format!(
+            "must be `hub.host_name` ({hub}) in one of them: that is the name that clients dial"
+        );
+        return violation("host_name", rule);
+    }
+    let timeouts = Duration::from_secs(1)..=Duration::from_mins(2);
+    span("tls", "handshake_timeout", tls.handshake_timeout, timeouts)
 }
 
 fn check_limits(config: &Config) -> Result<(), Violation> {

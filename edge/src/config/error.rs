@@ -104,6 +104,7 @@ fn line_of(text: &str, section: &str, key: &str) -> Option<usize> {
     text.lines().enumerate().find_map(|(at, line)| {
         let line = line.trim();
         if let Some(header) = line.strip_prefix('[') {
+            let header = header.strip_prefix('[').unwrap_or(header);
             inside = header.split(']').next().unwrap_or_default().trim();
         }
         let assigns = line.split_once('=').is_some_and(|(left, _)| left.trim() == key);

@@ -28,7 +28,7 @@ pub use byte_size::{ByteSize, ByteSizeError};
 pub use cloud_to_device::CloudToDevice;
 pub use error::ConfigError;
 pub(crate) use error::closest;
-pub use sections::{Executors, Format, Hub, Limits, Listen, Log, Shards, Tls};
+pub use sections::{CertificateFiles, Executors, Format, Hub, Limits, Listen, Log, Shards, Tls};
 
 #[cfg(test)]
 mod tests;

@@ -145,16 +145,13 @@ impl Default for Log {
     }
 }
 
-/// `[tls]`: the server certificate.
+/// `[tls]`: the server certificates.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tls {
-    /// PEM file with the certificate chain, leaf first. Default: none, a development CA in the data
-    /// directory issues one. Needs `private_key`.
-    pub certificate: Option<PathBuf>,
-    /// PEM file with the private key of the leaf (PKCS#8, PKCS#1 or SEC1, not encrypted). Needs
-    /// `certificate`.
-    pub private_key: Option<PathBuf>,
+    /// Certificates in production, at most 64, of which one is for `hub.host_name`. Default: none,
+    /// a development CA in the data directory issues one.
+    pub certificate: Vec<CertificateFiles>,
     /// Longest time from accept to the end of the TLS handshake. Default `10s`, range 1 s to 2 min.
     /// Half-open handshakes hold some 40 KB each until then.
     #[serde(with = "humantime_serde")]
@@ -163,7 +160,28 @@ pub struct Tls {
 
 impl Default for Tls {
     fn default() -> Self {
-        Self { certificate: None, private_key: None, handshake_timeout: Duration::from_secs(10) }
+        Self { certificate: Vec::new(), handshake_timeout: Duration::from_secs(10) }
+    }
+}
+
+/// `[[tls.certificate]]`: one certificate with its key. New files are taken up without a restart.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateFiles {
+    /// Name that it is presented for, as clients dial it. Default: `hub.host_name`. Clients that
+    /// name no host, or one that has no certificate, get the first.
+    pub host_name: Option<String>,
+    /// PEM file with the certificate chain, leaf first.
+    pub certificate_file: PathBuf,
+    /// PEM file with the private key of the leaf (PKCS#8, PKCS#1 or SEC1, not encrypted).
+    pub key_file: PathBuf,
+}
+
+impl CertificateFiles {
+    /// The name that it is presented for, with the hub's own as default.
+    #[must_use]
+    pub fn host_name<'a>(&'a self, hub: &'a str) -> &'a str {
+        self.host_name.as_deref().unwrap_or(hub)
     }
 }
 

@@ -43,9 +43,14 @@ fn every_value_can_be_said() {
         [log]
         segment_bytes = "1 GiB"
         [tls]
-        certificate = "/etc/c.pem"
-        private_key = "/etc/k.pem"
         handshake_timeout = "5s"
+        [[tls.certificate]]
+        certificate_file = "/etc/c.pem"
+        key_file = "/etc/k.pem"
+        [[tls.certificate]]
+        host_name = "other.example"
+        certificate_file = "/etc/c2.pem"
+        key_file = "/etc/k2.pem"
         [limits]
         http_body_max = "2MiB"
         http_head_timeout = "3s"
@@ -61,7 +66,8 @@ fn every_value_can_be_said() {
     assert_eq!(config.executors.commit_delay, Duration::from_micros(250));
     assert_eq!(config.log.segment_bytes, ByteSize::gib(1));
     assert_eq!((config.shards.count, config.shards.pin), (Some(3), Some(true)));
-    assert_eq!(config.tls.private_key, Some("/etc/k.pem".into()));
+    let keys = config.tls.certificate.iter().map(|files| &files.key_file);
+    assert!(keys.eq([Path::new("/etc/k.pem"), Path::new("/etc/k2.pem")]));
 }
 
 #[test]
@@ -115,8 +121,21 @@ fn errors_name_line_key_and_what_is_allowed() {
             "[executors]\ncommit_bytes = \"8MiB\"\n[log]\nsegment_bytes = \"16MiB\"\n",
             &["ringhub.toml:4: ", "`log.segment_bytes`", "four times"],
         ),
-        ("[tls]\ncertificate = \"c\"\n", &["ringhub.toml:2: ", "needs `private_key`"]),
-        ("[tls]\nprivate_key = \"k\"\n", &["ringhub.toml:2: ", "needs `certificate`"]),
+        (
+            "[[tls.certificate]]\ncertificate_file = \"c\"\n",
+            &["ringhub.toml:1: ", "missing field `key_file`"],
+        ),
+        (
+            "[[tls.certificate]]\nhost_name = \"h\"\ncertificate_file = \"c\"\nkey_file = \"k\"\n",
+            &[
+                "ringhub.toml:2: ",
+                "`tls.certificate.host_name` must be `hub.host_name` (localhost)",
+            ],
+        ),
+        (
+            "tls.certificate = [{certificate_file = \"c\", key_file = \"k\"}, {certificate_file = \"c\", key_file = \"k\"}]\n",
+            &["ringhub.toml: ", "names `localhost` twice"],
+        ),
         ("[limits]\nhttp_idle_timeout = \"2h\"\n", &["ringhub.toml:2: ", "http_idle_timeout"]),
         ("[hub\n", &["ringhub.toml:1: "]),
     ];
@@ -178,6 +197,7 @@ fn the_example_is_the_default_and_names_every_key() {
     let sections = include_str!("sections.rs");
     let keys = sections.lines().filter_map(|line| line.strip_prefix("    pub ")?.split_once(": "));
     for (key, _) in keys {
-        assert!(example.contains(&format!("{key} = ")), "{key} is missing");
+        let said = [format!("{key} = "), format!("[[tls.{key}]]")];
+        assert!(said.iter().any(|said| example.contains(said)), "{key} is missing");
     }
 }

@@ -1,7 +1,9 @@
 //! The certificate that all listeners present.
 
+use std::fmt;
 use std::fs;
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use rustls::crypto::aws_lc_rs::default_provider;
@@ -25,15 +27,13 @@ pub struct ServerCertificate {
     pub ca: Option<PathBuf>,
     /// When the leaf ends.
     pub not_after: OffsetDateTime,
-    /// True when the leaf names the host name of the hub; clients refuse to connect otherwise.
-    pub names_host: bool,
 }
 
-/// A certificate or key that cannot be used.
+/// A certificate or key that cannot be used; the text says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
     /// A file cannot be read or written.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {source}{}", path.display(), Access(source))]
     Io {
         /// What was tried.
         action: &'static str,
@@ -43,7 +43,10 @@ pub enum CertificateError {
         source: io::Error,
     },
     /// A file holds no `CERTIFICATE` block, or one that is no X.509 certificate.
-    #[error("{} holds no usable certificate: {reason}", path.display())]
+    #[error(
+        "{} holds no usable certificate: {reason}; the chain is due there in PEM, the hub's own certificate first",
+        path.display()
+    )]
     NoCertificate {
         /// The file.
         path: PathBuf,
@@ -51,7 +54,10 @@ pub enum CertificateError {
         reason: String,
     },
     /// A file holds no private key.
-    #[error("{} holds no usable private key: {reason}", path.display())]
+    #[error(
+        "{} holds no usable private key: {reason}; an unencrypted key in PEM is due there",
+        path.display()
+    )]
     NoKey {
         /// The file.
         path: PathBuf,
@@ -59,7 +65,10 @@ pub enum CertificateError {
         reason: String,
     },
     /// Key and certificate are of different pairs.
-    #[error("the key in {} does not belong to the certificate in {}", key.display(), certificate.display())]
+    #[error(
+        "the key in {key} does not belong to the certificate in {certificate}: replace both together; `openssl x509 -noout -pubkey -in {certificate}` and `openssl pkey -pubout -in {key}` have to print the same",
+        key = key.display(), certificate = certificate.display()
+    )]
     Mismatch {
         /// File with the key.
         key: PathBuf,
@@ -67,7 +76,10 @@ pub enum CertificateError {
         certificate: PathBuf,
     },
     /// The certificate is not valid any more.
-    #[error("the certificate in {} expired on {}", path.display(), not_after.date())]
+    #[error(
+        "the certificate in {} expired on {}: put a renewed one there, or set the clock of this machine right",
+        path.display(), not_after.date()
+    )]
     Expired {
         /// The file.
         path: PathBuf,
@@ -82,16 +94,64 @@ pub enum CertificateError {
         /// When it begins.
         not_before: OffsetDateTime,
     },
+    /// Clients that dial the host name would refuse the certificate.
+    #[error(
+        "the certificate in {} is for {}, not for {host_name}, which clients dial: have one issued that names it, or say with `host_name` below `[[tls.certificate]]` what it is for",
+        path.display(), Names(names)
+    )]
+    WrongName {
+        /// The file.
+        path: PathBuf,
+        /// The name that is not in it.
+        host_name: String,
+        /// Those that are.
+        names: Vec<String>,
+    },
     /// The development CA could not issue a certificate.
     #[error("the development CA cannot issue a certificate: {0}")]
     Issue(#[from] rcgen::Error),
 }
 
-/// Loads a configured certificate and its key.
+/// What to do when a file cannot be read.
+struct Access<'a>(&'a io::Error);
+
+impl fmt::Display for Access<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.kind() {
+            io::ErrorKind::NotFound => {
+                f.write_str("; is the path below `[[tls.certificate]]` right?")
+            }
+            io::ErrorKind::PermissionDenied => {
+                let user = rustix::process::geteuid().as_raw();
+                write!(
+                    f,
+                    "; the hub runs as user {user}, let that one read it (`setfacl -m u:{user}:r`, and `:x` on the folders above)"
+                )
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The names of a certificate, as many as a reader wants to see.
+struct Names<'a>(&'a [String]);
+
+impl fmt::Display for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN_MAX: usize = 5;
+        match self.0 {
+            [] => f.write_str("no host (it has no alternative names)"),
+            names if names.len() > SHOWN_MAX => write!(f, "{}, …", names[..SHOWN_MAX].join(", ")),
+            names => f.write_str(&names.join(", ")),
+        }
+    }
+}
+
+/// Loads a configured certificate and its key, for clients that dial `host_name`.
 ///
 /// # Errors
 /// [`CertificateError`], naming the file: missing, nothing usable in it, key of another pair,
-/// expired, not yet valid.
+/// expired, not yet valid, for another host.
 pub fn configured_certificate(
     certificate: &Path,
     key: &Path,
@@ -110,8 +170,11 @@ pub fn configured_certificate(
         let path = certificate.to_owned();
         return Err(CertificateError::NotYetValid { path, not_before: leaf.not_before });
     }
-    let names_host = leaf.names(host_name);
-    Ok(ServerCertificate { chain, key: key_der, ca: None, not_after: leaf.not_after, names_host })
+    if !leaf.names(host_name) {
+        let (path, host_name) = (certificate.to_owned(), host_name.to_owned());
+        return Err(CertificateError::WrongName { path, host_name, names: leaf.all_names() });
+    }
+    Ok(ServerCertificate { chain, key: key_der, ca: None, not_after: leaf.not_after })
 }
 
 /// All certificates of a PEM file, at least one.
@@ -172,7 +235,7 @@ pub(super) struct Leaf {
     pub(super) not_before: OffsetDateTime,
     pub(super) not_after: OffsetDateTime,
     dns_names: Vec<String>,
-    addresses: Vec<Vec<u8>>,
+    addresses: Vec<IpAddr>,
 }
 
 impl Leaf {
@@ -196,7 +259,7 @@ impl Leaf {
         for name in names {
             match name {
                 GeneralName::DNSName(name) => leaf.dns_names.push((*name).to_owned()),
-                GeneralName::IPAddress(address) => leaf.addresses.push(address.to_vec()),
+                GeneralName::IPAddress(address) => leaf.addresses.extend(ip_address(address)),
                 _ => {}
             }
         }
@@ -206,13 +269,23 @@ impl Leaf {
     /// True when a client that dials `host` finds it in the certificate; `*` stands for one whole
     /// label.
     pub(super) fn names(&self, host: &str) -> bool {
-        let bytes = match host.parse() {
-            Ok(std::net::IpAddr::V4(address)) => address.octets().to_vec(),
-            Ok(std::net::IpAddr::V6(address)) => address.octets().to_vec(),
-            Err(_) => return self.dns_names.iter().any(|name| matches_name(name, host)),
-        };
-        self.addresses.contains(&bytes)
+        match host.parse() {
+            Ok(address) => self.addresses.contains(&address),
+            Err(_) => self.dns_names.iter().any(|name| matches_name(name, host)),
+        }
     }
+
+    /// All hosts that it is for.
+    fn all_names(&self) -> Vec<String> {
+        let addresses = self.addresses.iter().map(ToString::to_string);
+        self.dns_names.iter().cloned().chain(addresses).collect()
+    }
+}
+
+/// An address as certificates hold it; `None` for a length that no address has.
+fn ip_address(bytes: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }
 
 fn matches_name(pattern: &str, host: &str) -> bool {

@@ -23,7 +23,8 @@ const FORMAT_VERSION: u32 = 1;
 /// First word of the format file.
 const FORMAT_MAGIC: &str = "ringhub-data-directory";
 
-const FORMAT_FILE: &str = "FORMAT";
+/// File with the version of the layout and what was fixed.
+pub(crate) const FORMAT_FILE: &str = "FORMAT";
 const LOCK_FILE: &str = "lock";
 
 /// What is fixed when a data directory is created.
@@ -174,6 +175,15 @@ fn choose(is_root: bool, state: Option<OsString>, home: Option<OsString>) -> Opt
     let home = home.map(PathBuf::from).filter(|path| path.is_absolute());
     let state = state.or_else(|| home.map(|home| home.join(".local/state")))?;
     Some(state.join("ringhub"))
+}
+
+/// What was fixed when the data directory was created, without taking it; `None` where there is
+/// none yet.
+///
+/// # Errors
+/// [`DataDirectoryError`]: unknown format, or a folder of something else.
+pub fn layout_of(directory: &Path) -> Result<Option<Layout>, DataDirectoryError> {
+    read_format(directory)
 }
 
 fn read_format(directory: &Path) -> Result<Option<Layout>, DataDirectoryError> {

@@ -41,7 +41,7 @@ impl Endpoints {
         Self {
             host_name: hub.host_name.clone(),
             event_hub: event_hub.to_owned(),
-            development_ca: prepared.certificate.ca.is_some(),
+            development_ca: prepared.certificate_source.ca().is_some(),
             mqtt: prepared.ports.mqtt,
             amqp: prepared.ports.amqp,
             https: prepared.ports.https,

@@ -4,6 +4,7 @@
 mod banner;
 mod ca;
 mod certificate;
+mod certificate_source;
 mod data_directory;
 mod endpoints;
 mod files;
@@ -15,7 +16,11 @@ mod process_limits;
 pub use banner::{Banner, ConnectionStrings};
 pub use ca::{DEVELOPMENT_CA_FILE, development_certificate};
 pub use certificate::{CertificateError, ServerCertificate, configured_certificate};
-pub use data_directory::{DataDirectory, DataDirectoryError, Layout, default_data_directory};
+pub use certificate_source::{CertificateSource, Fingerprint};
+pub(crate) use data_directory::FORMAT_FILE;
+pub use data_directory::{
+    DataDirectory, DataDirectoryError, Layout, default_data_directory, layout_of,
+};
 pub use endpoints::Endpoints;
 pub use policies::{KeyFiles, POLICIES_FILE, PolicyRecord};
 pub use ports::{PortError, Ports, claim_ports};
@@ -26,3 +31,5 @@ pub use process_limits::{
 
 #[cfg(test)]
 mod test_directory;
+#[cfg(test)]
+pub(crate) use test_directory::TestDirectory;

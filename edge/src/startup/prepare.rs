@@ -1,11 +1,12 @@
 //! Everything that comes before the first thread, in its order.
 
 use std::io;
+use std::sync::Arc;
 
 use time::OffsetDateTime;
 
-use super::ca::development_certificate;
-use super::certificate::{CertificateError, ServerCertificate, configured_certificate};
+use super::certificate::CertificateError;
+use super::certificate_source::CertificateSource;
 use super::data_directory::{DataDirectory, DataDirectoryError, Layout, default_data_directory};
 use super::ports::{PortError, Ports, claim_ports};
 use super::process_limits::{
@@ -13,6 +14,7 @@ use super::process_limits::{
 };
 use crate::cli::ServeArguments;
 use crate::config::{Config, ConfigError};
+use crate::tls::Certificates;
 use crate::topology::{Placement, available_cpus, place};
 
 /// What the threads of a hub are started with.
@@ -25,7 +27,9 @@ pub struct Prepared {
     /// Number and place of shards and executors.
     pub placement: Placement,
     /// What all listeners present.
-    pub certificate: ServerCertificate,
+    pub certificates: Arc<Certificates>,
+    /// Where they came from, and new ones will.
+    pub certificate_source: CertificateSource,
     /// Where they listen.
     pub ports: Ports,
     /// Descriptors that the process may have.
@@ -77,23 +81,20 @@ pub fn prepare(arguments: &ServeArguments, now: OffsetDateTime) -> Result<Prepar
         place(&available_cpus()?, &config.shards, &config.executors, config.format.partitions);
     check_locked_memory()?;
     let descriptors = raise_descriptor_limit()?;
-    let certificate = certificate(&config, &data_directory, now)?;
+    let certificate_source = CertificateSource::of(&config, data_directory.path());
+    let certificates = Certificates::new(certificate_source.load(now)?);
     let ports = claim_ports(&config.listen)?;
     let executors = u16::try_from(placement.executors.len()).unwrap_or(u16::MAX);
     data_directory.fix(Layout { partitions: config.format.partitions, executors })?;
-    Ok(Prepared { config, data_directory, placement, certificate, ports, descriptors })
-}
-
-fn certificate(
-    config: &Config,
-    data_directory: &DataDirectory,
-    now: OffsetDateTime,
-) -> Result<ServerCertificate, CertificateError> {
-    let host_name = &config.hub.host_name;
-    match (&config.tls.certificate, &config.tls.private_key) {
-        (Some(certificate), Some(key)) => configured_certificate(certificate, key, host_name, now),
-        (None, _) | (_, None) => development_certificate(data_directory.path(), host_name, now),
-    }
+    Ok(Prepared {
+        config,
+        data_directory,
+        placement,
+        certificates,
+        certificate_source,
+        ports,
+        descriptors,
+    })
 }
 
 #[cfg(test)]
@@ -122,7 +123,7 @@ mod tests {
         let first = ServeArguments { executors: Some(2), ..arguments(&directory) };
         let prepared = prepare(&first, OffsetDateTime::now_utc()).unwrap();
         assert_eq!(prepared.placement.executors.len(), 2);
-        assert!(prepared.certificate.ca.as_ref().unwrap().starts_with(directory.path()));
+        assert!(prepared.certificate_source.ca().unwrap().starts_with(directory.path()));
         drop(prepared);
 
         let prepared = prepare(&arguments(&directory), OffsetDateTime::now_utc()).unwrap();

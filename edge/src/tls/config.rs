@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::NoServerSessionStorage;
+use rustls::server::{NoServerSessionStorage, WantsServerCert};
 use rustls::version::{TLS12, TLS13};
+use rustls::{ConfigBuilder, ServerConfig};
 
+use super::certificates::Certificates;
 use super::client_certificate::AskForCertificate;
 
 /// Certificate chain and private key of the hub.
@@ -43,7 +44,8 @@ pub enum TlsConfigError {
     Versions(#[source] rustls::Error),
 }
 
-/// Makes the configuration that every connection of every shard shares.
+/// Makes the configuration that every connection of every shard shares, with the certificates that
+/// [`Certificates`] holds at each handshake.
 ///
 /// TLS 1.2 and 1.3. Sessions are resumed through stateless tickets under one rotating key set, so a
 /// ticket works on every shard, and nothing is kept per session. A client certificate is asked for
@@ -53,18 +55,38 @@ pub enum TlsConfigError {
 ///
 /// # Errors
 /// [`TlsConfigError`]; nothing else can be started then.
+pub fn reloadable_server_config(
+    certificates: Arc<Certificates>,
+    tickets: TicketCount,
+) -> Result<Arc<ServerConfig>, TlsConfigError> {
+    finish(builder()?.with_cert_resolver(certificates), tickets)
+}
+
+/// As [`reloadable_server_config`], with one certificate for good.
+///
+/// # Errors
+/// [`TlsConfigError`]; nothing else can be started then.
 pub fn server_config(
     identity: TlsIdentity,
     tickets: TicketCount,
 ) -> Result<Arc<ServerConfig>, TlsConfigError> {
+    let config = builder()?.with_single_cert(identity.chain, identity.key);
+    finish(config.map_err(TlsConfigError::Identity)?, tickets)
+}
+
+fn builder() -> Result<ConfigBuilder<ServerConfig, WantsServerCert>, TlsConfigError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = Arc::new(AskForCertificate::new(Arc::clone(&provider)));
-    let mut config = ServerConfig::builder_with_provider(provider)
+    let builder = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13, &TLS12])
-        .map_err(TlsConfigError::Versions)?
-        .with_client_cert_verifier(verifier)
-        .with_single_cert(identity.chain, identity.key)
-        .map_err(TlsConfigError::Identity)?;
+        .map_err(TlsConfigError::Versions)?;
+    Ok(builder.with_client_cert_verifier(verifier))
+}
+
+fn finish(
+    mut config: ServerConfig,
+    tickets: TicketCount,
+) -> Result<Arc<ServerConfig>, TlsConfigError> {
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.ticketer = aws_lc_rs::Ticketer::new().map_err(TlsConfigError::Ticketer)?;
     config.send_tls13_tickets = match tickets {

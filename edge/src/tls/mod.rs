@@ -1,8 +1,12 @@
 //! TLS: server configuration shared by all shards, and the record layer of one connection.
 
+mod certificates;
 mod client_certificate;
 mod config;
 mod session;
 
-pub use config::{TicketCount, TlsConfigError, TlsIdentity, server_config};
+pub use certificates::{CertificateStatus, Certificates, ReloadCounts, ServedCertificate};
+pub use config::{
+    TicketCount, TlsConfigError, TlsIdentity, reloadable_server_config, server_config,
+};
 pub(crate) use session::{PlaintextSink, TlsFault, TlsSession};

@@ -40,6 +40,10 @@ pub(crate) struct HubOptions {
     /// Arguments and environment beside those that every hub of the tests has.
     pub(crate) arguments: Vec<&'static str>,
     pub(crate) environment: Vec<(&'static str, String)>,
+    /// Where it listens, for tests that must know before; else an address of its own.
+    pub(crate) address: Option<Loopback>,
+    /// Whom clients trust, where it is not the development CA.
+    pub(crate) ca: Option<PathBuf>,
 }
 
 impl Default for HubOptions {
@@ -51,6 +55,8 @@ impl Default for HubOptions {
             log: "info",
             arguments: Vec::new(),
             environment: Vec::new(),
+            address: None,
+            ca: None,
         }
     }
 }
@@ -78,7 +84,8 @@ impl Hub {
             .join(format!("hub-{}-{number}", std::process::id()));
         fs::create_dir_all(home.join("data")).expect("the target directory is writable");
         fs::write(home.join("ringhub.toml"), &options.config).expect("the home is writable");
-        let mut hub = Self { address: Loopback::claim(), options, home, process: None };
+        let address = options.address.unwrap_or_else(Loopback::claim);
+        let mut hub = Self { address, options, home, process: None };
         hub.launch();
         hub
     }
@@ -98,14 +105,25 @@ impl Hub {
     ///
     /// Other threads may be talking to the hub; [`reap`](Self::reap) follows when they are done.
     pub(crate) fn kill(&self) {
-        let process = self.process.as_ref().expect("the hub runs");
-        kill_process(Pid::from_child(process), Signal::KILL).expect("the hub is our child");
+        self.signal(Signal::KILL);
     }
 
     /// Asks the process to end, as `kill` does by default; [`reap`](Self::reap) waits for it.
     pub(crate) fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Puts another data directory in the place of that of a hub that has ended.
+    pub(crate) fn replace_data(&self, with: &Path) {
+        assert!(self.process.is_none(), "the hub runs");
+        fs::remove_dir_all(self.data_dir()).expect("the home is writable");
+        fs::rename(with, self.data_dir()).expect("both are in the home");
+    }
+
+    /// Sends any signal to the process.
+    pub(crate) fn signal(&self, signal: Signal) {
         let process = self.process.as_ref().expect("the hub runs");
-        kill_process(Pid::from_child(process), Signal::TERM).expect("the hub is our child");
+        kill_process(Pid::from_child(process), signal).expect("the hub is our child");
     }
 
     /// Waits for the end of a killed process, so that its ports and files are free.
@@ -154,7 +172,7 @@ impl Hub {
 
     /// The PEM file that clients must trust.
     pub(crate) fn ca_file(&self) -> PathBuf {
-        self.data_dir().join(CA_FILE)
+        self.options.ca.clone().unwrap_or_else(|| self.data_dir().join(CA_FILE))
     }
 
     /// A file name beside the data, for what a test wants to keep while the hub lives.

@@ -8,6 +8,7 @@
 pub(crate) mod address;
 pub(crate) mod amqp;
 pub(crate) mod amqp_raw;
+pub(crate) mod authority;
 pub(crate) mod bystander;
 pub(crate) mod c2d;
 pub(crate) mod command;

@@ -17,11 +17,16 @@ pub(crate) type TlsStream = StreamOwned<ClientConnection, TcpStream>;
 
 /// Connects to a port of the hub and verifies its certificate against the hub's own CA.
 pub(crate) fn connect(hub: &Hub, port: u16) -> io::Result<TlsStream> {
+    connect_to(hub, port, ServerName::from(std::net::IpAddr::V4(hub.address.ip)))
+}
+
+/// As above, expecting any name, which goes into SNI unless it is an address. The handshake comes
+/// with the first bytes.
+pub(crate) fn connect_to(hub: &Hub, port: u16, name: ServerName<'static>) -> io::Result<TlsStream> {
     let socket = TcpStream::connect((hub.address.ip, port))?;
     socket.set_nodelay(true)?;
     socket.set_read_timeout(Some(Duration::from_secs(10)))?;
     socket.set_write_timeout(Some(Duration::from_secs(10)))?;
-    let name = ServerName::from(std::net::IpAddr::V4(hub.address.ip));
     let session = ClientConnection::new(Arc::new(config(hub)?), name).map_err(io::Error::other)?;
     Ok(StreamOwned::new(session, socket))
 }

@@ -67,7 +67,6 @@ fn handshake(certificate: &ServerCertificate, name: &str) -> Result<(), rustls::
 fn a_rustls_client_accepts_the_names_of_the_hub_and_no_other() {
     let directory = TestDirectory::new();
     let certificate = development_certificate(directory.path(), HOST, today()).unwrap();
-    assert!(certificate.names_host);
     for name in [HOST, "localhost", "127.0.0.1", "::1"] {
         assert_eq!(handshake(&certificate, name), Ok(()), "{name}");
     }
@@ -143,10 +142,10 @@ fn configured_files_are_refused_with_the_reason() {
     let load = |certificate: &Path, key: &Path, days: i64| {
         configured_certificate(certificate, key, HOST, today() + Duration::days(days))
     };
-    assert!(load(&certificate, &key, 0).unwrap().names_host);
-    let wildcard = configured_certificate(&certificate, &key, "other.example", today()).unwrap();
-    assert!(!wildcard.names_host);
+    assert_eq!(load(&certificate, &key, 0).unwrap().ca, None);
+    let for_other = configured_certificate(&certificate, &key, "other.example", today());
     let cases = [
+        (for_other, "is for hub.example, localhost, 127.0.0.1, ::1, not for other.example"),
         (load(Path::new("/nowhere.pem"), &key, 0), "cannot read /nowhere.pem"),
         (load(&key, &key, 0), "no CERTIFICATE block"),
         (load(&certificate, &certificate, 0), "no PRIVATE KEY block"),
