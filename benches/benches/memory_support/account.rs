@@ -6,7 +6,7 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use ringhub_core::id::{DeviceId, Identity};
 use ringhub_core::message::{AuthScope, Stamps};
 use ringhub_edge::tls::{TicketCount, TlsIdentity, server_config};
-use rustls::client::UnbufferedClientConnection;
+use rustls::client::{Resumption, UnbufferedClientConnection};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::server::UnbufferedServerConnection;
@@ -39,16 +39,20 @@ pub(crate) fn rustls_session_bytes() -> usize {
     let server = server_config(identity, TicketCount::default()).expect("a configuration");
     let mut roots = RootCertStore::empty();
     roots.add(cert.der().clone()).expect("a certificate to trust");
-    let client = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let mut client = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("the provider has TLS 1.3")
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let name = ServerName::try_from("localhost").expect("a name");
-    let mut client = UnbufferedClientConnection::new(Arc::new(client), name).expect("a client");
+    // What the client keeps of a session would count as the server's.
+    client.resumption = Resumption::disabled();
+    let (client, name) = (Arc::new(client), ServerName::try_from("localhost").expect("a name"));
     held(|| {
+        // Made and dropped inside, so that all it takes it gives back.
+        let mut client = UnbufferedClientConnection::new(Arc::clone(&client), name.clone());
+        let client = client.as_mut().expect("a client");
         let mut server = UnbufferedServerConnection::new(server).expect("a server");
-        shake_hands(&mut client, &mut server);
+        shake_hands(client, &mut server);
         server
     })
 }

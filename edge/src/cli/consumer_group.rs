@@ -6,7 +6,7 @@ use http::Method;
 use super::error::CliError;
 use super::output::{Column, Output};
 use super::target::TargetArguments;
-use crate::client::{Precondition, RestClient, encode_segment};
+use crate::client::{Precondition, encode_segment};
 
 /// Of the Event-Hubs-compatible endpoint.
 const PATH: &str = "/eventHubEndpoints/events/ConsumerGroups";
@@ -65,7 +65,7 @@ impl ConsumerGroup {
     pub(super) fn run(&self) -> Result<(), CliError> {
         match &self.action {
             Action::List(list) => {
-                let rest = RestClient::new(&list.target.target()?);
+                let rest = list.target.rest()?;
                 Ok(list.output.page(&COLUMNS, &rest.read(PATH)?)?)
             }
             Action::Create(named) => named.send(Method::PUT),
@@ -76,7 +76,7 @@ impl ConsumerGroup {
 
 impl Named {
     fn send(&self, method: Method) -> Result<(), CliError> {
-        let rest = RestClient::new(&self.target.target()?);
+        let rest = self.target.rest()?;
         let path = format!("{PATH}/{}", encode_segment(&self.name));
         Ok(rest.send(method, &path, Precondition::Absent, None).map(drop)?)
     }

@@ -8,7 +8,7 @@ use http::Method;
 use super::error::CliError;
 use super::output;
 use super::target::TargetArguments;
-use crate::client::{ClientError, Precondition, RestClient};
+use crate::client::{ClientError, Precondition};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -34,10 +34,9 @@ impl Health {
     }
 
     fn ask(&self) -> Result<(u16, String), ClientError> {
-        let rest = RestClient::new(&self.target.target()?);
+        let rest = self.target.rest()?;
         let path = "/health/ready";
-        let (status, body, _) =
-            rest.exchange(Method::GET, path, Precondition::Absent, None, PATIENCE)?;
-        Ok((status, String::from_utf8_lossy(&body).into_owned()))
+        let answer = rest.exchange(Method::GET, path, Precondition::Absent, None, PATIENCE)?;
+        Ok((answer.status, String::from_utf8_lossy(&answer.body).into_owned()))
     }
 }

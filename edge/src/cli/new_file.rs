@@ -29,7 +29,7 @@ impl NewFile {
         self.output.get_ref().sync_all()?;
         fs::rename(&self.beside, &self.path)?;
         let directory = self.path.parent().filter(|path| !path.as_os_str().is_empty());
-        File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+        File::open(directory.unwrap_or_else(|| Path::new(".")))?.sync_all()
     }
 }
 

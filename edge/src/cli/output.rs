@@ -62,7 +62,7 @@ impl Output {
     }
 
     /// Prints the things of a list that the API gives in an object, as `value`.
-    pub(super) fn page(self, columns: &[Column], page: &Value) -> io::Result<()> {
+    pub(super) fn page(self, columns: &'static [Column], page: &Value) -> io::Result<()> {
         self.list(columns, page["value"].as_array().map_or(&[][..], Vec::as_slice))
     }
 

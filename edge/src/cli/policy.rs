@@ -7,7 +7,7 @@ use serde_json::json;
 use super::error::CliError;
 use super::output::{Column, Output};
 use super::target::TargetArguments;
-use crate::client::{Precondition, RestClient, encode_segment};
+use crate::client::{Precondition, encode_segment};
 
 const COLUMNS: [Column; 2] = [("NAME", "/keyName"), ("RIGHTS", "/rights")];
 
@@ -86,12 +86,12 @@ impl Policy {
     pub(super) fn run(&self) -> Result<(), CliError> {
         match &self.action {
             Action::List(list) => {
-                let rest = RestClient::new(&list.target.target()?);
+                let rest = list.target.rest()?;
                 let found = rest.send(Method::POST, "/listkeys", Precondition::Absent, None)?;
                 Ok(list.output.page(&COLUMNS, &found)?)
             }
             Action::RegenerateKey(arguments) => {
-                let rest = RestClient::new(&arguments.target.target()?);
+                let rest = arguments.target.rest()?;
                 let path = format!("/IotHubKeys/{}/regenerate", encode_segment(&arguments.name));
                 let body = json!({ "keyType": arguments.key.name() });
                 let new = rest.send(Method::POST, &path, Precondition::Absent, Some(&body))?;

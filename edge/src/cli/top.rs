@@ -14,7 +14,7 @@ use self::scrape::Scrape;
 use super::error::CliError;
 use super::seconds;
 use super::target::TargetArguments;
-use crate::client::{ClientError, Interrupt, Precondition, Refusal, RestClient};
+use crate::client::{ClientError, Interrupt, Precondition, RestClient};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,7 +49,7 @@ pub struct Top {
 
 impl Top {
     pub(super) fn run(&self) -> Result<(), CliError> {
-        let rest = RestClient::new(&self.target.target()?);
+        let rest = self.target.rest()?;
         let interrupt = Interrupt::install()?;
         let mut before = scrape(&rest)?;
         if self.once || !io::stdout().is_terminal() {
@@ -80,12 +80,11 @@ impl Top {
 }
 
 fn scrape(rest: &RestClient) -> Result<Scrape, ClientError> {
-    let (status, body, code) =
-        rest.exchange(Method::GET, "/metrics", Precondition::Absent, None, PATIENCE)?;
-    if status != 200 {
-        return Err(Refusal::from_body(status, code.as_deref(), &body).into());
+    let answer = rest.exchange(Method::GET, "/metrics", Precondition::Absent, None, PATIENCE)?;
+    if answer.status != 200 {
+        return Err(answer.refusal().into());
     }
-    Ok(Scrape::read(&String::from_utf8_lossy(&body), Instant::now()))
+    Ok(Scrape::read(&String::from_utf8_lossy(&answer.body), Instant::now()))
 }
 
 /// The second screen of the terminal, until it is dropped.
