@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use memory_support::account::{rustls_session_bytes, stamps_bytes};
 use memory_support::hub::{Hub, Memory};
+use memory_support::loadgen::memory_with;
 use memory_support::rest::register;
 use ringhub_core::session::mqtt::MqttSession;
 
@@ -29,7 +30,7 @@ fn main() {
     register(&hub, POINTS[1]);
     let registered = hub.memory();
     let points =
-        POINTS.map(|connections| (connections, hub.memory_with(connections, RATE, SETTLE)));
+        POINTS.map(|connections| (connections, memory_with(&hub, connections, RATE, SETTLE)));
     println!("memory of the hub, one shard and one executor, bytes");
     row("started", 0, before);
     row("devices registered", 0, registered);

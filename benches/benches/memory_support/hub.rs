@@ -1,12 +1,10 @@
-//! The hub and the load generator as processes.
+//! The hub as a process.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::Duration;
 
 use serde_json::Value;
 
@@ -25,7 +23,7 @@ pub(crate) struct Memory {
 
 /// A running hub on fresh data; dropping it ends it and removes the data.
 pub(crate) struct Hub {
-    process: Child,
+    pub(crate) process: Child,
     home: PathBuf,
 }
 
@@ -84,27 +82,6 @@ impl Hub {
             private_dirty: bytes("smaps_rollup", "Private_Dirty:"),
         }
     }
-
-    /// Memory with `connections` idle connections, which end before the return.
-    pub(crate) fn memory_with(&self, connections: u32, rate: u32, settle: Duration) -> Memory {
-        let arrivals = Duration::from_secs((connections / rate).into());
-        let loadgen = Command::new(program("ringhub-loadgen"))
-            .args(["connect", "--json", "--host", &ADDRESS.to_string(), "--ca"])
-            .arg(self.ca_file())
-            .args(["--policy", "device", "--key", &self.policy_key("device")])
-            .args(["--connections", &connections.to_string(), "--rate", &rate.to_string()])
-            .args(["--hold", &format!("{}s", 3 * settle.as_secs())])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("ringhub-loadgen starts");
-        thread::sleep(arrivals + 2 * settle);
-        let memory = self.memory();
-        let output = loadgen.wait_with_output().expect("ringhub-loadgen is our child");
-        let result = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "not every connection stood: {result}");
-        memory
-    }
 }
 
 impl Drop for Hub {
@@ -118,7 +95,7 @@ impl Drop for Hub {
 }
 
 /// A program built beside this bench: `target/release/deps/memory-…` is two folders below.
-fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let bench = std::env::current_exe().expect("a bench has a path");
     let path = bench.parent().and_then(Path::parent).expect("target/release/deps").join(name);
     assert!(path.exists(), "{} is not built; see the head of this bench", path.display());

@@ -2,4 +2,5 @@
 
 pub(crate) mod account;
 pub(crate) mod hub;
+pub(crate) mod loadgen;
 pub(crate) mod rest;

@@ -17,7 +17,7 @@ use serde_json::json;
 
 use super::hub::Hub;
 
-type Stream = BufReader<StreamOwned<ClientConnection, TcpStream>>;
+pub(crate) type Stream = BufReader<StreamOwned<ClientConnection, TcpStream>>;
 
 /// Registers `device-0` and so on, named as the load generator names them.
 pub(crate) fn register(hub: &Hub, count: u32) {
@@ -34,7 +34,7 @@ pub(crate) fn register(hub: &Hub, count: u32) {
     }
 }
 
-fn connect(hub: &Hub) -> Stream {
+pub(crate) fn connect(hub: &Hub) -> Stream {
     let (address, port) = hub.address();
     let mut roots = RootCertStore::empty();
     let ca = CertificateDer::from_pem_file(hub.ca_file()).expect("the hub wrote its CA");
@@ -50,15 +50,15 @@ fn connect(hub: &Hub) -> Stream {
     BufReader::new(StreamOwned::new(session, socket))
 }
 
-fn token(hub: &Hub) -> String {
+pub(crate) fn token(hub: &Hub) -> String {
     let key = STANDARD.decode(hub.policy_key("iothubowner")).expect("keys are base64");
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
     let host = hub.address().0.to_string();
     sas_token::sign(&host, &key, now.as_secs() + 3600, Some("iothubowner"))
 }
 
-/// Sends one request and gives the status line of its answer.
-fn post(stream: &mut Stream, hub: &Hub, token: &str, body: &str) -> String {
+/// Sends a request for many identities and gives the status line of its answer.
+pub(crate) fn post(stream: &mut Stream, hub: &Hub, token: &str, body: &str) -> String {
     let request = format!(
         "POST /devices?api-version=2021-04-12 HTTP/1.1\r\nHost: {}\r\nAuthorization: {token}\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
