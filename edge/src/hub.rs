@@ -102,7 +102,7 @@ impl Hub {
             partitions: partitions.view().clone(),
             control: Arc::clone(&control),
             registry_directory: prepared.data_directory.path().join(REGISTRY_DIRECTORY),
-            more: Vec::new(),
+            certificates: Arc::clone(&prepared.certificates),
         };
         let inspector = InspectorThread::start(sources, inspections)?;
         Ok(Self { control, partitions, shards, mailboxes: senders, inspector })

@@ -91,6 +91,10 @@ fn every_sample_names_its_hub_and_every_thread_is_there() {
     assert_eq!(page.values_of("ringhub_commits_total", "executor").len(), 2);
     assert_eq!(page.values_of("ringhub_partition_messages_total", "partition").len(), 4);
     assert_eq!(page.values_of("ringhub_open_fds", "shard").len(), 3);
+    let host = hub.address.host();
+    let month_s = 30.0 * 86_400.0;
+    assert!(page.sum("ringhub_certificate_expiry_seconds", &[("host_name", &host)]) > month_s);
+    assert_eq!(page.sum("ringhub_certificate_reloads_total", &[]), 0.0);
     assert!(page.families.len() > 50, "{} families", page.families.len());
 }
 

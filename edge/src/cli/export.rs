@@ -21,8 +21,8 @@ Examples:
   ringhub device-identity export --file devices.jsonl --exclude-keys
                                                       whoever imports it makes new keys
 
-A JSON object a line: each device, then its modules; edge devices before those below them. Another hub
-takes the file with `ringhub device-identity import`. It holds keys, so only you may read it.
+A JSON object a line: each device, then its modules; edge devices before those below them. Another
+hub takes the file with `ringhub device-identity import`. It holds keys, so only you may read it.
 Twins are not in it.";
 
 /// Arguments of `ringhub device-identity export`.

@@ -48,8 +48,8 @@ Each line is a JSON object, as in the service's own import files:
   {\"id\":\"pump-8\",\"status\":\"disabled\",\"importMode\":\"update\"}
   {\"id\":\"pump-9\",\"authentication\":{\"type\":\"sas\",\"symmetricKey\":{\"primaryKey\":\"…\",\"secondaryKey\":\"…\"}}}
 `deviceId` stands for `id`, so that lines of `device-identity list --output json` can be used.
-Lines of one device take effect in their order, and after the edge device above it. A parent is named
-by its id: the hub that imports has generations of its own.";
+Lines of one device take effect in their order, and after the edge device above it. A parent is
+named by its id: the hub that imports has generations of its own.";
 
 /// What happens to the device of a line that says nothing itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -12,10 +12,11 @@ use ringhub_control_plane::api::{Reply, Response};
 use ringhub_core::id::HubId;
 
 use super::page::{self, Page};
-use super::{executors, process, registry, shards, stages};
+use super::{certificates, executors, process, registry, shards, stages};
 use crate::partition::PartitionsView;
 use crate::shard::mailbox::MailboxSender;
 use crate::shard::{ShardCounters, ShardHandle};
+use crate::tls::Certificates;
 
 /// Requests for a page that may wait; more are answered that the hub is busy.
 const REQUESTS_MAX: usize = 16;
@@ -45,9 +46,6 @@ pub fn inspector() -> (Inspector, Requests) {
     (Inspector(sender), Requests(receiver))
 }
 
-/// Writes families of its own at the end of a page. Called on the inspector's thread.
-pub type Source = Box<dyn Fn(&mut Page) + Send>;
-
 /// What pages are about.
 pub struct Sources {
     /// The hub.
@@ -64,8 +62,8 @@ pub struct Sources {
     pub control: Arc<ControlPlane>,
     /// Where the registry's files are.
     pub registry_directory: PathBuf,
-    /// What other parts of the process have to tell, each as families of its own.
-    pub more: Vec<Source>,
+    /// What handshakes choose from.
+    pub certificates: Arc<Certificates>,
 }
 
 impl Sources {
@@ -84,9 +82,7 @@ impl Sources {
         executors::write(self, &mut page);
         registry::write(self, &mut page);
         process::write(&mut page);
-        for more in &self.more {
-            more(&mut page);
-        }
+        certificates::write(&self.certificates, &mut page);
         page.into_text()
     }
 }

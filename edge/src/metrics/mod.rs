@@ -8,6 +8,7 @@
 //! inspector reads them where they stand, so a page costs a shard the check of a token, and the
 //! sending of its bytes.
 
+mod certificates;
 mod executors;
 mod inspector;
 mod page;
@@ -16,5 +17,5 @@ mod registry;
 mod shards;
 mod stages;
 
-pub use inspector::{Inspector, InspectorThread, Requests, Source, Sources, inspector};
+pub use inspector::{Inspector, InspectorThread, Requests, Sources, inspector};
 pub use page::{Family, Kind, Page};
