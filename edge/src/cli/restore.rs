@@ -10,7 +10,7 @@ use super::output::Output;
 use crate::backup;
 
 const EXAMPLES: &str = "\
-Example:
+Examples:
   ringhub restore --from /backup/2026-05-04 --data-dir /var/lib/ringhub
   ringhub serve --data-dir /var/lib/ringhub --config ringhub.toml
 

@@ -196,7 +196,7 @@ fn the_example_is_the_default_and_names_every_key() {
     assert_eq!(parse(example), Ok(Config::default()));
     let sections = include_str!("sections.rs");
     let keys = sections.lines().filter_map(|line| line.strip_prefix("    pub ")?.split_once(": "));
-    for (key, _) in keys {
+    for (key, _) in keys.filter(|(key, _)| !key.starts_with("fn ")) {
         let said = [format!("{key} = "), format!("[[tls.{key}]]")];
         assert!(said.iter().any(|said| example.contains(said)), "{key} is missing");
     }

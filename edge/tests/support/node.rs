@@ -53,6 +53,15 @@ impl Node {
             .run()
     }
 
+    /// Calls of the registry SDK as the owner of the hub, a list of `[method, argument, …]`.
+    pub(crate) fn registry_calls(&self, hub: &Hub, calls: &Value) -> Lines {
+        self.script(hub, "registry_calls.js")
+            .arg(hub.registry_connection_string(&hub.address.host()))
+            .arg(hub.address.https_port.to_string())
+            .arg(calls.to_string())
+            .run()
+    }
+
     /// Registers a device through the registry SDK.
     pub(crate) fn create_device(&self, hub: &Hub, id: &str) -> Device {
         let lines = self.registry(hub, &["create", id]);

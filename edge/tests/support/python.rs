@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
+
 use super::hub::Hub;
 use super::provision::{Provision, scripts_dir};
 use super::rest::Device;
@@ -48,6 +50,15 @@ impl Python {
         self.script("registry.py")
             .arg(hub.registry_connection_string(&hub.address.https_host()))
             .args(arguments)
+            .env("REQUESTS_CA_BUNDLE", hub.ca_file())
+            .run()
+    }
+
+    /// Calls of the registry SDK as the owner of the hub, a list of `[method, argument, …]`.
+    pub(crate) fn registry_calls(&self, hub: &Hub, calls: &Value) -> Lines {
+        self.script("registry_calls.py")
+            .arg(hub.registry_connection_string(&hub.address.https_host()))
+            .arg(calls.to_string())
             .env("REQUESTS_CA_BUNDLE", hub.ca_file())
             .run()
     }

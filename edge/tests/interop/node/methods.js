@@ -6,8 +6,8 @@
 // and name must be there. Prints per call, in their order, {"called": {"status", "payload"}}, or
 // {"called": {"error", "http"}} when it fails.
 
-const https = require("https");
 const { Client } = require("azure-iothub");
+const { dial } = require("./https_port");
 const { emit, end } = require("./lines");
 
 async function invoke(client, call) {
@@ -28,10 +28,7 @@ async function invoke(client, call) {
 
 async function main() {
   const [connectionString, port, calls] = process.argv.slice(2);
-  if (port !== "443") {
-    // The SDK always dials 443; Node's own default agent can be told another port.
-    https.globalAgent = new https.Agent({ port: Number(port) });
-  }
+  dial(port);
   const client = Client.fromConnectionString(connectionString);
   const called = JSON.parse(calls).map((call) => invoke(client, call));
   for (const result of await Promise.all(called)) {

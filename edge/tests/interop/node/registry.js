@@ -4,8 +4,8 @@
 // usage: registry.js CONNECTION_STRING HTTPS_PORT create|get|enable|disable|delete|list [DEVICE_ID]
 // Prints {"device": {...}}, {"devices": [...]}, {"deleted": id} or {"error": name, "status": n}.
 
-const https = require("https");
 const { Registry } = require("azure-iothub");
+const { dial } = require("./https_port");
 const { emit, end } = require("./lines");
 
 async function setStatus(registry, deviceId, status) {
@@ -37,10 +37,7 @@ async function run(registry, verb, deviceId) {
 
 async function main() {
   const [connectionString, port, verb, deviceId] = process.argv.slice(2);
-  if (port !== "443") {
-    // The SDK always dials 443; Node's own default agent can be told another port.
-    https.globalAgent = new https.Agent({ port: Number(port) });
-  }
+  dial(port);
   try {
     await run(Registry.fromConnectionString(connectionString), verb, deviceId);
   } catch (error) {

@@ -7,8 +7,8 @@
 //
 // `count` changes the desired property "n" from 1 to N. Prints {"twin": {...}} or {"error": name, "status": n}.
 
-const https = require("https");
 const { Registry } = require("azure-iothub");
+const { dial } = require("./https_port");
 const { emit, end } = require("./lines");
 
 async function run(registry, device, module, verb, [first, etag = "*"]) {
@@ -39,10 +39,7 @@ async function run(registry, device, module, verb, [first, etag = "*"]) {
 
 async function main() {
   const [connectionString, port, device, module, verb, ...rest] = process.argv.slice(2);
-  if (port !== "443") {
-    // The SDK always dials 443; Node's own default agent can be told another port.
-    https.globalAgent = new https.Agent({ port: Number(port) });
-  }
+  dial(port);
   try {
     const registry = Registry.fromConnectionString(connectionString);
     const twin = await run(registry, device, module, verb, rest);
