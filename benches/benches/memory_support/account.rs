@@ -36,7 +36,7 @@ pub(crate) fn rustls_session_bytes() -> usize {
         generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
     let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
     let identity = TlsIdentity { chain: vec![cert.der().clone()], key };
-    let server = server_config(identity, TicketCount::default()).expect("a configuration");
+    let config = server_config(identity, TicketCount::default()).expect("a configuration");
     let mut roots = RootCertStore::empty();
     roots.add(cert.der().clone()).expect("a certificate to trust");
     let mut client = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -51,7 +51,7 @@ pub(crate) fn rustls_session_bytes() -> usize {
         // Made and dropped inside, so that all it takes it gives back.
         let mut client = UnbufferedClientConnection::new(Arc::clone(&client), name.clone());
         let client = client.as_mut().expect("a client");
-        let mut server = UnbufferedServerConnection::new(server).expect("a server");
+        let mut server = UnbufferedServerConnection::new(Arc::clone(&config)).expect("a server");
         shake_hands(client, &mut server);
         server
     })
