@@ -52,24 +52,27 @@ impl Arena {
         let (before, after) = (self.resident_kib_before, self.hub.resident_kib());
         println!("{title}: memory {before} KiB before, {after} KiB after; {observed:?}");
         self.hub.assert_sound();
-        assert!(observed.messages > 0, "the device has sent nothing");
         assert!(observed.slowest < ACK_TIME_MAX, "{observed:?}");
         assert!(after < before + growth_kib_max, "the hub has grown");
     }
 }
 
-/// Keeps a small window of messages under way until it is told to stop.
+/// Keeps a small window of messages under way until it is told to stop, and one after that: a hub
+/// that has come through must serve it too, however short the others' visit was.
 fn publish(mut connection: MqttDevice, stop: &AtomicBool) -> io::Result<Observed> {
     let mut observed = Observed { messages: 0, slowest: Duration::ZERO };
-    while !stop.load(Ordering::Relaxed) {
+    loop {
+        let last = stop.load(Ordering::Relaxed);
         let sent = Instant::now();
         send_window(&mut connection)?;
         observed.slowest = observed.slowest.max(sent.elapsed());
         observed.messages += u64::from(WINDOW);
+        if last {
+            return Ok(observed);
+        }
         // A device that leaves the processor to the others; its pace is no synchronisation.
         thread::sleep(Duration::from_millis(1));
     }
-    Ok(observed)
 }
 
 /// Sends as many messages as may be under way and waits until all are acknowledged.
