@@ -2,6 +2,15 @@
 //!
 //! `count` is what a message adds to the counters of its shard; `histogram` one value, which most
 //! stages record per turn or commit; `clock` one reading of the clock, which no message pays for.
+//!
+//! Then what a page of all numbers costs a hub of 16 shards and 128 partitions, by thread, beside
+//! the same hub left alone for as long. `cargo build --release -p ringhub-edge` first.
+
+#[path = "memory_support/hub.rs"]
+#[expect(dead_code, reason = "other benches use more of it")]
+mod hub;
+#[path = "metrics_support/page.rs"]
+mod page;
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -22,6 +31,11 @@ fn time(mut call: impl FnMut(u64)) -> f64 {
 }
 
 fn main() {
+    recordings();
+    page::measure();
+}
+
+fn recordings() {
     let (messages, bytes) = (Counter::default(), Counter::default());
     let histogram = Histogram::default();
     let mut runs: [Vec<f64>; 4] = Default::default();

@@ -63,6 +63,8 @@ fn counts_exactly_what_was_sent() {
     assert_eq!(page.sum("ringhub_mqtt_connects_total", &[]), 1.0);
     assert_eq!(page.sum("ringhub_connections", &[("protocol", "mqtt")]), 1.0);
     assert_eq!(page.sum("ringhub_devices", &[("state", "connected")]), 1.0);
+    let credentials = [("owner", "credentials")];
+    assert_eq!(page.sum("ringhub_directory_memory_bytes", &credentials), 64.0, "two keys");
     assert!(page.sum("ringhub_commits_total", &[]) >= 2.0);
     assert!(page.sum("ringhub_syncs_total", &[]) >= page.sum("ringhub_commits_total", &[]));
     assert_eq!(page.sum("ringhub_ring_awaiting_bytes", &[]), 0.0);

@@ -28,14 +28,22 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    /// Starts the hub and waits until it is ready.
+    /// Starts a hub of one shard and one executor and waits until it is ready.
     pub(crate) fn start() -> Self {
+        Self::start_with(1, "")
+    }
+
+    /// Starts a hub of one executor with `shards` and what the text `config` says.
+    pub(crate) fn start_with(shards: u16, config: &str) -> Self {
         let home =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("memory-{}", std::process::id()));
         fs::create_dir_all(&home).expect("the target directory is writable");
         let log = fs::File::create(home.join("hub.log")).expect("the home is writable");
+        let config_file = home.join("ringhub.toml");
+        fs::write(&config_file, config).expect("the home is writable");
         let mut process = Command::new(program("ringhub"))
-            .args(["serve", "--shards", "1", "--executors", "1"])
+            .args(["serve", "--executors", "1", "--shards", &shards.to_string(), "--config"])
+            .arg(config_file)
             .args(["--host-name", &ADDRESS.to_string(), "--listen", &ADDRESS.to_string()])
             .args(["--https-port", &HTTPS_PORT.to_string(), "--data-dir"])
             .arg(home.join("data"))
@@ -53,9 +61,13 @@ impl Hub {
         (ADDRESS, HTTPS_PORT)
     }
 
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.home.join("data")
+    }
+
     /// The PEM file to trust.
     pub(crate) fn ca_file(&self) -> PathBuf {
-        self.home.join("data/tls/ca.pem")
+        self.data_dir().join("tls/ca.pem")
     }
 
     /// The primary key of a shared access policy.

@@ -78,6 +78,11 @@ impl C2dQueues {
         self.hub
     }
 
+    /// Bytes that messages take, those of the other hubs of the process included.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.memory.load(Relaxed)
+    }
+
     /// Life of a message whose sender says nothing about it.
     pub(crate) fn default_ttl(&self) -> Duration {
         self.settings.default_ttl

@@ -7,6 +7,7 @@
 mod authenticate;
 mod entry;
 mod hub;
+mod memory;
 mod presence;
 mod registry;
 mod unsaved;
@@ -21,6 +22,7 @@ use ringhub_core::id::{ConnectionId, ConsumerGroup, HubId, Identity};
 pub(crate) use entry::IdentityRecord;
 pub use entry::{GenerationId, Presence, Status};
 pub use hub::{Hub, Policy, Shared};
+pub use memory::DirectoryMemory;
 pub use presence::Place;
 pub use ringhub_core::message::AuthScope;
 pub(crate) use unsaved::PresenceRecord;

@@ -20,6 +20,7 @@ pub(super) fn write(sources: &Sources, page: &mut Page) {
     ] {
         family.sample(&[("state", &state)], count);
     }
+    write_memory(sources, page);
     let store = control.store_counters();
     let help = "Requests that wait for the writer of the registry.";
     page.single("ringhub_store_queue_depth", Kind::Gauge, help, control.store_queue_len());
@@ -38,4 +39,19 @@ pub(super) fn write(sources: &Sources, page: &mut Page) {
     let help = "Length of the registry's write-ahead log.";
     let bytes = wal.map_or(0, |metadata| metadata.len());
     page.single("ringhub_store_wal_bytes", Kind::Gauge, help, bytes);
+}
+
+fn write_memory(sources: &Sources, page: &mut Page) {
+    let memory = sources.control.directory().memory(sources.hub);
+    let help = "Memory of the directory by owner; of many devices, an estimate from a sample.";
+    let mut family = page.family("ringhub_directory_memory_bytes", Kind::Gauge, help);
+    for (owner, bytes) in [
+        ("tables", memory.tables_bytes),
+        ("names", memory.names_bytes),
+        ("entries", memory.entries_bytes),
+        ("credentials", memory.credentials_bytes),
+        ("cloud_to_device", sources.control.directory().cloud_to_device_bytes()),
+    ] {
+        family.sample(&[("owner", &owner)], bytes);
+    }
 }
