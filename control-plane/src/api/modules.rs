@@ -19,7 +19,8 @@ impl Api {
         device: &DeviceId,
     ) -> Result<Answer, ApiError> {
         self.check_device(context.hub, device)?;
-        let modules = self.store.modules(context.hub, device).map_err(ApiError::from_store)?;
+        let modules =
+            self.store.modules(context.hub, device).map_err(|error| self.unreadable(&error))?;
         let body: Vec<_> = modules
             .iter()
             .map(|module| module_json(&self.directory, context.hub, module))
@@ -33,7 +34,8 @@ impl Api {
         device: &DeviceId,
         id: &ModuleId,
     ) -> Result<Answer, ApiError> {
-        let module = self.store.module(context.hub, device, id).map_err(ApiError::from_store)?;
+        let module =
+            self.store.module(context.hub, device, id).map_err(|error| self.unreadable(&error))?;
         let Some(module) = module else {
             self.check_device(context.hub, device)?;
             return Err(RegistryError::ModuleNotFound.into());

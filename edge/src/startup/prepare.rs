@@ -11,7 +11,8 @@ use super::certificate_source::CertificateSource;
 use super::data_directory::{DataDirectory, DataDirectoryError, Layout, default_data_directory};
 use super::ports::{PortError, Ports, claim_ports};
 use super::process_limits::{
-    DescriptorLimit, LockedMemoryTooSmall, check_locked_memory, raise_descriptor_limit,
+    DescriptorLimit, LockedMemoryTooSmall, catch_file_size_signal, check_locked_memory,
+    raise_descriptor_limit,
 };
 use crate::config::Config;
 use crate::tls::Certificates;
@@ -80,6 +81,7 @@ pub fn prepare(
     let placement =
         place(&available_cpus()?, &config.shards, &config.executors, config.format.partitions);
     check_locked_memory()?;
+    catch_file_size_signal()?;
     let descriptors = raise_descriptor_limit()?;
     let certificate_source = CertificateSource::of(&config, data_directory.path());
     let certificates = Certificates::new(certificate_source.load(now)?);
