@@ -169,7 +169,7 @@ fn consumer_groups_come_and_go_while_the_hub_runs() {
     hub.kill();
     hub.reap();
     hub.launch();
-    assert_eq!(list(&hub), "NAME\n$Default\ncold\nwarm\n");
+    assert_eq!(list(&hub), "NAME\n$Default\ncold\nWarm\n", "as it was given first");
     at(&hub, &["consumer-group", "delete", "-n", "warm"]).good();
     at(&hub, &["consumer-group", "delete", "-n", "warm"]).refused(3, &["GenericNotFound"]);
     at(&hub, &["consumer-group", "delete", "-n", "$Default"]).refused(1, &["ArgumentInvalid"]);

@@ -119,7 +119,7 @@ fn readers_and_their_lag_are_seen() {
     let address = format!("ringhub/ConsumerGroups/$Default/Partitions/{full}");
     let link = client.receive_from(&address, None);
     assert_eq!(client.next().expect("an answer"), Fact::Attached(link));
-    let labels = [("partition", full.as_str()), ("consumer_group", "$default")];
+    let labels = [("partition", full.as_str()), ("consumer_group", "$Default")];
     let before = Page::scrape(&hub);
     assert_eq!(before.sum("ringhub_readers", &labels), 1.0);
     let offset = before.sum("ringhub_partition_next_offset", &labels[..1]);

@@ -7,7 +7,7 @@ use ringhub_core::codec::amqp::performative::{
     AmqpError, Attach, Condition, Role, SenderSettleMode,
 };
 use ringhub_core::codec::amqp::primitive::Map;
-use ringhub_core::id::{ConsumerGroup, PartitionId};
+use ringhub_core::id::PartitionId;
 use ringhub_core::limits::{AMQP_READERS_MAX, AMQP_REQUEST_BYTES_MAX};
 use ringhub_core::reader::Selector;
 use ringhub_core::session::amqp::{
@@ -204,11 +204,10 @@ fn place_in(
     consumer_group: &str,
     partition: &str,
 ) -> Result<PartitionPlace, Refusal> {
-    let group = ConsumerGroup::new(consumer_group);
-    if !hub.has_consumer_group(&group) {
+    let Some(group) = hub.consumer_group(consumer_group) else {
         let path = format!("{entity}/ConsumerGroups/{consumer_group}");
         return Err(Refusal::not_found(&hub.host_name, path));
-    }
+    };
     let partition = partition_named(partition, hub.partition_count);
     let partition = partition.ok_or_else(|| Refusal::no_partition(hub.partition_count))?;
     Ok(PartitionPlace { hub: hub.id, group, partition })
