@@ -253,8 +253,9 @@ impl Hub {
     /// Needs a log with `ringhub_edge=debug`.
     pub(crate) fn shards_of(&self, identity: &str) -> Vec<u16> {
         let log = self.log();
-        let of_identity = format!("device connected identity={identity} ");
-        let lines = log.lines().filter(|line| line.contains(&of_identity));
+        let of_identity = format!(" identity={identity} ");
+        let connected = log.lines().filter(|line| line.contains("device connected "));
+        let lines = connected.filter(|line| line.contains(&of_identity));
         let shard = |line: &str| {
             let (_, connection) = line.split_once("connection=")?;
             connection.split_once('/')?.0.parse().ok()
