@@ -1,7 +1,9 @@
 //! Names and numbers of the things that a hub is made of.
 
 use core::borrow::Borrow;
+use core::cmp::Ordering;
 use core::fmt;
+use core::hash::{Hash, Hasher};
 use core::num::NonZeroU16;
 use std::sync::Arc;
 
@@ -146,18 +148,20 @@ impl fmt::Display for Identity {
 #[error("a consumer group is named by 1 to 50 ASCII letters, digits, `-`, `_` and `.`")]
 pub struct InvalidConsumerGroup;
 
-/// Named set of reader cursors over all partitions; names compare without case.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Named set of reader cursors over all partitions. Names compare without case and are shown as
+/// they were given.
+#[derive(Clone, Debug)]
 pub struct ConsumerGroup(Arc<str>);
 
 impl ConsumerGroup {
     /// Name of the group that every hub has.
     pub const DEFAULT: &str = "$Default";
 
-    /// Takes a name as a client spelled it.
+    /// Takes a name as a client spelled it; that of the group of every hub has one spelling.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self(name.to_ascii_lowercase().into())
+        let is_default = name.eq_ignore_ascii_case(Self::DEFAULT);
+        Self(if is_default { Self::DEFAULT } else { name }.into())
     }
 
     /// Takes the name of a group that is to be made.
@@ -170,15 +174,49 @@ impl ConsumerGroup {
         if good { Ok(Self::new(name)) } else { Err(InvalidConsumerGroup) }
     }
 
-    /// The name in lower case, as it is compared.
+    /// The name as it was given.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The name as it is compared.
+    fn lower_case(&self) -> impl Iterator<Item = u8> {
+        self.0.bytes().map(|byte| byte.to_ascii_lowercase())
+    }
+}
+
+impl PartialEq for ConsumerGroup {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+impl Eq for ConsumerGroup {}
+
+impl Ord for ConsumerGroup {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.lower_case().cmp(other.lower_case())
+    }
+}
+
+impl PartialOrd for ConsumerGroup {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Hash for ConsumerGroup {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.lower_case().for_each(|byte| state.write_u8(byte));
+        state.write_u8(0xff);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
@@ -194,8 +232,13 @@ mod tests {
     }
 
     #[test]
-    fn consumer_groups_compare_without_case() {
-        assert_eq!(ConsumerGroup::new("$Default"), ConsumerGroup::new("$default"));
+    fn consumer_groups_compare_without_case_and_keep_it() {
+        let [cold, other] = ["Cold", "coLD"].map(ConsumerGroup::new);
+        assert_eq!((cold.as_str(), other.as_str()), ("Cold", "coLD"));
+        assert_eq!((&cold, cold.cmp(&other)), (&other, Ordering::Equal));
+        assert_eq!(HashSet::from([cold.clone(), other]).len(), 1);
+        assert!(cold < ConsumerGroup::new("cold-1") && ConsumerGroup::new("Warm") > cold);
+        assert_eq!(ConsumerGroup::new("$default").as_str(), "$Default");
     }
 
     #[test]

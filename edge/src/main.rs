@@ -35,10 +35,11 @@ fn main() -> ExitCode {
 }
 
 fn serve(arguments: &ServeArguments) -> Result<(), Box<dyn std::error::Error>> {
-    logging::start(arguments.log_format.unwrap_or_default());
+    let config = arguments.settings()?.config()?;
+    logging::start(&config.logging);
     let mut signals = ShutdownSignals::install()?;
     let reload_signal = ReloadSignal::install()?;
-    let prepared = prepare(arguments, OffsetDateTime::now_utc())?;
+    let prepared = prepare(config, arguments.data_dir.clone(), OffsetDateTime::now_utc())?;
     log_findings(&prepared);
     let hub = Hub::start(&prepared)?;
     let (source, certificates) = (&prepared.certificate_source, &prepared.certificates);

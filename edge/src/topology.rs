@@ -114,6 +114,7 @@ fn assign(mut cpus: impl Iterator<Item = CpuId>, count: usize, pinned: bool) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Settings;
 
     fn plan(
         cpus: usize,
@@ -123,7 +124,8 @@ mod tests {
     ) -> Placement {
         let cpus: Vec<CpuId> = (0..cpus).map(CpuId).collect();
         let shards = Shards { count: shards, pin };
-        place(&cpus, &shards, &Executors { count: executors, pin, ..Executors::default() }, 4)
+        let defaults = Settings::default().config().unwrap().executors;
+        place(&cpus, &shards, &Executors { count: executors, pin, ..defaults }, 4)
     }
 
     #[test]

@@ -286,3 +286,21 @@ fn a_damaged_log_is_refused_and_leaves_nothing() {
     refused(&["backup", "--to", text(&to), "--data-dir", text(&data)], &says);
     assert!(!to.exists(), "nothing is left");
 }
+
+/// Goal: a disk that is too small is told before the copy begins. Method: the registry is made
+/// longer than any disk, without taking room.
+#[test]
+fn a_backup_that_has_no_room_is_refused_before_it_begins() {
+    const LONG_BYTES: u64 = 1 << 42;
+    let (hub, _) = stopped_with_backup();
+    let registry = hub.data_dir().join("registry/registry.db");
+    let file = OpenOptions::new().write(true).open(&registry).expect("the file is there");
+    let len = file.metadata().expect("it can be looked at").len();
+    file.set_len(LONG_BYTES).expect("files may be sparse");
+    let target = hub.scratch("another");
+    let says = [text(&target), "MiB free, but about 419430", "on another disk"];
+    refused(&["backup", "--to", text(&target), "--data-dir", text(&hub.data_dir())], &says);
+    assert!(!target.exists(), "nothing is left");
+    file.set_len(len).expect("the home is writable");
+    good(&["backup", "--to", text(&target), "--data-dir", text(&hub.data_dir())]);
+}

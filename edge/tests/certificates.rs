@@ -248,4 +248,9 @@ fn a_start_with_a_bad_certificate_is_refused_with_file_and_remedy() {
     fs::write(&certificate, "damaged").expect("the home is writable");
     refused(&certificate, &["no CERTIFICATE block", "PEM"]);
     assert!(!data.join("tls").exists(), "no development CA instead");
+
+    // Relative names are taken from the folder of the file, not from where the process starts.
+    let here = "[[tls.certificate]]\ncertificate_file = \"none.pem\"\nkey_file = \"none.key\"\n";
+    fs::write(&config, here).expect("the home is writable");
+    refused(&authority.home.join("none.pem").display().to_string(), &["cannot read"]);
 }

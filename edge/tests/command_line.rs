@@ -169,7 +169,7 @@ fn consumer_groups_come_and_go_while_the_hub_runs() {
     hub.kill();
     hub.reap();
     hub.launch();
-    assert_eq!(list(&hub), "NAME\n$Default\ncold\nwarm\n");
+    assert_eq!(list(&hub), "NAME\n$Default\ncold\nWarm\n", "as it was given first");
     at(&hub, &["consumer-group", "delete", "-n", "warm"]).good();
     at(&hub, &["consumer-group", "delete", "-n", "warm"]).refused(3, &["GenericNotFound"]);
     at(&hub, &["consumer-group", "delete", "-n", "$Default"]).refused(1, &["ArgumentInvalid"]);
@@ -431,6 +431,24 @@ fn configuration_files() {
     fs::write(&file, "[hub]\nretention = \"1year\"\n").expect("it is writable");
     run(&["config", "check", path]).refused(1, &[":2: ", "`hub.retention`"]);
     run(&["config", "check", "/nonexistent.toml"]).refused(1, &["cannot read"]);
+
+    fs::write(&file, "[listen]\nmqtt_port = 1883\n").expect("it is writable");
+    let with = |variable: &str, value: &str| {
+        let mut command = ringhub(&["config", "show", "--config", path, "--shards", "2"]);
+        Ended::of(command.env(variable, value).output().expect("the binary starts"))
+    };
+    let shown = with("RINGHUB_LOGGING__FORMAT", "json").good();
+    for line in [
+        &format!("mqtt_port = 1883  # {path}:2"),
+        "format = \"json\"  # RINGHUB_LOGGING__FORMAT",
+        "count = 2  # --shards",
+        "amqp_port = 5671",
+    ] {
+        assert!(shown.lines().any(|shown| shown == line), "{line} is missing in\n{shown}");
+    }
+    let refused = with("RINGHUB_LISTEN__AMQP_PORT", "1883");
+    refused.refused(1, &["RINGHUB_LISTEN__AMQP_PORT: ", "`listen.mqtt_port`", "must differ"]);
+    with("RINGHUB_LISTEN_AMQP_PORT", "1").refused(1, &["mean `RINGHUB_LISTEN__AMQP_PORT`?"]);
     fs::remove_dir_all(home).expect("nothing runs in it");
 }
 

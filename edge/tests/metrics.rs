@@ -5,7 +5,7 @@ mod support;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ringhub_core::session::amqp::ClientSasl;
 use support::amqp::{AmqpClient, Fact};
@@ -121,7 +121,7 @@ fn readers_and_their_lag_are_seen() {
     let address = format!("ringhub/ConsumerGroups/$Default/Partitions/{full}");
     let link = client.receive_from(&address, None);
     assert_eq!(client.next().expect("an answer"), Fact::Attached(link));
-    let labels = [("partition", full.as_str()), ("consumer_group", "$default")];
+    let labels = [("partition", full.as_str()), ("consumer_group", "$Default")];
     let before = Page::scrape(&hub);
     assert_eq!(before.sum("ringhub_readers", &labels), 1.0);
     let offset = before.sum("ringhub_partition_next_offset", &labels[..1]);
@@ -263,6 +263,13 @@ fn json_logs_name_who_was_refused_and_hold_no_secret() {
     refused.send_connect(&bad).expect("the hub reads");
     assert_eq!(refused.read_connack().expect("the hub answers"), 5);
     Page::scrape(&hub);
+    drop(device);
+    drop(refused);
+    let until = Instant::now() + Duration::from_secs(20);
+    while hub.log().matches("MQTT connection ended").count() < 2 {
+        assert!(Instant::now() < until, "{}", hub.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
 
     let log = hub.log();
     let lines: Vec<serde_json::Value> = log
@@ -275,6 +282,16 @@ fn json_logs_name_who_was_refused_and_hold_no_secret() {
     assert_eq!(line["device"], "pump", "{line}");
     assert!(line["connection"].as_str().is_some_and(|text| text.starts_with("0/")), "{line}");
     assert!(line["reason"].as_str().is_some_and(|text| !text.is_empty()), "{line}");
+    // Whatever a line is about, it names the hub and the connection.
+    let about = lines.iter().filter(|line| {
+        ["identity", "device", "connection"].iter().any(|name| !line[name].is_null())
+    });
+    let about: Vec<_> = about.collect();
+    assert!(about.len() >= 4, "both connections, from their beginning to their end: {log}");
+    for line in about {
+        assert_eq!(line["hub"], hub.address.host(), "{line}");
+        assert!(line["connection"].is_string(), "{line}");
+    }
     let signature = |password: &str| {
         let (_, rest) = password.split_once("sig=").expect("a token has a signature");
         rest.split('&').next().unwrap_or_default().to_owned()

@@ -96,3 +96,18 @@ fn refuses_an_unknown_key_with_its_line_and_a_suggestion() {
     assert!(text.contains(":2: ") && text.contains("did you mean `host_name`?"), "{text}");
     fs::remove_dir_all(home).expect("nothing runs in it");
 }
+
+#[test]
+fn refuses_a_data_directory_of_a_newer_version_with_the_remedy() {
+    let home = fresh_home("newer");
+    let data = home.join("data");
+    fs::create_dir_all(&data).expect("the home is writable");
+    let format = "ringhub-data-directory 2\npartitions 4\nexecutors 1\n";
+    fs::write(data.join("FORMAT"), format).expect("the home is writable");
+    let text = refusal(ringhub(&data, &Loopback::claim().host()));
+    for part in ["FORMAT says format 2", "knows 1", "start the version that wrote it"] {
+        assert!(text.contains(part), "{part} is missing in: {text}");
+    }
+    assert_eq!(fs::read_dir(&data).expect("it is there").count(), 1, "nothing is touched");
+    fs::remove_dir_all(home).expect("nothing runs in it");
+}

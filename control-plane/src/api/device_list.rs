@@ -52,7 +52,8 @@ impl Api {
     /// What is listed when nothing is said of pages: there is no next one.
     fn first_devices(&self, context: &Context) -> Result<Page, ApiError> {
         let limit = count(context.parameter("top").as_deref());
-        let devices = self.store.devices(context.hub, "", limit).map_err(ApiError::from_store)?;
+        let devices =
+            self.store.devices(context.hub, "", limit).map_err(|error| self.unreadable(&error))?;
         Ok(Page { devices, modules: None, has_more: false })
     }
 
@@ -63,7 +64,7 @@ impl Api {
         let limit = count(header(PAGE_SIZE).and_then(|text| std::str::from_utf8(text).ok()));
         // One more than is shown tells whether there is another page.
         let devices = self.store.devices(context.hub, after, limit + 1);
-        let mut devices = devices.map_err(ApiError::from_store)?;
+        let mut devices = devices.map_err(|error| self.unreadable(&error))?;
         let has_more = devices.len() > limit;
         devices.truncate(limit);
         let mut page = Page { devices, modules: None, has_more };
@@ -81,7 +82,7 @@ impl Api {
         };
         let range = first.id.as_str()..=last.id.as_str();
         let modules = self.store.modules_of(hub, range, DEVICE_LIST_MAX);
-        let mut modules = modules.map_err(ApiError::from_store)?;
+        let mut modules = modules.map_err(|error| self.unreadable(&error))?;
         if modules.len() == DEVICE_LIST_MAX
             && let Some(cut) = modules.last().map(|module| module.device.clone())
         {

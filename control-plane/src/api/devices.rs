@@ -15,11 +15,11 @@ use crate::registry::{
     AuthenticationKind, AuthenticationText, Change, CredentialsDraft, Device, DeviceDraft, Outcome,
     RegistryError,
 };
-use crate::store::Store as _;
+use crate::store::{Store as _, StoreError};
 
 impl Api {
     pub(super) fn show_device(&self, context: &Context, id: &DeviceId) -> Result<Answer, ApiError> {
-        let device = self.store.device(context.hub, id).map_err(ApiError::from_store)?;
+        let device = self.store.device(context.hub, id).map_err(|error| self.unreadable(&error))?;
         let device = device.ok_or(RegistryError::DeviceNotFound)?;
         Ok(Answer::Ready(device_response(&self.directory, context.hub, &device)))
     }
@@ -46,11 +46,10 @@ impl Api {
         let change = Change::DeleteDevice(context.hub, id, context.change_precondition());
         Ok(Answer::After(change, Box::new(|_| Ok(Response::empty(StatusCode::NO_CONTENT)))))
     }
-}
 
-impl ApiError {
-    /// A failed read; the reason is for the log only.
-    pub(super) fn from_store(error: crate::store::StoreError) -> Self {
+    /// A failed read; the reason, with file and remedy, is for the log only.
+    pub(super) fn unreadable(&self, error: &StoreError) -> ApiError {
+        let error = self.store.explain(error);
         tracing::error!(%error, "the registry could not be read");
         RegistryError::Storage.into()
     }

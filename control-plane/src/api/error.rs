@@ -32,6 +32,8 @@ pub(crate) enum ApiError {
     ApiVersion,
     #[error("The body is too large")]
     BodyTooLarge,
+    #[error("The body must be application/json")]
+    ContentType,
     #[error("The list holds more devices than one call may")]
     TooManyItems,
     #[error("DeviceDefinedMultipleTimes, device ID {0}")]
@@ -96,6 +98,7 @@ impl ApiError {
             Self::MethodNotAllowed => code(405_000, "GenericMethodNotAllowed"),
             Self::BodyTooLarge => code(413_000, "GenericRequestEntityTooLarge"),
             Self::TooManyItems => code(413_002, "TooManyDevices"),
+            Self::ContentType => code(415_000, "GenericUnsupportedMediaType"),
             Self::TwinRequests => code(429_005, "DeviceThrottlingLimitExceeded"),
             Self::Busy => code(503_005, "ServerBusy"),
         }

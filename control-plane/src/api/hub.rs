@@ -59,7 +59,12 @@ impl Api {
     ) -> Result<Answer, ApiError> {
         let group = ConsumerGroup::parse(name).map_err(RegistryError::ConsumerGroup)?;
         let change = Change::Hub(context.hub, HubChange::PutConsumerGroup(group.clone()));
-        let map = move |_| Ok(Response::json(StatusCode::OK, &group_json(&group)));
+        let (hub, directory) = (context.hub, self.directory.clone());
+        let map = move |_| {
+            // One that was there already keeps its spelling.
+            let stored = directory.hub(hub).and_then(|hub| hub.consumer_group(group.as_str()));
+            Ok(Response::json(StatusCode::OK, &group_json(&stored.unwrap_or(group))))
+        };
         Ok(Answer::After(change, Box::new(map)))
     }
 
@@ -92,12 +97,9 @@ fn policy_json(policy: &Policy) -> Value {
     })
 }
 
-/// Groups compare without case and are shown in lower case, but for the one that every hub has.
 fn group_json(group: &ConsumerGroup) -> Value {
-    let is_default = *group == ConsumerGroup::new(ConsumerGroup::DEFAULT);
-    let name = if is_default { ConsumerGroup::DEFAULT } else { group.as_str() };
     json!({
-        "name": name,
+        "name": group.as_str(),
         "type": "Microsoft.Devices/IotHubs/EventHubEndpoints/ConsumerGroups",
     })
 }

@@ -9,7 +9,7 @@ use super::json::{Members, parse, time_text};
 use super::request::Context;
 use super::{Answer, Api, ApiError, Response};
 use crate::directory::{Directory, IdentityRef};
-use crate::registry::{Change, Module, ModuleDraft, Outcome, RegistryError};
+use crate::registry::{Change, EDGE_MODULES, Module, ModuleDraft, Outcome, RegistryError};
 use crate::store::Store as _;
 
 impl Api {
@@ -19,7 +19,8 @@ impl Api {
         device: &DeviceId,
     ) -> Result<Answer, ApiError> {
         self.check_device(context.hub, device)?;
-        let modules = self.store.modules(context.hub, device).map_err(ApiError::from_store)?;
+        let modules =
+            self.store.modules(context.hub, device).map_err(|error| self.unreadable(&error))?;
         let body: Vec<_> = modules
             .iter()
             .map(|module| module_json(&self.directory, context.hub, module))
@@ -33,7 +34,8 @@ impl Api {
         device: &DeviceId,
         id: &ModuleId,
     ) -> Result<Answer, ApiError> {
-        let module = self.store.module(context.hub, device, id).map_err(ApiError::from_store)?;
+        let module =
+            self.store.module(context.hub, device, id).map_err(|error| self.unreadable(&error))?;
         let Some(module) = module else {
             self.check_device(context.hub, device)?;
             return Err(RegistryError::ModuleNotFound.into());
@@ -51,6 +53,10 @@ impl Api {
         let members = Members::of(&body)?;
         check_same(members.text("deviceId")?, device.as_str())?;
         check_same(members.text("moduleId")?, id.as_str())?;
+        if EDGE_MODULES.contains(&id.as_str()) {
+            self.check_device(context.hub, &device)?;
+            return Err(RegistryError::SystemModule.into());
+        }
         let draft = module_draft(members, device, id)?;
         let (hub, directory) = (context.hub, self.directory.clone());
         let change = Change::PutModule(hub, draft, context.put_precondition());

@@ -1,6 +1,6 @@
 //! What every request says besides its path: version, host, credentials, preconditions.
 
-use http::header::{AUTHORIZATION, HOST, IF_MATCH};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, IF_MATCH};
 use http::{HeaderMap, Method};
 use percent_encoding::percent_decode_str;
 use ringhub_core::auth::{Permissions, SasToken};
@@ -25,7 +25,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Checks host, path, verb, version, authorization and size, in this order.
+    /// Checks host, path, verb, version, authorization, content type and size, in this order.
     pub(super) fn parse(
         request: Request,
         directory: &Directory,
@@ -42,10 +42,22 @@ impl Context {
             return Err(ApiError::ApiVersion);
         }
         context.authorize(directory, hub, needed)?;
+        context.check_content_type()?;
         if context.request.body.len() > REST_BODY_BYTES_MAX {
             return Err(ApiError::BodyTooLarge);
         }
         Ok(context)
+    }
+
+    /// A body is JSON, also where nothing says so; one that is said to be something else is not.
+    ///
+    /// Source: control-plane reference, "Request headers".
+    fn check_content_type(&self) -> Result<(), ApiError> {
+        let Some(kind) = self.request.headers.get(CONTENT_TYPE) else { return Ok(()) };
+        let essence = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+        let essence = essence.trim();
+        let is_json = essence.is_empty() || essence.eq_ignore_ascii_case("application/json");
+        if is_json || self.request.body.is_empty() { Ok(()) } else { Err(ApiError::ContentType) }
     }
 
     /// First value of a query parameter, decoded; its name compares without case.

@@ -24,10 +24,10 @@ impl Api {
         let hub = context.hub;
         let owner = owner(&self.store, hub, identity).map_err(|error| match error {
             ChangeError::Refused(why) => ApiError::Registry(why),
-            ChangeError::Store(error) => ApiError::from_store(error),
+            ChangeError::Store(error) => self.unreadable(&error),
         })?;
         let twin = self.store.twin(hub, IdentityRef::from(identity), owner.generation());
-        let twin = twin.map_err(ApiError::from_store)?;
+        let twin = twin.map_err(|error| self.unreadable(&error))?;
         Ok(Answer::Ready(twin_response(&self.directory, hub, &owner, &twin)))
     }
 

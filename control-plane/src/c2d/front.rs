@@ -83,9 +83,11 @@ impl C2d<'_> {
         verdict: Verdict,
     ) -> Result<(), C2dRefusal> {
         let change = self.queues.settle(identity, token, verdict, clock::now())?;
-        self.write(change, |outcome| {
-            if let Err(error) = outcome {
-                tracing::warn!(%error, "a settled message is delivered again");
+        let hub = self.directory.hub(self.hub).map(|hub| hub.host_name.clone());
+        let identity = identity.clone();
+        self.write(change, move |outcome| {
+            if let Err(reason) = outcome {
+                tracing::warn!(hub, %identity, %reason, "a settled message is delivered again");
             }
         });
         Ok(())

@@ -79,10 +79,11 @@ impl Hub {
         self.policies.read().iter().find(|policy| policy.name == name).cloned()
     }
 
-    /// True when the hub has this consumer group.
+    /// The consumer group that a client has called `name`, as it was made.
     #[must_use]
-    pub fn has_consumer_group(&self, group: &ConsumerGroup) -> bool {
-        self.consumer_groups.read().contains(group)
+    pub fn consumer_group(&self, name: &str) -> Option<ConsumerGroup> {
+        let wanted = ConsumerGroup::new(name);
+        self.consumer_groups.read().iter().find(|group| **group == wanted).cloned()
     }
 }
 

@@ -17,7 +17,7 @@ use crate::store::{Store, StoreError};
 use crate::twin::TwinApplier;
 
 /// Modules that every edge device has.
-const EDGE_MODULES: [&str; 2] = ["$edgeAgent", "$edgeHub"];
+pub(crate) const EDGE_MODULES: [&str; 2] = ["$edgeAgent", "$edgeHub"];
 
 /// The writer's tools for one transaction.
 pub(crate) struct Applier<'a> {

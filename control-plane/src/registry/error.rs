@@ -43,7 +43,7 @@ pub(crate) enum RegistryError {
     TooManyDevices,
     #[error("the device has as many modules as it may have")]
     TooManyModules,
-    #[error("modules of the edge runtime go with their device only")]
+    #[error("modules of the edge runtime come and go with their device only")]
     SystemModule,
     #[error("too many requests wait for the disk")]
     Busy,

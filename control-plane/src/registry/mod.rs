@@ -10,7 +10,7 @@ mod presence;
 mod record;
 mod rotate;
 
-pub(crate) use apply::Applier;
+pub(crate) use apply::{Applier, EDGE_MODULES};
 pub(crate) use change::{
     BulkChange, Change, DeviceDraft, Effect, Existing, ItemOutcome, KeyChoice, Missing,
     ModuleDraft, Outcome, Precondition,

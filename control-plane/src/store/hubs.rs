@@ -33,7 +33,7 @@ pub(crate) trait HubStore {
     fn put_policy(&self, hub: HubId, policy: &Policy) -> Result<(), StoreError>;
     /// The consumer groups of a hub, by their names.
     fn consumer_groups(&self, hub: HubId) -> Result<Vec<ConsumerGroup>, StoreError>;
-    /// Stores a consumer group; one that is there already stays.
+    /// Stores a consumer group; one that is there already stays as it is spelled.
     fn put_consumer_group(&self, hub: HubId, group: &ConsumerGroup) -> Result<(), StoreError>;
     /// Removes a consumer group.
     fn delete_consumer_group(&self, hub: HubId, group: &ConsumerGroup) -> Result<(), StoreError>;
@@ -57,7 +57,7 @@ impl HubStore for SqliteStore {
     }
 
     fn delete_consumer_group(&self, hub: HubId, group: &ConsumerGroup) -> Result<(), StoreError> {
-        let statement = "DELETE FROM consumer_group WHERE hub_id = ?1 AND name = ?2";
+        let statement = "DELETE FROM consumer_group WHERE hub_id = ?1 AND name = ?2 COLLATE NOCASE";
         self.execute(statement, params![hub.0, group.as_str()])
     }
 }
@@ -148,7 +148,8 @@ fn add_groups(connection: &Connection, hub: HubId, groups: &[String]) -> Result<
 
 fn add_group(connection: &Connection, hub: HubId, group: &ConsumerGroup) -> Result<(), StoreError> {
     connection.execute(
-        "INSERT OR IGNORE INTO consumer_group (hub_id, name) VALUES (?1, ?2)",
+        "INSERT INTO consumer_group (hub_id, name) SELECT ?1, ?2 WHERE NOT EXISTS \
+         (SELECT 1 FROM consumer_group WHERE hub_id = ?1 AND name = ?2 COLLATE NOCASE)",
         params![hub.0, group.as_str()],
     )?;
     Ok(())
@@ -197,7 +198,9 @@ fn policies(connection: &Connection, hub: HubId) -> Result<Vec<Policy>, StoreErr
 }
 
 fn groups(connection: &Connection, hub: HubId) -> Result<Vec<ConsumerGroup>, StoreError> {
-    let mut statement = connection.prepare("SELECT name FROM consumer_group WHERE hub_id = ?1")?;
+    let mut statement = connection.prepare(
+        "SELECT name FROM consumer_group WHERE hub_id = ?1 ORDER BY name COLLATE NOCASE",
+    )?;
     let names = statement.query_map([hub.0], |row| row.get::<_, String>(0))?;
     Ok(names.map(|name| name.map(|name| ConsumerGroup::new(&name))).collect::<Result<_, _>>()?)
 }

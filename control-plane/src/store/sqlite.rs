@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
+use std::path::Path;
 
 use ringhub_core::id::{DeviceId, HubId, Identity, ModuleId};
 use ringhub_core::time::UnixMillis;
@@ -10,8 +11,9 @@ use rusqlite::{CachedStatement, Connection, Params, Row, params};
 use super::row::{
     self, DEVICE_COLUMNS, MODULE_COLUMNS, NO_MODULE, credential_columns, signed, unsigned,
 };
+use super::schema::explain;
 use super::section_cache::SectionCache;
-use super::{C2dStore as _, Store, StoreError};
+use super::{C2dStore as _, OpenError, Store, StoreError};
 use crate::directory::{GenerationId, PresenceRecord, Status};
 use crate::registry::{Device, Module};
 
@@ -26,6 +28,11 @@ pub(crate) struct SqliteStore {
 impl SqliteStore {
     pub(crate) fn new(connection: Connection) -> Self {
         Self { connection, reported: RefCell::default() }
+    }
+
+    /// An error of this connection, with the file and the remedy.
+    pub(crate) fn explain(&self, error: &StoreError) -> OpenError {
+        explain(Path::new(self.connection.path().unwrap_or_default()), error)
     }
 
     /// Begins a transaction that will write.

@@ -132,7 +132,7 @@ fn policies_and_consumer_groups_stay_the_same_over_restarts() {
     let hub = control.directory().hub(HUB).expect("the first hub");
     let groups = hub.consumer_groups.read();
     let groups: Vec<_> = groups.iter().map(ConsumerGroup::as_str).collect();
-    assert_eq!(groups, ["$default", "dashboard"]);
+    assert_eq!(groups, ["$Default", "Dashboard"]);
 }
 
 #[test]

@@ -188,7 +188,8 @@ impl WriterThread {
                 });
             }
             Err(error) => {
-                tracing::error!(%error, "the registry could not be written");
+                let error = self.store.explain(&error);
+                tracing::error!(requests, %error, "the registry could not be written");
                 self.store.rollback();
                 dones.into_iter().for_each(|done| done(Err(RegistryError::Storage)));
             }

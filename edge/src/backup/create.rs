@@ -1,13 +1,15 @@
 //! Makes a backup beside a hub that may be running.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use ringhub_control_plane::{REGISTRY_FILE, back_up_registry};
+use ringhub_core::log::segment::segment_file_name;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::file::{self, make_empty_directory, sync_directories};
+use super::file::{self, make_empty_directory, require_room, sync_directories};
 use super::manifest::{FileRecord, Manifest};
 use super::{BackupError, log};
 use crate::hub::REGISTRY_DIRECTORY;
@@ -53,12 +55,35 @@ pub fn create(
         return Err(BackupError::NoHub(from.to_owned()));
     }
     make_empty_directory(to)?;
-    let made = fill(from, to, progress);
+    let made = require_room(to, needed_bytes(from)?).and_then(|()| fill(from, to, progress));
     if made.is_err() {
         // The failure itself is what matters; without a manifest the rest is no backup.
         let _ = fs::remove_dir_all(to);
     }
     made
+}
+
+/// About what the copy takes: the registry, and of each log all segments but the newest, of which
+/// nobody knows yet how far it is written.
+fn needed_bytes(from: &Path) -> Result<u64, BackupError> {
+    let mut needed = file_bytes(&from.join(REGISTRY_DIRECTORY).join(REGISTRY_FILE))?;
+    for log in log::log_directories(from)? {
+        let log = from.join(log);
+        let numbers = log::segments(&log)?;
+        for number in numbers.iter().rev().skip(1) {
+            needed += file_bytes(&log.join(segment_file_name(*number)))?;
+        }
+    }
+    Ok(needed)
+}
+
+/// Length of a file; nothing for one that retention has just removed.
+fn file_bytes(path: &Path) -> Result<u64, BackupError> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(metadata.len()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(BackupError::io("look at", path)(error)),
+    }
 }
 
 fn fill(

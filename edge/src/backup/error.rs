@@ -27,6 +27,21 @@ pub enum BackupError {
     /// Something is there that would be overwritten.
     #[error("{} is not empty: name a folder that does not exist yet", .0.display())]
     NotEmpty(PathBuf),
+    /// The disk is too small.
+    #[error(
+        "{} has {} MiB free, but about {} MiB are needed: make room, or name a folder on another disk",
+        path.display(),
+        free_bytes >> 20,
+        (needed_bytes >> 20) + 1
+    )]
+    NoRoom {
+        /// The folder.
+        path: PathBuf,
+        /// What is needed.
+        needed_bytes: u64,
+        /// What is free for this user.
+        free_bytes: u64,
+    },
     /// There is no manifest.
     #[error("{} is no backup, or one that was cut off: it has no {file}", .dir.display())]
     Incomplete {

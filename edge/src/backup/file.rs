@@ -45,6 +45,18 @@ pub(super) fn write_file(path: &Path, contents: &[u8]) -> Result<(), BackupError
     written.map_err(BackupError::io("write", path))
 }
 
+/// Makes sure that the filesystem of the folder `path` has room for about `needed_bytes`, before
+/// anything is written that would have to be taken back.
+pub(super) fn require_room(path: &Path, needed_bytes: u64) -> Result<(), BackupError> {
+    let status = rustix::fs::statvfs(path).map_err(io::Error::from);
+    let status = status.map_err(BackupError::io("look at", path))?;
+    let free_bytes = status.f_bavail.saturating_mul(status.f_frsize);
+    if needed_bytes <= free_bytes {
+        return Ok(());
+    }
+    Err(BackupError::NoRoom { path: path.to_owned(), needed_bytes, free_bytes })
+}
+
 /// Makes the names in all folders below `path` durable.
 pub(super) fn sync_directories(path: &Path) -> Result<(), BackupError> {
     let sync = |path: &Path| File::open(path).and_then(|directory| directory.sync_all());
@@ -91,4 +103,20 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::startup::TestDirectory;
+
+    #[test]
+    fn room_is_asked_for_beforehand() {
+        let directory = TestDirectory::new();
+        require_room(directory.path(), 1).unwrap();
+        let refused = require_room(directory.path(), u64::MAX).unwrap_err().to_string();
+        for part in [directory.path().to_str().unwrap(), "free", "on another disk"] {
+            assert!(refused.contains(part), "{refused}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::BackupError;
 use super::create::Progress;
-use super::file::{self, make_empty_directory, sync_directories};
+use super::file::{self, make_empty_directory, require_room, sync_directories};
 use super::manifest::FileRecord;
 use super::verify::{Verified, verify};
 use crate::startup::FORMAT_FILE;
@@ -26,7 +26,9 @@ pub fn restore(
 ) -> Result<Verified, BackupError> {
     let verified = verify(from, progress)?;
     make_empty_directory(to)?;
-    let copied = copy_all(from, to, &verified.manifest.files, progress);
+    let files = &verified.manifest.files;
+    let copied = require_room(to, files.iter().map(|file| file.bytes).sum())
+        .and_then(|()| copy_all(from, to, files, progress));
     match copied {
         Ok(()) => Ok(verified),
         Err(error) => {

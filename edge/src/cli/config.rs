@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::ServeArguments;
 use super::error::CliError;
 use super::output::line;
 use crate::config;
@@ -12,9 +13,10 @@ const EXAMPLES: &str = "\
 Examples:
   ringhub config show --defaults > ringhub.toml       every key with its meaning
   ringhub config check ringhub.toml                   before a restart
+  ringhub config show --config ringhub.toml           what holds, and where it was said
   ringhub serve --config ringhub.toml";
 
-/// Look at and check configuration files
+/// Look at and check the configuration
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Config {
@@ -24,19 +26,21 @@ pub struct Config {
 
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 enum Action {
-    /// Check a file as `ringhub serve` would
+    /// Check a file, and the environment over it, as `ringhub serve` would
     #[command(after_help = EXAMPLES)]
     Check {
         /// The file
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Print a file with every key
+    /// Print what holds, and where it was said: file and line, variable or argument
     #[command(after_help = EXAMPLES)]
     Show {
-        /// Every key with its default
-        #[arg(long, required = true)]
+        /// Print a file with every key instead: default, meaning, what is allowed, and its cost
+        #[arg(long, exclusive = true)]
         defaults: bool,
+        #[command(flatten)]
+        serve: ServeArguments,
     },
 }
 
@@ -44,10 +48,17 @@ impl Config {
     pub(super) fn run(&self) -> Result<(), CliError> {
         match &self.action {
             Action::Check { file } => {
-                config::Config::load(Some(file), &config::Overrides::default())?;
+                let serve =
+                    ServeArguments { config: Some(file.clone()), ..ServeArguments::default() };
+                serve.settings()?.config()?;
                 line(&format!("{} is valid", file.display()))?;
             }
-            Action::Show { .. } => line(config::EXAMPLE.trim_end())?,
+            Action::Show { defaults: true, .. } => line(config::defaults().trim_end())?,
+            Action::Show { serve, .. } => {
+                let settings = serve.settings()?;
+                settings.config()?;
+                line(config::effective(&settings).trim_end())?;
+            }
         }
         Ok(())
     }

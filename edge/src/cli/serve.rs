@@ -1,11 +1,13 @@
 //! Arguments of `ringhub serve`.
 
+use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use toml::Value;
 
-use crate::config::Overrides;
+use crate::config::{Argument, ConfigError, Settings};
 use crate::logging::LogFormat;
 
 pub(super) const EXAMPLES: &str = "\
@@ -18,9 +20,10 @@ Examples:
                                                 a small one for tests; delete it to start anew
   ringhub serve --config /etc/ringhub.toml      everything from a file
 
-`serve` may be left out. What is given here stands over the file, and the file over the defaults.";
+`serve` may be left out. What is given here stands over the environment, that over the file, and the
+file over the defaults. `ringhub config show --defaults` names every key and its variable.";
 
-/// Arguments of `ringhub serve`: each stands over the configuration file.
+/// Arguments of `ringhub serve`: each stands over environment and configuration file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ServeArguments {
@@ -63,18 +66,43 @@ pub struct ServeArguments {
 }
 
 impl ServeArguments {
-    /// What stands over the configuration file.
-    #[must_use]
-    pub fn overrides(&self) -> Overrides {
-        Overrides {
-            host_name: self.host_name.clone(),
-            address: self.listen,
-            mqtt_port: self.mqtt_port,
-            amqp_port: self.amqp_port,
-            https_port: self.https_port,
-            shards: self.shards,
-            executors: self.executors,
-            pin: self.pin,
-        }
+    /// The configuration: defaults, file, environment and these arguments.
+    ///
+    /// # Errors
+    /// [`ConfigError`]: names where the value was said, the key, and what is allowed there.
+    pub fn settings(&self) -> Result<Settings, ConfigError> {
+        Settings::read(self.config.as_deref(), variables(), &self.arguments())
     }
+
+    /// What stands over file and environment.
+    fn arguments(&self) -> Vec<Argument> {
+        let number = |number: Option<u16>| number.map(|number| Value::from(i64::from(number)));
+        let text = |text: Option<String>| text.map(Value::from);
+        let host_name = text(self.host_name.clone());
+        let address = text(self.listen.map(|address| address.to_string()));
+        let format = text(self.log_format.map(|format| format.to_string()));
+        let pin = self.pin.map(Value::from);
+        let all = [
+            ("--host-name", ("hub", "host_name"), host_name),
+            ("--listen", ("listen", "address"), address),
+            ("--mqtt-port", ("listen", "mqtt_port"), number(self.mqtt_port)),
+            ("--amqp-port", ("listen", "amqp_port"), number(self.amqp_port)),
+            ("--https-port", ("listen", "https_port"), number(self.https_port)),
+            ("--shards", ("shards", "count"), number(self.shards)),
+            ("--executors", ("executors", "count"), number(self.executors)),
+            ("--pin", ("shards", "pin"), pin.clone()),
+            ("--pin", ("executors", "pin"), pin),
+            ("--log-format", ("logging", "format"), format),
+        ];
+        let said = all.into_iter().filter_map(|(name, key, value)| Some((name, key, value?)));
+        said.map(|(name, key, value)| Argument { name, key, value }).collect()
+    }
+}
+
+/// The environment, as far as it is text.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+    };
+    std::env::vars_os().filter_map(text)
 }

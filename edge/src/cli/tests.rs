@@ -1,6 +1,7 @@
 use clap::{CommandFactory, Parser, error::ErrorKind};
 
 use super::*;
+use crate::logging::LogFormat;
 
 fn serve(arguments: &[&str]) -> ServeArguments {
     let cli = Cli::try_parse_from([&["ringhub"], arguments].concat()).unwrap();
@@ -33,10 +34,26 @@ fn serve_is_what_happens_without_a_command() {
 
 #[test]
 fn every_argument_reaches_the_configuration() {
-    let overrides =
-        serve(&["--host-name", "h", "--mqtt-port", "1", "--executors", "3"]).overrides();
-    assert_eq!(overrides.host_name.as_deref(), Some("h"));
-    assert_eq!((overrides.mqtt_port, overrides.executors), (Some(1), Some(3)));
+    let arguments = [
+        "--host-name=h",
+        "--listen=::1",
+        "--mqtt-port=1",
+        "--amqp-port=2",
+        "--https-port=3",
+        "--shards=4",
+        "--executors=3",
+        "--pin=false",
+        "--log-format=json",
+    ];
+    let config = serve(&arguments).settings().unwrap().config().unwrap();
+    assert_eq!((config.hub.host_name.as_str(), config.logging.format), ("h", LogFormat::Json));
+    let listen = &config.listen;
+    assert_eq!(listen.address.to_string(), "::1");
+    assert_eq!([listen.mqtt_port, listen.amqp_port, listen.https_port], [1, 2, 3]);
+    assert_eq!((config.shards.count, config.executors.count), (Some(4), Some(3)));
+    assert_eq!((config.shards.pin, config.executors.pin), (Some(false), Some(false)));
+    let error = serve(&["--mqtt-port=0"]).settings().unwrap_err().to_string();
+    assert!(error.starts_with("--mqtt-port: `listen.mqtt_port` is 0"), "{error}");
 }
 
 #[test]
@@ -106,7 +123,7 @@ fn arguments_that_exclude_each_other_are_refused() {
         "simulate-device -d x --count 0",
         "send-d2c-message -d x --interval -1",
         "c2d-message send -d x --ack maybe",
-        "config show",
+        "config show --defaults --shards 2",
     ] {
         let words = [vec!["ringhub".to_owned()], words(line)].concat();
         assert!(Cli::try_parse_from(words).is_err(), "{line}");

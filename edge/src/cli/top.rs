@@ -1,15 +1,18 @@
 //! `ringhub top`.
 
 mod frame;
+mod keys;
 mod scrape;
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use http::Method;
 
+use self::keys::Keys;
 use self::scrape::Scrape;
 use super::error::CliError;
 use super::seconds;
@@ -18,14 +21,14 @@ use crate::client::{ClientError, Interrupt, Precondition, RestClient};
 
 const EXAMPLES: &str = "\
 Examples:
-  ringhub top                                         until Ctrl-C
+  ringhub top                                         until q, Esc or Ctrl-C
   ringhub top --interval 5
   ringhub top --once                                  one picture as text, of one second";
 
 /// How long one page may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long Ctrl-C may go unheard.
+/// How long Ctrl-C or a key may go unheard.
 const NAP: Duration = Duration::from_millis(50);
 
 /// The terminal's second screen without cursor, and back to the first.
@@ -57,13 +60,14 @@ impl Top {
             let picture = frame::render(&before, &scrape(&rest)?);
             return Ok(io::stdout().write_all(picture.as_bytes())?);
         }
+        let pages = self.pages(rest)?;
         let _screen = Screen::enter()?;
+        let keys = Keys::open()?;
         loop {
-            self.wait(&interrupt);
-            if interrupt.is_set() {
+            if interrupt.is_set() || keys.ask_to_end(NAP)? {
                 return Ok(());
             }
-            let now = scrape(&rest)?;
+            let Some(now) = pages.try_iter().last().transpose()? else { continue };
             let mut stdout = io::stdout().lock();
             write!(stdout, "{CLEAR}{}", frame::render(&before, &now))?;
             stdout.flush()?;
@@ -71,8 +75,31 @@ impl Top {
         }
     }
 
+    /// Pages of the hub, fetched on a thread of their own: keys are heard also while the hub lets
+    /// wait for one. The thread ends with the process, or with the first page that nobody takes.
+    fn pages(&self, rest: RestClient) -> io::Result<Receiver<Result<Scrape, ClientError>>> {
+        let (sender, pages) = mpsc::sync_channel(1);
+        let interval = self.interval();
+        let fetch = move || {
+            loop {
+                thread::sleep(interval);
+                let page = scrape(&rest);
+                let is_last = page.is_err();
+                if sender.send(page).is_err() || is_last {
+                    return;
+                }
+            }
+        };
+        thread::Builder::new().name("pages".to_owned()).spawn(fetch)?;
+        Ok(pages)
+    }
+
+    fn interval(&self) -> Duration {
+        Duration::from_secs_f64(self.interval.max(0.1))
+    }
+
     fn wait(&self, interrupt: &Interrupt) {
-        let until = Instant::now() + Duration::from_secs_f64(self.interval.max(0.1));
+        let until = Instant::now() + self.interval();
         while !interrupt.is_set() && Instant::now() < until {
             thread::sleep(NAP.min(until.saturating_duration_since(Instant::now())));
         }

@@ -105,7 +105,7 @@ impl<'a> Parts<'a> {
                 part.split_once('=').ok_or(ConnectionStringError::NoValue(number))?;
             let known = PARTS.iter().position(|known| known.eq_ignore_ascii_case(name.trim()));
             let known = known.ok_or_else(|| {
-                let closest = crate::config::closest(name, &PARTS);
+                let closest = crate::config::closest(name, PARTS).map(ToOwned::to_owned);
                 ConnectionStringError::Unknown(number, closest)
             })?;
             if value.is_empty() {

@@ -8,41 +8,23 @@ use serde::Deserialize;
 
 /// Bounds of queues and feedback. Changes count for what comes after them.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct CloudToDevice {
-    /// Messages that may wait for one device or module, those in its hands included; one more is
-    /// refused. Default 50, range 1 to 100. All queues together hold at most 256 MiB in memory.
+    /// Messages that may wait for one device or module; one more is refused.
     pub queue_depth: u16,
-    /// Life of a message whose sender sets no expiry. Default `1h`, range 1 minute to 2 days.
+    /// Life of a message whose sender sets no expiry.
     #[serde(with = "humantime_serde")]
     pub default_ttl: Duration,
-    /// How often a device may abandon a message before it is dead-lettered. Default 10, range 1 to
-    /// 100. Locks that lapse do not count.
+    /// How often a device may abandon a message before it is dead-lettered.
     pub max_delivery_count: u32,
-    /// Life of feedback that no back end fetches. Default `1h`, range 1 minute to 2 days.
+    /// Life of feedback that no back end fetches.
     #[serde(with = "humantime_serde")]
     pub feedback_ttl: Duration,
-    /// Time that a back end may keep a batch of feedback without a verdict. Default `1min`, range 5
-    /// s to 5 min.
+    /// Time that a back end may keep a batch of feedback without a verdict.
     #[serde(with = "humantime_serde")]
     pub feedback_lock_duration: Duration,
-    /// How often a back end may abandon a batch of feedback. Default 10, range 1 to 100.
+    /// How often a back end may abandon a batch of feedback.
     pub feedback_max_delivery_count: u32,
-}
-
-impl Default for CloudToDevice {
-    fn default() -> Self {
-        let control::CloudToDevice { queue_depth, default_ttl, max_delivery_count, feedback } =
-            control::CloudToDevice::default();
-        Self {
-            queue_depth,
-            default_ttl,
-            max_delivery_count,
-            feedback_ttl: feedback.ttl,
-            feedback_lock_duration: feedback.lock_time,
-            feedback_max_delivery_count: feedback.delivery_count_max,
-        }
-    }
 }
 
 impl CloudToDevice {

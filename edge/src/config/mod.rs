@@ -1,8 +1,9 @@
-//! The configuration: one TOML file, one struct per section.
+//! The configuration: what one TOML file, the environment and the command line say.
 //!
-//! Every value has a unit, a default, a range and a cost (`example.toml` beside this file names
-//! them all); a [`Config`] that exists is valid. The command line stands over the file, the file
-//! over the defaults.
+//! `keys.rs` says everything about every key: default, range with unit, meaning and cost. From
+//! there come the checks, the names of the variables, and the text of `ringhub config show
+//! --defaults`. The command line stands over the environment, that over the file, and the file over
+//! the defaults. A [`Config`] that exists is valid.
 //!
 //! ```toml
 //! [hub]
@@ -13,32 +14,44 @@
 //! address = "0.0.0.0"
 //! ```
 
+mod allowed;
 mod byte_size;
-mod check;
+mod certificate;
 mod cloud_to_device;
+mod environment;
 mod error;
+mod file;
+mod key;
+mod keys;
+mod origin;
+mod relations;
+mod render;
 mod sections;
-
-use std::fs;
-use std::path::{Path, PathBuf};
+mod setting;
+mod settings;
 
 use serde::Deserialize;
 
+pub use allowed::Allowed;
 pub use byte_size::{ByteSize, ByteSizeError};
 pub use cloud_to_device::CloudToDevice;
 pub use error::ConfigError;
 pub(crate) use error::closest;
-pub use sections::{CertificateFiles, Executors, Format, Hub, Limits, Listen, Log, Shards, Tls};
+pub use key::{Key, Section};
+pub use keys::SECTIONS;
+pub use origin::Origin;
+pub use render::{defaults, effective};
+pub use sections::{
+    CertificateFiles, Executors, Format, Hub, Limits, Listen, Log, Logging, Shards, Tls,
+};
+pub use settings::{Argument, Settings};
 
 #[cfg(test)]
 mod tests;
 
-/// A configuration file with every key and its default.
-pub const EXAMPLE: &str = include_str!("example.toml");
-
 /// The whole configuration of a hub process.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Config {
     /// The hub that clients see.
     pub hub: Hub,
@@ -54,77 +67,10 @@ pub struct Config {
     pub executors: Executors,
     /// Files of the commit logs.
     pub log: Log,
-    /// The server certificate.
+    /// Lines that say what happens.
+    pub logging: Logging,
+    /// The server certificates.
     pub tls: Tls,
     /// Bounds on what peers may do.
     pub limits: Limits,
-}
-
-/// What the command line says; `None` leaves the value to the file and the default.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Overrides {
-    /// `--host-name`
-    pub host_name: Option<String>,
-    /// `--listen`
-    pub address: Option<std::net::IpAddr>,
-    /// `--mqtt-port`
-    pub mqtt_port: Option<u16>,
-    /// `--amqp-port`
-    pub amqp_port: Option<u16>,
-    /// `--https-port`
-    pub https_port: Option<u16>,
-    /// `--shards`
-    pub shards: Option<u16>,
-    /// `--executors`
-    pub executors: Option<u16>,
-    /// `--pin`
-    pub pin: Option<bool>,
-}
-
-impl Config {
-    /// Reads `path` (the defaults when there is none), puts `overrides` over it and checks the
-    /// result.
-    ///
-    /// # Errors
-    /// [`ConfigError`]: names file, line and key, and what is allowed there.
-    pub fn load(path: Option<&Path>, overrides: &Overrides) -> Result<Self, ConfigError> {
-        let text = match path {
-            Some(path) => fs::read_to_string(path)
-                .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?,
-            None => String::new(),
-        };
-        let origin = path.map_or_else(|| PathBuf::from("command line"), Path::to_owned);
-        Self::parse(&text, &origin, overrides)
-    }
-
-    /// Parses `text`, puts `overrides` over it and checks the result; `origin` is the file named in
-    /// errors.
-    ///
-    /// # Errors
-    /// [`ConfigError`]: names file, line and key, and what is allowed there.
-    pub fn parse(text: &str, origin: &Path, overrides: &Overrides) -> Result<Self, ConfigError> {
-        let mut config: Self =
-            toml::from_str(text).map_err(|error| ConfigError::from_toml(&error, text, origin))?;
-        config.apply(overrides);
-        check::check(&config)
-            .map_err(|violation| ConfigError::from_violation(&violation, text, origin))?;
-        Ok(config)
-    }
-
-    fn apply(&mut self, overrides: &Overrides) {
-        fn put<T: Clone>(value: &mut T, over: Option<&T>) {
-            if let Some(over) = over {
-                *value = over.clone();
-            }
-        }
-        put(&mut self.hub.host_name, overrides.host_name.as_ref());
-        put(&mut self.listen.address, overrides.address.as_ref());
-        put(&mut self.listen.mqtt_port, overrides.mqtt_port.as_ref());
-        put(&mut self.listen.amqp_port, overrides.amqp_port.as_ref());
-        put(&mut self.listen.https_port, overrides.https_port.as_ref());
-        self.shards.count = overrides.shards.or(self.shards.count);
-        self.executors.count = overrides.executors.or(self.executors.count);
-        self.shards.pin = overrides.pin.or(self.shards.pin);
-        self.executors.pin = overrides.pin.or(self.executors.pin);
-    }
 }

@@ -90,6 +90,11 @@ impl PartitionLink {
         self.opened.token
     }
 
+    /// The connection of its client.
+    pub(crate) fn connection(&self) -> ConnectionId {
+        self.opened.connection
+    }
+
     /// What it reads.
     pub(crate) fn place(&self) -> &PartitionPlace {
         &self.opened.place

@@ -8,6 +8,8 @@ use ringhub_core::id::{ConsumerGroup, HubId, PartitionId};
 pub(crate) struct PartitionPlace {
     /// Hub of the partition.
     pub(crate) hub: HubId,
+    /// Its host name, as log lines name it.
+    pub(crate) host_name: String,
     /// The consumer group.
     pub(crate) group: ConsumerGroup,
     /// The partition.

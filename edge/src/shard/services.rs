@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ringhub_control_plane::ControlPlane;
 use ringhub_control_plane::c2d::C2dDone;
 use ringhub_control_plane::directory::Grant;
-use ringhub_core::id::{ConnectionId, ExecutorId, ShardId};
+use ringhub_core::id::{ConnectionId, ExecutorId, HubId, ShardId};
 use ringhub_core::message::D2cEncoder;
 use ringhub_core::method::Undelivered;
 use ringhub_core::position::{Committed, RingPosition, Ticket};
@@ -53,6 +53,16 @@ pub struct HubServices {
 }
 
 impl HubServices {
+    /// The host name of a hub, as log lines name it.
+    pub(crate) fn hub_name(&self, hub: HubId) -> &str {
+        self.control.directory().hub(hub).map_or("", |hub| &hub.host_name)
+    }
+
+    /// The host name to use where nothing says yet which hub is meant.
+    pub(crate) fn any_hub_name(&self) -> &str {
+        self.control.directory().hubs().next().map_or("", |hub| &hub.host_name)
+    }
+
     /// Tells a shard something, this one too.
     pub(crate) fn post(&self, shard: ShardId, mail: Mail) {
         if let Some(mailbox) = self.mailboxes.get(usize::from(shard.0)) {

@@ -123,13 +123,14 @@ mod tests {
 
     use super::super::test_directory::TestDirectory;
     use super::*;
+    use crate::config::Settings;
 
     #[test]
     fn the_development_ca_is_not_made_where_certificates_are_configured() {
         let (maker, data) = (TestDirectory::new(), TestDirectory::new());
         let now = OffsetDateTime::now_utc();
         development_certificate(maker.path(), "localhost", now).unwrap();
-        let mut config = Config::default();
+        let mut config = Settings::default().config().unwrap();
         config.tls.certificate = vec![CertificateFiles {
             host_name: None,
             certificate_file: maker.path().join("tls/server.pem"),

@@ -71,9 +71,25 @@ pub enum DataDirectoryError {
     /// The directory holds something else.
     #[error("{} is not empty and no data directory of ringhub; choose another with --data-dir", .0.display())]
     Foreign(PathBuf),
-    /// Written by a version of ringhub that this one does not know, or damaged.
-    #[error("{} begins with `{found}`; this version reads `{FORMAT_MAGIC} {FORMAT_VERSION}`", path.display())]
-    UnknownFormat {
+    /// Written by a newer version of ringhub.
+    #[error(
+        "{} says format {found}, and this version of ringhub knows {FORMAT_VERSION}: start the version that wrote it, \
+         or choose another directory with --data-dir and restore a backup of this version there (`ringhub restore`)",
+        path.display()
+    )]
+    NewerFormat {
+        /// The format file.
+        path: PathBuf,
+        /// Version that it names.
+        found: u32,
+    },
+    /// No version of ringhub writes this.
+    #[error(
+        "{} is damaged: it begins with `{found}` and not with `{FORMAT_MAGIC} {FORMAT_VERSION}` and the numbers of \
+         partitions and executors; restore a backup into another directory (`ringhub restore`)",
+        path.display()
+    )]
+    DamagedFormat {
         /// The format file.
         path: PathBuf,
         /// What it begins with.
@@ -189,13 +205,19 @@ pub fn layout_of(directory: &Path) -> Result<Option<Layout>, DataDirectoryError>
 fn read_format(directory: &Path) -> Result<Option<Layout>, DataDirectoryError> {
     let path = directory.join(FORMAT_FILE);
     match fs::read_to_string(&path) {
-        Ok(text) => match parse_format(&text) {
-            Some(layout) => Ok(Some(layout)),
-            None => {
+        Ok(text) => match (parse_format(&text), parse_version(&text)) {
+            (Some(layout), _) => Ok(Some(layout)),
+            (None, Some(found)) if found > FORMAT_VERSION => {
+                Err(DataDirectoryError::NewerFormat { path, found })
+            }
+            _ => {
                 let found = text.lines().next().unwrap_or_default().chars().take(80).collect();
-                Err(DataDirectoryError::UnknownFormat { path, found })
+                Err(DataDirectoryError::DamagedFormat { path, found })
             }
         },
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(DataDirectoryError::DamagedFormat { path, found: error.to_string() })
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             check_empty(directory).map(|()| None)
         }
@@ -203,12 +225,15 @@ fn read_format(directory: &Path) -> Result<Option<Layout>, DataDirectoryError> {
     }
 }
 
+fn parse_version(text: &str) -> Option<u32> {
+    text.lines().next()?.strip_prefix(FORMAT_MAGIC)?.trim().parse().ok()
+}
+
 fn parse_format(text: &str) -> Option<Layout> {
-    let mut lines = text.lines();
-    let version = lines.next()?.strip_prefix(FORMAT_MAGIC)?.trim();
-    if version.parse() != Ok(FORMAT_VERSION) {
+    if parse_version(text)? != FORMAT_VERSION {
         return None;
     }
+    let mut lines = text.lines().skip(1);
     let mut number = |key: &str| -> Option<u16> {
         let (name, value) = lines.next()?.split_once(' ')?;
         value.parse().ok().filter(|number| name == key && *number > 0)
@@ -280,17 +305,29 @@ mod tests {
 
     #[test]
     fn unknown_formats_and_foreign_folders_are_refused() {
-        for text in [
-            "ringhub-data-directory 2\npartitions 4\nexecutors 1\n",
-            "ringhub-data-directory 1\npartitions 4\n",
-            "ringhub-data-directory 1\npartitions 0\nexecutors 1\n",
-            "",
+        for (text, says) in [
+            (
+                "ringhub-data-directory 2\nshards 4\n",
+                "format 2, and this version of ringhub knows 1",
+            ),
+            ("ringhub-data-directory 1\npartitions 4\n", "is damaged"),
+            ("ringhub-data-directory 1\npartitions 0\nexecutors 1\n", "is damaged"),
+            ("ringhub-data-directory 0\npartitions 4\nexecutors 1\n", "is damaged"),
+            ("", "is damaged"),
+            ("\u{0}\u{0}", "is damaged"),
         ] {
             let parent = TestDirectory::new();
-            fs::write(parent.path().join(FORMAT_FILE), text).unwrap();
-            let result = DataDirectory::open(parent.path());
-            assert!(matches!(result, Err(DataDirectoryError::UnknownFormat { .. })), "{text:?}");
+            let file = parent.path().join(FORMAT_FILE);
+            fs::write(&file, text).unwrap();
+            let error = DataDirectory::open(parent.path()).unwrap_err().to_string();
+            for part in [says, &file.display().to_string(), "`ringhub restore`"] {
+                assert!(error.contains(part), "{text:?}: {error}");
+            }
         }
+        let parent = TestDirectory::new();
+        fs::write(parent.path().join(FORMAT_FILE), [0xff, 0xfe]).unwrap();
+        let error = DataDirectory::open(parent.path()).unwrap_err().to_string();
+        assert!(error.contains("is damaged"), "{error}");
         let parent = TestDirectory::new();
         fs::write(parent.path().join("thesis.txt"), "mine").unwrap();
         let result = DataDirectory::open(parent.path());

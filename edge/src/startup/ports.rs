@@ -113,6 +113,11 @@ fn remedy(port: u16) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Settings;
+
+    fn listen() -> Listen {
+        Settings::default().config().unwrap().listen
+    }
 
     #[test]
     fn without_the_privilege_https_moves_and_says_how_to_mend_it() {
@@ -120,7 +125,7 @@ mod tests {
             443 => Err(io::ErrorKind::PermissionDenied.into()),
             _ => Ok(()),
         };
-        let ports = claim(&Listen::default(), bind).unwrap();
+        let ports = claim(&listen(), bind).unwrap();
         assert_eq!(ports.https.to_string(), "127.0.0.1:8443");
         let notice = ports.notice.unwrap();
         assert!(notice.contains("sudo setcap") && notice.contains("port_start=443"), "{notice}");
@@ -130,7 +135,7 @@ mod tests {
     fn a_port_in_use_is_named() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let holder = TcpListener::bind(taken).unwrap();
-        let listen = Listen { mqtt_port: taken.port(), ..Listen::default() };
+        let listen = Listen { mqtt_port: taken.port(), ..listen() };
         let error = claim_ports(&listen).unwrap_err();
         assert!(matches!(error, PortError::InUse(address) if address == taken), "{error}");
         drop(holder);
@@ -138,10 +143,10 @@ mod tests {
 
     #[test]
     fn every_port_is_bound_where_it_was_wanted() {
-        let ports = claim(&Listen::default(), |_| Ok(())).unwrap();
+        let ports = claim(&listen(), |_| Ok(())).unwrap();
         let found = [ports.mqtt.port(), ports.amqp.port(), ports.https.port()];
         assert_eq!((found, ports.notice), ([8883, 5671, 443], None));
-        let forbidden = claim(&Listen::default(), |_| Err(io::ErrorKind::PermissionDenied.into()));
+        let forbidden = claim(&listen(), |_| Err(io::ErrorKind::PermissionDenied.into()));
         assert!(matches!(forbidden, Err(PortError::Forbidden(_))));
     }
 }

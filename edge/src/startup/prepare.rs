@@ -1,6 +1,7 @@
 //! Everything that comes before the first thread, in its order.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use time::OffsetDateTime;
@@ -10,10 +11,10 @@ use super::certificate_source::CertificateSource;
 use super::data_directory::{DataDirectory, DataDirectoryError, Layout, default_data_directory};
 use super::ports::{PortError, Ports, claim_ports};
 use super::process_limits::{
-    DescriptorLimit, LockedMemoryTooSmall, check_locked_memory, raise_descriptor_limit,
+    DescriptorLimit, LockedMemoryTooSmall, catch_file_size_signal, check_locked_memory,
+    raise_descriptor_limit,
 };
-use crate::cli::ServeArguments;
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
 use crate::tls::Certificates;
 use crate::topology::{Placement, available_cpus, place};
 
@@ -39,9 +40,6 @@ pub struct Prepared {
 /// Why a hub does not start; the text says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StartupError {
-    /// The configuration is refused.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
     /// No data directory was named, and there is no home to put one into.
     #[error("neither XDG_STATE_HOME nor HOME is set: name a data directory with --data-dir")]
     NoDataDirectory,
@@ -62,17 +60,20 @@ pub enum StartupError {
     Kernel(#[from] io::Error),
 }
 
-/// Loads the configuration, takes the data directory, places the threads, gets a certificate and
-/// claims the ports.
+/// Takes the data directory (`data_dir`, or the default), places the threads, gets a certificate
+/// and claims the ports.
 ///
 /// Call it before any thread is started: it changes limits of the process.
 ///
 /// # Errors
 /// [`StartupError`]. A new data directory is fixed last, so that a start that fails leaves no
 /// layout behind.
-pub fn prepare(arguments: &ServeArguments, now: OffsetDateTime) -> Result<Prepared, StartupError> {
-    let mut config = Config::load(arguments.config.as_deref(), &arguments.overrides())?;
-    let path = arguments.data_dir.clone().or_else(default_data_directory);
+pub fn prepare(
+    mut config: Config,
+    data_dir: Option<PathBuf>,
+    now: OffsetDateTime,
+) -> Result<Prepared, StartupError> {
+    let path = data_dir.or_else(default_data_directory);
     let mut data_directory = DataDirectory::open(&path.ok_or(StartupError::NoDataDirectory)?)?;
     if let Some(fixed) = data_directory.layout() {
         config.executors.count.get_or_insert(fixed.executors);
@@ -80,6 +81,7 @@ pub fn prepare(arguments: &ServeArguments, now: OffsetDateTime) -> Result<Prepar
     let placement =
         place(&available_cpus()?, &config.shards, &config.executors, config.format.partitions);
     check_locked_memory()?;
+    catch_file_size_signal()?;
     let descriptors = raise_descriptor_limit()?;
     let certificate_source = CertificateSource::of(&config, data_directory.path());
     let certificates = Certificates::new(certificate_source.load(now)?);
@@ -103,45 +105,47 @@ mod tests {
 
     use super::super::test_directory::TestDirectory;
     use super::*;
+    use crate::config::Settings;
 
-    /// Arguments for a hub in `directory` on ports that were free a moment ago.
-    fn arguments(directory: &TestDirectory) -> ServeArguments {
+    /// The configuration of a hub on ports that were free a moment ago.
+    fn config(executors: Option<u16>) -> Config {
         let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let [mqtt, amqp, https] = listeners.map(|listener| listener.local_addr().unwrap().port());
-        ServeArguments {
-            data_dir: Some(directory.path().join("data")),
-            mqtt_port: Some(mqtt),
-            amqp_port: Some(amqp),
-            https_port: Some(https),
-            ..ServeArguments::default()
-        }
+        let mut config = Settings::default().config().unwrap();
+        config.listen.mqtt_port = mqtt;
+        config.listen.amqp_port = amqp;
+        config.listen.https_port = https;
+        config.executors.count = executors;
+        config
+    }
+
+    fn prepare_in(directory: &TestDirectory, config: Config) -> Result<Prepared, StartupError> {
+        prepare(config, Some(directory.path().join("data")), OffsetDateTime::now_utc())
     }
 
     #[test]
     fn a_second_start_keeps_the_layout_of_the_first() {
         let directory = TestDirectory::new();
-        let first = ServeArguments { executors: Some(2), ..arguments(&directory) };
-        let prepared = prepare(&first, OffsetDateTime::now_utc()).unwrap();
+        let prepared = prepare_in(&directory, config(Some(2))).unwrap();
         assert_eq!(prepared.placement.executors.len(), 2);
         assert!(prepared.certificate_source.ca().unwrap().starts_with(directory.path()));
         drop(prepared);
 
-        let prepared = prepare(&arguments(&directory), OffsetDateTime::now_utc()).unwrap();
+        let prepared = prepare_in(&directory, config(None)).unwrap();
         assert_eq!(prepared.placement.executors.len(), 2, "not said: as before");
         drop(prepared);
 
-        let other = ServeArguments { executors: Some(1), ..arguments(&directory) };
-        let error = prepare(&other, OffsetDateTime::now_utc()).unwrap_err().to_string();
+        let error = prepare_in(&directory, config(Some(1))).unwrap_err().to_string();
         assert!(error.contains("executors.count is 1") && error.contains("with 2"), "{error}");
     }
 
     #[test]
     fn a_failed_start_fixes_nothing() {
         let directory = TestDirectory::new();
-        let mut wanted = arguments(&directory);
+        let mut wanted = config(None);
         let holder = TcpListener::bind("127.0.0.1:0").unwrap();
-        wanted.amqp_port = Some(holder.local_addr().unwrap().port());
-        let error = prepare(&wanted, OffsetDateTime::now_utc()).unwrap_err();
+        wanted.listen.amqp_port = holder.local_addr().unwrap().port();
+        let error = prepare_in(&directory, wanted).unwrap_err();
         assert!(matches!(error, StartupError::Port(_)), "{error}");
         let data_directory = DataDirectory::open(&directory.path().join("data")).unwrap();
         assert_eq!(data_directory.layout(), None);

@@ -1,8 +1,10 @@
 //! Limits that the kernel puts on the process.
 
 use std::io;
+use std::sync::Arc;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use signal_hook::consts::SIGXFSZ;
 
 /// What glommio wants to lock for its buffers.
 const LOCKED_MEMORY_MIN: u64 = 512 * 1024;
@@ -46,6 +48,16 @@ pub fn check_locked_memory() -> Result<(), LockedMemoryTooSmall> {
         Ok(()) => enough(limit.maximum),
         Err(_) => enough(limit.current),
     }
+}
+
+/// Lets a write beyond the limit of file sizes (`RLIMIT_FSIZE`) fail like one on a full disk, where
+/// the kernel would otherwise end the process.
+///
+/// # Errors
+/// When the kernel refuses the handler.
+pub fn catch_file_size_signal() -> io::Result<()> {
+    // That there is a handler is enough: the write itself tells who wants to know.
+    signal_hook::flag::register(SIGXFSZ, Arc::default()).map(drop)
 }
 
 fn enough(allowed: Option<u64>) -> Result<(), LockedMemoryTooSmall> {

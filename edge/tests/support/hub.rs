@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
 use super::address::{AMQP_PORT, Loopback, MQTT_PORT};
 
@@ -126,6 +126,23 @@ impl Hub {
         kill_process(Pid::from_child(process), signal).expect("the hub is our child");
     }
 
+    /// Lets no file of the hub grow beyond `bytes` any more, as on a disk that is full; `None`
+    /// makes room again.
+    pub(crate) fn limit_files(&self, bytes: Option<u64>) {
+        let process = self.process.as_ref().expect("the hub runs");
+        let limit = Rlimit { current: bytes, maximum: None };
+        let limited = prlimit(Some(Pid::from_child(process)), Resource::Fsize, limit);
+        limited.expect("a process may limit its child");
+    }
+
+    /// Starts the process on data that it must refuse, waits for its end, and gives its code and
+    /// what it said.
+    pub(crate) fn refused(&self) -> (Option<i32>, String) {
+        let mut command = self.command();
+        let ended = command.stderr(Stdio::piped()).output().expect("the binary can be started");
+        (ended.status.code(), String::from_utf8_lossy(&ended.stderr).into_owned())
+    }
+
     /// Waits for the end of a killed process, so that its ports and files are free.
     pub(crate) fn reap(&mut self) {
         let mut process = self.process.take().expect("the hub was running");
@@ -236,8 +253,9 @@ impl Hub {
     /// Needs a log with `ringhub_edge=debug`.
     pub(crate) fn shards_of(&self, identity: &str) -> Vec<u16> {
         let log = self.log();
-        let of_identity = format!("device connected identity={identity} ");
-        let lines = log.lines().filter(|line| line.contains(&of_identity));
+        let of_identity = format!(" identity={identity} ");
+        let connected = log.lines().filter(|line| line.contains("device connected "));
+        let lines = connected.filter(|line| line.contains(&of_identity));
         let shard = |line: &str| {
             let (_, connection) = line.split_once("connection=")?;
             connection.split_once('/')?.0.parse().ok()

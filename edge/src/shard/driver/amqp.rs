@@ -122,7 +122,8 @@ impl AmqpDriver {
 
     fn detach_reader(&mut self, place: usize, refusal: &Refusal) {
         let reader = self.readers.swap_remove(place);
-        debug!(partition = ?reader.place(), reason = %refusal.text, "reader detached");
+        let (place, connection, reason) = (reader.place(), reader.connection(), &refusal.text);
+        debug!(hub = place.host_name, %place, %connection, %reason, "reader detached");
         self.connection.detach(reader.link(), Some(refusal.error()));
         reader.close();
     }
@@ -168,14 +169,15 @@ impl AmqpDriver {
         match body {
             ReplyBody::Opened(reader) => {
                 attach::accept_reader(&mut self.connection, opened.link);
-                debug!(place = ?opened.place, epoch = opened.epoch, "reader attached");
+                let (place, connection) = (&opened.place, cx.connection);
+                debug!(hub = place.host_name, %place, %connection, epoch = opened.epoch, "reader attached");
                 self.readers.push(PartitionLink::new(opened, reader));
             }
             ReplyBody::Refused(refused) => {
                 let refusal = Refusal::of_read(&refused, opened.epoch);
                 cx.counters().amqp_links_refused.add(1);
-                let (reason, connection) = (&refusal.text, cx.connection);
-                info!(place = %opened.place, %reason, %connection, "reader refused");
+                let (place, reason, connection) = (&opened.place, &refusal.text, cx.connection);
+                info!(hub = place.host_name, %place, %connection, %reason, "reader refused");
                 self.connection.refuse_link(opened.link, &refusal.error());
             }
             ReplyBody::Described(_)
@@ -301,7 +303,8 @@ impl Protocol for AmqpDriver {
     }
 
     fn handle_closed(&mut self, why: Close, cx: &mut Context<'_>) {
-        debug!(?why, connection = %cx.connection, "AMQP connection ended");
+        let (hub, connection) = (cx.services.any_hub_name(), cx.connection);
+        debug!(hub, %connection, reason = ?why, "AMQP connection ended");
         for reader in self.readers.drain(..) {
             reader.close();
         }
@@ -330,7 +333,8 @@ impl Protocol for AmqpDriver {
 }
 
 fn close_of(error: SessionError, cx: &Context<'_>) -> Close {
-    info!(%error, connection = %cx.connection, "AMQP connection closed");
+    let (hub, connection) = (cx.services.any_hub_name(), cx.connection);
+    info!(hub, %connection, reason = %error, "AMQP connection closed");
     match error {
         SessionError::IdleTimeout | SessionError::HandshakeTimeout => Close::Idle,
         SessionError::CloseTimeout => Close::Finished,
@@ -340,10 +344,4 @@ fn close_of(error: SessionError, cx: &Context<'_>) -> Close {
 
 fn hub_of<'c>(cx: &'c Context<'_>, hub: HubId) -> Option<&'c Hub> {
     cx.services.control.directory().hub(hub)
-}
-
-/// Name to use in texts where no claim says which hub is meant.
-fn any_host<'c>(cx: &'c Context<'_>) -> &'c str {
-    let mut hubs = cx.services.control.directory().hubs();
-    hubs.next().map_or("", |hub| &hub.host_name)
 }

@@ -44,7 +44,8 @@ impl HttpDriver {
             }
             Event::Refused(error) => {
                 count_status(error.status(), cx.counters());
-                debug!(connection = %cx.connection, %error, "HTTP request refused");
+                let (hub, connection) = (cx.services.any_hub_name(), cx.connection);
+                debug!(hub, %connection, reason = %error, "HTTP request refused");
             }
         }
     }

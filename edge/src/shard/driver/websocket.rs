@@ -67,7 +67,8 @@ impl<D: Protocol<Services = HubServices>> Protocol for WebSocketDriver<D> {
         let data = match self.socket.handle_bytes(&mut self.unread[start..]) {
             Ok(data) => data,
             Err(error) => {
-                debug!(connection = %cx.connection, %error, "WebSocket closed");
+                let (hub, connection) = (cx.services.any_hub_name(), cx.connection);
+                debug!(hub, %connection, reason = %error, "WebSocket closed");
                 return Err(Close::Violation("WebSocket"));
             }
         };

@@ -7,7 +7,7 @@ use ringhub_core::codec::amqp::performative::{
     AmqpError, Attach, Condition, Role, SenderSettleMode,
 };
 use ringhub_core::codec::amqp::primitive::Map;
-use ringhub_core::id::{ConsumerGroup, PartitionId};
+use ringhub_core::id::PartitionId;
 use ringhub_core::limits::{AMQP_READERS_MAX, AMQP_REQUEST_BYTES_MAX};
 use ringhub_core::reader::Selector;
 use ringhub_core::session::amqp::{
@@ -15,7 +15,7 @@ use ringhub_core::session::amqp::{
 };
 use tracing::info;
 
-use super::{AmqpDriver, Context, any_host, hub_of};
+use super::{AmqpDriver, Context, hub_of};
 use crate::partition::{PartitionRequest, RequestBody};
 use crate::reader::{
     OpenedLink, PartitionPlace, REQUEST_CREDIT, Refusal, RequestLink, RequestNode,
@@ -50,7 +50,9 @@ impl AmqpDriver {
         let address = attach.node_address().unwrap_or_default();
         if let Err(refusal) = self.attach(link, address, attach, cx) {
             cx.counters().amqp_links_refused.add(1);
-            info!(address, reason = %refusal.text, connection = %cx.connection, "link refused");
+            let (hub, connection, reason) =
+                (cx.services.any_hub_name(), cx.connection, &refusal.text);
+            info!(hub, address, %connection, %reason, "link refused");
             self.connection.refuse_link(link, &refusal.error());
         }
     }
@@ -68,7 +70,7 @@ impl AmqpDriver {
                 Ok(())
             }
             (NodeAddress::Management { entity }, _) => {
-                check_entity(entity.as_deref(), any_host(cx), cx)?;
+                check_entity(entity.as_deref(), cx.services.any_hub_name(), cx)?;
                 self.accept_requests(link, attach, RequestNode::Management);
                 Ok(())
             }
@@ -101,8 +103,9 @@ impl AmqpDriver {
     ) -> Result<&'c Hub, Refusal> {
         let resource: Vec<Segment<'_>> = path.iter().copied().map(Segment::Literal).collect();
         let hub = self.claims.hub_allowing(&resource, LISTEN, cx.wall);
-        hub.and_then(|hub| hub_of(cx, hub))
-            .ok_or_else(|| Refusal::unauthorized(right, any_host(cx), &path.join("/")))
+        hub.and_then(|hub| hub_of(cx, hub)).ok_or_else(|| {
+            Refusal::unauthorized(right, cx.services.any_hub_name(), &path.join("/"))
+        })
     }
 
     fn accept_requests(&mut self, link: LinkId, attach: &Attach<'_>, node: RequestNode) {
@@ -155,7 +158,7 @@ impl AmqpDriver {
             recorder: cx.delivery_recorder(),
             place,
         };
-        let PartitionPlace { hub, group, partition } = opened.place.clone();
+        let PartitionPlace { hub, group, partition, .. } = opened.place.clone();
         let (epoch, name) = (opened.epoch, opened.name.clone());
         let body = RequestBody::Open { group, selector, epoch, name };
         let (connection, token) = (opened.connection, opened.token);
@@ -204,14 +207,13 @@ fn place_in(
     consumer_group: &str,
     partition: &str,
 ) -> Result<PartitionPlace, Refusal> {
-    let group = ConsumerGroup::new(consumer_group);
-    if !hub.has_consumer_group(&group) {
+    let Some(group) = hub.consumer_group(consumer_group) else {
         let path = format!("{entity}/ConsumerGroups/{consumer_group}");
         return Err(Refusal::not_found(&hub.host_name, path));
-    }
+    };
     let partition = partition_named(partition, hub.partition_count);
     let partition = partition.ok_or_else(|| Refusal::no_partition(hub.partition_count))?;
-    Ok(PartitionPlace { hub: hub.id, group, partition })
+    Ok(PartitionPlace { hub: hub.id, host_name: hub.host_name.clone(), group, partition })
 }
 
 /// A partition by its decimal number without signs and leading zeros.
@@ -233,7 +235,7 @@ fn selector_of(attach: &Attach<'_>) -> Result<Selector, Refusal> {
 
 /// Why a node that is none of the reader's does not take a link.
 fn refusal_of(node: &NodeAddress, role: Role, address: &str, cx: &Context<'_>) -> Refusal {
-    let host = any_host(cx);
+    let host = cx.services.any_hub_name();
     match node {
         NodeAddress::DeviceBound => wrong_direction("back ends send here"),
         NodeAddress::Feedback => wrong_direction("back ends receive here"),

@@ -29,7 +29,8 @@ impl AmqpDriver {
             }
             Err(reason) => {
                 cx.counters().amqp_logins_refused.add(1);
-                info!(user = login.0, %reason, connection = %cx.connection, "PLAIN refused");
+                let (hub, connection) = (cx.services.any_hub_name(), cx.connection);
+                info!(hub, user = login.0, %connection, %reason, "PLAIN refused");
                 SaslCode::Auth
             }
         }

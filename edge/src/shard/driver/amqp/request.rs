@@ -14,7 +14,7 @@ use ringhub_core::session::amqp::{DeliveryId, LinkId, RequestReply};
 use tracing::{debug, info};
 
 use super::attach::{LISTEN, check_entity, partition_named};
-use super::{AmqpDriver, Context, any_host, hub_of};
+use super::{AmqpDriver, Context, hub_of};
 use crate::partition::{PartitionRequest, RequestBody};
 use crate::reader::{Refusal, RequestNode, claim_of_token, hub_of_token};
 
@@ -90,7 +90,8 @@ impl AmqpDriver {
             Err(refusal) => {
                 cx.counters().amqp_logins_refused.add(1);
                 let (audience, reason) = (put_token.audience, &refusal.text);
-                info!(audience, %reason, connection = %cx.connection, "token refused");
+                let (hub, connection) = (cx.services.any_hub_name(), cx.connection);
+                info!(hub, audience, %connection, %reason, "token refused");
                 self.requests.reply(to, &refusal.reply(id));
             }
         }
@@ -101,7 +102,8 @@ impl AmqpDriver {
         let directory = cx.services.control.directory();
         let entity = &cx.services.hub.event_hub;
         let claim = claim_of_token(directory, entity, audience, token, cx.wall)?;
-        debug!(audience, expires = %claim.expires, "token accepted");
+        let (hub, connection) = (cx.services.hub_name(claim.hub), cx.connection);
+        debug!(hub, audience, %connection, expires = %claim.expires, "token accepted");
         self.claims.put(claim).map_err(|_| {
             let text = "The connection holds as many tokens as it may hold.";
             Refusal::new(Condition::ResourceLimitExceeded, text)
@@ -137,7 +139,8 @@ impl AmqpDriver {
             hub_of_token(directory, token, &resource, LISTEN, cx.wall)
         });
         let hub = by_token.or_else(|| self.claims.hub_allowing(&resource, LISTEN, cx.wall));
-        let hub = hub.ok_or_else(|| Refusal::unauthorized("Listen", any_host(cx), entity))?;
+        let hub =
+            hub.ok_or_else(|| Refusal::unauthorized("Listen", cx.services.any_hub_name(), entity))?;
         let host = hub_of(cx, hub).map_or("", |hub| hub.host_name.as_str());
         check_entity(Some(entity), host, cx)?;
         Ok(hub)
@@ -164,7 +167,7 @@ impl AmqpDriver {
         };
         let Some(partition) = partition_named(text, partition_count) else {
             let path = format!("{entity}/Partitions/{text}");
-            return Err(Refusal::not_found(any_host(cx), path));
+            return Err(Refusal::not_found(cx.services.any_hub_name(), path));
         };
         if let Some(reason) = cx.services.pipeline.failed() {
             return Err(Refusal::internal(reason));

@@ -56,7 +56,8 @@ impl AmqpDriver {
             let text = "The connection has as many links to send and get feedback as it may have.";
             return Err(Refusal::new(Condition::ResourceLimitExceeded, text));
         }
-        debug!(hub = hub.host_name, ?node, "service link attached");
+        let connection = cx.connection;
+        debug!(hub = hub.host_name, ?node, %connection, "service link attached");
         Ok(hub.id)
     }
 
@@ -70,7 +71,8 @@ impl AmqpDriver {
     ) {
         let token = self.take_token();
         let Some(sender) = self.service.sender_mut(delivery.link) else { return };
-        let Some(c2d) = cx.services.control.c2d(sender.hub()) else { return };
+        let hub = sender.hub();
+        let Some(c2d) = cx.services.control.c2d(hub) else { return };
         sender.note(token, delivery, settled);
         let message = if format == BATCH_FORMAT {
             let text = "batches of messages to devices are not taken";
@@ -82,7 +84,8 @@ impl AmqpDriver {
         match message {
             Ok(message) => c2d.enqueue(message, cx.services.c2d_done(cx.connection, token)),
             Err(refusal) => {
-                debug!(reason = %refusal.text, "message to a device refused");
+                let (reason, connection) = (&refusal.text, cx.connection);
+                debug!(hub = cx.services.hub_name(hub), %connection, %reason, "message to a device refused");
                 self.service.handle_sent(token, Err(&refusal), &mut self.connection);
             }
         }

@@ -29,7 +29,9 @@ impl MqttDriver {
                     }
                 }
                 Err(NotSent::TooLong) => {
-                    warn!(%identity, "a message that fits no packet is rejected");
+                    let hub = cx.services.hub_name(device.grant.hub);
+                    let connection = cx.connection;
+                    warn!(hub, %identity, %connection, "a message that fits no packet is rejected");
                     settle(c2d, &device.grant, delivery.token, false);
                 }
                 Err(NotSent::NotSubscribed | NotSent::WindowFull) => {

@@ -78,7 +78,8 @@ impl MqttDriver {
         self.session.accept(device.acceptance, cx.now);
         cx.counters().connects_accepted.add(1);
         self.was_accepted = true;
-        debug!(identity = %device.grant.identity, connection = %cx.connection, "device connected");
+        let (hub, connection) = (cx.services.hub_name(device.grant.hub), cx.connection);
+        debug!(hub, identity = %device.grant.identity, %connection, "device connected");
         self.tell_callers_ready(cx);
         self.deliver_waiting(cx);
     }

@@ -91,6 +91,12 @@ impl MqttDriver {
         is_open && has_room && self.session.can_read()
     }
 
+    /// The hub of the device, as log lines name it.
+    fn hub_name<'c>(&self, cx: &'c Context<'_>) -> &'c str {
+        let hub = self.device.as_ref().map(|device| cx.services.hub_name(device.grant.hub));
+        hub.unwrap_or_else(|| cx.services.any_hub_name())
+    }
+
     /// Ends the connection for a reason that [`Protocol::handle_closed`] learns.
     fn end(&mut self, reason: CloseReason) -> Close {
         self.reason = Some(reason);
@@ -195,7 +201,8 @@ impl Protocol for MqttDriver {
             }
             Mail::Cut { identity, reason, .. } => match &self.device {
                 Some(device) if device.grant.identity == identity => {
-                    info!(%identity, ?reason, connection = %cx.connection, "device cut off");
+                    let hub = cx.services.hub_name(device.grant.hub);
+                    info!(hub, %identity, connection = %cx.connection, ?reason, "device cut off");
                     self.reason = Some(CloseReason::IdentityRemoved);
                     Err(Close::Cut)
                 }
@@ -221,11 +228,11 @@ impl Protocol for MqttDriver {
             | Mail::C2dDone { .. }
             | Mail::Shutdown => Ok(()),
             Mail::TwinReply { rid, reply, .. } => {
-                self.on_twin_reply(&rid, &reply);
+                self.on_twin_reply(&rid, &reply, cx);
                 Ok(())
             }
             Mail::DesiredChanged { identity, change, .. } => {
-                self.on_desired_changed(&identity, &change);
+                self.on_desired_changed(&identity, &change, cx);
                 Ok(())
             }
         }
@@ -255,8 +262,9 @@ impl Protocol for MqttDriver {
             _ => CloseReason::TransportLost,
         });
         if reason != CloseReason::Disconnect {
+            let hub = self.hub_name(cx);
             let identity = self.session.identity().map(ToString::to_string);
-            debug!(identity, ?reason, connection = %cx.connection, "MQTT connection ended");
+            debug!(hub, identity, connection = %cx.connection, ?reason, "MQTT connection ended");
         }
         if !self.was_accepted {
             count_refusal(reason, cx.counters());

@@ -53,11 +53,12 @@ impl MqttDriver {
     pub(super) fn publish_will(&mut self, why: CloseReason, cx: &mut Context<'_>) {
         let Some(will) = self.session.close(why) else { return };
         let Some(device) = &mut self.device else { return };
+        let hub = cx.services.hub_name(device.grant.hub).to_owned();
+        let (identity, connection) = (&device.grant.identity, cx.connection);
+        let lost = |reason| warn!(hub, %identity, %connection, reason, "will lost");
         let HubServices { encoder, pipeline, shard, .. } = &mut *cx.services;
         if !device.claim.may_leave_will(*shard, |fence| pipeline.is_committed(&fence)) {
-            let identity = &device.grant.identity;
-            warn!(%identity, "will lost: messages of the connection before are not committed yet");
-            return;
+            return lost("messages of the connection before are not committed yet");
         }
         let will = will.publish();
         let message = d2c_message(&will);
@@ -71,9 +72,7 @@ impl MqttDriver {
                 cx.note_accepted(ticket, record_bytes);
                 device.last = Some(ticket);
             }
-            Err(RingFull) => {
-                warn!(identity = %device.grant.identity, "will lost: the ring is full");
-            }
+            Err(RingFull) => lost("the ring is full"),
         }
     }
 }

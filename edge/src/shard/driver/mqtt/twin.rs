@@ -18,7 +18,7 @@ impl MqttDriver {
     pub(super) fn on_twin_request(&mut self, request: &TwinRequest<'_>, cx: &Context<'_>) {
         let Some(device) = &mut self.device else { return };
         if device.twin_requests >= TWIN_REQUESTS_PER_CONNECTION_MAX {
-            self.reply_twin(request.rid, &TwinReply::throttled());
+            self.reply_twin(request.rid, &TwinReply::throttled(), cx);
             return;
         }
         let services = &*cx.services;
@@ -38,29 +38,37 @@ impl MqttDriver {
         }
     }
 
-    pub(super) fn on_twin_reply(&mut self, rid: &str, reply: &TwinReply) {
+    pub(super) fn on_twin_reply(&mut self, rid: &str, reply: &TwinReply, cx: &Context<'_>) {
         if let Some(device) = &mut self.device {
             device.twin_requests = device.twin_requests.saturating_sub(1);
         }
-        self.reply_twin(rid, reply);
+        self.reply_twin(rid, reply, cx);
     }
 
     /// Tells the device what it shall be. It reads its twin after it has subscribed and whenever a
     /// version is missing, so a change that it cannot take now is not kept for it.
-    pub(super) fn on_desired_changed(&mut self, identity: &Identity, change: &DesiredChange) {
+    pub(super) fn on_desired_changed(
+        &mut self,
+        identity: &Identity,
+        change: &DesiredChange,
+        cx: &Context<'_>,
+    ) {
         if self.device.as_ref().is_none_or(|device| device.grant.identity != *identity) {
             return;
         }
-        if let Err(reason) = self.session.notify_desired(change.version, &change.patch) {
-            debug!(%identity, version = change.version, %reason, "desired change not sent");
+        let DesiredChange { version, patch, .. } = change;
+        if let Err(reason) = self.session.notify_desired(*version, patch) {
+            let (hub, connection) = (self.hub_name(cx), cx.connection);
+            debug!(hub, %identity, %connection, version, %reason, "desired change not sent");
         }
     }
 
-    fn reply_twin(&mut self, rid: &str, reply: &TwinReply) {
+    fn reply_twin(&mut self, rid: &str, reply: &TwinReply, cx: &Context<'_>) {
         let TwinReply { status, version, body } = reply;
         if let Err(reason) = self.session.reply_twin(*status, rid, *version, body) {
+            let (hub, connection) = (self.hub_name(cx), cx.connection);
             let identity = self.session.identity().map(ToString::to_string);
-            debug!(identity, rid, %reason, "twin reply not sent");
+            debug!(hub, identity, %connection, rid, %reason, "twin reply not sent");
         }
     }
 }
