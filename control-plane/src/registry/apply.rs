@@ -33,9 +33,9 @@ impl Applier<'_> {
     /// Makes one change, or says why not. A refused change has written nothing.
     pub(crate) fn apply(&mut self, change: Change) -> Result<Outcome, ChangeError> {
         match change {
-            Change::PutDevice(hub, draft, when) => self.put_device(hub, draft, &when),
+            Change::PutDevice(hub, draft, when) => self.put_device(hub, *draft, &when),
             Change::DeleteDevice(hub, id, when) => self.delete_device(hub, id, &when),
-            Change::PutModule(hub, draft, when) => self.put_module(hub, draft, &when),
+            Change::PutModule(hub, draft, when) => self.put_module(hub, *draft, &when),
             Change::DeleteModule(hub, device, id, when) => {
                 self.delete_module(hub, device, id, &when)
             }

@@ -64,12 +64,13 @@ pub(crate) struct ModuleDraft {
     pub(crate) credentials: Option<CredentialsDraft>,
 }
 
-/// One write to the registry of a hub.
+/// One write to the registry of a hub. Reports of devices are most of them, and each is moved
+/// several times, so that what is larger has a box.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
-    PutDevice(HubId, DeviceDraft, Precondition),
+    PutDevice(HubId, Box<DeviceDraft>, Precondition),
     DeleteDevice(HubId, DeviceId, Existing),
-    PutModule(HubId, ModuleDraft, Precondition),
+    PutModule(HubId, Box<ModuleDraft>, Precondition),
     DeleteModule(HubId, DeviceId, ModuleId, Existing),
     SetSubscriptions(HubId, Identity, u32),
     /// What the directory has observed.

@@ -4,6 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ringhub_core::limits::STORE_WAL_BYTES_MAX;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{OpenError, StoreError, c2d};
@@ -153,8 +154,7 @@ impl Database {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-        // The file of the log shrinks once it starts anew, so that its length says what is in it.
-        connection.pragma_update(None, "journal_size_limit", 0)?;
+        connection.pragma_update(None, "journal_size_limit", STORE_WAL_BYTES_MAX.cast_signed())?;
         connection.set_prepared_statement_cache_capacity(32);
         Ok(connection)
     }

@@ -355,7 +355,7 @@ fn reported_properties_follow_commit_rollback_and_deletion() {
     let stored = || store.reported(HUB, device("d"), generation).expect("it reads");
     let report = |patch: &str| -> Section {
         let patch = ReportedPatch::parse(patch.as_bytes()).expect("it is JSON");
-        let section = stored().expect("registered").report(patch, UnixMillis::from_millis(7));
+        let section = stored().expect("registered").report(&patch, UnixMillis::from_millis(7));
         let section = section.expect("it is in bounds");
         let put = store.put_reported(HUB, device("d"), generation, section.clone());
         put.expect("it writes");
