@@ -7,6 +7,7 @@
 mod authenticate;
 mod entry;
 mod hub;
+mod model;
 mod presence;
 mod registry;
 mod unsaved;

@@ -7,7 +7,8 @@ use ringhub_core::time::UnixMillis;
 
 use super::{
     BulkChange, Change, ChangeError, CredentialsDraft, Device, DeviceDraft, Effect, Existing,
-    ItemOutcome, Mint, Missing, Module, ModuleDraft, Outcome, Precondition, RegistryError,
+    ItemOutcome, Mint, Missing, ModelRecord, Module, ModuleDraft, Outcome, Precondition,
+    RegistryError,
 };
 use crate::c2d::C2dApplier;
 use crate::credentials::Credentials;
@@ -42,6 +43,7 @@ impl Applier<'_> {
             Change::SetSubscriptions(hub, identity, flags) => {
                 self.set_subscriptions(hub, identity, flags)
             }
+            Change::SetModel(record) => self.set_model(record),
             Change::Presence(records) => self.save_presence(&records),
             Change::C2d(change) => {
                 let Self { store, directory, effects, now, .. } = self;
@@ -272,6 +274,13 @@ impl Applier<'_> {
     ) -> Result<Outcome, ChangeError> {
         self.store.set_subscriptions(hub, &identity, flags)?;
         self.effects.push(Effect::SubscriptionsSet(hub, identity, flags));
+        Ok(Outcome::Done)
+    }
+
+    fn set_model(&mut self, record: ModelRecord) -> Result<Outcome, ChangeError> {
+        let ModelRecord { hub, identity, generation, model } = &record;
+        self.store.set_model(*hub, identity, *generation, model.as_deref())?;
+        self.effects.push(Effect::ModelSet(record));
         Ok(Outcome::Done)
     }
 }

@@ -4,9 +4,18 @@ use ringhub_core::id::{ConsumerGroup, DeviceId, HubId, Identity, ModuleId};
 
 use super::{CredentialsDraft, Device, ETag, Module, RegistryError};
 use crate::c2d::{C2dChange, C2dEffect};
-use crate::directory::{Policy, PresenceRecord, Status};
+use crate::directory::{GenerationId, Policy, PresenceRecord, Status};
 use crate::hub::HubChange;
 use crate::twin::{Changed, TwinChange, TwinOutcome};
+
+/// The model that an identity announces, if it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ModelRecord {
+    pub(crate) hub: HubId,
+    pub(crate) identity: Identity,
+    pub(crate) generation: GenerationId,
+    pub(crate) model: Option<Box<str>>,
+}
 
 /// What to do when the identity does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +82,7 @@ pub(crate) enum Change {
     PutModule(HubId, Box<ModuleDraft>, Precondition),
     DeleteModule(HubId, DeviceId, ModuleId, Existing),
     SetSubscriptions(HubId, Identity, u32),
+    SetModel(ModelRecord),
     /// What the directory has observed.
     Presence(Vec<PresenceRecord>),
     C2d(C2dChange),
@@ -163,6 +173,7 @@ pub(crate) enum Effect {
     ModulePut(HubId, Box<Module>),
     ModuleDeleted(HubId, DeviceId, ModuleId),
     SubscriptionsSet(HubId, Identity, u32),
+    ModelSet(ModelRecord),
     C2d(C2dEffect),
     PoliciesSet(HubId, Vec<Policy>),
     ConsumerGroupsSet(HubId, Vec<ConsumerGroup>),

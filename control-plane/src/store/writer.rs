@@ -15,7 +15,9 @@ use super::{SqliteStore, StoreCounters, StoreError};
 use crate::c2d::{self, C2dChange, C2dQueues};
 use crate::clock;
 use crate::directory::{Directory, IdentityRef};
-use crate::registry::{Applier, Change, ChangeError, Effect, Mint, Outcome, RegistryError};
+use crate::registry::{
+    Applier, Change, ChangeError, Effect, Mint, ModelRecord, Outcome, RegistryError,
+};
 use crate::shards::Shards;
 use crate::twin::Changed;
 
@@ -266,6 +268,10 @@ impl WriterThread {
             Effect::PoliciesSet(hub, policies) => {
                 self.shards.policies_changed(hub, &policies);
                 directory.set_policies(hub, policies);
+            Effect::ModelSet(ModelRecord { hub, identity, generation, model }) => {
+                directory.set_model(hub, &identity, generation, model);
+                Vec::new()
+            }
                 Vec::new()
             }
             Effect::ConsumerGroupsSet(hub, groups) => {
