@@ -1,7 +1,8 @@
 //! C2D: from a back end's AMQP transfer to the device's PUBLISH and to the back end's `accepted`.
 //!
 //! One message is under way at a time: both answers wait for one transaction of the store, and
-//! nothing else does. Beside it the bare `fdatasync`.
+//! nothing else does. Beside it the bare `fdatasync`, and the stages as the hub itself measures
+//! them.
 //!
 //! `cargo bench --bench c2d`, or `-- --hub FILE` for another build of the hub.
 
@@ -21,7 +22,7 @@ use c2d_support::harness::c2d::{C2d, C2dSender};
 use c2d_support::harness::mqtt::MqttDevice;
 use c2d_support::harness::rest::Device;
 use c2d_support::hub::Hub;
-use c2d_support::{cpu, sync};
+use c2d_support::{cpu, inside, sync};
 
 const MESSAGES: u64 = 3000;
 const BODY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -41,6 +42,7 @@ fn main() -> io::Result<()> {
     let cpu_us = (hub.cpu_seconds() - before) * 1e6 / MESSAGES as f64;
     println!("c2d: {MESSAGES} messages of 64 B, one under way, {cpu_us:.0} us CPU each");
     stages.print();
+    inside::print(&hub)?;
     print("write and fdatasync", &sync::write_and_sync(hub.home(), MESSAGES)?);
     println!("load at the end: {}", cpu::load());
     Ok(())

@@ -13,7 +13,7 @@ use crate::c2d::C2d;
 use crate::directory::{Directory, Grant, Hub, Policy};
 use crate::method::{MethodClock, Methods};
 use crate::presence::{self, PresenceSaver};
-use crate::registry::{Change, Mint};
+use crate::registry::{Change, Mint, ModelRecord};
 use crate::shards::Shards;
 use crate::store::{
     Database, HubSettings, OpenError, SqliteStore, StoreCounters, StoreError, Write, WriteQueue,
@@ -173,6 +173,19 @@ impl ControlPlane {
         let change = Change::SetSubscriptions(hub, identity, flags);
         let done = Box::new(move |outcome: Result<_, _>| done(outcome.is_ok()));
         self.writes.submit(Write { change, done });
+    }
+
+    /// Stores the Plug and Play model that an identity announces, or that it announces none. Writes
+    /// only what differs from what is stored; what the store has no time for is stored at the next
+    /// connect. Never blocks.
+    pub fn note_model(&self, grant: &Grant, model: Option<&str>) {
+        if self.directory.has_model(grant, model) {
+            return;
+        }
+        let Grant { hub, generation, .. } = *grant;
+        let (identity, model) = (grant.identity.clone(), model.map(Into::into));
+        let change = Change::SetModel(ModelRecord { hub, identity, generation, model });
+        self.writes.submit(Write { change, done: Box::new(drop) });
     }
 
     /// Messages to devices and their feedback; `None` for an unknown hub.

@@ -1,5 +1,7 @@
 //! What the control plane tells the shards.
 
+use std::time::Instant;
+
 use ringhub_core::id::{ConnectionId, HubId, Identity};
 use ringhub_core::method::MethodCall;
 use ringhub_core::twin::DesiredChange;
@@ -23,9 +25,10 @@ pub trait Shards: Send + Sync + 'static {
         let _ = (connection, call);
     }
 
-    /// There may be a message for the identity on `connection`.
-    fn device_bound(&self, connection: ConnectionId) {
-        let _ = connection;
+    /// There may be a message for the identity on `connection`; a new one is durable since
+    /// `stored`.
+    fn device_bound(&self, connection: ConnectionId, stored: Option<Instant>) {
+        let _ = (connection, stored);
     }
 
     /// There may be feedback for `connection`, which has asked for it.

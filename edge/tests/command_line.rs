@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::command::{Ended, at, first_line, ringhub, run, start};
 use support::hub::{Hub, HubOptions, SMALL_SEGMENTS};
 
@@ -360,6 +360,24 @@ fn simulated_devices_send_and_stop() {
     kill_process(Pid::from_child(&running), Signal::TERM).expect("the simulator runs");
     Ended::of(running.wait_with_output().expect("it is our child")).good();
     at(&hub, &["simulate-device", "-d", "nobody"]).refused(3, &["DeviceNotFound"]);
+}
+
+#[test]
+fn a_simulated_device_answers_methods() {
+    let hub = Hub::start();
+    let device = ["simulate-device", "-d", "sim", "--create", "--messages", "0"];
+    let answers = ["--method-status", "418", "--method-payload", r#"{"short":true}"#];
+    let mut running = start(&hub, &[&device[..], &answers].concat());
+    assert_eq!(first_line(&mut running), "sim  connected\n");
+    let invoke = ["invoke-device-method", "-d", "sim", "--method-name", "brew"];
+    let patient = ["--connect-timeout", "10", "--method-payload", r#"{"cups":2}"#, "-o", "json"];
+    let answer = at(&hub, &[&invoke[..], &patient].concat()).json();
+    assert_eq!(answer, json!({"status": 418, "payload": {"short": true}}));
+    kill_process(Pid::from_child(&running), Signal::TERM).expect("the simulator runs");
+    Ended::of(running.wait_with_output().expect("it is our child")).good();
+    at(&hub, &invoke).refused(3, &["DeviceNotOnline"]);
+    let nobody = ["invoke-device-method", "-d", "nobody", "--method-name", "brew"];
+    at(&hub, &nobody).refused(3, &["DeviceNotFound"]);
 }
 
 #[test]

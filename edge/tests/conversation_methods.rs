@@ -9,7 +9,9 @@ use std::collections::BTreeSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ringhub_core::limits::METHOD_CALLS_PER_IDENTITY_MAX;
 use serde_json::{Value, json};
+use support::http::HttpConnection;
 use support::hub::{Hub, HubOptions};
 use support::methods::{MethodDevice, device_error, invoke};
 use support::node::Node;
@@ -283,4 +285,46 @@ fn merged(call: &Value, target: &Value) -> Value {
     let members = target.as_object().expect("an object").clone();
     merged.as_object_mut().expect("an object").extend(members);
     merged
+}
+
+/// Method: as many calls as one device may have, of callers that hang up; the bound tells when they
+/// are gone.
+#[test]
+fn calls_of_callers_that_hang_up_leave_when_their_time_is_over() {
+    let mut hub = start();
+    let device = Device::create(&hub, "pump");
+    let mut connection = MethodDevice::connect(&hub, &device).expect("the device may connect");
+    // Longer than it takes to make so many connections.
+    let body = json!({"methodName": "run", "responseTimeoutInSeconds": 10}).to_string();
+    let mut last = None;
+    for _ in 0..METHOD_CALLS_PER_IDENTITY_MAX {
+        let mut caller = HttpConnection::open(&hub).expect("the hub listens");
+        let request = caller.request("POST", "/twins/pump/methods", "", &body);
+        caller.send(request.as_bytes()).expect("the hub listens");
+        last = Some(connection.next_call().expect("the call comes"));
+    }
+    let call = || invoke(&hub, "pump", &json!({"methodName": "next"}));
+    assert_eq!(call().0, 403, "calls without callers count");
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        // The oldest go first, so that there is room soon.
+        let next = scope.spawn(|| {
+            loop {
+                match call() {
+                    (403, _) => thread::sleep(Duration::from_millis(100)),
+                    answer => return answer,
+                }
+            }
+        });
+        let call = connection.next_call().expect("the call comes");
+        assert_eq!(call.name, "next");
+        // An answer to somebody who is gone harms nobody.
+        let late = last.expect("there were calls");
+        connection.answer("200", &late.rid, "{}").expect("it is acknowledged");
+        connection.answer("200", &call.rid, "7").expect("it is acknowledged");
+        let (status, body) = next.join().expect("the call ends");
+        assert_eq!((status, &body["payload"]), (200, &json!(7)));
+    });
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    hub.assert_sound();
 }

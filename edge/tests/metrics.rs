@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use ringhub_core::session::amqp::ClientSasl;
 use support::amqp::{AmqpClient, Fact};
+use support::c2d::{C2d, C2dSender};
 use support::hub::{Hub, HubOptions};
 use support::mqtt::{Login, MqttDevice};
 use support::prometheus::{Page, request};
@@ -338,4 +339,31 @@ fn top_shows_every_stage_shard_executor_and_partition() {
     assert_eq!(row("0  ").len(), 8, "{picture}");
     assert!(row("EXECUTOR").len() == 7 && picture.contains("running"), "{picture}");
     assert!(row("PARTITION").len() == 6 && row("3  ").len() == 6, "{picture}");
+}
+
+#[test]
+fn messages_to_devices_are_followed_from_back_end_to_socket() {
+    let hub = Hub::start();
+    let device = Device::create(&hub, "pump");
+    let mut sender = C2dSender::connect(&hub).expect("the hub accepts senders");
+    let to = "/devices/pump/messages/devicebound";
+    let mut send = |id| {
+        let outcome = sender.send(&C2d { to, id, ..C2d::default() }, id);
+        assert_eq!(outcome.expect("the hub answers"), Vec::<String>::new());
+    };
+    let count = |stage| {
+        let name = "ringhub_stage_duration_seconds_count";
+        Page::scrape(&hub).sum(name, &[("stage", stage)])
+    };
+    // What waits for a connection is stored, and says nothing about the way of the others.
+    send("early");
+    let mut connection = MqttDevice::connect(&hub, &device).expect("the device may connect");
+    connection.subscribe("devices/pump/messages/devicebound/#").expect("the hub answers");
+    assert_eq!(connection.read_message().expect("a message is due").text(), "early");
+    assert_eq!(["c2d_store", "c2d_route", "c2d_deliver"].map(count), [1.0, 0.0, 0.0]);
+    for id in ["one", "two"] {
+        send(id);
+        assert_eq!(connection.read_message().expect("a message is due").text(), id);
+    }
+    assert_eq!(["c2d_store", "c2d_route", "c2d_deliver"].map(count), [3.0, 2.0, 2.0]);
 }

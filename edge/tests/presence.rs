@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use support::c2d::{C2d, C2dSender};
 use support::hub::{Hub, HubOptions};
 use support::mqtt::{Login, MqttDevice};
 use support::rest::{self, Device, Module};
@@ -132,4 +133,42 @@ fn after_a_crash_nobody_is_connected_and_the_last_activity_is_known() {
     let restarted = device(&hub, "pump");
     assert_eq!(restarted["connectionState"], "Disconnected");
     assert!(last(&restarted) >= last(&connected), "the end saves what was not yet saved");
+}
+
+#[test]
+fn a_twin_tells_the_model_and_what_waits() {
+    let mut hub = start();
+    let pump = Device::create(&hub, "pump");
+    let connect = |parameters: &str| {
+        let mut login = Login::device(&hub, &pump);
+        login.user_name = format!("{}/pump/?{parameters}", hub.address.ip);
+        MqttDevice::connect_as(&hub, &login).expect("the device may connect")
+    };
+    let twin = || get(&hub, "/twins/pump");
+    assert_eq!(twin()["modelId"], "");
+    let model = "model-id=dtmi%3Aexample%3APump%3B1";
+    let connection = connect(&format!("api-version=2021-04-12&{model}"));
+    wait_until("the model is stored", || twin()["modelId"] == "dtmi:example:Pump;1");
+    drop(connection);
+    let connection = connect(&format!("api-version=2019-10-01&{model}"));
+    wait_until("old revisions announce no model", || twin()["modelId"] == "");
+    drop(connection);
+    let _connection = connect(&format!("api-version=2020-09-30&{model}"));
+    wait_until("the model is back", || twin()["modelId"] == "dtmi:example:Pump;1");
+    let mut sender = C2dSender::connect(&hub).expect("the policy may");
+    for (id, count) in [("a", 1), ("b", 2)] {
+        assert_eq!(twin()["cloudToDeviceMessageCount"], count - 1);
+        let to = "/devices/pump/messages/devicebound";
+        let outcome = sender.send(&C2d { to, id, ..C2d::default() }, "{}").expect("it answers");
+        assert!(outcome.is_empty(), "{outcome:?}");
+        assert_eq!(twin()["cloudToDeviceMessageCount"], count);
+        assert_eq!(device(&hub, "pump")["cloudToDeviceMessageCount"], count);
+    }
+    hub.kill();
+    hub.reap();
+    hub.launch();
+    let twin = get(&hub, "/twins/pump");
+    assert_eq!(twin["modelId"], "dtmi:example:Pump;1");
+    assert_eq!(twin["cloudToDeviceMessageCount"], 2);
+    hub.assert_sound();
 }

@@ -6,5 +6,6 @@ pub(crate) mod cpu;
 pub(crate) mod harness;
 #[path = "../path_support/hub.rs"]
 pub(crate) mod hub;
+pub(crate) mod inside;
 #[path = "../path_support/sync.rs"]
 pub(crate) mod sync;

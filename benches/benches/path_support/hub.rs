@@ -63,7 +63,12 @@ impl Hub {
 
     /// CPU time so far, in seconds.
     pub(crate) fn cpu_seconds(&self) -> f64 {
-        cpu::seconds(self.process.id())
+        cpu::seconds(self.process_id())
+    }
+
+    /// The number of the process.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.id()
     }
 
     /// The primary key of a shared access policy.

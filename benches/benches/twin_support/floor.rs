@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ringhub_core::twin::{EncodedSection, ReportedPatch, Section};
+use ringhub_core::twin::{ReportedPatch, Section};
 use rusqlite::{CachedStatement, Connection, params};
 
 use super::{now, patch};
@@ -20,7 +20,8 @@ pub(crate) struct Floor {
 pub(crate) struct Document {
     device: usize,
     version: i64,
-    encoded: EncodedSection,
+    properties: String,
+    stamps: Vec<u8>,
 }
 
 impl Floor {
@@ -53,12 +54,13 @@ impl Floor {
 
     fn document(&mut self, number: usize) -> Document {
         let (device, round) = (number % self.names.len(), number / self.names.len());
-        let patch = ReportedPatch::parse(patch(device, round).as_bytes()).expect("it is JSON");
-        let section = self.sections[device].clone().report(patch, now()).expect("it is in bounds");
+        let patch = patch(device, round);
+        let patch = ReportedPatch::parse(patch.as_bytes()).expect("it is JSON");
+        let section = self.sections[device].clone().report(&patch, now()).expect("it is in bounds");
         let version = i64::try_from(section.version()).expect("few rounds");
-        let encoded = section.encode();
+        let (properties, stamps) = (section.properties().to_owned(), section.stamps());
         self.sections[device] = section;
-        Document { device, version, encoded }
+        Document { device, version, properties, stamps }
     }
 
     /// Upserts the documents, `transaction` of them at a time.
@@ -73,8 +75,7 @@ impl Floor {
     }
 
     fn upsert(&self, statement: &mut CachedStatement<'_>, document: &Document) {
-        let Document { device, version, encoded } = document;
-        let EncodedSection { properties, stamps } = encoded;
+        let Document { device, version, properties, stamps } = document;
         let row = params![0, self.names[*device], "", version, properties, stamps];
         statement.execute(row).expect("the disk has room");
     }

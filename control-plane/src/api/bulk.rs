@@ -134,8 +134,8 @@ fn put(
     });
     let Identity { device, module } = identity.clone();
     let change = match module {
-        None => Change::PutDevice(hub, device_draft(members, device)?, when),
-        Some(module) => Change::PutModule(hub, module_draft(members, device, module)?, when),
+        None => Change::PutDevice(hub, device_draft(members, device)?.into(), when),
+        Some(module) => Change::PutModule(hub, module_draft(members, device, module)?.into(), when),
     };
     Ok(BulkChange { change, twin })
 }

@@ -30,7 +30,7 @@ impl Api {
         check_same(members.text("deviceId")?, id.as_str())?;
         let draft = device_draft(members, id)?;
         let (hub, directory) = (context.hub, self.directory.clone());
-        let change = Change::PutDevice(hub, draft, context.put_precondition());
+        let change = Change::PutDevice(hub, draft.into(), context.put_precondition());
         let map = move |outcome| match outcome {
             Outcome::Device(device) => Ok(device_response(&directory, hub, &device)),
             _ => Err(RegistryError::Storage.into()),

@@ -59,7 +59,7 @@ impl Api {
         }
         let draft = module_draft(members, device, id)?;
         let (hub, directory) = (context.hub, self.directory.clone());
-        let change = Change::PutModule(hub, draft, context.put_precondition());
+        let change = Change::PutModule(hub, draft.into(), context.put_precondition());
         let map = move |outcome| match outcome {
             Outcome::Module(module) => Ok(module_response(&directory, hub, &module)),
             _ => Err(RegistryError::Storage.into()),

@@ -28,7 +28,7 @@ impl Api {
         })?;
         let twin = self.store.twin(hub, IdentityRef::from(identity), owner.generation());
         let twin = twin.map_err(|error| self.unreadable(&error))?;
-        Ok(Answer::Ready(twin_response(&self.directory, hub, &owner, &twin)))
+        Ok(Answer::Ready(twin_response(&self.directory, hub, identity, &owner, &twin)))
     }
 
     pub(super) fn change_twin(
@@ -48,8 +48,8 @@ impl Api {
         let change = Change::Twin(TwinChange::Service { hub, identity, change, when });
         let map = move |outcome| match outcome {
             Outcome::Twin(TwinOutcome::Changed(changed)) => {
-                let Changed { owner, twin, .. } = *changed;
-                Ok(twin_response(&directory, hub, &owner, &twin))
+                let Changed { identity, owner, twin, .. } = *changed;
+                Ok(twin_response(&directory, hub, &identity, &owner, &twin))
             }
             _ => Err(RegistryError::Storage.into()),
         };
@@ -57,9 +57,15 @@ impl Api {
     }
 }
 
-fn twin_response(directory: &Directory, hub: HubId, owner: &TwinOwner, twin: &Twin) -> Response {
-    let response = Response::json(StatusCode::OK, &TwinJson::new(directory, hub, owner, twin));
-    response.with_etag(&twin.etag.text())
+fn twin_response(
+    directory: &Directory,
+    hub: HubId,
+    identity: &Identity,
+    owner: &TwinOwner,
+    twin: &Twin,
+) -> Response {
+    let json = TwinJson::new(directory, hub, identity, owner, twin);
+    Response::json(StatusCode::OK, &json).with_etag(&twin.etag.text())
 }
 
 /// A twin as back ends see it; what is absent is left out.
@@ -79,10 +85,10 @@ struct TwinJson<'a> {
     status_update_time: String,
     connection_state: &'static str,
     last_activity_time: String,
-    cloud_to_device_message_count: u32,
+    cloud_to_device_message_count: usize,
     authentication_type: Value,
     x509_thumbprint: Value,
-    model_id: &'static str,
+    model_id: Box<str>,
     version: u64,
     #[serde(skip_serializing_if = "Tags::is_empty")]
     tags: &'a Tags,
@@ -101,22 +107,22 @@ struct Properties<'a> {
 }
 
 impl<'a> TwinJson<'a> {
-    fn new(directory: &Directory, hub: HubId, owner: &'a TwinOwner, twin: &'a Twin) -> Self {
+    fn new(
+        directory: &Directory,
+        hub: HubId,
+        identity: &'a Identity,
+        owner: &'a TwinOwner,
+        twin: &'a Twin,
+    ) -> Self {
         let (device, module) = match owner {
             TwinOwner::Device(device) => (Some(&**device), None),
             TwinOwner::Module(module) => (None, Some(&**module)),
         };
-        let (name, etag, credentials) = match owner {
-            TwinOwner::Device(device) => {
-                let name = IdentityRef { device: device.id.as_str(), module: None };
-                (name, device.etag, &device.credentials)
-            }
-            TwinOwner::Module(module) => {
-                let id = Some(module.id.as_str());
-                let name = IdentityRef { device: module.device.as_str(), module: id };
-                (name, module.etag, &module.credentials)
-            }
+        let (etag, credentials) = match owner {
+            TwinOwner::Device(device) => (device.etag, &device.credentials),
+            TwinOwner::Module(module) => (module.etag, &module.credentials),
         };
+        let name = IdentityRef::from(identity);
         let presence = directory.presence(hub, name).unwrap_or_default();
         let mut authentication = authentication_json(credentials);
         let is_disabled = device.is_some_and(|device| device.status == Status::Disabled);
@@ -130,10 +136,10 @@ impl<'a> TwinJson<'a> {
             status_update_time: time_text(device.and_then(|device| device.status_updated)),
             connection_state: connection_state(presence),
             last_activity_time: time_text(presence.last_activity),
-            cloud_to_device_message_count: 0,
+            cloud_to_device_message_count: directory.queued_messages(hub, identity),
             authentication_type: authentication["type"].take(),
             x509_thumbprint: authentication["x509Thumbprint"].take(),
-            model_id: "",
+            model_id: directory.model(hub, name).unwrap_or_default(),
             version: twin.version(),
             tags: &twin.tags,
             properties: Properties { desired: twin.desired.view(), reported: twin.reported.view() },

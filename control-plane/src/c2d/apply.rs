@@ -50,16 +50,16 @@ impl C2dApplier<'_> {
             return Err(not_found(identity).into());
         }
         let sequence_number = self.store.insert_message(hub, &new)?;
-        let NewMessage { message, .. } = new;
-        let queued = QueuedMessage {
+        let NewMessage { message: new, accepted, .. } = new;
+        let message = QueuedMessage {
             sequence_number,
-            content: message.content,
-            ack: message.ack,
-            expires: message.expires,
+            content: new.content,
+            ack: new.ack,
+            expires: new.expires,
             delivery_count: 0,
             delivered: false,
         };
-        self.tell(C2dEffect::Enqueued(hub, message.identity, queued));
+        self.tell(C2dEffect::Enqueued { hub, identity: new.identity, message, accepted });
         Ok(())
     }
 

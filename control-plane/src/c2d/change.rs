@@ -1,5 +1,7 @@
 //! What the store is asked to write, and what memory learns after the commit.
 
+use std::time::Instant;
+
 use ringhub_core::c2d::{DeviceMessage, FeedbackRecord, LockToken, Outcome, QueuedMessage};
 use ringhub_core::id::{DeviceId, HubId, Identity};
 use ringhub_core::time::UnixMillis;
@@ -9,6 +11,8 @@ use ringhub_core::time::UnixMillis;
 pub(crate) struct NewMessage {
     pub(crate) message: DeviceMessage,
     pub(crate) enqueued: UnixMillis,
+    /// The same on the clock that is measured with.
+    pub(crate) accepted: Instant,
 }
 
 /// The end of one message.
@@ -53,7 +57,7 @@ impl C2dChange {
 /// What the queues must learn once a change is committed.
 #[derive(Clone, Debug)]
 pub(crate) enum C2dEffect {
-    Enqueued(HubId, Identity, QueuedMessage),
+    Enqueued { hub: HubId, identity: Identity, message: QueuedMessage, accepted: Instant },
     Ended { hub: HubId, identity: Identity, number: u64, feedback: Option<FeedbackRecord> },
     Abandoned { hub: HubId, identity: Identity, number: u64, token: LockToken, count: u32 },
     FeedbackForgotten(HubId, Vec<u64>),

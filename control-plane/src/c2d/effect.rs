@@ -1,5 +1,7 @@
 //! How committed changes reach the queues, and the shards of those who wait.
 
+use std::time::Instant;
+
 use ringhub_core::id::{HubId, Identity};
 use ringhub_core::time::UnixMillis;
 
@@ -11,10 +13,10 @@ use crate::shards::Shards;
 /// Tells the queues what is durable, and the shards what there is to deliver.
 pub(crate) fn tell(effect: C2dEffect, directory: &Directory, shards: &dyn Shards, now: UnixMillis) {
     match effect {
-        C2dEffect::Enqueued(hub, identity, message) => {
+        C2dEffect::Enqueued { hub, identity, message, .. } => {
             let Some(queues) = directory.c2d(hub) else { return };
             queues.push(&identity, message);
-            tell_device(hub, &identity, directory, shards);
+            tell_device(hub, &identity, directory, shards, Some(Instant::now()));
         }
         C2dEffect::Ended { hub, identity, number, feedback } => {
             let Some(queues) = directory.c2d(hub) else { return };
@@ -25,7 +27,7 @@ pub(crate) fn tell(effect: C2dEffect, directory: &Directory, shards: &dyn Shards
         C2dEffect::Abandoned { hub, identity, number, token, count } => {
             let Some(queues) = directory.c2d(hub) else { return };
             queues.put_back(&identity, number, token, count);
-            tell_device(hub, &identity, directory, shards);
+            tell_device(hub, &identity, directory, shards, None);
         }
         C2dEffect::FeedbackForgotten(hub, ids) => {
             let Some(queues) = directory.c2d(hub) else { return };
@@ -46,15 +48,21 @@ pub(crate) fn take_due(
         let C2dDue { changes: of_hub, lapsed, feedback_ready } = queues.take_due(now);
         changes.extend(of_hub);
         for identity in lapsed {
-            tell_device(queues.hub(), &identity, directory, shards);
+            tell_device(queues.hub(), &identity, directory, shards, None);
         }
         feedback_ready.into_iter().for_each(|connection| shards.feedback_ready(connection));
     }
     changes
 }
 
-fn tell_device(hub: HubId, identity: &Identity, directory: &Directory, shards: &dyn Shards) {
+fn tell_device(
+    hub: HubId,
+    identity: &Identity,
+    directory: &Directory,
+    shards: &dyn Shards,
+    stored: Option<Instant>,
+) {
     if let Some(connection) = directory.connection(hub, IdentityRef::from(identity)) {
-        shards.device_bound(connection);
+        shards.device_bound(connection, stored);
     }
 }

@@ -1,7 +1,7 @@
 //! What shards call. Nothing here blocks.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ringhub_core::c2d::{DeviceMessage, LockToken, LockedBatch, Verdict};
 use ringhub_core::id::{ConnectionId, HubId, Identity};
@@ -41,7 +41,7 @@ impl C2d<'_> {
         }
         let (hub, directory) = (self.hub, Arc::clone(self.directory));
         let (identity, content) = (message.identity.clone(), message.content.clone());
-        let new = NewMessage { message, enqueued: clock::now() };
+        let new = NewMessage { message, enqueued: clock::now(), accepted: Instant::now() };
         self.write(C2dChange::Enqueue(hub, Box::new(new)), move |outcome| {
             if outcome.is_err()
                 && let Some(queues) = directory.c2d(hub)

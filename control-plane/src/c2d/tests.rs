@@ -55,7 +55,7 @@ fn create(control: &ControlPlane) {
         parent_scope: None,
     };
     let when = Precondition { missing: Missing::Create, existing: Existing::Refuse };
-    write(control, Change::PutDevice(HUB, draft, when));
+    write(control, Change::PutDevice(HUB, draft.into(), when));
 }
 
 fn enqueue(control: &ControlPlane, body: &[u8]) -> Result<(), C2dRefusal> {

@@ -38,6 +38,8 @@ pub(super) struct Entry {
     pub(super) credentials: Credentials,
     pub(super) subscriptions: u32,
     pub(super) tenure: Tenure,
+    /// Plug and Play model that was announced last, as the store has it.
+    pub(super) model: Option<Box<str>>,
     /// When the live connection came or went.
     pub(super) changed: Option<UnixMillis>,
     pub(super) last_activity: Option<UnixMillis>,
@@ -52,6 +54,7 @@ impl Entry {
             credentials: record.credentials,
             subscriptions: record.subscriptions,
             tenure: Tenure::default(),
+            model: None,
             changed: None,
             last_activity: None,
             is_unsaved: false,

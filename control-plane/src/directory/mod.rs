@@ -8,6 +8,7 @@ mod authenticate;
 mod entry;
 mod hub;
 mod memory;
+mod model;
 mod presence;
 mod registry;
 mod unsaved;

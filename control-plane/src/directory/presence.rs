@@ -129,7 +129,7 @@ impl Directory {
         }
     }
 
-    fn with_entry<T>(
+    pub(super) fn with_entry<T>(
         &self,
         hub: HubId,
         name: IdentityRef<'_>,

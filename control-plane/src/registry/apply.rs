@@ -7,7 +7,8 @@ use ringhub_core::time::UnixMillis;
 
 use super::{
     BulkChange, Change, ChangeError, CredentialsDraft, Device, DeviceDraft, Effect, Existing,
-    ItemOutcome, Mint, Missing, Module, ModuleDraft, Outcome, Precondition, RegistryError,
+    ItemOutcome, Mint, Missing, ModelRecord, Module, ModuleDraft, Outcome, Precondition,
+    RegistryError,
 };
 use crate::c2d::C2dApplier;
 use crate::credentials::Credentials;
@@ -33,15 +34,16 @@ impl Applier<'_> {
     /// Makes one change, or says why not. A refused change has written nothing.
     pub(crate) fn apply(&mut self, change: Change) -> Result<Outcome, ChangeError> {
         match change {
-            Change::PutDevice(hub, draft, when) => self.put_device(hub, draft, &when),
+            Change::PutDevice(hub, draft, when) => self.put_device(hub, *draft, &when),
             Change::DeleteDevice(hub, id, when) => self.delete_device(hub, id, &when),
-            Change::PutModule(hub, draft, when) => self.put_module(hub, draft, &when),
+            Change::PutModule(hub, draft, when) => self.put_module(hub, *draft, &when),
             Change::DeleteModule(hub, device, id, when) => {
                 self.delete_module(hub, device, id, &when)
             }
             Change::SetSubscriptions(hub, identity, flags) => {
                 self.set_subscriptions(hub, identity, flags)
             }
+            Change::SetModel(record) => self.set_model(record),
             Change::Presence(records) => self.save_presence(&records),
             Change::C2d(change) => {
                 let Self { store, directory, effects, now, .. } = self;
@@ -272,6 +274,13 @@ impl Applier<'_> {
     ) -> Result<Outcome, ChangeError> {
         self.store.set_subscriptions(hub, &identity, flags)?;
         self.effects.push(Effect::SubscriptionsSet(hub, identity, flags));
+        Ok(Outcome::Done)
+    }
+
+    fn set_model(&mut self, record: ModelRecord) -> Result<Outcome, ChangeError> {
+        let ModelRecord { hub, identity, generation, model } = &record;
+        self.store.set_model(*hub, identity, *generation, model.as_deref())?;
+        self.effects.push(Effect::ModelSet(record));
         Ok(Outcome::Done)
     }
 }

@@ -4,9 +4,18 @@ use ringhub_core::id::{ConsumerGroup, DeviceId, HubId, Identity, ModuleId};
 
 use super::{CredentialsDraft, Device, ETag, Module, RegistryError};
 use crate::c2d::{C2dChange, C2dEffect};
-use crate::directory::{Policy, PresenceRecord, Status};
+use crate::directory::{GenerationId, Policy, PresenceRecord, Status};
 use crate::hub::HubChange;
 use crate::twin::{Changed, TwinChange, TwinOutcome};
+
+/// The model that an identity announces, if it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ModelRecord {
+    pub(crate) hub: HubId,
+    pub(crate) identity: Identity,
+    pub(crate) generation: GenerationId,
+    pub(crate) model: Option<Box<str>>,
+}
 
 /// What to do when the identity does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,14 +73,16 @@ pub(crate) struct ModuleDraft {
     pub(crate) credentials: Option<CredentialsDraft>,
 }
 
-/// One write to the registry of a hub.
+/// One write to the registry of a hub. Reports of devices are most of them, and each is moved
+/// several times, so that what is larger has a box.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
-    PutDevice(HubId, DeviceDraft, Precondition),
+    PutDevice(HubId, Box<DeviceDraft>, Precondition),
     DeleteDevice(HubId, DeviceId, Existing),
-    PutModule(HubId, ModuleDraft, Precondition),
+    PutModule(HubId, Box<ModuleDraft>, Precondition),
     DeleteModule(HubId, DeviceId, ModuleId, Existing),
     SetSubscriptions(HubId, Identity, u32),
+    SetModel(ModelRecord),
     /// What the directory has observed.
     Presence(Vec<PresenceRecord>),
     C2d(C2dChange),
@@ -162,6 +173,7 @@ pub(crate) enum Effect {
     ModulePut(HubId, Box<Module>),
     ModuleDeleted(HubId, DeviceId, ModuleId),
     SubscriptionsSet(HubId, Identity, u32),
+    ModelSet(ModelRecord),
     C2d(C2dEffect),
     PoliciesSet(HubId, Vec<Policy>),
     ConsumerGroupsSet(HubId, Vec<ConsumerGroup>),

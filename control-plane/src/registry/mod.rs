@@ -13,7 +13,7 @@ mod rotate;
 pub(crate) use apply::{Applier, EDGE_MODULES};
 pub(crate) use change::{
     BulkChange, Change, DeviceDraft, Effect, Existing, ItemOutcome, KeyChoice, Missing,
-    ModuleDraft, Outcome, Precondition,
+    ModelRecord, ModuleDraft, Outcome, Precondition,
 };
 pub(crate) use credentials::{AuthenticationKind, AuthenticationText, CredentialsDraft};
 pub(crate) use error::{ChangeError, RegistryError};

@@ -4,12 +4,12 @@ use std::io;
 use std::thread::{self, JoinHandle};
 
 use ringhub_core::limits::STORE_WAL_BYTES_MAX;
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
 use super::StoreError;
 
-/// Pages of the log that make a checkpoint worth its syncs.
-const PAGES_MIN: i64 = 1000;
+/// Pages that make a checkpoint worth its syncs.
+const PAGES_MIN: u64 = 1000;
 
 /// The thread that moves the log.
 #[derive(Debug)]
@@ -22,11 +22,12 @@ impl Checkpointer {
     /// Starts the thread on a connection of its own.
     pub(super) fn start(connection: Connection) -> io::Result<Self> {
         let (bell, rung) = flume::bounded(1);
+        let pages_max = pages_max(&connection).map_err(io::Error::other)?;
         let thread = thread::Builder::new().name("control-check".to_owned()).spawn(move || {
             while rung.recv().is_ok() {
-                report(step(&connection));
+                report(step(&connection, pages_max));
             }
-            report(checkpoint(&connection, "TRUNCATE"));
+            report(checkpoint(&connection, "TRUNCATE").map(drop));
         })?;
         Ok(Self { bell, thread })
     }
@@ -45,34 +46,45 @@ impl Checkpointer {
     }
 }
 
-/// Copies what it can without making anybody wait; makes writers wait only when the log has grown
-/// too long.
-fn step(connection: &Connection) -> Result<i64, StoreError> {
-    let page_bytes: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
-    let pages_max = i64::try_from(STORE_WAL_BYTES_MAX).unwrap_or(i64::MAX) / page_bytes.max(1);
-    let pages = wal_pages(connection, page_bytes);
-    if pages < PAGES_MIN {
-        return Ok(pages);
+/// Pages of the log.
+struct Log {
+    all: u64,
+    /// Of these, those that are in the database.
+    moved: u64,
+}
+
+/// Copies what it can, once it is much, without making anybody wait; makes writers wait only when
+/// the log has grown too long. Pages that change again and again are copied once.
+///
+/// The file of the log is not cut: to overwrite it costs the writer less than to make it longer.
+fn step(connection: &Connection, pages_max: u64) -> Result<(), StoreError> {
+    let log = checkpoint(connection, "NOOP")?;
+    if log.all.saturating_sub(log.moved) < PAGES_MIN {
+        return Ok(());
     }
-    let pages = checkpoint(connection, "PASSIVE")?;
-    if pages > pages_max { checkpoint(connection, "TRUNCATE") } else { Ok(pages) }
+    let log = checkpoint(connection, "PASSIVE")?;
+    if log.all > pages_max {
+        checkpoint(connection, "RESTART")?;
+    }
+    Ok(())
 }
 
-/// Pages in the file of the log. It shrinks when the writer starts it anew after a full checkpoint.
-fn wal_pages(connection: &Connection, page_bytes: i64) -> i64 {
-    let wal = connection.path().map(|path| format!("{path}-wal"));
-    let bytes = wal.and_then(|path| std::fs::metadata(path).ok()).map_or(0, |meta| meta.len());
-    i64::try_from(bytes).unwrap_or(i64::MAX) / page_bytes.max(1)
+/// Source: SQLite documentation, "PRAGMA wal_checkpoint".
+fn checkpoint(connection: &Connection, mode: &str) -> Result<Log, StoreError> {
+    let mut statement = connection.prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))?;
+    let pages = |row: &Row<'_>, column| {
+        row.get(column).map(|pages: i64| u64::try_from(pages).unwrap_or_default())
+    };
+    Ok(statement.query_row([], |row| Ok(Log { all: pages(row, 1)?, moved: pages(row, 2)? }))?)
 }
 
-/// Returns how many pages the log still has.
-fn checkpoint(connection: &Connection, mode: &str) -> Result<i64, StoreError> {
-    let sql = format!("PRAGMA wal_checkpoint({mode})");
-    Ok(connection.query_row(&sql, [], |row| row.get(1))?)
+fn pages_max(connection: &Connection) -> Result<u64, StoreError> {
+    let page_bytes: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+    Ok(STORE_WAL_BYTES_MAX / u64::from(page_bytes.max(1)))
 }
 
 /// A failed checkpoint loses nothing: the log keeps everything until the next one.
-fn report(result: Result<i64, StoreError>) {
+fn report(result: Result<(), StoreError>) {
     if let Err(error) = result {
         tracing::warn!(%error, "the registry's write-ahead log could not be moved");
     }

@@ -13,4 +13,6 @@ pub struct StoreCounters {
     pub requests: Counter,
     /// From the begin of a transaction to its commit on disk, in nanoseconds.
     pub transaction_time: Histogram,
+    /// From a message of a back end to a device to its commit on disk, in nanoseconds.
+    pub c2d_time: Histogram,
 }

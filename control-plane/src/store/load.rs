@@ -4,7 +4,7 @@ use ringhub_core::id::HubId;
 use rusqlite::Connection;
 
 use super::row::{self, DEVICE_COLUMNS, MODULE_COLUMNS, PRESENCE_COLUMNS};
-use super::{StoreError, c2d};
+use super::{StoreError, c2d, models};
 use crate::clock;
 use crate::directory::{Directory, GenerationId};
 
@@ -34,6 +34,7 @@ pub(crate) fn load(
         directory.put_module(hub, &module.device, &module.id, module.directory_record());
     }
     load_presence(connection, directory)?;
+    models::load(connection, directory)?;
     c2d::load(connection, directory)?;
     Ok(latest)
 }

@@ -12,6 +12,7 @@ mod checkpoint;
 mod counters;
 mod hubs;
 mod load;
+mod models;
 mod row;
 mod schema;
 mod section_cache;
@@ -33,6 +34,7 @@ pub use counters::StoreCounters;
 pub use hubs::HubSettings;
 pub(crate) use hubs::{HubStore, open_hubs};
 pub(crate) use load::load;
+pub(crate) use models::ModelStore;
 pub(crate) use schema::Database;
 pub use schema::REGISTRY_FILE;
 pub(crate) use sqlite::SqliteStore;
@@ -40,7 +42,7 @@ pub(crate) use twins::TwinStore;
 pub(crate) use writer::{Write, WriteQueue, Writer};
 
 /// Registry documents of all hubs. Writes count once the transaction around them is committed.
-pub(crate) trait Store: C2dStore + HubStore + TwinStore {
+pub(crate) trait Store: C2dStore + HubStore + ModelStore + TwinStore {
     /// The device, if it is registered.
     fn device(&self, hub: HubId, id: &DeviceId) -> Result<Option<Device>, StoreError>;
     /// At most `limit` devices whose ids come after `after`, in the order of their ids; from the

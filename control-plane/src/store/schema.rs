@@ -4,6 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ringhub_core::limits::STORE_WAL_BYTES_MAX;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{OpenError, StoreError, c2d};
@@ -12,10 +13,13 @@ use super::{OpenError, StoreError, c2d};
 const APPLICATION_ID: i64 = 0x7268_7562;
 
 /// `user_version` of the file; rises when the tables change.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// `user_version` of files that keep nothing of a conversation with devices.
 pub(super) const VERSION_WITHOUT_CONVERSATION: i64 = 1;
+
+/// `user_version` of files that keep no models of devices.
+const VERSION_WITHOUT_MODELS: i64 = 2;
 
 /// Name of the database file.
 pub const REGISTRY_FILE: &str = "registry.db";
@@ -112,6 +116,18 @@ CREATE TABLE presence (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// Plug and Play models of the identities that announce one; an empty `module_id` is the device
+/// itself.
+const MODEL_TABLE: &str = "
+CREATE TABLE model (
+    hub_id INTEGER NOT NULL,
+    device_id TEXT NOT NULL,
+    module_id TEXT NOT NULL,
+    model_id TEXT NOT NULL,
+    PRIMARY KEY (hub_id, device_id, module_id)
+) STRICT, WITHOUT ROWID;
+";
+
 /// The registry database of a data directory, locked against other processes as long as this lives.
 #[derive(Debug)]
 pub(crate) struct Database {
@@ -153,8 +169,7 @@ impl Database {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-        // The file of the log shrinks once it starts anew, so that its length says what is in it.
-        connection.pragma_update(None, "journal_size_limit", 0)?;
+        connection.pragma_update(None, "journal_size_limit", STORE_WAL_BYTES_MAX.cast_signed())?;
         connection.set_prepared_statement_cache_capacity(32);
         Ok(connection)
     }
@@ -178,9 +193,11 @@ impl Database {
             .map_err(explain)?;
         match (number("application_id")?, number("user_version")?, tables) {
             (APPLICATION_ID, VERSION, _) => Ok(()),
-            (APPLICATION_ID, VERSION_WITHOUT_CONVERSATION, _) => {
-                upgrade(&connection).map_err(explain)
-            }
+            (
+                APPLICATION_ID,
+                found @ (VERSION_WITHOUT_CONVERSATION | VERSION_WITHOUT_MODELS),
+                _,
+            ) => upgrade(&connection, found).map_err(explain),
             (0, 0, 0) => create(&connection).map_err(explain),
             (APPLICATION_ID, found, _) => {
                 Err(OpenError::Version { path: self.path.clone(), found })
@@ -223,22 +240,25 @@ pub(super) fn check_version(connection: &Connection, path: &Path) -> Result<i64,
 fn create(connection: &Connection) -> Result<(), rusqlite::Error> {
     let transaction = connection.unchecked_transaction()?;
     transaction.execute_batch(TABLES)?;
-    add_conversation(&transaction)?;
+    add_since(&transaction, VERSION_WITHOUT_CONVERSATION)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.commit()
 }
 
-/// Brings a file of the version before up to date, or leaves it as it is.
-fn upgrade(connection: &Connection) -> Result<(), rusqlite::Error> {
+/// Brings a file of the version `found` up to date, or leaves it as it is.
+fn upgrade(connection: &Connection, found: i64) -> Result<(), rusqlite::Error> {
     let transaction = connection.unchecked_transaction()?;
-    add_conversation(&transaction)?;
+    add_since(&transaction, found)?;
     transaction.commit()
 }
 
-/// Adds what the present version has and [`VERSION_WITHOUT_CONVERSATION`] has not.
-fn add_conversation(connection: &Connection) -> Result<(), rusqlite::Error> {
-    for tables in [PRESENCE_TABLE, TWIN_TABLES, c2d::TABLES] {
-        connection.execute_batch(tables)?;
+/// Adds the tables that the present version has and `version` has not.
+fn add_since(connection: &Connection, version: i64) -> Result<(), rusqlite::Error> {
+    if version <= VERSION_WITHOUT_CONVERSATION {
+        for tables in [PRESENCE_TABLE, TWIN_TABLES, c2d::TABLES] {
+            connection.execute_batch(tables)?;
+        }
     }
+    connection.execute_batch(MODEL_TABLE)?;
     connection.pragma_update(None, "user_version", VERSION)
 }

@@ -1,6 +1,7 @@
 //! Reported properties that devices change again and again, ready to be changed once more.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::mem;
 
 use ringhub_core::limits::STORE_SECTION_CACHE_BYTES_MAX;
@@ -19,16 +20,38 @@ use crate::directory::GenerationId;
 /// since goes. Bounded by [`STORE_SECTION_CACHE_BYTES_MAX`].
 #[derive(Debug, Default)]
 pub(super) struct SectionCache {
-    recent: HashMap<GenerationId, Kept>,
-    older: HashMap<GenerationId, Kept>,
+    recent: Sections,
+    older: Sections,
     /// Memory of the recent half.
     recent_bytes: usize,
 }
+
+type Sections = HashMap<GenerationId, Kept, BuildHasherDefault<GenerationHasher>>;
 
 #[derive(Debug)]
 struct Kept {
     section: Section,
     bytes: usize,
+}
+
+/// Spreads generations, which the hub gives out itself: nobody can choose them to collide.
+#[derive(Debug, Default)]
+struct GenerationHasher(u64);
+
+impl Hasher for GenerationHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // Fibonacci hashing: 2^64 divided by the golden ratio.
+        let product = u128::from(self.0 ^ number) * 0x9e37_79b9_7f4a_7c15;
+        self.0 = (product >> 64) as u64 ^ product as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl SectionCache {
@@ -75,7 +98,7 @@ mod tests {
         let texts = (0..text_bytes / 1000).map(|n| format!("\"k{n}\":\"{}\"", "x".repeat(1000)));
         let patch = format!("{{{}}}", texts.collect::<Vec<_>>().join(","));
         let patch = ReportedPatch::parse(patch.as_bytes()).expect("it is JSON");
-        Section::new(now).report(patch, now).expect("it is in bounds")
+        Section::new(now).report(&patch, now).expect("it is in bounds")
     }
 
     #[test]

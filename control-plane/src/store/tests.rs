@@ -328,18 +328,60 @@ fn presence_survives_and_goes_with_its_identity() {
 }
 
 #[test]
-fn a_registry_of_the_version_before_is_brought_up_to_date() {
+fn a_registry_of_any_version_before_is_brought_up_to_date() {
     let dir = TempDir::new();
     let control = open(&dir);
     put(&control, "/devices/d", &json!({}));
     control.shutdown();
-    let added = ["presence", "twin", "twin_reported", "c2d_message", "c2d_feedback"];
-    let drops: String = added.iter().map(|table| format!("DROP TABLE {table}; ")).collect();
-    run_sql(&dir, &format!("{drops}PRAGMA user_version = 1"));
+    let added_since_1 = ["presence", "twin", "twin_reported", "c2d_message", "c2d_feedback"];
+    for (version, added) in [(2, &[][..]), (1, &added_since_1)] {
+        let drops: String = added.iter().map(|table| format!("DROP TABLE {table}; ")).collect();
+        run_sql(&dir, &format!("{drops}DROP TABLE model; PRAGMA user_version = {version}"));
+        let control = open(&dir);
+        assert!(control.directory().presence(HUB, device("d")).is_some());
+        control.shutdown();
+        open(&dir).shutdown();
+    }
+}
+
+#[test]
+fn a_model_is_written_when_it_changes_and_goes_with_its_identity() {
+    let dir = TempDir::new();
     let control = open(&dir);
-    assert!(control.directory().presence(HUB, device("d")).is_some());
+    put(&control, "/devices/d", &json!({}));
+    put(&control, "/devices/d/modules/m", &json!({}));
+    let names = [device("d"), IdentityRef { device: "d", module: Some("m") }];
+    // Writes of one thread are done in their order, so that this waits for those before.
+    let announce = |control: &ControlPlane, name, model: Option<&str>| {
+        let policies = control.policies(HUB);
+        let policy = policies.iter().find(|policy| policy.name == "device").expect("a default");
+        let token = sign(HOST_NAME, policy.keys.primary(), 4_000_000_000, Some("device"));
+        let now = UnixMillis::from_millis(0);
+        let grant = control.directory().authenticate(HUB, name, &token, now);
+        let before = control.store_counters().requests.read();
+        control.note_model(&grant.expect("the policy may"), model);
+        put(control, &format!("/devices/other-{before}"), &json!({}));
+        control.store_counters().requests.read() - before - 1
+    };
+    for name in names {
+        assert_eq!(announce(&control, name, None), 0);
+        assert_eq!(announce(&control, name, Some("dtmi:example:Old;1")), 1);
+        assert_eq!(announce(&control, name, Some("dtmi:example:Pump;1")), 1);
+        assert_eq!(announce(&control, name, Some("dtmi:example:Pump;1")), 0);
+    }
     control.shutdown();
-    open(&dir).shutdown();
+    let control = open(&dir);
+    for name in names {
+        let model = control.directory().model(HUB, name);
+        assert_eq!(model.as_deref(), Some("dtmi:example:Pump;1"));
+    }
+    assert_eq!(announce(&control, names[1], None), 1);
+    call(&control, Method::DELETE, "/devices/d", &Value::Null);
+    put(&control, "/devices/d", &json!({}));
+    put(&control, "/devices/d/modules/m", &json!({}));
+    control.shutdown();
+    let control = open(&dir);
+    assert_eq!(names.map(|name| control.directory().model(HUB, name)), [None, None]);
 }
 
 #[test]
@@ -355,7 +397,7 @@ fn reported_properties_follow_commit_rollback_and_deletion() {
     let stored = || store.reported(HUB, device("d"), generation).expect("it reads");
     let report = |patch: &str| -> Section {
         let patch = ReportedPatch::parse(patch.as_bytes()).expect("it is JSON");
-        let section = stored().expect("registered").report(patch, UnixMillis::from_millis(7));
+        let section = stored().expect("registered").report(&patch, UnixMillis::from_millis(7));
         let section = section.expect("it is in bounds");
         let put = store.put_reported(HUB, device("d"), generation, section.clone());
         put.expect("it writes");

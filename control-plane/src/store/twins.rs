@@ -3,9 +3,7 @@
 //! report rewrites nothing else.
 
 use ringhub_core::id::HubId;
-use ringhub_core::twin::{
-    DamagedTwin, EncodedSection, Section, Tags, Twin, TwinETag, device_document,
-};
+use ringhub_core::twin::{DamagedTwin, Section, Tags, Twin, TwinETag, device_document};
 use rusqlite::types::ValueRef;
 use rusqlite::{Row, params};
 
@@ -116,7 +114,6 @@ impl TwinStore for SqliteStore {
         name: IdentityRef<'_>,
         twin: &Twin,
     ) -> Result<(), StoreError> {
-        let EncodedSection { properties, stamps } = twin.desired.encode();
         let mut statement = self.connection.prepare_cached(PUT_SERVICE_SIDE)?;
         statement.execute(params![
             hub.0,
@@ -125,8 +122,8 @@ impl TwinStore for SqliteStore {
             signed(twin.etag.0),
             twin.tags.encode(),
             signed(twin.desired.version()),
-            properties,
-            stamps,
+            twin.desired.properties(),
+            twin.desired.stamps(),
         ])?;
         Ok(())
     }
@@ -157,15 +154,14 @@ impl TwinStore for SqliteStore {
         generation: GenerationId,
         section: Section,
     ) -> Result<(), StoreError> {
-        let EncodedSection { properties, stamps } = section.encode();
         let mut statement = self.connection.prepare_cached(PUT_REPORTED)?;
         statement.execute(params![
             hub.0,
             name.device,
             name.module.unwrap_or_default(),
             signed(section.version()),
-            properties,
-            stamps,
+            section.properties(),
+            section.stamps(),
         ])?;
         self.reported.borrow_mut().put(generation, section);
         Ok(())

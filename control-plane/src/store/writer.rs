@@ -12,10 +12,12 @@ use rusqlite::Connection;
 
 use super::checkpoint::Checkpointer;
 use super::{SqliteStore, StoreCounters, StoreError};
-use crate::c2d::{self, C2dChange, C2dQueues};
+use crate::c2d::{self, C2dChange, C2dEffect, C2dQueues};
 use crate::clock;
 use crate::directory::{Directory, IdentityRef};
-use crate::registry::{Applier, Change, ChangeError, Effect, Mint, Outcome, RegistryError};
+use crate::registry::{
+    Applier, Change, ChangeError, Effect, Mint, ModelRecord, Outcome, RegistryError,
+};
 use crate::shards::Shards;
 use crate::twin::Changed;
 
@@ -127,6 +129,10 @@ fn batch(first: Write, requests: &flume::Receiver<Write>) -> Vec<Write> {
     batch
 }
 
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// Someone who waits, with what to answer.
 type Answer = (Done, Result<Outcome, RegistryError>);
 
@@ -201,8 +207,7 @@ impl WriterThread {
         let counter = if result.is_ok() { transactions } else { failures };
         counter.add(1);
         self.counters.requests.add(requests);
-        let time_ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.counters.transaction_time.record(time_ns, 1);
+        self.counters.transaction_time.record(nanos(began.elapsed()), 1);
     }
 
     /// Applies all changes and commits them.
@@ -264,6 +269,10 @@ impl WriterThread {
                 directory.set_subscriptions(hub, IdentityRef::from(&identity), flags);
                 Vec::new()
             }
+            Effect::ModelSet(ModelRecord { hub, identity, generation, model }) => {
+                directory.set_model(hub, &identity, generation, model);
+                Vec::new()
+            }
             Effect::PoliciesSet(hub, policies) => {
                 self.shards.policies_changed(hub, &policies);
                 directory.set_policies(hub, policies);
@@ -274,6 +283,9 @@ impl WriterThread {
                 Vec::new()
             }
             Effect::C2d(effect) => {
+                if let C2dEffect::Enqueued { accepted, .. } = &effect {
+                    self.counters.c2d_time.record(nanos(accepted.elapsed()), 1);
+                }
                 c2d::effect::tell(effect, directory, &*self.shards, clock::now());
                 Vec::new()
             }

@@ -61,7 +61,7 @@ impl TwinApplier<'_> {
         if version.is_some_and(|version| version != section.version()) {
             return Err(RegistryError::TwinChanged.into());
         }
-        let section = section.report(patch, self.now).map_err(RegistryError::Twin)?;
+        let section = section.report(&patch, self.now).map_err(RegistryError::Twin)?;
         let version = section.version();
         self.store.put_reported(sender.hub, name, sender.generation, section)?;
         Ok(TwinOutcome::Reported(version))

@@ -6,12 +6,12 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::error::TwinError;
-use super::json;
-use super::node::{Members, members_size, merge, new_members};
 use super::patch::{Part, ReportedPatch, ServiceChange};
-use super::section::{Section, check_patch, check_size};
+use super::patch_value::PatchMembers;
+use super::section::{Section, check_patch, check_size, decode};
 use super::stamp::{DamagedTwin, Stamp};
-use super::view::PlainMembers;
+use super::tree::Tree;
+use super::view::Plain;
 use crate::limits::TWIN_TAGS_BYTES_MAX;
 use crate::time::UnixMillis;
 
@@ -30,8 +30,8 @@ impl TwinETag {
 }
 
 /// Notes of a back end about an identity; the device does not see them.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Tags(Members);
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tags(Tree);
 
 /// Whether a change is merged into what is there or takes its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Twin {
     pub fn new(created: UnixMillis) -> Self {
         Self {
             etag: TwinETag(1),
-            tags: Tags::default(),
+            tags: Tags(Tree::new()),
             desired: Section::new(created),
             reported: Section::new(created),
         }
@@ -118,14 +118,15 @@ impl Twin {
             (Part::Given(members), _) => members,
             (Part::Clear, Mode::Replace) => Map::new(),
             (Part::Clear, Mode::Merge) => {
-                self.desired.names().map(|name| (name.clone(), Value::Null)).collect()
+                self.desired.names().map(|name| (name, Value::Null)).collect()
             }
         };
         let version = self.desired.version() + 1;
         let told = with_version(content.clone(), version);
+        let content = content.into();
         match mode {
-            Mode::Merge => self.desired.merge_desired(content, now)?,
-            Mode::Replace => self.desired.replace_desired(content, now)?,
+            Mode::Merge => self.desired.merge_desired(&content, now)?,
+            Mode::Replace => self.desired.replace_desired(&content, now)?,
         }
         Ok(Some(DesiredChange { version, patch: told.into() }))
     }
@@ -136,8 +137,8 @@ impl Section {
     ///
     /// # Errors
     /// [`TwinError`] with the place that breaks a rule.
-    pub fn report(mut self, patch: ReportedPatch, now: UnixMillis) -> Result<Self, TwinError> {
-        let merged = self.merge_reported(patch.0, now);
+    pub fn report(mut self, patch: &ReportedPatch<'_>, now: UnixMillis) -> Result<Self, TwinError> {
+        let merged = self.merge_reported(&patch.0, now);
         merged.map_err(|error| error.within("reported").within("properties"))?;
         Ok(self)
     }
@@ -155,35 +156,36 @@ impl Tags {
     /// # Errors
     /// [`DamagedTwin`] when it has not.
     pub fn decode(json: &str) -> Result<Self, DamagedTwin> {
-        let members = serde_json::from_str(json).map_err(|_| DamagedTwin)?;
-        Ok(Self(new_members(members, Stamp::default())))
+        decode(json).map(Self)
     }
 
     /// The tags as a JSON object.
     #[must_use]
-    pub fn encode(&self) -> String {
-        json::encode(&self.0)
+    pub fn encode(&self) -> &str {
+        self.0.json()
     }
 
     fn apply(&mut self, mode: Mode, part: Part) -> Result<(), TwinError> {
         match (part, mode) {
-            (Part::Absent, _) => return Ok(()),
-            (Part::Clear, _) => self.0.clear(),
+            (Part::Absent, _) => {}
+            (Part::Clear, _) => self.0 = Tree::new(),
             (Part::Given(content), mode) => {
+                let content = PatchMembers::from(content);
                 check_patch(&content, TWIN_TAGS_BYTES_MAX)?;
-                if mode == Mode::Replace {
-                    self.0.clear();
-                }
-                merge(&mut self.0, content, Stamp::default());
+                self.0 = match mode {
+                    Mode::Merge => self.0.merged(&content, Stamp::default()),
+                    Mode::Replace => Tree::of(&content, Stamp::default()),
+                };
+                check_size(self.0.size(), TWIN_TAGS_BYTES_MAX)?;
             }
         }
-        check_size(members_size(&self.0), TWIN_TAGS_BYTES_MAX)
+        Ok(())
     }
 }
 
 impl serde::Serialize for Tags {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        PlainMembers(&self.0).serialize(serializer)
+        Plain(self.0.json()).serialize(serializer)
     }
 }
 

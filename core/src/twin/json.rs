@@ -1,51 +1,40 @@
-//! Properties as the JSON that is stored, and that devices get as it is. Every report writes its
-//! whole section, so that a text without escapes, as most are, is copied at once.
+//! Values as JSON without spaces. A text without escapes, as most are, is copied at once.
 
 use core::fmt::Write as _;
 
-use serde_json::Value;
+use super::patch_value::PatchValue;
 
-use super::node::{Content, Members};
-
-/// Room for the properties of most twins.
-const CAPACITY: usize = 256;
-
-/// Members as an object without spaces.
-pub(super) fn encode(members: &Members) -> String {
-    let mut out = String::with_capacity(CAPACITY);
-    write_members(members, &mut out);
-    out
-}
-
-fn write_members(members: &Members, out: &mut String) {
-    out.push('{');
-    for (index, (name, node)) in members.iter().enumerate() {
-        if index > 0 {
-            out.push(',');
+/// Writes a value, names of objects in order.
+pub(super) fn write(value: &PatchValue<'_>, out: &mut String) {
+    match value {
+        PatchValue::Null => out.push_str("null"),
+        PatchValue::Bool(true) => out.push_str("true"),
+        PatchValue::Bool(false) => out.push_str("false"),
+        PatchValue::Number(number) => write!(out, "{number}").expect("a string takes all"),
+        PatchValue::Text(text) => drop(write_text(text, out)),
+        PatchValue::Array(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                out.push_str(if index > 0 { "," } else { "" });
+                write(item, out);
+            }
+            out.push(']');
         }
-        write_text(name, out);
-        out.push(':');
-        match &node.content {
-            Content::Object(inner) => write_members(inner, out),
-            Content::Leaf(leaf) => write_leaf(leaf, out),
-        }
-    }
-    out.push('}');
-}
-
-fn write_leaf(leaf: &Value, out: &mut String) {
-    match leaf {
-        Value::String(text) => write_text(text, out),
-        Value::Bool(true) => out.push_str("true"),
-        Value::Bool(false) => out.push_str("false"),
-        Value::Number(number) => write!(out, "{number}").expect("a string takes all"),
-        Value::Null | Value::Array(_) | Value::Object(_) => {
-            write!(out, "{leaf}").expect("a string takes all");
+        PatchValue::Object(members) => {
+            out.push('{');
+            for (index, (name, value)) in members.iter().enumerate() {
+                out.push_str(if index > 0 { "," } else { "" });
+                write_text(name, out);
+                out.push(':');
+                write(value, out);
+            }
+            out.push('}');
         }
     }
 }
 
-fn write_text(text: &str, out: &mut String) {
+/// Writes a text; tells whether it needs escapes.
+pub(super) fn write_text(text: &str, out: &mut String) -> bool {
     // Looks at all bytes, so that it can do so many at a time.
     let is_plain = text
         .bytes()
@@ -57,15 +46,15 @@ fn write_text(text: &str, out: &mut String) {
     } else {
         out.push_str(&serde_json::to_string(text).expect("every text is JSON"));
     }
+    !is_plain
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::{Map, json};
 
-    use super::super::node::new_members;
     use super::super::stamp::Stamp;
-    use super::*;
+    use super::super::tree::Tree;
 
     #[test]
     fn everything_is_written_as_serde_writes_it() {
@@ -76,10 +65,14 @@ mod tests {
             members.insert(format!("{character}name"), json!(format!("text{character}")));
             members.insert(format!("n{index}"), json!(index as f64 * 1e17 / 7.0));
         }
-        members.insert(odd.clone(), json!({"in": {odd.clone(): {}}, "": [null, {"a": odd}, []]}));
+        members.insert(odd.clone(), json!({"in": {odd.clone(): {}}, "": [1, {"a": odd}, [], {}]}));
         members.insert("rest".into(), json!({"t": true, "f": false, "i": i64::MIN, "u": u64::MAX}));
         let expected = serde_json::to_string(&members).expect("it is JSON");
-        assert_eq!(encode(&new_members(members, Stamp::default())), expected);
-        assert_eq!(encode(&Members::new()), "{}");
+        let tree = Tree::of(&members.clone().into(), Stamp::default());
+        assert_eq!(tree.json(), expected);
+        let names: Vec<_> = tree.members().map(|member| member.name().into_owned()).collect();
+        assert_eq!(names, members.keys().cloned().collect::<Vec<_>>());
+        assert_eq!(tree.merged(&members.into(), Stamp::default()), tree, "names are found");
+        assert_eq!(Tree::new().json(), "{}");
     }
 }

@@ -6,27 +6,28 @@
 //!  device ─── merge ─────────────▶ reported
 //! ```
 //!
-//! A section is one tree in which every node carries the time, and for desired properties the
-//! version, of its last change: `$metadata` is a view of that tree, so that it cannot differ from
-//! it in shape. Time is an argument. A change that is refused leaves nothing behind, because it
-//! consumes what it changes.
+//! A section is JSON with an index of it, in which every value has the time, and for desired
+//! properties the version, of its last change: `$metadata` is a view of that index, so that it
+//! cannot differ from the properties in shape. Time is an argument. A change that is refused leaves
+//! nothing behind, because it consumes what it changes.
 //!
 //! Source: control-plane reference, "Twins"; device-endpoints reference, "Twins".
 
 mod document;
 mod error;
 mod json;
-mod memory;
-mod node;
 mod patch;
+mod patch_value;
 mod rules;
 mod section;
+mod size;
 mod stamp;
+mod tree;
 mod view;
 
 pub use document::{Applied, DesiredChange, Mode, Tags, Twin, TwinETag, device_document};
 pub use error::{TwinError, TwinProblem};
 pub use patch::{Part, ReportedPatch, ServiceChange};
-pub use section::{EncodedSection, Section};
+pub use section::Section;
 pub use stamp::DamagedTwin;
 pub use view::SectionView;

@@ -4,6 +4,10 @@ use serde_json::{Map, Value};
 
 use super::document::Mode;
 use super::error::{TwinError, TwinProblem};
+use super::patch_value::{PatchMembers, PatchValue};
+
+/// What the hub itself writes into a section.
+const OWN_MEMBERS: [&str; 2] = ["$metadata", "$version"];
 
 /// What a request says about one section.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -54,18 +58,21 @@ impl ServiceChange {
     }
 }
 
-/// A change of reported properties that a device asks for.
+/// A change of reported properties that a device asks for, in the bytes that it sent.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ReportedPatch(pub(super) Map<String, Value>);
+pub struct ReportedPatch<'p>(pub(super) PatchMembers<'p>);
 
-impl ReportedPatch {
+impl<'p> ReportedPatch<'p> {
     /// Reads the payload of a patch.
     ///
     /// # Errors
     /// [`TwinError`] when it is no object.
-    pub fn parse(payload: &[u8]) -> Result<Self, TwinError> {
-        let members = object(payload).map_err(|error| error.within("body"))?;
-        Ok(Self(without_own(members)))
+    pub fn parse(payload: &'p [u8]) -> Result<Self, TwinError> {
+        match serde_json::from_slice(payload) {
+            Ok(PatchValue::Object(members)) => Ok(Self(members.without(&OWN_MEMBERS))),
+            Ok(_) => Err(not_an_object().within("body")),
+            Err(_) => Err(TwinError::new(TwinProblem::NotJson).within("body")),
+        }
     }
 }
 
@@ -88,8 +95,7 @@ fn part(value: Option<Value>) -> Result<Part, TwinError> {
 
 /// Drops what the hub itself writes into a section.
 fn without_own(mut members: Map<String, Value>) -> Map<String, Value> {
-    members.remove("$metadata");
-    members.remove("$version");
+    members.retain(|name, _| !OWN_MEMBERS.contains(&name.as_str()));
     members
 }
 

@@ -2,24 +2,25 @@
 //!
 //! Source: control-plane reference, "Limits" of twins.
 
-use serde_json::{Map, Number, Value};
+use serde_json::Number;
 
 use super::error::{TwinError, TwinProblem};
+use super::patch_value::{PatchMembers, PatchValue};
 use crate::limits::{
     TWIN_DEPTH_MAX, TWIN_INTEGER_MAX, TWIN_INTEGER_MIN, TWIN_KEY_BYTES_MAX, TWIN_STRING_BYTES_MAX,
 };
 
 /// Checks the members of a patch of a section.
-pub(super) fn check(patch: &Map<String, Value>) -> Result<(), TwinError> {
+pub(super) fn check(patch: &PatchMembers<'_>) -> Result<(), TwinError> {
     check_members(patch, 0, false)
 }
 
 fn check_members(
-    members: &Map<String, Value>,
+    members: &PatchMembers<'_>,
     depth: usize,
     in_array: bool,
 ) -> Result<(), TwinError> {
-    for (name, value) in members {
+    for (name, value) in members.iter() {
         check_name(name)
             .map_err(TwinError::new)
             .and_then(|()| check_value(value, depth + 1, in_array))
@@ -42,22 +43,24 @@ fn check_name(name: &str) -> Result<(), TwinProblem> {
 
 /// `depth` counts the objects and arrays from the section to this value, itself included if it is
 /// one.
-fn check_value(value: &Value, depth: usize, in_array: bool) -> Result<(), TwinError> {
+fn check_value(value: &PatchValue<'_>, depth: usize, in_array: bool) -> Result<(), TwinError> {
     let problem = match value {
-        Value::Null if in_array => TwinProblem::NullInArray,
-        Value::Null | Value::Bool(_) => return Ok(()),
-        Value::Number(number) if is_in_range(number) => return Ok(()),
-        Value::Number(_) => TwinProblem::NumberRange,
-        Value::String(text) if text.len() <= TWIN_STRING_BYTES_MAX => return Ok(()),
-        Value::String(_) => TwinProblem::StringLength,
-        Value::Array(_) | Value::Object(_) if depth > TWIN_DEPTH_MAX => TwinProblem::TooDeep,
-        Value::Object(members) => return check_members(members, depth, in_array),
-        Value::Array(items) => return check_items(items, depth),
+        PatchValue::Null if in_array => TwinProblem::NullInArray,
+        PatchValue::Null | PatchValue::Bool(_) => return Ok(()),
+        PatchValue::Number(number) if is_in_range(number) => return Ok(()),
+        PatchValue::Number(_) => TwinProblem::NumberRange,
+        PatchValue::Text(text) if text.len() <= TWIN_STRING_BYTES_MAX => return Ok(()),
+        PatchValue::Text(_) => TwinProblem::StringLength,
+        PatchValue::Array(_) | PatchValue::Object(_) if depth > TWIN_DEPTH_MAX => {
+            TwinProblem::TooDeep
+        }
+        PatchValue::Object(members) => return check_members(members, depth, in_array),
+        PatchValue::Array(items) => return check_items(items, depth),
     };
     Err(TwinError::new(problem))
 }
 
-fn check_items(items: &[Value], depth: usize) -> Result<(), TwinError> {
+fn check_items(items: &[PatchValue<'_>], depth: usize) -> Result<(), TwinError> {
     for (index, item) in items.iter().enumerate() {
         check_value(item, depth + 1, true).map_err(|error| error.within(&index.to_string()))?;
     }
@@ -79,13 +82,13 @@ fn is_in_range(number: &Number) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
     fn verdict(patch: Value) -> Result<(), (TwinProblem, String)> {
         let Value::Object(members) = patch else { panic!("the tests patch with objects") };
-        check(&members).map_err(|error| (error.problem(), error.path()))
+        check(&members.into()).map_err(|error| (error.problem(), error.path()))
     }
 
     fn nested(levels: usize, innermost: Value) -> Value {

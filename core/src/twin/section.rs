@@ -1,15 +1,12 @@
 //! One section with a version: desired or reported properties.
 
-use serde::de::DeserializeSeed;
-use serde_json::{Map, Value};
-
 use super::error::{TwinError, TwinProblem};
-use super::node::{
-    Members, MembersSeed, Size, members_size, merge, new_members, patch_size, write_stamps,
-};
+use super::patch_value::{PatchMembers, PatchValue};
+use super::rules;
+use super::size::Size;
 use super::stamp::{DamagedTwin, Stamp, StampReader, StampWriter};
+use super::tree::Tree;
 use super::view::SectionView;
-use super::{json, memory, rules};
 use crate::limits::{TWIN_DESIRED_BYTES_MAX, TWIN_REPORTED_BYTES_MAX};
 use crate::time::UnixMillis;
 
@@ -22,24 +19,15 @@ const HELD_PER_COUNTED_MAX: usize = 4;
 pub struct Section {
     version: u64,
     stamp: Stamp,
-    members: Members,
-}
-
-/// A section as it is stored: its properties as JSON, its stamps beside them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EncodedSection {
-    /// JSON object without `$version` and `$metadata`.
-    pub properties: String,
-    /// Times and versions of all nodes, in the order of the properties.
-    pub stamps: Vec<u8>,
+    tree: Tree,
 }
 
 impl Section {
     /// An empty section of an identity that was made at `created`; its version is 1.
     #[must_use]
-    pub const fn new(created: UnixMillis) -> Self {
+    pub fn new(created: UnixMillis) -> Self {
         let stamp = Stamp { updated: created, version: 0 };
-        Self { version: 1, stamp, members: Members::new() }
+        Self { version: 1, stamp, tree: Tree::new() }
     }
 
     /// Rises by one with each change.
@@ -48,50 +36,56 @@ impl Section {
         self.version
     }
 
-    /// Reads what [`encode`](Self::encode) wrote.
+    /// Reads what [`version`](Self::version), [`properties`](Self::properties) and
+    /// [`stamps`](Self::stamps) were.
     ///
     /// # Errors
-    /// [`DamagedTwin`] when it has not.
+    /// [`DamagedTwin`] when they were not.
     pub fn decode(version: u64, properties: &str, stamps: &[u8]) -> Result<Self, DamagedTwin> {
         let mut stamps = StampReader::new(stamps);
         let stamp = stamps.next()?;
-        let mut json = serde_json::Deserializer::from_str(properties);
-        let members = MembersSeed(&mut stamps).deserialize(&mut json).map_err(|_| DamagedTwin)?;
-        json.end().map_err(|_| DamagedTwin)?;
+        let mut tree = decode(properties)?;
+        tree.stamps_mut().try_for_each(|stamp| stamps.next().map(|stored| *stamp = stored))?;
         if !stamps.is_empty() {
             return Err(DamagedTwin);
         }
-        Ok(Self { version, stamp, members })
+        Ok(Self { version, stamp, tree })
     }
 
-    /// The section for the store; the version goes beside it.
+    /// For the store: the JSON object, without `$version` and `$metadata`.
     #[must_use]
-    pub fn encode(&self) -> EncodedSection {
+    pub fn properties(&self) -> &str {
+        self.tree.json()
+    }
+
+    /// For the store: times and versions of all values, in the order of the properties.
+    #[must_use]
+    pub fn stamps(&self) -> Vec<u8> {
         let mut stamps = StampWriter::new();
         stamps.push(self.stamp);
-        write_stamps(&self.members, &mut stamps);
-        EncodedSection { properties: json::encode(&self.members), stamps: stamps.finish() }
+        self.tree.stamps().for_each(|stamp| stamps.push(stamp));
+        stamps.finish()
     }
 
-    /// About what the section takes of memory, in bytes; rather more than less. Walks through it.
+    /// What the section takes of memory, in bytes.
     #[must_use]
-    pub fn memory_bytes(&self) -> usize {
-        size_of::<Self>() + memory::members(&self.members)
+    pub const fn memory_bytes(&self) -> usize {
+        size_of::<Self>() + self.tree.memory_bytes()
     }
 
     /// For JSON, with `$version` and `$metadata`.
     #[must_use]
     pub const fn view(&self) -> SectionView<'_> {
-        SectionView { version: self.version, stamp: self.stamp, members: &self.members }
+        SectionView { version: self.version, stamp: self.stamp, tree: &self.tree }
     }
 
     /// Merges a patch into desired properties, whose metadata tell versions.
     pub(super) fn merge_desired(
         &mut self,
-        patch: Map<String, Value>,
+        patch: &PatchMembers<'_>,
         now: UnixMillis,
     ) -> Result<(), TwinError> {
-        check_patch(&patch, TWIN_DESIRED_BYTES_MAX)?;
+        check_patch(patch, TWIN_DESIRED_BYTES_MAX)?;
         let stamp = Stamp { updated: now, version: self.version + 1 };
         self.merge(patch, stamp, TWIN_DESIRED_BYTES_MAX)
     }
@@ -99,53 +93,62 @@ impl Section {
     /// Merges a patch into reported properties.
     pub(super) fn merge_reported(
         &mut self,
-        patch: Map<String, Value>,
+        patch: &PatchMembers<'_>,
         now: UnixMillis,
     ) -> Result<(), TwinError> {
-        check_patch(&patch, TWIN_REPORTED_BYTES_MAX)?;
+        check_patch(patch, TWIN_REPORTED_BYTES_MAX)?;
         self.merge(patch, Stamp { updated: now, version: 0 }, TWIN_REPORTED_BYTES_MAX)
     }
 
     /// Puts other desired properties in the place of all.
     pub(super) fn replace_desired(
         &mut self,
-        content: Map<String, Value>,
+        content: &PatchMembers<'_>,
         now: UnixMillis,
     ) -> Result<(), TwinError> {
-        check_patch(&content, TWIN_DESIRED_BYTES_MAX)?;
+        check_patch(content, TWIN_DESIRED_BYTES_MAX)?;
         self.version += 1;
         self.stamp = Stamp { updated: now, version: self.version };
-        self.members = new_members(content, self.stamp);
+        self.tree = Tree::of(content, self.stamp);
         Ok(())
     }
 
     /// The names at the top.
-    pub(super) fn names(&self) -> impl Iterator<Item = &String> {
-        self.members.keys()
+    pub(super) fn names(&self) -> impl Iterator<Item = String> {
+        self.tree.members().map(|member| member.name().into_owned())
     }
 
     fn merge(
         &mut self,
-        patch: Map<String, Value>,
+        patch: &PatchMembers<'_>,
         stamp: Stamp,
         bytes_max: usize,
     ) -> Result<(), TwinError> {
-        merge(&mut self.members, patch, stamp);
+        self.tree = self.tree.merged(patch, stamp);
         self.version += 1;
         self.stamp = stamp;
-        check_size(members_size(&self.members), bytes_max)
+        check_size(self.tree.size(), bytes_max)
     }
 }
 
 /// Checks the rules and the size of a patch by itself: it is what the device hears of.
-pub(super) fn check_patch(patch: &Map<String, Value>, bytes_max: usize) -> Result<(), TwinError> {
+pub(super) fn check_patch(patch: &PatchMembers<'_>, bytes_max: usize) -> Result<(), TwinError> {
     rules::check(patch)?;
-    check_size(patch_size(patch), bytes_max)
+    check_size(Size::of_members(patch), bytes_max)
 }
 
 pub(super) fn check_size(size: Size, bytes_max: usize) -> Result<(), TwinError> {
-    if size.counted > bytes_max || size.held > HELD_PER_COUNTED_MAX * bytes_max {
+    let Size { counted, held } = size;
+    if counted as usize > bytes_max || held as usize > HELD_PER_COUNTED_MAX * bytes_max {
         return Err(TwinError::new(TwinProblem::SectionSize(bytes_max)));
     }
     Ok(())
+}
+
+/// Reads a stored object.
+pub(super) fn decode(json: &str) -> Result<Tree, DamagedTwin> {
+    match serde_json::from_str(json) {
+        Ok(PatchValue::Object(members)) => Ok(Tree::of(&members, Stamp::default())),
+        _ => Err(DamagedTwin),
+    }
 }

@@ -1,65 +1,46 @@
 //! Sections as JSON.
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::ser::{Error as _, Serialize, SerializeMap, Serializer};
+use serde_json::value::RawValue;
 
-use super::node::{Content, Members, Node};
 use super::stamp::Stamp;
+use super::tree::{Members, Tree};
 
 /// Properties with `$metadata` and `$version`, as back ends see them.
 #[derive(Clone, Copy, Debug)]
 pub struct SectionView<'a> {
     pub(super) version: u64,
     pub(super) stamp: Stamp,
-    pub(super) members: &'a Members,
+    pub(super) tree: &'a Tree,
 }
 
 impl Serialize for SectionView<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        for (name, node) in self.members {
-            map.serialize_entry(name, &Plain(node))?;
+        for member in self.tree.members() {
+            map.serialize_entry(&member.name(), &Plain(member.json()))?;
         }
-        let metadata = Metadata { stamp: self.stamp, members: Some(self.members) };
+        let metadata = Metadata { stamp: self.stamp, members: self.tree.members() };
         map.serialize_entry("$metadata", &metadata)?;
         map.serialize_entry("$version", &self.version)?;
         map.end()
     }
 }
 
-/// Members without anything of the hub's own.
-pub(super) struct PlainMembers<'a>(pub(super) &'a Members);
-
-impl Serialize for PlainMembers<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, node)| (name, Plain(node))))
-    }
-}
-
-struct Plain<'a>(&'a Node);
+/// JSON as it is.
+pub(super) struct Plain<'a>(pub(super) &'a str);
 
 impl Serialize for Plain<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match &self.0.content {
-            Content::Leaf(value) => value.serialize(serializer),
-            Content::Object(members) => PlainMembers(members).serialize(serializer),
-        }
+        let json: &RawValue = serde_json::from_str(self.0).map_err(S::Error::custom)?;
+        json.serialize(serializer)
     }
 }
 
-/// The mirror of a node: when it changed, and the same of its members.
+/// The mirror of a value: when it changed, and the same of its members.
 struct Metadata<'a> {
     stamp: Stamp,
-    members: Option<&'a Members>,
-}
-
-impl<'a> From<&'a Node> for Metadata<'a> {
-    fn from(node: &'a Node) -> Self {
-        let members = match &node.content {
-            Content::Leaf(_) => None,
-            Content::Object(members) => Some(members),
-        };
-        Self { stamp: node.stamp, members }
-    }
+    members: Members<'a>,
 }
 
 impl Serialize for Metadata<'_> {
@@ -69,8 +50,9 @@ impl Serialize for Metadata<'_> {
         if self.stamp.version > 0 {
             map.serialize_entry("$lastUpdatedVersion", &self.stamp.version)?;
         }
-        for (name, node) in self.members.into_iter().flatten() {
-            map.serialize_entry(name, &Metadata::from(node))?;
+        for member in self.members.clone() {
+            let metadata = Metadata { stamp: member.stamp(), members: member.members() };
+            map.serialize_entry(&member.name(), &metadata)?;
         }
         map.end()
     }

@@ -9,7 +9,8 @@ use crate::shard::ShardStages;
 
 const HELP: &str = "Time in a stage of the data path. listener, tls, codec and session: every \
      sixteenth receive; ring and log: every message; acknowledge: every turn that took a commit; \
-     reader: every answer to a reader.";
+     reader: every answer to a reader; c2d_store: every message to a device; c2d_route and \
+     c2d_deliver: those that waited for no connection.";
 
 const ACCEPT_HELP: &str =
     "Time from the read that brought a message to the flush after its commit; every message.";
@@ -24,6 +25,10 @@ const BEFORE_RING: [(&str, OfShard); 4] = [
 
 const ON_EXECUTORS: [(&str, OfExecutor); 2] =
     [("ring", |counters| &counters.ring), ("log", |counters| &counters.log)];
+
+/// Of a message to a device that is connected, after the store.
+const TO_DEVICES: [(&str, OfShard); 2] =
+    [("c2d_route", |stages| &stages.c2d_route), ("c2d_deliver", |stages| &stages.c2d_deliver)];
 
 const AFTER_LOG: [(&str, OfShard); 2] =
     [("acknowledge", |stages| &stages.acknowledge), ("reader", |stages| &stages.reader)];
@@ -43,6 +48,11 @@ pub(super) fn write(sources: &Sources, page: &mut Page) {
         family.histogram(&[("stage", &stage)], &snapshot);
     }
     for (stage, histogram) in AFTER_LOG {
+        family.histogram(&[("stage", &stage)], &of_shards(sources, histogram));
+    }
+    let stored = sum([&sources.control.store_counters().c2d_time].into_iter());
+    family.histogram(&[("stage", &"c2d_store")], &stored);
+    for (stage, histogram) in TO_DEVICES {
         family.histogram(&[("stage", &stage)], &of_shards(sources, histogram));
     }
     let accepted = of_shards(sources, |stages| &stages.accepted);

@@ -134,6 +134,11 @@ pub struct ShardStages {
     pub acknowledge: Histogram,
     /// From the read that brought a message to the flush after its commit.
     pub accepted: Histogram,
+    /// From the commit of a message to a device to the shard of its connection; messages that
+    /// waited for no connection.
+    pub c2d_route: Histogram,
+    /// From there to the flush after it was handed to the session.
+    pub c2d_deliver: Histogram,
     /// From the executor's answer to a reader to the last of its events in the output: per answer.
     pub reader: Histogram,
     /// The end of a turn.

@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::time::Instant;
 
 use ringhub_control_plane::api::Response;
 use ringhub_control_plane::c2d::C2dRefusal;
@@ -73,6 +74,8 @@ pub enum Mail {
     DeviceBound {
         /// Connection of the device.
         connection: ConnectionId,
+        /// Since when a new message is durable.
+        stored: Option<Instant>,
     },
     /// There may be feedback for a back end that waits for it.
     FeedbackReady {

@@ -1,5 +1,7 @@
 //! The control plane's way to connections: mail to the shard of each.
 
+use std::time::Instant;
+
 use ringhub_control_plane::Shards;
 use ringhub_control_plane::directory::{CutReason, Policy};
 use ringhub_core::id::{ConnectionId, HubId, Identity};
@@ -38,8 +40,8 @@ impl Shards for MailboxShards {
         self.post(connection, Mail::InvokeMethod { connection, call });
     }
 
-    fn device_bound(&self, connection: ConnectionId) {
-        self.post(connection, Mail::DeviceBound { connection });
+    fn device_bound(&self, connection: ConnectionId, stored: Option<Instant>) {
+        self.post(connection, Mail::DeviceBound { connection, stored });
     }
 
     fn feedback_ready(&self, connection: ConnectionId) {

@@ -1,6 +1,7 @@
 //! What a shard asks of the protocols that it carries, and what it offers them.
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use bytes::BytesMut;
 use ringhub_core::id::{ConnectionId, ExecutorId, ShardId};
@@ -216,6 +217,11 @@ impl<S> ShardContext<'_, S> {
     /// Notes that a message is in the ring that `ticket` names.
     pub(super) fn note_accepted(&mut self, ticket: Ticket, record_bytes: usize) {
         self.recorder.accept(ticket, record_bytes, self.now);
+    }
+
+    /// Notes that a message to a device, which is durable since `stored`, stands in the output.
+    pub(super) fn note_delivered(&mut self, stored: Instant) {
+        self.recorder.deliver(stored, self.now);
     }
 
     /// Notes what is delivered to readers, where no context is at hand.

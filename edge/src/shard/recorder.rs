@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
 use ringhub_core::id::ExecutorId;
 use ringhub_core::position::{Committed, RingPosition, Ticket};
@@ -55,6 +56,8 @@ pub(super) struct Recorder {
     turn: Vec<Option<Publication>>,
     /// By executor: what is not committed yet.
     awaited: Vec<VecDeque<Publication>>,
+    /// When each message to a device that is sent this turn reached the shard.
+    delivered: Vec<Timestamp>,
 }
 
 impl Recorder {
@@ -66,7 +69,17 @@ impl Recorder {
             sample: None,
             turn: Vec::new(),
             awaited: Vec::new(),
+            delivered: Vec::new(),
         }
+    }
+
+    /// A message to a device, durable since `stored`, reached the shard at `arrived` and stands in
+    /// the output.
+    pub(super) fn deliver(&mut self, stored: Instant, arrived: Timestamp) {
+        let waited = self.clock.instant(arrived).saturating_duration_since(stored);
+        let waited = u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX);
+        self.counters.stages.c2d_route.record(waited, 1);
+        self.delivered.push(arrived);
     }
 
     /// A message is in the ring that `ticket` names; it was read at `since`.
@@ -104,6 +117,9 @@ impl Recorder {
         now: Timestamp,
         committed: impl Fn(ExecutorId) -> Committed<RingPosition>,
     ) {
+        for arrived in self.delivered.drain(..) {
+            self.counters.stages.c2d_deliver.record(nanos(arrived, now), 1);
+        }
         for (number, awaited) in (0..).zip(&mut self.awaited) {
             if awaited.is_empty() {
                 continue;

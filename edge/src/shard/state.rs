@@ -532,7 +532,7 @@ impl Mail {
             Self::Exchange { connection, .. }
             | Self::Evict { connection }
             | Self::PredecessorsGone { connection }
-            | Self::DeviceBound { connection }
+            | Self::DeviceBound { connection, .. }
             | Self::FeedbackReady { connection }
             | Self::C2dDone { connection, .. }
             | Self::Cut { connection, .. }

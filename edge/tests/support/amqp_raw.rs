@@ -3,6 +3,7 @@
 //! It shares no code with the hub. Answers are looked through for the symbols of conditions.
 
 use std::io::{self, Read, Write};
+use std::time::Duration;
 
 use super::address::AMQP_PORT;
 use super::hub::Hub;
@@ -54,6 +55,11 @@ impl RawAmqp {
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)?;
         self.stream.flush()
+    }
+
+    /// Ends every read that waits longer than this with an error.
+    pub(crate) fn set_patience(&mut self, patience: Duration) -> io::Result<()> {
+        self.stream.sock.set_read_timeout(Some(patience))
     }
 
     /// Reads until `wanted` has come, and returns all that came.

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use ringhub_control_plane::directory::{Grant, IdentityRef};
 use ringhub_core::codec::mqtt::ConnackCode;
 use ringhub_core::id::PartitionId;
-use ringhub_core::limits::TOKEN_EXPIRY_GRACE;
+use ringhub_core::limits::{MODEL_ID_BYTES_MAX, TOKEN_EXPIRY_GRACE};
 use ringhub_core::message::{Destination, Stamps, partition_of};
 use ringhub_core::session::mqtt::user_name::{ApiVersion, UserName};
 use ringhub_core::session::mqtt::{Acceptance, CloseReason, ConnectRequest, Subscriptions};
@@ -40,10 +40,12 @@ impl MqttDriver {
             subscriptions: stored,
             token_deadline: Some(token_deadline(grant.expires, cx)),
         };
+        let model = announced_model(user_name);
+        cx.services.control.note_model(&grant, model);
         let previous = found.reservation.previous;
         let device = Box::new(Device {
             destination: destination(&grant, cx.services),
-            stamps: stamps(&grant, user_name),
+            stamps: stamps(&grant, model),
             claim: found.reservation.claim,
             acceptance,
             last: None,
@@ -110,10 +112,17 @@ fn destination(grant: &Grant, services: &HubServices) -> Destination {
     Destination { hub: grant.hub, partition }
 }
 
-fn stamps(grant: &Grant, user_name: &UserName<'_>) -> Stamps {
+/// The Plug and Play model in the user name; old revisions of the device API know none.
+///
+/// Source: device-endpoints reference, "CONNECT".
+fn announced_model<'a>(user_name: &'a UserName<'_>) -> Option<&'a str> {
     let knows_models = user_name.api_version.is_some_and(|v| v >= ApiVersion::PLUG_AND_PLAY);
-    let model_id = user_name.model_id.as_deref().filter(|_| knows_models);
-    Stamps::new(&grant.identity, grant.scope, &grant.generation.0.to_string(), model_id)
+    let is_model = |model: &&str| knows_models && (1..=MODEL_ID_BYTES_MAX).contains(&model.len());
+    user_name.model_id.as_deref().filter(is_model)
+}
+
+fn stamps(grant: &Grant, model: Option<&str>) -> Stamps {
+    Stamps::new(&grant.identity, grant.scope, &grant.generation.0.to_string(), model)
 }
 
 /// When a connection ends whose token expires at `expires`, on the shard's monotonic clock as far

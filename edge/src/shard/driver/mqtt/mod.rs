@@ -218,8 +218,14 @@ impl Protocol for MqttDriver {
                 self.on_method_call(call, cx);
                 Ok(())
             }
-            Mail::DeviceBound { .. } => {
+            Mail::DeviceBound { stored, .. } => {
+                let before = cx.counters().c2d_messages.read();
                 self.deliver_waiting(cx);
+                if let Some(stored) = stored
+                    && cx.counters().c2d_messages.read() > before
+                {
+                    cx.note_delivered(stored);
+                }
                 Ok(())
             }
             Mail::Partition(_)
