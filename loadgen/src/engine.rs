@@ -1,0 +1,324 @@
+//! The devices of one process, all on one thread: opened on schedule, kept, and ended.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use ringhub_core::time::Timestamp;
+use rustix::io::Errno;
+
+use crate::alarm::Alarm;
+use crate::connection::Connection;
+use crate::device::{Device, Scratch, Stage};
+use crate::error::Error;
+use crate::failure::Failure;
+use crate::gate::Gate;
+use crate::observer::Observer;
+use crate::outcome::{Cost, End, Outcome, Spent};
+use crate::plan::{Plan, Work};
+use crate::process::Usage;
+use crate::publishing::Publishing;
+use crate::socket::Socket;
+use crate::tally::Tally;
+use crate::tls::TlsClient;
+
+/// Bytes received at a time.
+const RECEIVE_BYTES: usize = 16 * 1024;
+/// How often signals and deadlines are looked at.
+const TICK: Duration = Duration::from_millis(10);
+/// Ticks in which every connection has its deadlines looked at once.
+const TICKS_PER_SWEEP: usize = 25;
+/// How often progress is shown.
+const SHOW_INTERVAL: Duration = Duration::from_secs(1);
+/// Attempts or connections that fail in a row, with none left, after which there is no hope.
+const HOPELESS: u64 = 50;
+
+/// A run under way; everything happens on one thread.
+pub(crate) struct Engine {
+    pub(crate) plan: Plan,
+    gate: Gate,
+    stop: Arc<AtomicBool>,
+    epoch: Instant,
+    start: Cell<Instant>,
+    shown: Cell<Instant>,
+    pub(crate) tally: RefCell<Tally>,
+    pub(crate) scratch: RefCell<Scratch>,
+    /// By the number of the device within the share of this process.
+    pub(crate) connections: RefCell<Vec<Option<Rc<Connection>>>>,
+    pub(crate) publishing: OnceCell<Publishing>,
+    is_ending: Cell<bool>,
+}
+
+impl Engine {
+    pub(crate) fn new(plan: Plan, gate: Gate, stop: Arc<AtomicBool>) -> Rc<Self> {
+        let now = Instant::now();
+        let connections = (0..plan.size()).map(|_| None).collect();
+        Rc::new(Self {
+            plan,
+            gate,
+            stop,
+            epoch: now,
+            start: Cell::new(now),
+            shown: Cell::new(now),
+            tally: RefCell::default(),
+            scratch: RefCell::default(),
+            connections: RefCell::new(connections),
+            publishing: OnceCell::new(),
+            is_ending: Cell::new(false),
+        })
+    }
+
+    /// Gives back what has looked at the server, if that was done here.
+    pub(crate) fn into_observer(self) -> Option<Observer> {
+        match self.gate {
+            Gate::Alone(observer) => Some(observer.into_inner()),
+            Gate::Parent(_) => None,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::ZERO + self.epoch.elapsed()
+    }
+
+    /// Opens all connections, does the work, and ends them.
+    pub(crate) async fn drive(self: &Rc<Self>) -> Result<Outcome, Error> {
+        let (arrivals, cadence) = (Alarm::new()?, Alarm::new()?);
+        self.start.set(self.gate.pass(&self.stop).await);
+        self.shown.set(self.start.get());
+        let begun = Usage::of_self();
+        monoio::spawn(Rc::clone(self).sweep());
+        monoio::spawn(Rc::clone(self).arrive(arrivals));
+        self.wait_while(|| self.tally.borrow().is_unsettled(self.plan.size())).await;
+        let connected = Usage::of_self();
+        match &self.plan.work {
+            Work::Hold(time) => {
+                let end = self.start.get() + self.plan.schedule.last() + *time;
+                self.wait_while(|| Instant::now() < end).await;
+            }
+            Work::Publish(load) => {
+                let start = self.gate.pass(&self.stop).await;
+                self.publish(load, start, cadence).await;
+            }
+        }
+        let done = Usage::of_self();
+        self.gate.pass(&self.stop).await;
+        let end = self.state();
+        self.say_goodbye();
+        let (ramp, steady) = (Spent::between(begun, connected), Spent::between(connected, done));
+        let cost = Cost { ramp, steady, resident_bytes: done.resident_bytes };
+        Ok(Outcome { tally: self.tally.take(), end, cost })
+    }
+
+    /// Waits as long as the condition holds, there is hope, and nobody wants an end.
+    pub(crate) async fn wait_while(&self, condition: impl Fn() -> bool) {
+        while condition() && self.state() == End::Complete {
+            monoio::time::sleep(TICK).await;
+            if self.shown.get().elapsed() >= SHOW_INTERVAL {
+                self.shown.set(self.shown.get() + SHOW_INTERVAL);
+                self.gate.show(self.start.get().elapsed(), &self.tally.borrow());
+            }
+        }
+    }
+
+    /// How the run would end if it ended now.
+    fn state(&self) -> End {
+        if self.stop.load(Ordering::Relaxed) {
+            return End::Interrupted;
+        }
+        let tally = self.tally.borrow();
+        let is_hopeless = tally.open == 0
+            && tally.failed_in_a_row > 0
+            && (tally.failed_in_a_row >= HOPELESS || !tally.is_unsettled(self.plan.size()));
+        if is_hopeless { End::GaveUp } else { End::Complete }
+    }
+
+    pub(crate) fn is_ending(&self) -> bool {
+        self.is_ending.get()
+    }
+
+    /// Starts each connection when it is due.
+    async fn arrive(self: Rc<Self>, alarm: Alarm) {
+        for slot in 0..self.plan.size() {
+            let number = self.plan.share.device(slot);
+            let due = self.start.get() + self.plan.schedule.due(number);
+            // A timer that cannot be set makes the arrival early, which the rate shows.
+            let _ = alarm.sleep_until(due).await;
+            if self.is_ending() || self.state() != End::Complete {
+                return;
+            }
+            let mut tally = self.tally.borrow_mut();
+            tally.attempted += 1;
+            tally.connect_lag.record(due.elapsed());
+            drop(tally);
+            monoio::spawn(Rc::clone(&self).hold(slot, due));
+        }
+    }
+
+    /// One connection from its start to its end.
+    async fn hold(self: Rc<Self>, slot: u32, due: Instant) {
+        let (stage, failure) = match self.open(slot, due).await {
+            Ok(connection) => {
+                let Err(failure) = self.serve(slot, &connection).await;
+                self.connections.borrow_mut()[slot as usize] = None;
+                (connection.stage(), connection.take_ended().unwrap_or(failure))
+            }
+            Err(failure) => (Stage::Connecting, failure),
+        };
+        if self.is_ending() {
+            return;
+        }
+        match stage {
+            Stage::Connecting => self.tally.borrow_mut().refuse(&failure),
+            Stage::Connected => self.tally.borrow_mut().lose(&failure),
+        }
+    }
+
+    async fn open(&self, slot: u32, due: Instant) -> Result<Rc<Connection>, Failure> {
+        let plan = &self.plan;
+        let source = plan.sources.of(plan.share.device(slot));
+        let socket = Socket::connect(source, plan.target)
+            .await
+            .map_err(|error| Failure::Tcp(error.kind()))?;
+        let tls = TlsClient::new(Arc::clone(&plan.tls), plan.server.clone());
+        let device = Device::new(tls.map_err(Failure::Tls)?);
+        let connection = Rc::new(Connection::new(socket, device, due));
+        self.connections.borrow_mut()[slot as usize] = Some(Rc::clone(&connection));
+        Ok(connection)
+    }
+
+    /// Moves bytes until the connection is over.
+    async fn serve(
+        self: &Rc<Self>,
+        slot: u32,
+        connection: &Rc<Connection>,
+    ) -> Result<Infallible, Failure> {
+        self.handle(slot, connection, 0)?;
+        loop {
+            let readable = connection.socket.readable().await;
+            readable.map_err(|error| Failure::Tcp(error.kind()))?;
+            let received = {
+                let scratch = &mut *self.scratch.borrow_mut();
+                scratch.received.resize(RECEIVE_BYTES, 0);
+                connection.socket.receive(&mut scratch.received)
+            };
+            match received {
+                Ok(0) | Err(Errno::CONNRESET) => {
+                    return Err(connection.device.borrow().closed());
+                }
+                Ok(received) => self.handle(slot, connection, received)?,
+                Err(Errno::AGAIN) => {}
+                Err(error) => return Err(Failure::of_errno(error)),
+            }
+        }
+    }
+
+    /// Lets the device process the first `received` bytes of the scratch buffer, and sends what it
+    /// has to say.
+    fn handle(
+        self: &Rc<Self>,
+        slot: u32,
+        connection: &Rc<Connection>,
+        received: usize,
+    ) -> Result<(), Failure> {
+        let number = self.plan.share.device(slot);
+        let scratch = &mut *self.scratch.borrow_mut();
+        let mut device = connection.device.borrow_mut();
+        scratch.received.truncate(received);
+        let before = device.stage();
+        let login = || self.plan.fleet.login(number, self.token_expiry_secs());
+        let result = device.handle_received(scratch, self.plan.manner, login, self.now());
+        if let Err(failure) = result {
+            scratch.clear();
+            return Err(failure);
+        }
+        let is_new = (before, device.stage()) == (Stage::Connecting, Stage::Connected);
+        drop(device);
+        {
+            let tally = &mut *self.tally.borrow_mut();
+            if is_new {
+                tally.accept(connection.due.elapsed());
+            }
+            tally.pings_answered += std::mem::take(&mut scratch.pongs);
+        }
+        let has_acknowledged = self.note_acknowledged(scratch);
+        self.transmit(slot, connection, scratch)?;
+        if has_acknowledged { self.pump(slot, connection, scratch) } else { Ok(()) }
+    }
+
+    /// Sends what is in `scratch.out`, now or when the socket takes it.
+    pub(crate) fn transmit(
+        self: &Rc<Self>,
+        slot: u32,
+        connection: &Rc<Connection>,
+        scratch: &mut Scratch,
+    ) -> Result<(), Failure> {
+        if connection.transmit(scratch)? {
+            let (engine, connection) = (Rc::clone(self), Rc::clone(connection));
+            monoio::spawn(async move {
+                if connection.drain().await.is_ok() {
+                    engine.pump_or_end(slot, &connection);
+                }
+            });
+        }
+        Ok(())
+    }
+
+    fn token_expiry_secs(&self) -> u64 {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        (unix + self.plan.token_life()).as_secs()
+    }
+
+    /// Pings where it is time, and ends what has waited too long: a part of all connections in each
+    /// tick, so that no tick takes long.
+    async fn sweep(self: Rc<Self>) {
+        let size = self.plan.size() as usize;
+        let part = size.div_ceil(TICKS_PER_SWEEP).max(1);
+        let mut next = 0;
+        while !self.is_ending() {
+            monoio::time::sleep(TICK).await;
+            for slot in next..(next + part).min(size) {
+                let connection = self.connections.borrow()[slot].clone();
+                if let Some(connection) = connection
+                    && let Err(failure) = self.handle_deadlines(slot as u32, &connection)
+                {
+                    self.scratch.borrow_mut().clear();
+                    connection.end(failure);
+                }
+            }
+            next = if next + part < size { next + part } else { 0 };
+        }
+    }
+
+    fn handle_deadlines(
+        self: &Rc<Self>,
+        slot: u32,
+        connection: &Rc<Connection>,
+    ) -> Result<(), Failure> {
+        let timeout = self.plan.timeout;
+        if connection.stage() == Stage::Connecting && connection.due.elapsed() >= timeout {
+            return Err(Failure::Timeout);
+        }
+        if connection.stalled_since().is_some_and(|since| since.elapsed() >= timeout) {
+            return Err(Failure::Stuck);
+        }
+        let scratch = &mut *self.scratch.borrow_mut();
+        connection.device.borrow_mut().handle_timeout(scratch, self.now())?;
+        self.transmit(slot, connection, scratch)
+    }
+
+    /// Says goodbye on every connection; what happens after that is not counted.
+    fn say_goodbye(&self) {
+        self.is_ending.set(true);
+        let (now, scratch) = (self.now(), &mut *self.scratch.borrow_mut());
+        for connection in self.connections.borrow().iter().flatten() {
+            connection.device.borrow_mut().disconnect(scratch, now);
+            // Nothing depends on the goodbye.
+            let _ = connection.transmit(scratch);
+            scratch.clear();
+            connection.socket.end();
+        }
+    }
+}
