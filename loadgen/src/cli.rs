@@ -107,6 +107,15 @@ pub struct Connections {
     /// Without a file, devices are called by this and their number, from 0
     #[arg(long, value_name = "TEXT", default_value = "device-")]
     pub device_prefix: String,
+    /// Register the devices before, with the policy, and delete them after
+    #[arg(long, requires = "policy")]
+    pub provision: bool,
+    /// Leave the devices registered that --provision has made
+    #[arg(long, requires = "provision")]
+    pub keep_devices: bool,
+    /// Port of REST, for --provision [default: 443]
+    #[arg(long, value_name = "PORT")]
+    pub https_port: Option<u16>,
     /// Processes that share the connections [default: as few as have room for them]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub workers: Option<u32>,

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use ringhub_edge::client::ClientError;
+
 use crate::descriptors::TooFewDescriptors;
 use crate::fleet::FleetError;
 use crate::trust::TrustError;
@@ -16,6 +18,26 @@ pub enum Error {
     /// A hub lets nobody in without a token.
     #[error("a hub needs credentials: give --devices FILE, or --policy NAME and --key BASE64")]
     NoCredentials,
+    /// Devices are registered with a policy.
+    #[error(
+        "--provision needs a policy that may register devices: give --policy iothubowner and its \
+         --key"
+    )]
+    NoOwner,
+    /// The hub registers nothing.
+    #[error("no devices were registered: {0}; --https-port says where REST is")]
+    Register(#[source] ClientError),
+    /// A device cannot be registered.
+    #[error(
+        "{device} was not registered: {reason}; nothing stays behind. Choose another \
+         --device-prefix, or leave out --provision if the devices are there"
+    )]
+    NotRegistered {
+        /// Its id.
+        device: String,
+        /// What the hub said.
+        reason: String,
+    },
     /// Nobody to trust.
     #[error(transparent)]
     Trust(#[from] TrustError),

@@ -19,6 +19,7 @@ use crate::observer::Observer;
 use crate::outcome::Outcome;
 use crate::pinning;
 use crate::plan::{Plan, Work};
+use crate::registration::Registration;
 use crate::report::Report;
 use crate::share::Share;
 use crate::tls::TlsClient;
@@ -33,7 +34,8 @@ const RING_ENTRIES: u32 = 4096;
 /// # Errors
 /// [`Error`] when nothing could be started; refused connections are part of the report.
 pub fn connect(arguments: &ConnectArguments) -> Result<Option<Report>, Error> {
-    Run::new(&arguments.connections, None)?.execute(|| Plan::to_connect(arguments))
+    Run::new(&arguments.connections, None)?
+        .execute(&arguments.connections, || Plan::to_connect(arguments))
 }
 
 /// Connects devices and publishes from each; otherwise as [`connect`].
@@ -42,7 +44,7 @@ pub fn connect(arguments: &ConnectArguments) -> Result<Option<Report>, Error> {
 /// As [`connect`].
 pub fn publish(arguments: &TelemetryArguments) -> Result<Option<Report>, Error> {
     let run = Run::new(&arguments.connections, arguments.puback_p99_max)?;
-    run.execute(|| Plan::to_publish(arguments))
+    run.execute(&arguments.connections, || Plan::to_publish(arguments))
 }
 
 /// What is the same whatever is to be done.
@@ -79,9 +81,19 @@ impl Run {
         })
     }
 
-    fn execute(self, plan: impl FnOnce() -> Result<Plan, Error>) -> Result<Option<Report>, Error> {
+    fn execute(
+        self,
+        connections: &Connections,
+        plan: impl FnOnce() -> Result<Plan, Error>,
+    ) -> Result<Option<Report>, Error> {
         if self.share.is_none() {
-            return self.oversee(plan()?).map(Some);
+            let plan = plan()?;
+            // Held until the report is out; an error deletes the devices as well.
+            let _registration = match connections.provision {
+                true => Some(Registration::new(connections, plan.fleet.size())?),
+                false => None,
+            };
+            return self.oversee(plan).map(Some);
         }
         // A parent that is killed takes its workers with it.
         set_parent_process_death_signal(Some(Signal::KILL)).map_err(std::io::Error::from)?;
