@@ -9,6 +9,7 @@ use ringhub_core::time::Timestamp;
 
 use crate::failure::Failure;
 use crate::fleet::Login;
+use crate::records::Records;
 use crate::tls::{TlsClient, TlsProgress};
 
 /// What a device publishes.
@@ -54,7 +55,9 @@ pub(crate) enum Stage {
 
 /// One device. Idle, it holds its keys and nothing else of variable length.
 pub(crate) struct Device {
-    tls: TlsClient,
+    /// Boxed: it is large, and gone when the session stands.
+    handshake: Option<Box<TlsClient>>,
+    records: Option<Records>,
     mqtt: Option<MqttClient>,
     stage: Stage,
     /// The beginning of a record.
@@ -66,7 +69,15 @@ pub(crate) struct Device {
 impl Device {
     pub(crate) fn new(tls: TlsClient) -> Self {
         let (partial, partial_packet) = (Box::default(), Box::default());
-        Self { tls, mqtt: None, stage: Stage::Connecting, partial, partial_packet }
+        let handshake = Some(Box::new(tls));
+        Self {
+            handshake,
+            records: None,
+            mqtt: None,
+            stage: Stage::Connecting,
+            partial,
+            partial_packet,
+        }
     }
 
     pub(crate) const fn stage(&self) -> Stage {
@@ -82,16 +93,17 @@ impl Device {
         login: impl FnOnce() -> Login,
         now: Timestamp,
     ) -> Result<(), Failure> {
-        let Scratch { received, out, plaintext, .. } = scratch;
         if !self.partial.is_empty() {
-            received.splice(..0, std::mem::take(&mut self.partial));
+            scratch.received.splice(..0, std::mem::take(&mut self.partial));
         }
-        let (progress, consumed) =
-            self.tls.process(received, out, plaintext).map_err(Failure::Tls)?;
-        self.partial = received[consumed..].into();
-        received.clear();
-        if (progress, self.mqtt.is_none()) == (TlsProgress::Established, true) {
-            self.connect(&login(), manner, now)?;
+        let (progress, consumed) = self.decrypt(scratch).map_err(Failure::Tls)?;
+        self.partial = scratch.received[consumed..].into();
+        scratch.received.clear();
+        if progress == TlsProgress::Established {
+            self.handle_established()?;
+            if self.mqtt.is_none() {
+                self.connect(&login(), manner, now)?;
+            }
         }
         // A server that refuses says why, and closes in the same breath.
         self.read_packets(scratch)?;
@@ -149,9 +161,11 @@ impl Device {
     pub(crate) fn disconnect(&mut self, scratch: &mut Scratch, now: Timestamp) {
         let Some(mqtt) = &mut self.mqtt else { return };
         mqtt.disconnect();
-        if self.transmit(scratch, now).is_ok() {
+        if self.transmit(scratch, now).is_ok()
+            && let Some(records) = &mut self.records
+        {
             // The socket ends right after; a failure here has no consequence.
-            let _ = self.tls.write_close_notify(&mut scratch.out);
+            let _ = records.write_close_notify(&mut scratch.out);
         }
     }
 
@@ -161,6 +175,23 @@ impl Device {
             Stage::Connecting => Failure::ClosedEarly,
             Stage::Connected => Failure::Closed,
         }
+    }
+
+    fn decrypt(&mut self, scratch: &mut Scratch) -> Result<(TlsProgress, usize), rustls::Error> {
+        let Scratch { received, out, plaintext, .. } = scratch;
+        match (&mut self.records, &mut self.handshake) {
+            (Some(records), _) => records.read(received, plaintext),
+            (None, Some(handshake)) => handshake.process(received, out, plaintext),
+            (None, None) => Err(rustls::Error::HandshakeNotComplete),
+        }
+    }
+
+    /// Lets go of the handshake.
+    fn handle_established(&mut self) -> Result<(), Failure> {
+        if let Some(handshake) = self.handshake.take() {
+            self.records = Some(handshake.into_records().map_err(Failure::Tls)?);
+        }
+        Ok(())
     }
 
     fn connect(&mut self, login: &Login, manner: Manner, now: Timestamp) -> Result<(), Failure> {
@@ -205,11 +236,13 @@ impl Device {
     }
 
     fn transmit(&mut self, scratch: &mut Scratch, now: Timestamp) -> Result<(), Failure> {
-        let Some(mqtt) = &mut self.mqtt else { return Ok(()) };
+        let (Some(mqtt), Some(records)) = (&mut self.mqtt, &mut self.records) else {
+            return Ok(());
+        };
         if !mqtt.poll_transmit(&mut scratch.packets, now) {
             return Ok(());
         }
-        let written = self.tls.write(&scratch.packets, &mut scratch.out);
+        let written = records.write(&scratch.packets, &mut scratch.out);
         scratch.packets.clear();
         written.map_err(Failure::Tls)
     }

@@ -31,6 +31,7 @@ mod plan;
 mod process;
 mod publisher;
 mod publishing;
+mod records;
 mod registration;
 mod report;
 pub mod run;

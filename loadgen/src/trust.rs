@@ -7,6 +7,7 @@ use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore};
 
 /// Why there is no TLS configuration.
@@ -39,11 +40,17 @@ pub(crate) fn client_config(ca: &Path) -> Result<Arc<ClientConfig>, TrustError> 
     if roots.is_empty() {
         return Err(TrustError::Empty(ca.to_owned()));
     }
+    Ok(Arc::new(config_of(roots)?))
+}
+
+/// TLS 1.3 alone, whose secrets may be taken out when the handshake is over.
+pub(crate) fn config_of(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
     let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()?;
+        .with_protocol_versions(&[&TLS13])?;
     let mut config = builder.with_root_certificates(roots).with_no_client_auth();
     config.resumption = Resumption::disabled();
-    Ok(Arc::new(config))
+    config.enable_secret_extraction = true;
+    Ok(config)
 }
 
 #[cfg(test)]
