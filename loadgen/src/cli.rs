@@ -1,6 +1,6 @@
 //! Arguments.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,6 +27,13 @@ Examples:
       --per-second 1000
                         any broker of MQTT 3.1.1 that lets everybody in";
 
+const FLOOR_EXAMPLES: &str = "\
+Examples:
+  ringhub-loadgen floor --ca floor.pem &
+  ringhub-loadgen telemetry --target mqtt --host 127.0.0.1 --port 18883 --ca floor.pem --closed \\
+      --connections 500 --server-pid $!
+                        what a hub cannot do without: compare with the same command against a hub";
+
 const EXIT_STATUS: &str = "\
 The exit status is 0 if all went as planned, 1 if a connection or message failed, 2 if nothing could
 be started, 3 if the generator itself was too slow for its numbers to mean anything.";
@@ -47,6 +54,8 @@ pub enum Command {
     Connect(ConnectArguments),
     /// Connect many devices and publish from each
     Telemetry(TelemetryArguments),
+    /// Run a server with no hub behind it: TLS, just enough MQTT, and nothing is stored
+    Floor(FloorArguments),
 }
 
 /// What is connected to.
@@ -190,6 +199,22 @@ pub struct TelemetryArguments {
     /// Who connects.
     #[command(flatten)]
     pub connections: Connections,
+}
+
+/// Arguments of `floor`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = FLOOR_EXAMPLES)]
+pub struct FloorArguments {
+    /// Where to listen
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:18883")]
+    pub listen: SocketAddr,
+    /// Where to write the certificate, for the --ca of clients; it is made anew at each start
+    #[arg(long, value_name = "FILE")]
+    pub ca: PathBuf,
+    /// Threads, each with connections and descriptors of its own
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: u16,
 }
 
 #[cfg(test)]

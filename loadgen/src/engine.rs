@@ -16,7 +16,6 @@ use crate::device::{Device, Scratch, Stage};
 use crate::error::Error;
 use crate::failure::Failure;
 use crate::gate::Gate;
-use crate::observer::Observer;
 use crate::outcome::{Cost, End, Outcome, Spent};
 use crate::plan::{Plan, Work};
 use crate::process::Usage;
@@ -69,14 +68,6 @@ impl Engine {
             publishing: OnceCell::new(),
             is_ending: Cell::new(false),
         })
-    }
-
-    /// Gives back what has looked at the server, if that was done here.
-    pub(crate) fn into_observer(self) -> Option<Observer> {
-        match self.gate {
-            Gate::Alone(observer) => Some(observer.into_inner()),
-            Gate::Parent(_) => None,
-        }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

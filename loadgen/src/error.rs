@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use ringhub_edge::client::ClientError;
+use ringhub_edge::listener::BindError;
 
 use crate::descriptors::TooFewDescriptors;
 use crate::fleet::FleetError;
@@ -86,6 +87,9 @@ pub enum Error {
     /// The server is not there to be measured.
     #[error("--server-pid {0}: there is no such process on this machine")]
     NoServer(u32),
+    /// The floor cannot listen.
+    #[error(transparent)]
+    Port(#[from] BindError),
     /// A worker could not be started, or ended in the middle.
     #[error("worker {index}: {reason}")]
     Worker {

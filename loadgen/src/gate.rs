@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, BufRead, Write};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -44,7 +45,7 @@ impl News {
 #[derive(Debug)]
 pub(crate) enum Gate {
     /// There is one process: it never waits, and looks at the server itself.
-    Alone(RefCell<Observer>),
+    Alone(Rc<RefCell<Observer>>),
     /// The parent says when: the time in nanoseconds of the monotonic clock, which is the same in
     /// all processes; 0 is not yet.
     Parent(Arc<AtomicU64>),

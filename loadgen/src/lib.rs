@@ -9,7 +9,8 @@
 //! ```
 //!
 //! It is an open loop unless it is told otherwise: arrivals and messages keep their times whatever
-//! the server does, and latency counts from the time at which each was due.
+//! the server does, and latency counts from the time at which each was due. [`floor`] is a server
+//! with nothing behind it, for the costs that no hub can avoid.
 
 mod alarm;
 mod cadence;
@@ -22,6 +23,7 @@ mod engine;
 pub mod error;
 mod failure;
 mod fleet;
+pub mod floor;
 mod gate;
 mod latency;
 mod observer;

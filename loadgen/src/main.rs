@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use ringhub_loadgen::cli::{Cli, Command};
-use ringhub_loadgen::run;
+use ringhub_loadgen::{floor, run};
 
 /// A connection, a message or a threshold failed.
 const FAILED: u8 = 1;
@@ -17,6 +17,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Connect(arguments) => run::connect(&arguments),
         Command::Telemetry(arguments) => run::publish(&arguments),
+        Command::Floor(arguments) => floor::serve(&arguments).map(|()| None),
     };
     match result {
         Ok(Some(report)) if !report.is_clean() => ExitCode::from(FAILED),

@@ -27,14 +27,16 @@ impl Observer {
         self.seen.extend(self.pid.and_then(Usage::of));
     }
 
-    /// What was seen, from the points: the beginning, all connected if there is a load, the end.
-    pub(crate) fn into_server_cost(self) -> Option<ServerCost> {
+    /// What was seen, from the points: the beginning, all connected, and the end of a load.
+    pub(crate) fn server_cost(&self) -> Option<ServerCost> {
         let (first, last) = (*self.seen.first()?, *self.seen.last()?);
-        let connected = self.seen[self.seen.len().saturating_sub(2)];
+        let connected = *self.seen.get(1)?;
         Some(ServerCost {
-            whole: Spent::between(first, last),
+            ramp: Spent::between(first, connected),
             steady: Spent::between(connected, last),
-            resident_bytes: (first.resident_bytes, last.resident_bytes),
+            bytes_before: first.resident_bytes,
+            bytes_connected: connected.resident_bytes,
+            bytes_after: last.resident_bytes,
         })
     }
 }
@@ -42,20 +44,26 @@ impl Observer {
 /// What the server cost.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ServerCost {
-    pub(crate) whole: Spent,
-    /// From the time at which all were connected, where messages were sent.
+    /// While connections were opened, and held if they were for that.
+    pub(crate) ramp: Spent,
+    /// While messages were sent.
     pub(crate) steady: Spent,
-    /// Resident memory before the first connection, and before the first goodbye.
-    pub(crate) resident_bytes: (u64, u64),
+    /// Resident memory before the first connection.
+    pub(crate) bytes_before: u64,
+    /// With all connections.
+    pub(crate) bytes_connected: u64,
+    /// Before the first goodbye.
+    pub(crate) bytes_after: u64,
 }
 
 impl ServerCost {
     pub(crate) fn to_json(self) -> Value {
         json!({
-            "cpu_s": self.whole.cpu_s,
+            "ramp_cpu_s": self.ramp.cpu_s,
             "load_cpu_s": self.steady.cpu_s,
-            "resident_bytes_before": self.resident_bytes.0,
-            "resident_bytes": self.resident_bytes.1,
+            "resident_bytes_before": self.bytes_before,
+            "resident_bytes_connected": self.bytes_connected,
+            "resident_bytes": self.bytes_after,
         })
     }
 }

@@ -92,9 +92,10 @@ impl Report {
 
     /// Memory of the server per connection.
     fn server_bytes_per_connection(&self) -> Option<f64> {
-        let (before, after) = self.server?.resident_bytes;
+        let server = self.server?;
+        let grown = server.bytes_connected.saturating_sub(server.bytes_before);
         let open = self.tally.open;
-        (open > 0).then(|| after.saturating_sub(before) as f64 / open as f64)
+        (open > 0).then(|| grown as f64 / open as f64)
     }
 
     /// The report as one JSON object.
@@ -190,11 +191,11 @@ impl Report {
         writeln!(f, "own CPU          {:>12.2} s", self.cpu_s())?;
         writeln!(f, "own memory       {:>12.1} MiB", self.resident_bytes() as f64 / MIB)?;
         let Some(server) = self.server else { return Ok(()) };
-        writeln!(f, "server CPU       {:>12.2} s", server.whole.cpu_s)?;
+        writeln!(f, "server CPU       {:>12.2} s", server.ramp.cpu_s + server.steady.cpu_s)?;
         if let Some(us) = self.server_us_per_message() {
             writeln!(f, "  per message    {us:>12.2} us")?;
         }
-        writeln!(f, "server memory    {:>12.1} MiB", server.resident_bytes.1 as f64 / MIB)?;
+        writeln!(f, "server memory    {:>12.1} MiB", server.bytes_after as f64 / MIB)?;
         if let Some(bytes) = self.server_bytes_per_connection() {
             writeln!(f, "  per connection {bytes:>12.0} B")?;
         }

@@ -1,5 +1,6 @@
 //! A run from its plan to its report: in this process, or in several that it starts.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use crate::tls::TlsClient;
 use crate::verdict::Thresholds;
 
 /// Entries of the io_uring.
-const RING_ENTRIES: u32 = 4096;
+pub(crate) const RING_ENTRIES: u32 = 4096;
 
 /// Connects devices and keeps their connections; prints the result. `None` is that of a worker,
 /// whose parent has it.
@@ -99,7 +100,7 @@ impl Run {
         set_parent_process_death_signal(Some(Signal::KILL)).map_err(std::io::Error::from)?;
         let gate = Gate::of_parent(Arc::clone(&self.stop));
         let last = match plan().and_then(|plan| self.work(plan, gate)) {
-            Ok((outcome, _)) => News::Done(Box::new(outcome)),
+            Ok(outcome) => News::Done(Box::new(outcome)),
             Err(error) => News::Failed(error.to_string()),
         };
         last.tell();
@@ -108,7 +109,7 @@ impl Run {
 
     /// Does the work here or lets workers do it, and tells the result.
     fn oversee(&self, plan: Plan) -> Result<Report, Error> {
-        let observer = Observer::new(self.server_pid)?;
+        let observer = Rc::new(RefCell::new(Observer::new(self.server_pid)?));
         let fit = descriptors::raise();
         let workers = match self.workers {
             Some(workers) => workers.min(plan.fleet.size().max(1)),
@@ -122,14 +123,12 @@ impl Run {
         };
         let size = plan.fleet.size();
         eprintln!("{size} connections to {} from {workers} processes", plan.target);
-        let (outcomes, server) = if workers == 1 {
-            let (outcome, observer) = self.work(plan, Gate::Alone(observer.into()))?;
-            (vec![outcome], observer)
+        let outcomes = if workers == 1 {
+            vec![self.work(plan, Gate::Alone(Rc::clone(&observer)))?]
         } else {
-            let mut observer = observer;
-            (Crew::start(workers)?.lead(&self.stop, &mut observer)?, Some(observer))
+            Crew::start(workers)?.lead(&self.stop, &mut observer.borrow_mut())?
         };
-        let server = server.and_then(Observer::into_server_cost);
+        let server = observer.borrow().server_cost();
         let report = Report::new(outcomes, server, measured, self.thresholds);
         if let Some(folder) = &self.hgrm {
             report.write_hgrm(folder)?;
@@ -142,20 +141,15 @@ impl Run {
         Ok(report)
     }
 
-    /// Does the share of this process; gives back the observer if the gate had one.
-    fn work(&self, plan: Plan, gate: Gate) -> Result<(Outcome, Option<Observer>), Error> {
+    /// Does the share of this process.
+    fn work(&self, plan: Plan, gate: Gate) -> Result<Outcome, Error> {
         descriptors::raise();
         pinning::pin(plan.share.index);
         // The random source takes tens of milliseconds at its first use, which are not the
         // server's.
         TlsClient::new(Arc::clone(&plan.tls), plan.server.clone()).map_err(Error::Tls)?;
         let builder = RuntimeBuilder::<IoUringDriver>::new().with_entries(RING_ENTRIES);
-        let mut runtime = builder.enable_timer().build()?;
         let engine = Engine::new(plan, gate, Arc::clone(&self.stop));
-        let outcome = runtime.block_on(engine.drive())?;
-        // Tasks hold the engine as well; they end with the runtime.
-        drop(runtime);
-        let observer = Rc::into_inner(engine).and_then(Engine::into_observer);
-        Ok((outcome, observer))
+        builder.enable_timer().build()?.block_on(engine.drive())
     }
 }

@@ -12,6 +12,8 @@ const BUSY_MAX: f64 = 0.95;
 const BUSY_TIME_MIN_S: f64 = 1.0;
 /// Own delay, at the 99th percentile, that is never too much.
 const LAG_MIN_MS: f64 = 2.0;
+/// Own delay, at the 99th percentile, that is too much where no latency is measured: with QoS 0.
+const LAG_ALONE_MAX_MS: f64 = 20.0;
 /// Part of the measured time, at the 99th percentile, that may be own delay.
 const LAG_PART_MAX: f64 = 0.5;
 
@@ -114,10 +116,12 @@ impl Verdict {
     }
 }
 
-/// Without a latency, as with QoS 0, any delay counts.
 fn is_late(lag: &Latency, latency: &Latency) -> bool {
     let lag_ms = lag.at_ms(0.99);
-    !lag.is_empty() && lag_ms > LAG_MIN_MS && lag_ms > LAG_PART_MAX * latency.at_ms(0.99)
+    match latency.is_empty() {
+        true => lag_ms > LAG_ALONE_MAX_MS,
+        false => lag_ms > LAG_MIN_MS && lag_ms > LAG_PART_MAX * latency.at_ms(0.99),
+    }
 }
 
 #[cfg(test)]

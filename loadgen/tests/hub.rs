@@ -18,7 +18,7 @@ fn connections_are_held_and_devices_are_gone_afterwards() {
         &hub.arguments(),
         "--provision --connections 60 --rate 100 --hold 3s --keep-alive 1",
     );
-    let run = run.expect(0);
+    let run = run.expect_clean();
     assert_eq!((run.number("/accepted"), run.number("/open")), (60.0, 60.0));
     assert!(run.number("/pings_answered") >= 60.0, "{:#}", run.json);
     assert!(run.number("/connect_latency_ms/p50") > 0.0);
@@ -35,7 +35,7 @@ fn an_open_loop_keeps_its_rate_over_several_processes() {
         std::process::id(),
         hgrm.display()
     );
-    let run = run("telemetry", &hub.arguments(), &more).expect(0);
+    let run = run("telemetry", &hub.arguments(), &more).expect_clean();
     assert_eq!((run.number("/accepted"), run.number("/workers")), (20.0, 2.0));
     for count in ["due", "sent", "acknowledged"] {
         assert_eq!(run.number(&format!("/telemetry/{count}")), 400.0, "{count}");
@@ -52,9 +52,7 @@ fn a_closed_loop_keeps_the_windows_full() {
     let hub = Hub::start();
     let more = "--provision --connections 4 --closed --per-segment 5 --inflight 20 --warm-up 0s \
                 --duration 1s --payload 100";
-    let run = run("telemetry", &hub.arguments(), more);
-    // On a busy machine the generator may have been too slow, which is no fault of the loop.
-    assert!(matches!(run.status, Some(0 | 3)), "{:#}\n{}", run.json, run.text);
+    let run = run("telemetry", &hub.arguments(), more).expect_clean();
     let acknowledged = run.number("/telemetry/acknowledged");
     assert_eq!(acknowledged, run.number("/telemetry/sent"));
     assert!(acknowledged >= 80.0 && acknowledged % 5.0 == 0.0, "{acknowledged}");
@@ -64,7 +62,7 @@ fn a_closed_loop_keeps_the_windows_full() {
 fn telemetry_without_acknowledgements_is_sent() {
     let hub = Hub::start();
     let more = "--provision --connections 3 --qos 0 --per-second 90 --warm-up 0s --duration 1s";
-    let run = run("telemetry", &hub.arguments(), more).expect(0);
+    let run = run("telemetry", &hub.arguments(), more).expect_clean();
     assert_eq!((run.number("/telemetry/sent"), run.number("/telemetry/acknowledged")), (90.0, 0.0));
 }
 
@@ -80,7 +78,7 @@ fn an_interrupted_run_reports_and_leaves_nothing() {
     let workers = children(parent);
     assert_eq!(workers.len(), 2);
     kill_process(parent, Signal::INT).expect("it runs");
-    let run = finish(process).expect(0);
+    let run = finish(process).expect_clean();
     assert_eq!(run.json["interrupted"], true);
     assert_eq!(run.number("/accepted"), 10.0);
     assert_eq!(hub.device_count(), 0);
@@ -104,7 +102,7 @@ fn workers_end_with_a_parent_that_is_killed() {
 fn devices_of_others_are_left_alone() {
     let hub = Hub::start();
     let kept = "--provision --keep-devices --connections 3 --hold 0s";
-    run("connect", &hub.arguments(), kept).expect(0);
+    run("connect", &hub.arguments(), kept).expect_clean();
     assert_eq!(hub.device_count(), 3);
     let again = run("connect", &hub.arguments(), "--provision --connections 5").expect(2);
     assert!(again.text.contains("--device-prefix"), "{}", again.text);
@@ -118,6 +116,14 @@ fn a_threshold_that_is_exceeded_fails_the_run() {
     let run = run("connect", &hub.arguments(), more).expect(1);
     let because = run.json["failed_because"].to_string();
     assert!(because.contains("CONNACK"), "{because}");
+}
+
+#[test]
+fn refused_credentials_are_named() {
+    let hub = Hub::start();
+    let run = run("connect", &hub.arguments(), "--connections 3 --hold 10m").expect(1);
+    let failures = run.json["failures"].to_string();
+    assert!(failures.contains("NotAuthorized; the device is not registered"), "{failures}");
 }
 
 /// Waits for what other processes do, a minute at most.
