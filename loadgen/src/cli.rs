@@ -27,6 +27,14 @@ Examples:
       --per-second 1000
                         any broker of MQTT 3.1.1 that lets everybody in";
 
+const STORM_EXAMPLES: &str = "\
+Examples:
+  ringhub-loadgen storm --host localhost --ca ca.pem --devices devices.tsv --return-rate 2000
+                        all devices are cut off at once; 2,000 a second come back
+  ringhub-loadgen storm --host localhost --ca ca.pem --devices devices.tsv --tickets \\
+      --server-pid \"$(pidof ringhub)\"
+                        the same with TLS tickets, which spare the server half of each handshake";
+
 const FLOOR_EXAMPLES: &str = "\
 Examples:
   ringhub-loadgen floor --ca floor.pem &
@@ -54,6 +62,8 @@ pub enum Command {
     Connect(ConnectArguments),
     /// Connect many devices and publish from each
     Telemetry(TelemetryArguments),
+    /// Connect many devices, cut all of them off at once, and let them come back
+    Storm(StormArguments),
     /// Run a server with no hub behind it: TLS, just enough MQTT, and nothing is stored
     Floor(FloorArguments),
 }
@@ -196,6 +206,25 @@ pub struct TelemetryArguments {
     /// Time that is measured
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
     pub duration: Duration,
+    /// Who connects.
+    #[command(flatten)]
+    pub connections: Connections,
+}
+
+/// Arguments of `storm`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = STORM_EXAMPLES)]
+pub struct StormArguments {
+    /// Devices that come back per second; they do not wait for the server
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub return_rate: u32,
+    /// Time between the last CONNACK and the storm
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_duration)]
+    pub calm: Duration,
+    /// Come back with TLS tickets, where the server has given any
+    #[arg(long)]
+    pub tickets: bool,
     /// Who connects.
     #[command(flatten)]
     pub connections: Connections,

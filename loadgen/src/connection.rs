@@ -18,6 +18,7 @@ pub(crate) struct Connection {
     stalled: Cell<Option<Instant>>,
     /// Why others than its task have ended it.
     ended: Cell<Option<Failure>>,
+    has_left: Cell<bool>,
 }
 
 impl Connection {
@@ -29,6 +30,7 @@ impl Connection {
             unsent: RefCell::default(),
             stalled: Cell::default(),
             ended: Cell::default(),
+            has_left: Cell::default(),
         }
     }
 
@@ -45,6 +47,16 @@ impl Connection {
     pub(crate) fn end(&self, failure: Failure) {
         self.ended.set(Some(failure));
         self.socket.end();
+    }
+
+    /// Ends the connection on purpose, without a goodbye.
+    pub(crate) fn leave(&self) {
+        self.has_left.set(true);
+        self.socket.end();
+    }
+
+    pub(crate) fn has_left(&self) -> bool {
+        self.has_left.get()
     }
 
     /// Why it was ended, if it was.

@@ -58,6 +58,7 @@ pub(crate) struct Device {
     /// Boxed: it is large, and gone when the session stands.
     handshake: Option<Box<TlsClient>>,
     records: Option<Records>,
+    is_resumed: bool,
     mqtt: Option<MqttClient>,
     stage: Stage,
     /// The beginning of a record.
@@ -73,6 +74,7 @@ impl Device {
         Self {
             handshake,
             records: None,
+            is_resumed: false,
             mqtt: None,
             stage: Stage::Connecting,
             partial,
@@ -82,6 +84,11 @@ impl Device {
 
     pub(crate) const fn stage(&self) -> Stage {
         self.stage
+    }
+
+    /// Whether a ticket made the handshake shorter.
+    pub(crate) const fn is_resumed(&self) -> bool {
+        self.is_resumed
     }
 
     /// Processes `scratch.received` and appends what is to be sent to `scratch.out`. Called first
@@ -189,6 +196,7 @@ impl Device {
     /// Lets go of the handshake.
     fn handle_established(&mut self) -> Result<(), Failure> {
         if let Some(handshake) = self.handshake.take() {
+            self.is_resumed = handshake.is_resumed();
             self.records = Some(handshake.into_records().map_err(Failure::Tls)?);
         }
         Ok(())

@@ -21,6 +21,7 @@ use crate::plan::{Plan, Work};
 use crate::process::Usage;
 use crate::publishing::Publishing;
 use crate::socket::Socket;
+use crate::storm::Wave;
 use crate::tally::Tally;
 use crate::tls::TlsClient;
 
@@ -48,12 +49,15 @@ pub(crate) struct Engine {
     /// By the number of the device within the share of this process.
     pub(crate) connections: RefCell<Vec<Option<Rc<Connection>>>>,
     pub(crate) publishing: OnceCell<Publishing>,
+    /// Attempts that are to be made, up to now.
+    expected: Cell<u64>,
     is_ending: Cell<bool>,
 }
 
 impl Engine {
     pub(crate) fn new(plan: Plan, gate: Gate, stop: Arc<AtomicBool>) -> Rc<Self> {
         let now = Instant::now();
+        let expected = u64::from(plan.size());
         let connections = (0..plan.size()).map(|_| None).collect();
         Rc::new(Self {
             plan,
@@ -66,6 +70,7 @@ impl Engine {
             scratch: RefCell::default(),
             connections: RefCell::new(connections),
             publishing: OnceCell::new(),
+            expected: Cell::new(expected),
             is_ending: Cell::new(false),
         })
     }
@@ -76,22 +81,30 @@ impl Engine {
 
     /// Opens all connections, does the work, and ends them.
     pub(crate) async fn drive(self: &Rc<Self>) -> Result<Outcome, Error> {
-        let (arrivals, cadence) = (Alarm::new()?, Alarm::new()?);
+        let (arrivals, later) = (Alarm::new()?, Alarm::new()?);
         self.start.set(self.gate.pass(&self.stop).await);
         self.shown.set(self.start.get());
         let begun = Usage::of_self();
         monoio::spawn(Rc::clone(self).sweep());
-        monoio::spawn(Rc::clone(self).arrive(arrivals));
-        self.wait_while(|| self.tally.borrow().is_unsettled(self.plan.size())).await;
+        let (start, schedule) = (self.start.get(), self.plan.schedule);
+        let wave = Wave { start, schedule, is_return: false };
+        monoio::spawn(Rc::clone(self).arrive(arrivals, wave));
+        self.wait_while(|| self.is_unsettled()).await;
         let connected = Usage::of_self();
         match &self.plan.work {
             Work::Hold(time) => {
-                let end = self.start.get() + self.plan.schedule.last() + *time;
+                let end = start + schedule.last() + *time;
                 self.wait_while(|| Instant::now() < end).await;
             }
             Work::Publish(load) => {
                 let start = self.gate.pass(&self.stop).await;
-                self.publish(load, start, cadence).await;
+                self.publish(load, start, later).await;
+            }
+            Work::Storm(storm) => {
+                let end = Instant::now() + storm.calm;
+                self.wait_while(|| Instant::now() < end).await;
+                let start = self.gate.pass(&self.stop).await;
+                self.reconnect(*storm, start, later).await;
             }
         }
         let done = Usage::of_self();
@@ -122,8 +135,17 @@ impl Engine {
         let tally = self.tally.borrow();
         let is_hopeless = tally.open == 0
             && tally.failed_in_a_row > 0
-            && (tally.failed_in_a_row >= HOPELESS || !tally.is_unsettled(self.plan.size()));
+            && (tally.failed_in_a_row >= HOPELESS || !tally.is_unsettled(self.expected.get()));
         if is_hopeless { End::GaveUp } else { End::Complete }
+    }
+
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.tally.borrow().is_unsettled(self.expected.get())
+    }
+
+    /// Another attempt of each device is to come.
+    pub(crate) fn expect_as_many_again(&self) {
+        self.expected.set(self.expected.get() + u64::from(self.plan.size()));
     }
 
     pub(crate) fn is_ending(&self) -> bool {
@@ -131,29 +153,35 @@ impl Engine {
     }
 
     /// Starts each connection when it is due.
-    async fn arrive(self: Rc<Self>, alarm: Alarm) {
+    pub(crate) async fn arrive(self: Rc<Self>, alarm: Alarm, wave: Wave) {
         for slot in 0..self.plan.size() {
             let number = self.plan.share.device(slot);
-            let due = self.start.get() + self.plan.schedule.due(number);
+            let due = wave.start + wave.schedule.due(number);
             // A timer that cannot be set makes the arrival early, which the rate shows.
             let _ = alarm.sleep_until(due).await;
             if self.is_ending() || self.state() != End::Complete {
                 return;
             }
-            let mut tally = self.tally.borrow_mut();
-            tally.attempted += 1;
-            tally.connect_lag.record(due.elapsed());
-            drop(tally);
-            monoio::spawn(Rc::clone(&self).hold(slot, due));
+            {
+                let tally = &mut *self.tally.borrow_mut();
+                tally.attempted += 1;
+                let lags = (&mut tally.connect_lag, &mut tally.reconnect_lag);
+                let lag = if wave.is_return { lags.1 } else { lags.0 };
+                lag.record(due.elapsed());
+            }
+            monoio::spawn(Rc::clone(&self).hold(slot, due, wave));
         }
     }
 
     /// One connection from its start to its end.
-    async fn hold(self: Rc<Self>, slot: u32, due: Instant) {
+    async fn hold(self: Rc<Self>, slot: u32, due: Instant, wave: Wave) {
         let (stage, failure) = match self.open(slot, due).await {
             Ok(connection) => {
-                let Err(failure) = self.serve(slot, &connection).await;
-                self.connections.borrow_mut()[slot as usize] = None;
+                let Err(failure) = self.serve(slot, &connection, &wave).await;
+                self.forget(slot, &connection);
+                if connection.has_left() {
+                    return;
+                }
                 (connection.stage(), connection.take_ended().unwrap_or(failure))
             }
             Err(failure) => (Stage::Connecting, failure),
@@ -167,13 +195,22 @@ impl Engine {
         }
     }
 
+    /// Frees the place of a connection, unless its device has a newer one.
+    fn forget(&self, slot: u32, connection: &Rc<Connection>) {
+        let place = &mut self.connections.borrow_mut()[slot as usize];
+        if place.as_ref().is_some_and(|newest| Rc::ptr_eq(newest, connection)) {
+            *place = None;
+        }
+    }
+
     async fn open(&self, slot: u32, due: Instant) -> Result<Rc<Connection>, Failure> {
         let plan = &self.plan;
         let source = plan.sources.of(plan.share.device(slot));
         let socket = Socket::connect(source, plan.target)
             .await
             .map_err(|error| Failure::Tcp(error.kind()))?;
-        let tls = TlsClient::new(Arc::clone(&plan.tls), plan.server.clone());
+        let tls =
+            TlsClient::new(Arc::clone(&plan.tls), plan.server.clone(), plan.tickets.is_some());
         let device = Device::new(tls.map_err(Failure::Tls)?);
         let connection = Rc::new(Connection::new(socket, device, due));
         self.connections.borrow_mut()[slot as usize] = Some(Rc::clone(&connection));
@@ -185,8 +222,9 @@ impl Engine {
         self: &Rc<Self>,
         slot: u32,
         connection: &Rc<Connection>,
+        wave: &Wave,
     ) -> Result<Infallible, Failure> {
-        self.handle(slot, connection, 0)?;
+        self.handle(slot, connection, 0, wave)?;
         loop {
             let readable = connection.socket.readable().await;
             readable.map_err(|error| Failure::Tcp(error.kind()))?;
@@ -199,7 +237,7 @@ impl Engine {
                 Ok(0) | Err(Errno::CONNRESET) => {
                     return Err(connection.device.borrow().closed());
                 }
-                Ok(received) => self.handle(slot, connection, received)?,
+                Ok(received) => self.handle(slot, connection, received, wave)?,
                 Err(Errno::AGAIN) => {}
                 Err(error) => return Err(Failure::of_errno(error)),
             }
@@ -213,6 +251,7 @@ impl Engine {
         slot: u32,
         connection: &Rc<Connection>,
         received: usize,
+        wave: &Wave,
     ) -> Result<(), Failure> {
         let number = self.plan.share.device(slot);
         let scratch = &mut *self.scratch.borrow_mut();
@@ -226,11 +265,13 @@ impl Engine {
             return Err(failure);
         }
         let is_new = (before, device.stage()) == (Stage::Connecting, Stage::Connected);
+        let is_resumed = device.is_resumed();
         drop(device);
         {
             let tally = &mut *self.tally.borrow_mut();
             if is_new {
-                tally.accept(connection.due.elapsed());
+                tally.accept(wave, connection.due.elapsed());
+                tally.resumed += u64::from(is_resumed);
             }
             tally.pings_answered += std::mem::take(&mut scratch.pongs);
         }

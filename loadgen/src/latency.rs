@@ -43,6 +43,10 @@ impl Latency {
         self.0.is_empty()
     }
 
+    pub(crate) fn count(&self) -> u64 {
+        self.0.len()
+    }
+
     /// The time that this part of all times does not exceed, in milliseconds.
     pub(crate) fn at_ms(&self, quantile: f64) -> f64 {
         Duration::from_micros(self.0.value_at_quantile(quantile)).as_secs_f64() * 1e3

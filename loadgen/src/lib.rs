@@ -41,6 +41,7 @@ mod schedule;
 pub mod share;
 mod socket;
 mod source;
+mod storm;
 mod tally;
 mod tls;
 mod trust;

@@ -17,6 +17,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Connect(arguments) => run::connect(&arguments),
         Command::Telemetry(arguments) => run::publish(&arguments),
+        Command::Storm(arguments) => run::storm(&arguments),
         Command::Floor(arguments) => floor::serve(&arguments).map(|()| None),
     };
     match result {

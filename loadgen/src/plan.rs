@@ -10,13 +10,14 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 
 use crate::cadence::Cadence;
-use crate::cli::{ConnectArguments, Connections, Target, TelemetryArguments};
+use crate::cli::{ConnectArguments, Connections, StormArguments, Target, TelemetryArguments};
 use crate::device::Manner;
 use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::schedule::Schedule;
 use crate::share::Share;
 use crate::source::Sources;
+use crate::storm::{Storm, Tickets};
 use crate::trust::client_config;
 
 /// Length of time for which tokens are good beyond the planned end.
@@ -29,6 +30,8 @@ pub(crate) enum Work {
     Hold(Duration),
     /// They publish.
     Publish(Load),
+    /// They are cut off and come back.
+    Storm(Storm),
 }
 
 /// How devices publish.
@@ -79,6 +82,8 @@ pub(crate) struct Plan {
     pub(crate) target: SocketAddr,
     pub(crate) server: ServerName<'static>,
     pub(crate) tls: Arc<ClientConfig>,
+    /// Filled and used by `tls`, where a storm wants that.
+    pub(crate) tickets: Option<Arc<Tickets>>,
     pub(crate) schedule: Schedule,
     pub(crate) timeout: Duration,
     pub(crate) manner: Manner,
@@ -103,6 +108,29 @@ impl Plan {
         Self::new(&arguments.connections, fleet, Work::Publish(load), inflight_max)
     }
 
+    /// Plans connections that are opened twice.
+    pub(crate) fn to_storm(arguments: &StormArguments) -> Result<Self, Error> {
+        let fleet = fleet(&arguments.connections)?;
+        let schedule = Schedule { rate: arguments.return_rate, count: fleet.size() };
+        let storm = Storm { calm: arguments.calm, schedule };
+        let mut plan = Self::new(&arguments.connections, fleet, Work::Storm(storm), 1)?;
+        if arguments.tickets {
+            let tickets = Arc::new(Tickets::new(plan.size() as usize));
+            plan.tls = client_config(&arguments.connections.ca, Some(Arc::clone(&tickets)))?;
+            plan.tickets = Some(tickets);
+        }
+        Ok(plan)
+    }
+
+    /// Descriptors that `connections` of one process need at most: in a storm the old ones may
+    /// still be there when the new ones come.
+    pub(crate) const fn descriptors(&self, connections: u32) -> u32 {
+        match self.work {
+            Work::Hold(_) | Work::Publish(_) => connections,
+            Work::Storm(_) => connections.saturating_mul(2),
+        }
+    }
+
     fn new(
         connections: &Connections,
         fleet: Fleet,
@@ -117,7 +145,8 @@ impl Plan {
             sources: Sources::new(target.ip(), &connections.source),
             server: ServerName::try_from(host.clone())
                 .map_err(|_| Error::HostName(host.clone()))?,
-            tls: client_config(&connections.ca)?,
+            tls: client_config(&connections.ca, None)?,
+            tickets: None,
             schedule: Schedule { rate: *rate, count: fleet.size() },
             timeout: *timeout,
             manner,
@@ -137,6 +166,7 @@ impl Plan {
         let work = match &self.work {
             Work::Hold(time) => *time,
             Work::Publish(load) => load.last(),
+            Work::Storm(storm) => storm.calm + self.timeout + storm.schedule.last(),
         };
         self.schedule.last() + self.timeout + work + TOKEN_MARGIN
     }

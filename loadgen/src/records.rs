@@ -2,11 +2,14 @@
 //!
 //! A session of the TLS library keeps what a client of a hub needs: certificates, tickets, the
 //! schedule of keys. A generator needs two keys: 120 bytes instead of thousands. What it gives up
-//! for that are resumption and changes of keys, and a server that asks for one is told goodbye.
+//! for that is a change of keys: a server that asks for one is told goodbye. A ticket is taken
+//! where one is wanted.
 
 use aws_lc_rs::aead::{
     AES_128_GCM, AES_256_GCM, Aad, Algorithm, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey,
 };
+use rustls::client::ClientConnectionData;
+use rustls::kernel::KernelConnection;
 use rustls::{AlertDescription, ConnectionTrafficSecrets, Error, ExtractedSecrets};
 
 use crate::tls::TlsProgress;
@@ -43,14 +46,19 @@ pub(crate) struct Records {
     algorithm: &'static Algorithm,
     sealing: Half,
     opening: Half,
+    /// Waits for a ticket; gone when it has one, or wants none.
+    resumption: Option<Box<KernelConnection<ClientConnectionData>>>,
 }
 
 impl Records {
-    /// Goes on where the handshake has ended.
-    pub(crate) fn new(secrets: ExtractedSecrets) -> Result<Self, Error> {
+    /// Goes on where the handshake has ended. `resumption` is what takes a ticket.
+    pub(crate) fn new(
+        secrets: ExtractedSecrets,
+        resumption: Option<KernelConnection<ClientConnectionData>>,
+    ) -> Result<Self, Error> {
         let (algorithm, sealing) = Half::new(secrets.tx)?;
         let (_, opening) = Half::new(secrets.rx)?;
-        Ok(Self { algorithm, sealing, opening })
+        Ok(Self { algorithm, sealing, opening, resumption: resumption.map(Box::new) })
     }
 
     /// Decrypts `received` in place and appends what was said to `plaintext`; the number is how
@@ -67,10 +75,16 @@ impl Records {
             if record[0] == CHANGE_CIPHER_SPEC {
                 continue;
             }
-            let (kind, content) = self.open(record)?;
+            let (kind, content) = open(&mut self.opening, self.algorithm, record)?;
             match (kind, content) {
                 (APPLICATION_DATA, content) => plaintext.extend_from_slice(content),
-                (HANDSHAKE, [NEW_SESSION_TICKET, ..]) => {}
+                (HANDSHAKE, [NEW_SESSION_TICKET, a, b, c, rest @ ..]) => {
+                    let length = u32::from_be_bytes([0, *a, *b, *c]) as usize;
+                    let ticket = rest.get(..length).ok_or(Error::DecryptError)?;
+                    if let Some(mut resumption) = self.resumption.take() {
+                        resumption.handle_new_session_ticket(ticket)?;
+                    }
+                }
                 (ALERT, [_, 0]) => return Ok((TlsProgress::PeerClosed, used)),
                 (ALERT, [_, description]) => {
                     let alert = AlertDescription::from(*description);
@@ -91,16 +105,6 @@ impl Records {
     /// Appends the alert that says that no more will come.
     pub(crate) fn write_close_notify(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
         self.seal(ALERT, &CLOSE_NOTIFY, out)
-    }
-
-    /// Type and content of a record (section 5.2).
-    fn open<'r>(&mut self, record: &'r mut [u8]) -> Result<(u8, &'r [u8]), Error> {
-        let (header, sealed) = record.split_at_mut(HEADER_BYTES);
-        let key = self.opening.key(self.algorithm)?;
-        let opened = key.open_in_place(self.opening.next_nonce(), Aad::from(header), sealed);
-        let opened = opened.map_err(|_| Error::DecryptError)?;
-        let kind = opened.iter().rposition(|byte| *byte != 0).ok_or(Error::DecryptError)?;
-        Ok((opened[kind], &opened[..kind]))
     }
 
     fn seal(&mut self, kind: u8, content: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
@@ -152,6 +156,19 @@ impl Half {
     }
 }
 
+/// Type and content of a record (section 5.2).
+fn open<'r>(
+    half: &mut Half,
+    algorithm: &'static Algorithm,
+    record: &'r mut [u8],
+) -> Result<(u8, &'r [u8]), Error> {
+    let (header, sealed) = record.split_at_mut(HEADER_BYTES);
+    let opened = half.key(algorithm)?.open_in_place(half.next_nonce(), Aad::from(header), sealed);
+    let opened = opened.map_err(|_| Error::DecryptError)?;
+    let kind = opened.iter().rposition(|byte| *byte != 0).ok_or(Error::DecryptError)?;
+    Ok((opened[kind], &opened[..kind]))
+}
+
 /// Bytes of the record that `received` begins with; `None` until it is whole.
 fn record_length(received: &[u8]) -> Result<Option<usize>, Error> {
     let Some(&[_, _, _, high, low]) = received.first_chunk::<HEADER_BYTES>() else {
@@ -191,7 +208,7 @@ mod tests {
         let config = server_config(identity, TicketCount::One).unwrap();
         let mut server = ServerConnection::new(config).unwrap();
         let name = ServerName::try_from("h").unwrap();
-        let mut client = TlsClient::new(Arc::new(config_of(roots).unwrap()), name).unwrap();
+        let mut client = TlsClient::new(Arc::new(config_of(roots).unwrap()), name, false).unwrap();
         let (mut received, mut plaintext) = (Vec::new(), Vec::new());
         loop {
             let mut out = Vec::new();

@@ -90,6 +90,13 @@ impl Report {
         self.server.map(|server| server.steady.cpu_s * 1e6 / sent as f64)
     }
 
+    /// Processor time of the server per device that came back, in microseconds.
+    fn server_us_per_return(&self) -> Option<f64> {
+        let back = self.tally.reconnect.count();
+        (back > 0).then_some(())?;
+        self.server.map(|server| server.steady.cpu_s * 1e6 / back as f64)
+    }
+
     /// Memory of the server per connection.
     fn server_bytes_per_connection(&self) -> Option<f64> {
         let server = self.server?;
@@ -113,13 +120,14 @@ impl Report {
             "attempted": tally.attempted,
             "accepted": tally.accepted,
             "open": tally.open,
-            "failed": tally.failed,
+            "failed": tally.failed(),
             "unfinished": tally.under_way(),
             "failures": tally.failures,
             "pings_answered": tally.pings_answered,
             "connect_latency_ms": percentiles(&tally.connect),
             "connect_lag_ms": percentiles(&tally.connect_lag),
             "telemetry": self.telemetry_json(),
+            "storm": self.storm_json(),
             "cpu_s": self.cpu_s(),
             "busiest_worker": busiest,
             "workers": self.costs.len(),
@@ -144,6 +152,20 @@ impl Report {
         }))
     }
 
+    fn storm_json(&self) -> Option<Value> {
+        let tally = &self.tally;
+        (!tally.reconnect.is_empty()).then(|| {
+            json!({
+                "back": tally.reconnect.count(),
+                "resumed": tally.resumed,
+                "all_back_s": tally.all_back.as_secs_f64(),
+                "latency_ms": percentiles(&tally.reconnect),
+                "lag_ms": percentiles(&tally.reconnect_lag),
+                "server_us_per_connection": self.server_us_per_return(),
+            })
+        })
+    }
+
     /// Writes a percentile distribution for each latency into `folder`, which is made if need be.
     pub(crate) fn write_hgrm(&self, folder: &Path) -> Result<(), Error> {
         let failed = |path: &Path| {
@@ -155,6 +177,8 @@ impl Report {
         for (name, latency) in [
             ("connect", &self.tally.connect),
             ("connect-lag", &self.tally.connect_lag),
+            ("reconnect", &self.tally.reconnect),
+            ("reconnect-lag", &self.tally.reconnect_lag),
             ("puback", &telemetry.latency),
             ("send-lag", &telemetry.lag),
         ] {
@@ -186,6 +210,20 @@ impl Report {
         write_latency(f, "own delay in sending", &telemetry.lag)
     }
 
+    fn write_storm(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tally = &self.tally;
+        if tally.reconnect.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "came back        {:>12}", tally.reconnect.count())?;
+        writeln!(f, "  with tickets   {:>12}", tally.resumed)?;
+        writeln!(f, "  the last after {:>12.2} s", tally.all_back.as_secs_f64())?;
+        if let Some(us) = self.server_us_per_return() {
+            writeln!(f, "  server CPU     {us:>12.0} us each")?;
+        }
+        write_latency(f, "CONNACK in the storm, from the time each was due", &tally.reconnect)
+    }
+
     fn write_costs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "elapsed          {:>12.1} s", self.elapsed_s())?;
         writeln!(f, "own CPU          {:>12.2} s", self.cpu_s())?;
@@ -211,7 +249,7 @@ impl fmt::Display for Report {
         }
         writeln!(f, "attempted        {:>12}", tally.attempted)?;
         writeln!(f, "accepted         {:>12}", tally.accepted)?;
-        writeln!(f, "failed           {:>12}", tally.failed)?;
+        writeln!(f, "failed           {:>12}", tally.failed())?;
         for (reason, count) in &tally.failures {
             writeln!(f, "  {count:>8}  {reason}")?;
         }
@@ -221,6 +259,7 @@ impl fmt::Display for Report {
         writeln!(f, "pings answered   {:>12}", tally.pings_answered)?;
         write_latency(f, "CONNACK, from the time each was due", &tally.connect)?;
         self.write_telemetry(f)?;
+        self.write_storm(f)?;
         self.write_costs(f)?;
         for reason in &self.verdict.failed {
             writeln!(f, "FAILED: {reason}")?;
@@ -257,7 +296,7 @@ pub(crate) fn progress(elapsed: Duration, tally: &Tally) -> String {
         tally.attempted,
         tally.open,
         tally.under_way(),
-        tally.failed,
+        tally.failed(),
         tally.connect.at_ms(0.99),
     );
     if telemetry.sent_in_all > 0 {
@@ -269,13 +308,19 @@ pub(crate) fn progress(elapsed: Duration, tally: &Tally) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
     use crate::failure::Failure;
     use crate::outcome::Spent;
+    use crate::schedule::Schedule;
+    use crate::storm::Wave;
 
     fn report(end: End) -> Report {
+        let schedule = Schedule { rate: 1, count: 1 };
+        let wave = Wave { start: Instant::now(), schedule, is_return: false };
         let mut tally = Tally { attempted: 3, ..Tally::default() };
-        tally.accept(Duration::from_millis(10));
+        tally.accept(&wave, Duration::from_millis(10));
         tally.refuse(&Failure::Timeout);
         let ramp = Spent { cpu_s: 1.0, elapsed_s: 2.0 };
         let cost = Cost { ramp, resident_bytes: 1 << 20, ..Cost::default() };

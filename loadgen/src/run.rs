@@ -10,7 +10,7 @@ use monoio::{IoUringDriver, RuntimeBuilder};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use crate::cli::{ConnectArguments, Connections, TelemetryArguments};
+use crate::cli::{ConnectArguments, Connections, StormArguments, TelemetryArguments};
 use crate::crew::Crew;
 use crate::descriptors;
 use crate::engine::Engine;
@@ -46,6 +46,15 @@ pub fn connect(arguments: &ConnectArguments) -> Result<Option<Report>, Error> {
 pub fn publish(arguments: &TelemetryArguments) -> Result<Option<Report>, Error> {
     let run = Run::new(&arguments.connections, arguments.puback_p99_max)?;
     run.execute(&arguments.connections, || Plan::to_publish(arguments))
+}
+
+/// Connects devices, cuts all of them off and lets them come back; otherwise as [`connect`].
+///
+/// # Errors
+/// As [`connect`].
+pub fn storm(arguments: &StormArguments) -> Result<Option<Report>, Error> {
+    let run = Run::new(&arguments.connections, None)?;
+    run.execute(&arguments.connections, || Plan::to_storm(arguments))
 }
 
 /// What is the same whatever is to be done.
@@ -113,12 +122,12 @@ impl Run {
         let fit = descriptors::raise();
         let workers = match self.workers {
             Some(workers) => workers.min(plan.fleet.size().max(1)),
-            None => descriptors::workers_for(plan.fleet.size(), fit),
+            None => descriptors::workers_for(plan.descriptors(plan.fleet.size()), fit),
         };
-        descriptors::check(plan.fleet.size().div_ceil(workers), fit)?;
+        descriptors::check(plan.descriptors(plan.fleet.size().div_ceil(workers)), fit)?;
         plan.sources.check(plan.fleet.size())?;
         let measured = match &plan.work {
-            Work::Hold(_) => None,
+            Work::Hold(_) | Work::Storm(_) => None,
             Work::Publish(load) => Some(load.duration),
         };
         let size = plan.fleet.size();
@@ -147,7 +156,7 @@ impl Run {
         pinning::pin(plan.share.index);
         // The random source takes tens of milliseconds at its first use, which are not the
         // server's.
-        TlsClient::new(Arc::clone(&plan.tls), plan.server.clone()).map_err(Error::Tls)?;
+        TlsClient::new(Arc::clone(&plan.tls), plan.server.clone(), false).map_err(Error::Tls)?;
         let builder = RuntimeBuilder::<IoUringDriver>::new().with_entries(RING_ENTRIES);
         let engine = Engine::new(plan, gate, Arc::clone(&self.stop));
         builder.enable_timer().build()?.block_on(engine.drive())

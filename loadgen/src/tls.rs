@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use rustls::ClientConfig;
 use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
 use rustls::pki_types::ServerName;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData};
+use rustls::{ClientConfig, HandshakeKind};
 
 use crate::records::Records;
 
@@ -23,14 +23,17 @@ pub(crate) enum TlsProgress {
 /// Client side of a TLS handshake; holds no buffer.
 pub(crate) struct TlsClient {
     connection: UnbufferedClientConnection,
+    takes_ticket: bool,
 }
 
 impl TlsClient {
+    /// `takes_ticket` is whether the next connection may go on from a ticket of this one.
     pub(crate) fn new(
         config: Arc<ClientConfig>,
         server: ServerName<'static>,
+        takes_ticket: bool,
     ) -> Result<Self, rustls::Error> {
-        Ok(Self { connection: UnbufferedClientConnection::new(config, server)? })
+        Ok(Self { connection: UnbufferedClientConnection::new(config, server)?, takes_ticket })
     }
 
     /// Decrypts `received` in place. Appends what is to be sent to `out` and what was said to
@@ -75,8 +78,14 @@ impl TlsClient {
 
     /// Goes on with the keys alone, once the session is established and all was sent.
     pub(crate) fn into_records(self) -> Result<Records, rustls::Error> {
-        let (secrets, _) = self.connection.dangerous_into_kernel_connection()?;
-        Records::new(secrets)
+        let Self { connection, takes_ticket } = self;
+        let (secrets, rest) = connection.dangerous_into_kernel_connection()?;
+        Records::new(secrets, takes_ticket.then_some(rest))
+    }
+
+    /// Whether a ticket made the handshake shorter.
+    pub(crate) fn is_resumed(&self) -> bool {
+        self.connection.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 }
 

@@ -50,18 +50,19 @@ impl Verdict {
             self.failed.push("gave up: no connection stood any more".to_owned());
         }
         let Thresholds { failures_max, connect_p99_max, puback_p99_max } = thresholds;
-        if tally.failed > failures_max {
-            let text = format!("{} connections failed, {failures_max} may", tally.failed);
+        if tally.failed() > failures_max {
+            let text = format!("{} connections failed, {failures_max} may", tally.failed());
             self.failed.push(text);
         }
         if end == End::Complete {
             self.judge_messages(tally);
         }
         let telemetry = &tally.telemetry;
-        for (name, limit, latency) in [
-            ("CONNACK", connect_p99_max, &tally.connect),
-            ("PUBACK", puback_p99_max, &telemetry.latency),
-        ] {
+        let is_storm = !tally.reconnect.is_empty();
+        let connects = if is_storm { &tally.reconnect } else { &tally.connect };
+        for (name, limit, latency) in
+            [("CONNACK", connect_p99_max, connects), ("PUBACK", puback_p99_max, &telemetry.latency)]
+        {
             let Some(limit_ms) = limit.map(|limit| limit.as_secs_f64() * 1e3) else { continue };
             let p99_ms = latency.at_ms(0.99);
             if p99_ms > limit_ms || latency.is_empty() {
@@ -90,7 +91,8 @@ impl Verdict {
     fn judge_self(&mut self, tally: &Tally, costs: &[Cost]) {
         let telemetry = &tally.telemetry;
         let has_load = telemetry.sent_in_all > 0;
-        let part = |cost: &Cost| if has_load { cost.steady } else { cost.ramp };
+        let is_storm = !tally.reconnect.is_empty();
+        let part = |cost: &Cost| if has_load || is_storm { cost.steady } else { cost.ramp };
         let is_busy =
             |spent: &Spent| spent.elapsed_s >= BUSY_TIME_MIN_S && spent.busy() >= BUSY_MAX;
         let busy = costs.iter().map(part).filter(is_busy).count();
@@ -101,10 +103,10 @@ impl Verdict {
                 costs.len()
             ));
         }
-        let (lag, latency) = if has_load {
-            (&telemetry.lag, &telemetry.latency)
-        } else {
-            (&tally.connect_lag, &tally.connect)
+        let (lag, latency) = match (has_load, is_storm) {
+            (true, _) => (&telemetry.lag, &telemetry.latency),
+            (false, true) => (&tally.reconnect_lag, &tally.reconnect),
+            (false, false) => (&tally.connect_lag, &tally.connect),
         };
         if is_late(lag, latency) {
             self.invalid.push(format!(
@@ -163,7 +165,7 @@ mod tests {
         (tally.telemetry.due, tally.telemetry.sent) = (10, 9);
         tally.telemetry.is_acknowledged = true;
         tally.telemetry.acknowledged = 7;
-        tally.failed = 1;
+        tally.refused = 1;
         let thresholds = Thresholds { puback_p99_max: Some(ms(50)), ..Thresholds::default() };
         let failed = verdict(&tally, Cost::default(), thresholds).failed.join("\n");
         for text in
@@ -176,7 +178,7 @@ mod tests {
     #[test]
     fn thresholds_make_room() {
         let mut tally = loaded(ms(0), ms(80));
-        tally.failed = 1;
+        tally.refused = 1;
         let thresholds =
             Thresholds { failures_max: 1, connect_p99_max: None, puback_p99_max: Some(ms(90)) };
         assert_eq!(verdict(&tally, Cost::default(), thresholds), Verdict::default());

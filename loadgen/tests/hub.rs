@@ -67,6 +67,23 @@ fn telemetry_without_acknowledgements_is_sent() {
 }
 
 #[test]
+fn everybody_comes_back_from_a_storm() {
+    let hub = Hub::start();
+    for (tickets, resumed) in [("", 0.0), ("--tickets", 30.0)] {
+        let more = format!(
+            "--provision --connections 30 --workers 2 --rate 200 --calm 1s --return-rate 200 \
+             {tickets} --server-pid {}",
+            std::process::id()
+        );
+        let run = run("storm", &hub.arguments(), &more).expect_clean();
+        assert_eq!((run.number("/attempted"), run.number("/open")), (60.0, 30.0), "{tickets}");
+        assert_eq!(run.number("/storm/back"), 30.0, "{tickets}");
+        assert_eq!(run.number("/storm/resumed"), resumed, "{tickets}");
+        assert!(run.number("/storm/all_back_s") >= 0.145, "the last is due after 29 intervals");
+    }
+}
+
+#[test]
 fn an_interrupted_run_reports_and_leaves_nothing() {
     let hub = Hub::start();
     let more = "--provision --connections 10 --workers 2 --hold 10m --json";
