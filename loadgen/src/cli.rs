@@ -9,6 +9,9 @@ use humantime_serde::re::humantime::parse_duration;
 
 use crate::share::Share;
 
+/// Messages per second of all devices that may be asked for.
+pub(crate) const PER_SECOND_MAX: u32 = 10_000_000;
+
 const CONNECT_EXAMPLES: &str = "\
 Examples:
   ringhub-loadgen connect --host localhost --ca tls/ca.pem --devices devices.tsv
@@ -173,11 +176,14 @@ pub struct ConnectArguments {
 /// Arguments of `telemetry`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = TELEMETRY_EXAMPLES)]
-#[command(group(ArgGroup::new("pace").required(true).args(["per_second", "closed"])))]
+#[command(group(ArgGroup::new("pace").required(true).args(["per_second", "per_device", "closed"])))]
 pub struct TelemetryArguments {
     /// Messages per second of all devices: an open loop, which does not wait for the server
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(PER_SECOND_MAX)))]
     pub per_second: Option<u32>,
+    /// The same for each device, such as 0.1
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    pub per_device: Option<f64>,
     /// Keep every in-flight window full instead: a closed loop
     #[arg(long)]
     pub closed: bool,
@@ -246,6 +252,12 @@ pub struct FloorArguments {
     pub threads: u16,
 }
 
+/// Messages per second.
+fn parse_rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if rate > 0.0 && rate.is_finite() { Ok(rate) } else { Err("not above zero".to_owned()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -271,6 +283,7 @@ mod tests {
             "connect --policy device --key a2V5 --hold 5m",
             "telemetry --target mqtt --closed",
             "telemetry --devices f --per-second 10 --qos 0",
+            "telemetry --devices f --per-device 0.1",
         ] {
             assert!(parse(good).is_ok(), "{good}");
         }
@@ -282,6 +295,8 @@ mod tests {
             ("telemetry --devices f", MissingRequiredArgument),
             ("telemetry --devices f --closed --per-second 1", ArgumentConflict),
             ("telemetry --devices f --closed --qos 2", ValueValidation),
+            ("telemetry --devices f --per-device 0", ValueValidation),
+            ("telemetry --devices f --per-device 1 --closed", ArgumentConflict),
         ] {
             assert_eq!(parse(line).unwrap_err(), error, "{line}");
         }

@@ -90,30 +90,44 @@ impl Engine {
         let wave = Wave { start, schedule, is_return: false };
         monoio::spawn(Rc::clone(self).arrive(arrivals, wave));
         self.wait_while(|| self.is_unsettled()).await;
-        let connected = Usage::of_self();
+        let settled = Usage::of_self();
+        let begun_work = self.work(start + schedule.last(), later).await;
+        let done = Usage::of_self();
+        self.gate.pass(&self.stop).await;
+        let end = self.state();
+        self.say_goodbye();
+        let cost = Cost {
+            ramp: Spent::between(begun, settled),
+            steady: Spent::between(begun_work, done),
+            resident_bytes: done.resident_bytes,
+        };
+        Ok(Outcome { tally: self.tally.take(), end, cost })
+    }
+
+    /// Does what the connections are for; gives what was used before. The last of them was due at
+    /// `last_due`.
+    async fn work(self: &Rc<Self>, last_due: Instant, alarm: Alarm) -> Usage {
         match &self.plan.work {
             Work::Hold(time) => {
-                let end = start + schedule.last() + *time;
+                let (before, end) = (Usage::of_self(), last_due + *time);
                 self.wait_while(|| Instant::now() < end).await;
+                before
             }
             Work::Publish(load) => {
                 let start = self.gate.pass(&self.stop).await;
-                self.publish(load, start, later).await;
+                let before = Usage::of_self();
+                self.publish(load, start, alarm).await;
+                before
             }
             Work::Storm(storm) => {
                 let end = Instant::now() + storm.calm;
                 self.wait_while(|| Instant::now() < end).await;
                 let start = self.gate.pass(&self.stop).await;
-                self.reconnect(*storm, start, later).await;
+                let before = Usage::of_self();
+                self.reconnect(*storm, start, alarm).await;
+                before
             }
         }
-        let done = Usage::of_self();
-        self.gate.pass(&self.stop).await;
-        let end = self.state();
-        self.say_goodbye();
-        let (ramp, steady) = (Spent::between(begun, connected), Spent::between(connected, done));
-        let cost = Cost { ramp, steady, resident_bytes: done.resident_bytes };
-        Ok(Outcome { tally: self.tally.take(), end, cost })
     }
 
     /// Waits as long as the condition holds, there is hope, and nobody wants an end.

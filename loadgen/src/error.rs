@@ -70,6 +70,17 @@ pub enum Error {
         /// Messages that may be in flight.
         inflight: u32,
     },
+    /// Too many messages, or less than one.
+    #[error(
+        "--per-device {per_device} with {devices} devices is less than one message a second of \
+         all, or more than ten million: choose another rate or number of --connections"
+    )]
+    ImpossibleRate {
+        /// Messages per second of each device.
+        per_device: f64,
+        /// Devices.
+        devices: u32,
+    },
     /// A closed loop waits for what QoS 0 has not.
     #[error("--closed waits for PUBACKs, which --qos 0 has not: give --per-second instead")]
     NothingToWaitFor,

@@ -10,7 +10,9 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 
 use crate::cadence::Cadence;
-use crate::cli::{ConnectArguments, Connections, StormArguments, Target, TelemetryArguments};
+use crate::cli::{
+    ConnectArguments, Connections, PER_SECOND_MAX, StormArguments, Target, TelemetryArguments,
+};
 use crate::device::Manner;
 use crate::error::Error;
 use crate::fleet::Fleet;
@@ -57,7 +59,7 @@ impl Load {
         }
         let cadence = |per_second| Cadence { devices, per_second, per_segment };
         Ok(Self {
-            cadence: arguments.per_second.map(cadence),
+            cadence: per_second(arguments, devices)?.map(cadence),
             qos: if arguments.qos == 0 { Qos::AtMostOnce } else { Qos::AtLeastOnce },
             payload: vec![b'.'; arguments.payload as usize],
             per_segment,
@@ -75,6 +77,17 @@ impl Load {
     pub(crate) fn last(&self) -> Duration {
         self.warm_up + self.duration
     }
+}
+
+/// Messages per second of all devices; `None` for a closed loop.
+fn per_second(arguments: &TelemetryArguments, devices: u32) -> Result<Option<u32>, Error> {
+    let Some(per_device) = arguments.per_device else { return Ok(arguments.per_second) };
+    let per_second = (per_device * f64::from(devices)).round();
+    if (1.0..=f64::from(PER_SECOND_MAX)).contains(&per_second) {
+        // In range, as was just checked.
+        return Ok(Some(per_second as u32));
+    }
+    Err(Error::ImpossibleRate { per_device, devices })
 }
 
 /// A run.

@@ -62,7 +62,7 @@ impl Drop for Floor {
 fn acknowledges_all_that_several_processes_send() {
     let floor = Floor::start(2);
     let more = format!(
-        "--connections 40 --workers 2 --rate 400 --per-second 2000 --per-segment 4 --inflight 64 \
+        "--connections 40 --workers 2 --rate 400 --per-device 50 --per-segment 4 --inflight 64 \
          --warm-up 500ms --duration 2s --payload 1000 --server-pid {}",
         floor.process.id()
     );
@@ -148,6 +148,19 @@ fn what_cannot_be_started_says_why() {
         // Given twice, an argument is refused: the one in question replaces ours.
         let kept = if more.contains("--ca") { &arguments[..6] } else { &arguments[..] };
         let run = run("connect", kept, more).expect(2);
+        assert!(run.text.contains(mend), "{mend} in {}", run.text);
+    }
+}
+
+#[test]
+fn loads_that_cannot_be_say_why() {
+    let floor = Floor::start(1);
+    for (more, mend) in [
+        ("--per-second 10 --per-segment 5", "raise --inflight"),
+        ("--closed --qos 0", "give --per-second instead"),
+        ("--per-device 0.001", "choose another rate"),
+    ] {
+        let run = run("telemetry", &floor.arguments(), more).expect(2);
         assert!(run.text.contains(mend), "{mend} in {}", run.text);
     }
 }
