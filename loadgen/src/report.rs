@@ -97,12 +97,12 @@ impl Report {
         self.server.map(|server| server.steady.cpu_s * 1e6 / back as f64)
     }
 
-    /// Memory of the server per connection.
+    /// Memory of the server per connection; nothing if it took what earlier ones had left.
     fn server_bytes_per_connection(&self) -> Option<f64> {
         let server = self.server?;
         let grown = server.bytes_connected.saturating_sub(server.bytes_before);
         let open = self.tally.open;
-        (open > 0).then(|| grown as f64 / open as f64)
+        (open > 0 && grown > 0).then(|| grown as f64 / open as f64)
     }
 
     /// The report as one JSON object.

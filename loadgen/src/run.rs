@@ -98,12 +98,14 @@ impl Run {
     ) -> Result<Option<Report>, Error> {
         if self.share.is_none() {
             let plan = plan()?;
+            let workers = self.workers_for(&plan)?;
+            let observer = Observer::new(self.server_pid)?;
             // Held until the report is out; an error deletes the devices as well.
             let _registration = match connections.provision {
                 true => Some(Registration::new(connections, plan.fleet.size())?),
                 false => None,
             };
-            return self.oversee(plan).map(Some);
+            return self.oversee(plan, workers, observer).map(Some);
         }
         // A parent that is killed takes its workers with it.
         set_parent_process_death_signal(Some(Signal::KILL)).map_err(std::io::Error::from)?;
@@ -116,16 +118,21 @@ impl Run {
         Ok(None)
     }
 
-    /// Does the work here or lets workers do it, and tells the result.
-    fn oversee(&self, plan: Plan) -> Result<Report, Error> {
-        let observer = Rc::new(RefCell::new(Observer::new(self.server_pid)?));
-        let fit = descriptors::raise();
+    /// Number of processes, with room in each for what it has to open.
+    fn workers_for(&self, plan: &Plan) -> Result<u32, Error> {
+        let (size, fit) = (plan.fleet.size(), descriptors::raise());
         let workers = match self.workers {
-            Some(workers) => workers.min(plan.fleet.size().max(1)),
-            None => descriptors::workers_for(plan.descriptors(plan.fleet.size()), fit),
+            Some(workers) => workers.min(size.max(1)),
+            None => descriptors::workers_for(plan.descriptors(size), fit),
         };
-        descriptors::check(plan.descriptors(plan.fleet.size().div_ceil(workers)), fit)?;
-        plan.sources.check(plan.fleet.size())?;
+        descriptors::check(plan.descriptors(size.div_ceil(workers)), fit)?;
+        plan.sources.check(size)?;
+        Ok(workers)
+    }
+
+    /// Does the work here or lets workers do it, and tells the result.
+    fn oversee(&self, plan: Plan, workers: u32, observer: Observer) -> Result<Report, Error> {
+        let observer = Rc::new(RefCell::new(observer));
         let measured = match &plan.work {
             Work::Hold(_) | Work::Storm(_) => None,
             Work::Publish(load) => Some(load.duration),
