@@ -1,25 +1,57 @@
 //! Arguments.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use humantime_serde::re::humantime::parse_duration;
 
-const EXAMPLES: &str = "\
+use crate::share::Share;
+
+/// Messages per second of all devices that may be asked for.
+pub(crate) const PER_SECOND_MAX: u32 = 10_000_000;
+
+const CONNECT_EXAMPLES: &str = "\
 Examples:
   ringhub-loadgen connect --host localhost --ca tls/ca.pem --devices devices.tsv
-  ringhub-loadgen connect --host hub.example --ca ca.pem --connections 10000 --rate 500 --hold 5m \\
+  ringhub-loadgen connect --host hub.example --ca ca.pem --connections 100000 --hold 5m \\
       --policy device --key BASE64 --device-prefix sim-
-  ringhub-loadgen connect --host localhost --ca ca.pem --devices devices.tsv --json > result.json
+  ringhub-loadgen connect --host localhost --ca ca.pem --devices devices.tsv --json > result.json";
 
-The exit status is 0 if every connection was accepted and held, 1 if any was not, 2 if nothing
-could be started.";
+const TELEMETRY_EXAMPLES: &str = "\
+Examples:
+  ringhub-loadgen telemetry --host localhost --ca ca.pem --devices devices.tsv --per-second 10000
+                        open loop: latency counts from the time at which a message was due
+  ringhub-loadgen telemetry --host localhost --ca ca.pem --devices devices.tsv --connections 50 \\
+      --closed --per-segment 20 --inflight 100 --server-pid \"$(pidof ringhub)\"
+                        closed loop: as much as the server takes, and what it costs there
+  ringhub-loadgen telemetry --target mqtt --host broker --port 8883 --ca ca.pem --connections 500 \\
+      --per-second 1000
+                        any broker of MQTT 3.1.1 that lets everybody in";
+
+const STORM_EXAMPLES: &str = "\
+Examples:
+  ringhub-loadgen storm --host localhost --ca ca.pem --devices devices.tsv --return-rate 2000
+                        all devices are cut off at once; 2,000 a second come back
+  ringhub-loadgen storm --host localhost --ca ca.pem --devices devices.tsv --tickets \\
+      --server-pid \"$(pidof ringhub)\"
+                        the same with TLS tickets, which spare the server half of each handshake";
+
+const FLOOR_EXAMPLES: &str = "\
+Examples:
+  ringhub-loadgen floor --ca floor.pem &
+  ringhub-loadgen telemetry --target mqtt --host 127.0.0.1 --port 18883 --ca floor.pem --closed \\
+      --connections 500 --server-pid $!
+                        what a hub cannot do without: compare with the same command against a hub";
+
+const EXIT_STATUS: &str = "\
+The exit status is 0 if all went as planned, 1 if a connection or message failed, 2 if nothing could
+be started, 3 if the generator itself was too slow for its numbers to mean anything.";
 
 /// Load generator for MQTT 3.1.1 over TLS.
 #[derive(Debug, Parser)]
-#[command(name = "ringhub-loadgen", version)]
+#[command(name = "ringhub-loadgen", version, after_help = EXIT_STATUS)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -31,36 +63,54 @@ pub struct Cli {
 pub enum Command {
     /// Connect many devices and keep their connections open
     Connect(ConnectArguments),
+    /// Connect many devices and publish from each
+    Telemetry(TelemetryArguments),
+    /// Connect many devices, cut all of them off at once, and let them come back
+    Storm(StormArguments),
+    /// Run a server with no hub behind it: TLS, just enough MQTT, and nothing is stored
+    Floor(FloorArguments),
 }
 
-/// Arguments of `connect`.
+/// What is connected to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Target {
+    /// A hub: devices log in with tokens
+    Hub,
+    /// Any broker: clients have a name and nothing else
+    Mqtt,
+}
+
+/// Whom to connect, to what, and how fast.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = EXAMPLES)]
-#[command(group(ArgGroup::new("credentials").required(true).args(["devices", "policy"])))]
-pub struct ConnectArguments {
-    /// Host name of the hub, as its certificate and its devices know it
+#[command(group(ArgGroup::new("credentials").args(["devices", "policy"])))]
+pub struct Connections {
+    /// What is connected to
+    #[arg(long, value_enum, default_value = "hub")]
+    pub target: Target,
+    /// Host name of the server, as its certificate and the devices know it
     #[arg(long, value_name = "NAME")]
     pub host: String,
     /// Address to connect to, if not what the host name resolves to
     #[arg(long, value_name = "ADDR")]
     pub address: Option<IpAddr>,
+    /// Address to connect from; several are used in turn [default: on the loopback network as many
+    /// as it takes, else what the kernel chooses]
+    #[arg(long, value_name = "ADDR")]
+    pub source: Vec<IpAddr>,
     /// Port of MQTT over TLS
     #[arg(long, value_name = "PORT", default_value_t = 8883)]
     pub port: u16,
     /// PEM file with the certificates to trust
     #[arg(long, value_name = "FILE")]
     pub ca: PathBuf,
-    /// Number of connections, each of another device [default: all devices of the file; 100 with a
-    /// policy]
+    /// Number of connections, each of another device [default: all devices of the file; 100
+    /// without a file]
     #[arg(long, value_name = "N")]
     pub connections: Option<u32>,
     /// Arrivals per second; they do not wait for the server
     #[arg(long, value_name = "N", default_value_t = 200)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub rate: u32,
-    /// How long connections stay open once the last one is due, such as 30s or 5m
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
-    pub hold: Duration,
     /// Time that a connection has from its start to its CONNACK
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
     pub timeout: Duration,
@@ -76,24 +126,148 @@ pub struct ConnectArguments {
     /// Key of the policy, base64
     #[arg(long, value_name = "BASE64", requires = "policy")]
     pub key: Option<String>,
-    /// With a policy, devices are called by this and their number, from 0
+    /// Without a file, devices are called by this and their number, from 0
     #[arg(long, value_name = "TEXT", default_value = "device-")]
     pub device_prefix: String,
+    /// Register the devices before, with the policy, and delete them after
+    #[arg(long, requires = "policy")]
+    pub provision: bool,
+    /// Leave the devices registered that --provision has made
+    #[arg(long, requires = "provision")]
+    pub keep_devices: bool,
+    /// Port of REST, for --provision [default: 443]
+    #[arg(long, value_name = "PORT")]
+    pub https_port: Option<u16>,
+    /// Processes that share the connections [default: as few as have room for them]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub workers: Option<u32>,
+    /// Process of the server on this machine: its processor time and memory are reported
+    #[arg(long, value_name = "PID")]
+    pub server_pid: Option<u32>,
     /// Print the result as JSON on standard output; progress goes to standard error in any case
     #[arg(long)]
     pub json: bool,
+    /// Write latencies into this folder, as percentile distributions (.hgrm)
+    #[arg(long, value_name = "DIR")]
+    pub hgrm: Option<PathBuf>,
+    /// Connections that may fail before the run has failed
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub failures_max: u64,
+    /// Longest time to CONNACK, at the 99th percentile, before the run has failed
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub connect_p99_max: Option<Duration>,
+    /// Given by the parent to its workers
+    #[arg(long, hide = true)]
+    pub share: Option<Share>,
+}
+
+/// Arguments of `connect`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = CONNECT_EXAMPLES)]
+pub struct ConnectArguments {
+    /// How long connections stay open once the last one is due, such as 30s or 5m
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
+    pub hold: Duration,
+    /// Who connects.
+    #[command(flatten)]
+    pub connections: Connections,
+}
+
+/// Arguments of `telemetry`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = TELEMETRY_EXAMPLES)]
+#[command(group(ArgGroup::new("pace").required(true).args(["per_second", "per_device", "closed"])))]
+pub struct TelemetryArguments {
+    /// Messages per second of all devices: an open loop, which does not wait for the server
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(PER_SECOND_MAX)))]
+    pub per_second: Option<u32>,
+    /// The same for each device, such as 0.1
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    pub per_device: Option<f64>,
+    /// Keep every in-flight window full instead: a closed loop
+    #[arg(long)]
+    pub closed: bool,
+    /// 0 or 1
+    #[arg(long, value_name = "QOS", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u8).range(0..=1))]
+    pub qos: u8,
+    /// Bytes of a payload
+    #[arg(long, value_name = "BYTES", default_value_t = 256)]
+    #[arg(value_parser = clap::value_parser!(u32).range(0..=262_144))]
+    pub payload: u32,
+    /// Messages that a device sends at once, in one TLS record
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub per_segment: u32,
+    /// Messages of a device that may await their PUBACK
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=65_535))]
+    pub inflight: u32,
+    /// Longest time to PUBACK, at the 99th percentile, before the run has failed
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub puback_p99_max: Option<Duration>,
+    /// Time before anything is measured
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_duration)]
+    pub warm_up: Duration,
+    /// Time that is measured
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
+    pub duration: Duration,
+    /// Who connects.
+    #[command(flatten)]
+    pub connections: Connections,
+}
+
+/// Arguments of `storm`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = STORM_EXAMPLES)]
+pub struct StormArguments {
+    /// Devices that come back per second; they do not wait for the server
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub return_rate: u32,
+    /// Time between the last CONNACK and the storm
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_duration)]
+    pub calm: Duration,
+    /// Come back with TLS tickets, where the server has given any
+    #[arg(long)]
+    pub tickets: bool,
+    /// Who connects.
+    #[command(flatten)]
+    pub connections: Connections,
+}
+
+/// Arguments of `floor`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = FLOOR_EXAMPLES)]
+pub struct FloorArguments {
+    /// Where to listen
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:18883")]
+    pub listen: SocketAddr,
+    /// Where to write the certificate, for the --ca of clients; it is made anew at each start
+    #[arg(long, value_name = "FILE")]
+    pub ca: PathBuf,
+    /// Threads, each with connections and descriptors of its own
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: u16,
+}
+
+/// Messages per second.
+fn parse_rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if rate > 0.0 && rate.is_finite() { Ok(rate) } else { Err("not above zero".to_owned()) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use clap::CommandFactory;
+    use clap::error::ErrorKind;
 
-    fn parse(line: &str) -> Result<ConnectArguments, clap::error::ErrorKind> {
-        let words = format!("ringhub-loadgen connect --host h --ca c {line}");
-        let cli = Cli::try_parse_from(words.split_whitespace()).map_err(|error| error.kind())?;
-        let Command::Connect(arguments) = cli.command;
-        Ok(arguments)
+    fn parse(line: &str) -> Result<Command, ErrorKind> {
+        let words = format!("ringhub-loadgen {line} --host h --ca c");
+        let cli = Cli::try_parse_from(words.split_whitespace());
+        cli.map(|cli| cli.command).map_err(|error| error.kind())
     }
 
     #[test]
@@ -102,17 +276,27 @@ mod tests {
     }
 
     #[test]
-    fn credentials_come_from_a_file_or_a_policy() {
-        use clap::error::ErrorKind::{ArgumentConflict, MissingRequiredArgument, ValueValidation};
-        assert!(parse("--devices f").is_ok());
-        let policy = parse("--policy device --key a2V5 --hold 5m").unwrap();
-        assert_eq!(policy.hold, Duration::from_secs(300));
+    fn what_contradicts_itself_is_refused() {
+        use ErrorKind::{ArgumentConflict, MissingRequiredArgument, ValueValidation};
+        for good in [
+            "connect --devices f",
+            "connect --policy device --key a2V5 --hold 5m",
+            "telemetry --target mqtt --closed",
+            "telemetry --devices f --per-second 10 --qos 0",
+            "telemetry --devices f --per-device 0.1",
+        ] {
+            assert!(parse(good).is_ok(), "{good}");
+        }
         for (line, error) in [
-            ("", MissingRequiredArgument),
-            ("--policy p", MissingRequiredArgument),
-            ("--devices f --policy p --key k", ArgumentConflict),
-            ("--devices f --rate 0", ValueValidation),
-            ("--devices f --hold soon", ValueValidation),
+            ("connect --policy p", MissingRequiredArgument),
+            ("connect --devices f --policy p --key k", ArgumentConflict),
+            ("connect --devices f --rate 0", ValueValidation),
+            ("connect --devices f --hold soon", ValueValidation),
+            ("telemetry --devices f", MissingRequiredArgument),
+            ("telemetry --devices f --closed --per-second 1", ArgumentConflict),
+            ("telemetry --devices f --closed --qos 2", ValueValidation),
+            ("telemetry --devices f --per-device 0", ValueValidation),
+            ("telemetry --devices f --per-device 1 --closed", ArgumentConflict),
         ] {
             assert_eq!(parse(line).unwrap_err(), error, "{line}");
         }

@@ -9,8 +9,8 @@ const RESERVED: u64 = 64;
 /// The process may not open as many connections as asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{wanted} connections do not fit: this process may open {fit} (RLIMIT_NOFILE, hard limit). \
-     Raise it with `ulimit -Hn` as root, or spread the connections over several processes"
+    "{wanted} connections do not fit into one process, which may open {fit} (RLIMIT_NOFILE, hard \
+     limit): give more --workers, or raise the limit with `ulimit -Hn` as root"
 )]
 pub struct TooFewDescriptors {
     /// Connections asked for.
@@ -29,6 +29,12 @@ pub(crate) fn raise() -> Option<u64> {
         Err(_) => limit.current,
     };
     usable.map(|descriptors| descriptors.saturating_sub(RESERVED))
+}
+
+/// As few processes as have room for so many connections.
+pub(crate) fn workers_for(connections: u32, fit: Option<u64>) -> u32 {
+    let fit = fit.and_then(|fit| u32::try_from(fit).ok()).unwrap_or(u32::MAX);
+    connections.div_ceil(fit.max(1)).max(1)
 }
 
 /// Checks that `wanted` connections fit.
@@ -50,6 +56,14 @@ mod tests {
         let error = check(101, Some(100)).unwrap_err();
         assert_eq!(error, TooFewDescriptors { wanted: 101, fit: 100 });
         assert!(error.to_string().contains("may open 100"), "{error}");
+    }
+
+    #[test]
+    fn takes_as_few_workers_as_have_room() {
+        for (connections, workers) in [(0, 1), (100, 1), (101, 2), (1_000, 10)] {
+            assert_eq!(workers_for(connections, Some(100)), workers);
+        }
+        assert_eq!(workers_for(u32::MAX, None), 1);
     }
 
     #[test]

@@ -3,35 +3,21 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
-use ringhub_core::codec::mqtt::{ConnackCode, Connect, decode};
+use ringhub_core::codec::mqtt::{Connect, Qos, decode};
 use ringhub_core::session::mqtt::{ClientEvent, MqttClient};
 use ringhub_core::time::Timestamp;
 
+use crate::failure::Failure;
 use crate::fleet::Login;
+use crate::records::Records;
 use crate::tls::{TlsClient, TlsProgress};
 
-/// QoS 1 publishes that may await their PUBACK; this device publishes nothing.
-const INFLIGHT_MAX: usize = 1;
-
-/// Why a device has no connection, or no longer.
-#[derive(Clone, Debug, thiserror::Error)]
-pub(crate) enum Failure {
-    #[error("no TCP connection: {0}")]
-    Tcp(std::io::ErrorKind),
-    #[error("TLS: {0}")]
-    Tls(rustls::Error),
-    #[error("CONNACK: {0:?}")]
-    Refused(ConnackCode),
-    #[error("no CONNACK in time")]
-    Timeout,
-    #[error("closed by the server before CONNACK")]
-    ClosedEarly,
-    #[error("lost: closed by the server")]
-    Closed,
-    #[error("lost: no answer to a ping")]
-    Silent,
-    #[error("the server broke MQTT: {0}")]
-    Protocol(String),
+/// What a device publishes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Message<'m> {
+    pub(crate) topic: &'m str,
+    pub(crate) payload: &'m [u8],
+    pub(crate) qos: Qos,
 }
 
 /// What is the same for all devices.
@@ -40,6 +26,8 @@ pub(crate) struct Manner {
     pub(crate) keep_alive: u16,
     /// Time that the server has for an answer.
     pub(crate) patience: Duration,
+    /// QoS 1 publishes that may await their PUBACK.
+    pub(crate) inflight_max: usize,
 }
 
 /// Buffers that all devices of a thread share: one device at a time uses them, and leaves them
@@ -48,6 +36,10 @@ pub(crate) struct Manner {
 pub(crate) struct Scratch {
     pub(crate) received: Vec<u8>,
     pub(crate) out: Vec<u8>,
+    /// Answers to pings.
+    pub(crate) pongs: u64,
+    /// Tags of publishes whose PUBACKs came.
+    pub(crate) acknowledged: Vec<u64>,
     plaintext: Vec<u8>,
     packets: BytesMut,
 }
@@ -63,7 +55,10 @@ pub(crate) enum Stage {
 
 /// One device. Idle, it holds its keys and nothing else of variable length.
 pub(crate) struct Device {
-    tls: TlsClient,
+    /// Boxed: it is large, and gone when the session stands.
+    handshake: Option<Box<TlsClient>>,
+    records: Option<Records>,
+    is_resumed: bool,
     mqtt: Option<MqttClient>,
     stage: Stage,
     /// The beginning of a record.
@@ -75,11 +70,25 @@ pub(crate) struct Device {
 impl Device {
     pub(crate) fn new(tls: TlsClient) -> Self {
         let (partial, partial_packet) = (Box::default(), Box::default());
-        Self { tls, mqtt: None, stage: Stage::Connecting, partial, partial_packet }
+        let handshake = Some(Box::new(tls));
+        Self {
+            handshake,
+            records: None,
+            is_resumed: false,
+            mqtt: None,
+            stage: Stage::Connecting,
+            partial,
+            partial_packet,
+        }
     }
 
     pub(crate) const fn stage(&self) -> Stage {
         self.stage
+    }
+
+    /// Whether a ticket made the handshake shorter.
+    pub(crate) const fn is_resumed(&self) -> bool {
+        self.is_resumed
     }
 
     /// Processes `scratch.received` and appends what is to be sent to `scratch.out`. Called first
@@ -91,16 +100,17 @@ impl Device {
         login: impl FnOnce() -> Login,
         now: Timestamp,
     ) -> Result<(), Failure> {
-        let Scratch { received, out, plaintext, .. } = scratch;
         if !self.partial.is_empty() {
-            received.splice(..0, std::mem::take(&mut self.partial));
+            scratch.received.splice(..0, std::mem::take(&mut self.partial));
         }
-        let (progress, consumed) =
-            self.tls.process(received, out, plaintext).map_err(Failure::Tls)?;
-        self.partial = received[consumed..].into();
-        received.clear();
-        if (progress, self.mqtt.is_none()) == (TlsProgress::Established, true) {
-            self.connect(&login(), manner, now)?;
+        let (progress, consumed) = self.decrypt(scratch).map_err(Failure::Tls)?;
+        self.partial = scratch.received[consumed..].into();
+        scratch.received.clear();
+        if progress == TlsProgress::Established {
+            self.handle_established()?;
+            if self.mqtt.is_none() {
+                self.connect(&login(), manner, now)?;
+            }
         }
         // A server that refuses says why, and closes in the same breath.
         self.read_packets(scratch)?;
@@ -127,13 +137,42 @@ impl Device {
         self.transmit(scratch, now)
     }
 
+    /// Publishes that await their PUBACK.
+    pub(crate) fn inflight(&self) -> usize {
+        self.mqtt.as_ref().map_or(0, MqttClient::inflight)
+    }
+
+    /// Publishes that would be taken now, with QoS 1.
+    pub(crate) fn room(&self, manner: Manner) -> usize {
+        manner.inflight_max.saturating_sub(self.inflight())
+    }
+
+    /// Publishes `count` messages as one TLS record, which is appended to `scratch.out`. With QoS 1
+    /// there must be [`room`](Self::room); `tag` comes back with each acknowledgement.
+    pub(crate) fn publish(
+        &mut self,
+        scratch: &mut Scratch,
+        message: Message<'_>,
+        (count, tag): (u32, u64),
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        let Some(mqtt) = &mut self.mqtt else { return Ok(()) };
+        let Message { topic, payload, qos } = message;
+        for _ in 0..count {
+            mqtt.publish(topic, payload, qos, tag).map_err(Failure::of_protocol)?;
+        }
+        self.transmit(scratch, now)
+    }
+
     /// Appends DISCONNECT and the end of TLS to `scratch.out`.
     pub(crate) fn disconnect(&mut self, scratch: &mut Scratch, now: Timestamp) {
         let Some(mqtt) = &mut self.mqtt else { return };
         mqtt.disconnect();
-        if self.transmit(scratch, now).is_ok() {
+        if self.transmit(scratch, now).is_ok()
+            && let Some(records) = &mut self.records
+        {
             // The socket ends right after; a failure here has no consequence.
-            let _ = self.tls.write_close_notify(&mut scratch.out);
+            let _ = records.write_close_notify(&mut scratch.out);
         }
     }
 
@@ -145,31 +184,56 @@ impl Device {
         }
     }
 
+    fn decrypt(&mut self, scratch: &mut Scratch) -> Result<(TlsProgress, usize), rustls::Error> {
+        let Scratch { received, out, plaintext, .. } = scratch;
+        match (&mut self.records, &mut self.handshake) {
+            (Some(records), _) => records.read(received, plaintext),
+            (None, Some(handshake)) => handshake.process(received, out, plaintext),
+            (None, None) => Err(rustls::Error::HandshakeNotComplete),
+        }
+    }
+
+    /// Lets go of the handshake.
+    fn handle_established(&mut self) -> Result<(), Failure> {
+        if let Some(handshake) = self.handshake.take() {
+            self.is_resumed = handshake.is_resumed();
+            self.records = Some(handshake.into_records().map_err(Failure::Tls)?);
+        }
+        Ok(())
+    }
+
     fn connect(&mut self, login: &Login, manner: Manner, now: Timestamp) -> Result<(), Failure> {
+        let credentials = login.credentials.as_ref();
         let connect = Connect {
             clean_session: true,
             keep_alive: manner.keep_alive,
             client_id: &login.client_id,
             will: None,
-            user_name: Some(&login.user_name),
-            password: Some(login.token.as_bytes()),
+            user_name: credentials.map(|(user_name, _)| user_name.as_str()),
+            password: credentials.map(|(_, token)| token.as_bytes()),
         };
-        let mqtt = MqttClient::connect(&connect, INFLIGHT_MAX, manner.patience, now);
-        self.mqtt = Some(mqtt.map_err(|error| Failure::Protocol(error.to_string()))?);
+        let Manner { inflight_max, patience, .. } = manner;
+        let mqtt = MqttClient::connect(&connect, inflight_max, patience, now);
+        self.mqtt = Some(mqtt.map_err(Failure::of_protocol)?);
         Ok(())
     }
 
     fn read_packets(&mut self, scratch: &mut Scratch) -> Result<(), Failure> {
         let Some(mqtt) = &mut self.mqtt else { return Ok(()) };
-        let plaintext = &mut scratch.plaintext;
+        let Scratch { plaintext, acknowledged, pongs, .. } = scratch;
         if !self.partial_packet.is_empty() {
             plaintext.splice(..0, std::mem::take(&mut self.partial_packet));
         }
         let mut used = 0;
-        while let Some((packet, size)) = decode(&plaintext[used..]).map_err(protocol)? {
-            match mqtt.handle_packet(packet).map_err(protocol)? {
+        while let Some((packet, size)) = decode(&plaintext[used..]).map_err(Failure::of_protocol)? {
+            match mqtt.handle_packet(packet).map_err(Failure::of_protocol)? {
                 ClientEvent::Connected { .. } => self.stage = Stage::Connected,
                 ClientEvent::Refused(code) => return Err(Failure::Refused(code)),
+                ClientEvent::Acknowledged { tag, in_order: true } => acknowledged.push(tag),
+                ClientEvent::Acknowledged { in_order: false, .. } => {
+                    return Err(Failure::Disordered);
+                }
+                ClientEvent::Pong => *pongs += 1,
                 _ => {}
             }
             used += size;
@@ -180,24 +244,24 @@ impl Device {
     }
 
     fn transmit(&mut self, scratch: &mut Scratch, now: Timestamp) -> Result<(), Failure> {
-        let Some(mqtt) = &mut self.mqtt else { return Ok(()) };
+        let (Some(mqtt), Some(records)) = (&mut self.mqtt, &mut self.records) else {
+            return Ok(());
+        };
         if !mqtt.poll_transmit(&mut scratch.packets, now) {
             return Ok(());
         }
-        let written = self.tls.write(&scratch.packets, &mut scratch.out);
+        let written = records.write(&scratch.packets, &mut scratch.out);
         scratch.packets.clear();
         written.map_err(Failure::Tls)
     }
-}
-
-fn protocol(error: impl std::error::Error) -> Failure {
-    Failure::Protocol(error.to_string())
 }
 
 impl Scratch {
     /// Forgets what a failed device left behind.
     pub(crate) fn clear(&mut self) {
         self.received.clear();
+        self.pongs = 0;
+        self.acknowledged.clear();
         self.out.clear();
         self.plaintext.clear();
         self.packets.clear();

@@ -10,8 +10,8 @@ use ringhub_core::id::DeviceId;
 
 /// Revision of the device API that the user name asks for.
 const API_VERSION: &str = "2021-04-12";
-/// Devices with a policy if their number is not given.
-const POLICY_DEVICES_DEFAULT: u32 = 100;
+/// Devices without a file if their number is not given.
+const DEVICES_DEFAULT: u32 = 100;
 
 /// Why there is no fleet.
 #[derive(Debug, thiserror::Error)]
@@ -52,14 +52,22 @@ pub enum FleetError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Login {
     pub(crate) client_id: String,
-    pub(crate) user_name: String,
-    pub(crate) token: String,
+    /// User name and token.
+    pub(crate) credentials: Option<(String, String)>,
 }
 
 #[derive(Debug)]
 enum Credentials {
     Keys(Vec<(String, Vec<u8>)>),
-    Policy { name: String, key: Vec<u8>, prefix: String },
+    Policy {
+        name: String,
+        key: Vec<u8>,
+        prefix: String,
+    },
+    /// Names alone.
+    Nothing {
+        prefix: String,
+    },
 }
 
 /// All devices of a run.
@@ -100,15 +108,21 @@ impl Fleet {
         connections: Option<u32>,
     ) -> Result<Self, FleetError> {
         let key = STANDARD.decode(key).map_err(|_| FleetError::PolicyKey)?;
-        if DeviceId::parse(&format!("{prefix}{}", u32::MAX)).is_err() {
-            return Err(FleetError::Prefix(prefix.to_owned()));
-        }
+        check_prefix(prefix)?;
         let (name, prefix) = (name.to_owned(), prefix.to_owned());
         Ok(Self {
             host: host.to_owned(),
             credentials: Credentials::Policy { name, key, prefix },
-            size: connections.unwrap_or(POLICY_DEVICES_DEFAULT),
+            size: connections.unwrap_or(DEVICES_DEFAULT),
         })
+    }
+
+    /// Clients of a broker that lets everybody in, called by a prefix and their number.
+    pub(crate) fn of_names(prefix: &str, connections: Option<u32>) -> Result<Self, FleetError> {
+        let size = connections.unwrap_or(DEVICES_DEFAULT);
+        check_prefix(prefix)?;
+        let credentials = Credentials::Nothing { prefix: prefix.to_owned() };
+        Ok(Self { host: String::new(), credentials, size })
     }
 
     /// Number of devices, each of which connects once.
@@ -118,24 +132,38 @@ impl Fleet {
 
     /// What device `number` says, with a token that is good until `expiry_secs` of Unix time.
     pub(crate) fn login(&self, number: u32, expiry_secs: u64) -> Login {
-        let sign = |client_id: &str, key: &[u8], policy| {
+        let client_id = self.client_id(number);
+        let sign = |key: &[u8], policy| {
             let resource = percent_encode(&format!("{}/devices/{client_id}", self.host));
             sas_token::sign(&resource, key, expiry_secs, policy)
         };
-        let (client_id, token) = match &self.credentials {
-            Credentials::Keys(devices) => {
-                let (id, key) = &devices[number as usize];
-                (id.clone(), sign(id, key, None))
-            }
-            Credentials::Policy { name, key, prefix } => {
-                let id = format!("{prefix}{number}");
-                let token = sign(&id, key, Some(name));
-                (id, token)
-            }
+        let token = match &self.credentials {
+            Credentials::Keys(devices) => sign(&devices[number as usize].1, None),
+            Credentials::Policy { name, key, .. } => sign(key, Some(name)),
+            Credentials::Nothing { .. } => return Login { client_id, credentials: None },
         };
         let user_name = format!("{}/{client_id}/?api-version={API_VERSION}", self.host);
-        Login { client_id, user_name, token }
+        Login { client_id, credentials: Some((user_name, token)) }
     }
+
+    /// Where device `number` publishes.
+    pub(crate) fn topic(&self, number: u32) -> String {
+        format!("devices/{}/messages/events/", self.client_id(number))
+    }
+
+    fn client_id(&self, number: u32) -> String {
+        match &self.credentials {
+            Credentials::Keys(devices) => devices[number as usize].0.clone(),
+            Credentials::Policy { prefix, .. } | Credentials::Nothing { prefix } => {
+                format!("{prefix}{number}")
+            }
+        }
+    }
+}
+
+fn check_prefix(prefix: &str) -> Result<(), FleetError> {
+    let longest = DeviceId::parse(&format!("{prefix}{}", u32::MAX));
+    longest.map(drop).map_err(|_| FleetError::Prefix(prefix.to_owned()))
 }
 
 /// Reads lines of device id, tab, base64 key; empty lines are passed over.
@@ -182,10 +210,11 @@ mod tests {
         assert_eq!(fleet.size(), 2);
         let login = fleet.login(0, 4_000_000_000);
         assert_eq!(login.client_id, "a#1");
-        assert_eq!(login.user_name, "hub/a#1/?api-version=2021-04-12");
+        let (user_name, token) = login.credentials.unwrap();
+        assert_eq!(user_name, "hub/a#1/?api-version=2021-04-12");
         let start = "SharedAccessSignature sr=hub%2Fdevices%2Fa%231&sig=";
-        assert!(login.token.starts_with(start), "{}", login.token);
-        assert_eq!(SasToken::parse(&login.token).unwrap().policy(), None);
+        assert!(token.starts_with(start), "{token}");
+        assert_eq!(SasToken::parse(&token).unwrap().policy(), None);
     }
 
     #[test]
@@ -193,9 +222,17 @@ mod tests {
         let fleet = Fleet::of_policy("hub", ("device", KEY), "sim-", Some(3)).unwrap();
         let login = fleet.login(2, 4_000_000_000);
         assert_eq!(login.client_id, "sim-2");
-        let token = SasToken::parse(&login.token).unwrap();
+        let (_, token) = login.credentials.unwrap();
+        let token = SasToken::parse(&token).unwrap();
         assert_eq!(token.policy(), Some("device"));
         assert_eq!(token.expiry().as_secs(), 4_000_000_000);
+    }
+
+    #[test]
+    fn clients_of_a_broker_have_names_only() {
+        let fleet = Fleet::of_names("c-", Some(2)).unwrap();
+        assert_eq!(fleet.login(1, 0), Login { client_id: "c-1".to_owned(), credentials: None });
+        assert_eq!(fleet.topic(1), "devices/c-1/messages/events/");
     }
 
     #[test]

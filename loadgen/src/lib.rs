@@ -1,24 +1,48 @@
-//! Load generator: many devices from one thread, each over its own TLS connection.
+//! Load generator: many devices from few threads, each over its own TLS connection.
 //!
 //! ```text
-//!  schedule ─▶ connect ─▶ socket ─▶ device (tls, MQTT client machine) ─▶ tally ─▶ report
-//!  when        one task    poll,     bytes to verdict, no IO              counts,   table,
-//!              per device  direct    and back                             latency   JSON
+//!  cli ─▶ plan ─▶ run ─┬─ one process ──────────────▶ engine ─▶ outcome ─▶ report
+//!                      └─ crew ─▶ worker processes ─▶ engine ─▶ news    ─▶ (merged)
+//!
+//!  engine: schedule ─▶ connection ─▶ device (tls or records, MQTT client machine) ─▶ tally
+//!          cadence  ─▶ publishing      bytes to verdict and back, no IO
 //! ```
 //!
-//! It is an open loop: arrivals keep their times whatever the server does, and latency counts from
-//! the time at which a connection was due.
+//! It is an open loop unless it is told otherwise: arrivals and messages keep their times whatever
+//! the server does, and latency counts from the time at which each was due. [`floor`] is a server
+//! with nothing behind it, for the costs that no hub can avoid.
 
+mod alarm;
+mod cadence;
 pub mod cli;
-pub mod connect;
+mod connection;
+mod crew;
 mod descriptors;
 mod device;
+mod engine;
+pub mod error;
+mod failure;
 mod fleet;
+pub mod floor;
+mod gate;
+mod latency;
+mod observer;
+mod outcome;
+mod pinning;
+mod plan;
 mod process;
+mod publisher;
+mod publishing;
+mod records;
+mod registration;
 mod report;
+pub mod run;
 mod schedule;
+pub mod share;
 mod socket;
 mod source;
+mod storm;
 mod tally;
 mod tls;
 mod trust;
+mod verdict;

@@ -1,19 +1,40 @@
-//! What the load generator itself costs.
+//! What processes cost, as the kernel counts it.
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Clock ticks per second in `/proc`, which Linux shows to programs as 100 whatever it uses inside.
 const TICKS_PER_SECOND: u64 = 100;
 
-/// Processor time of this process so far, all threads and the kernel's work for them included.
-pub(crate) fn cpu_time() -> Option<Duration> {
-    parse_cpu_time(&fs::read_to_string("/proc/self/stat").ok()?)
+/// What a process has used so far.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Usage {
+    pub(crate) at: Instant,
+    /// Processor time, all threads and the kernel's work for them included.
+    pub(crate) cpu: Duration,
+    pub(crate) resident_bytes: u64,
 }
 
-/// Resident memory of this process in bytes.
-pub(crate) fn resident_bytes() -> Option<u64> {
-    parse_resident(&fs::read_to_string("/proc/self/status").ok()?)
+impl Usage {
+    /// Of this process; nothing where `/proc` is not there.
+    pub(crate) fn of_self() -> Self {
+        let zero = Self { at: Instant::now(), cpu: Duration::ZERO, resident_bytes: 0 };
+        Self::read("self").unwrap_or(zero)
+    }
+
+    /// Of another process; `None` when there is none of this number.
+    pub(crate) fn of(pid: u32) -> Option<Self> {
+        Self::read(&pid.to_string())
+    }
+
+    fn read(process: &str) -> Option<Self> {
+        let text = |file| fs::read_to_string(format!("/proc/{process}/{file}")).ok();
+        Some(Self {
+            at: Instant::now(),
+            cpu: parse_cpu_time(&text("stat")?)?,
+            resident_bytes: parse_resident(&text("status")?)?,
+        })
+    }
 }
 
 /// Fields 14 and 15; the second may hold blanks, so the count begins behind its parenthesis.
@@ -49,8 +70,8 @@ mod tests {
     }
 
     #[test]
-    fn this_process_has_both() {
-        assert!(cpu_time().is_some());
-        assert!(resident_bytes().is_some_and(|bytes| bytes > 100_000));
+    fn finds_processes_that_are_there() {
+        assert!(Usage::of(std::process::id()).is_some_and(|usage| usage.resident_bytes > 100_000));
+        assert!(Usage::of(u32::MAX).is_none());
     }
 }

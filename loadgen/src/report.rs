@@ -1,81 +1,244 @@
 //! The result, for people and for programs.
 
 use std::fmt;
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::process;
+use crate::error::Error;
+use crate::latency::Latency;
+use crate::observer::ServerCost;
+use crate::outcome::{Cost, End, Outcome};
 use crate::tally::Tally;
+use crate::verdict::{Thresholds, Verdict};
 
-/// Percentiles that are shown.
-const PERCENTILES: [(&str, f64); 5] =
-    [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];
-
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// As planned.
-    Complete,
-    /// By a signal.
-    Interrupted,
-}
+const MIB: f64 = 1_048_576.0;
 
 /// Result of a run.
 #[derive(Debug)]
 pub struct Report {
     tally: Tally,
     end: End,
-    elapsed: Duration,
-    cpu: Option<Duration>,
-    resident_bytes: Option<u64>,
+    /// Of each process of this program.
+    costs: Vec<Cost>,
+    server: Option<ServerCost>,
+    /// Length of the measured part, where messages were sent.
+    measured: Option<Duration>,
+    verdict: Verdict,
 }
 
 impl Report {
-    /// Takes what was counted, and the cost of this process while the connections stood.
-    pub(crate) const fn new(
-        tally: Tally,
-        end: End,
-        elapsed: Duration,
-        resident_bytes: Option<u64>,
-        cpu: Option<Duration>,
+    /// Adds up what the processes have come to.
+    pub(crate) fn new(
+        outcomes: Vec<Outcome>,
+        server: Option<ServerCost>,
+        measured: Option<Duration>,
+        thresholds: Thresholds,
     ) -> Self {
-        Self { tally, end, elapsed, cpu, resident_bytes }
+        let (mut tally, mut end, mut costs) = (Tally::default(), End::Complete, Vec::new());
+        for outcome in outcomes {
+            tally.add(&outcome.tally);
+            end = end.max(outcome.end);
+            costs.push(outcome.cost);
+        }
+        let verdict = Verdict::of(&tally, end, &costs, thresholds);
+        Self { tally, end, costs, server, measured, verdict }
     }
 
-    /// Whether every attempt was accepted and held.
+    /// Whether the server did all that was asked for.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.tally.failed == 0 && self.tally.under_way() == 0
+        self.verdict.failed.is_empty()
     }
 
-    fn percentiles_ms(&self) -> impl Iterator<Item = (&'static str, f64)> {
-        let latency = &self.tally.latency_us;
-        PERCENTILES.into_iter().map(|(name, part)| (name, millis(latency.value_at_quantile(part))))
+    /// Whether the numbers are those of the server, not those of this program.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        self.verdict.invalid.is_empty()
+    }
+
+    fn elapsed_s(&self) -> f64 {
+        let elapsed = self.costs.iter().map(|cost| cost.ramp.elapsed_s + cost.steady.elapsed_s);
+        elapsed.fold(0.0, f64::max)
+    }
+
+    fn cpu_s(&self) -> f64 {
+        self.costs.iter().map(|cost| cost.ramp.cpu_s + cost.steady.cpu_s).sum()
+    }
+
+    fn resident_bytes(&self) -> u64 {
+        self.costs.iter().map(|cost| cost.resident_bytes).sum()
+    }
+
+    /// Messages per second: acknowledged, or sent with QoS 0.
+    fn throughput(&self) -> Option<f64> {
+        let telemetry = &self.tally.telemetry;
+        let count = match telemetry.is_acknowledged {
+            true => telemetry.acknowledged_meanwhile,
+            false => telemetry.sent,
+        };
+        let measured_s = self.measured?.as_secs_f64();
+        (self.end == End::Complete && measured_s > 0.0).then(|| count as f64 / measured_s)
+    }
+
+    /// Processor time of the server per message in microseconds, acknowledging and all.
+    fn server_us_per_message(&self) -> Option<f64> {
+        let sent = self.tally.telemetry.sent_in_all;
+        (sent > 0).then_some(())?;
+        self.server.map(|server| server.steady.cpu_s * 1e6 / sent as f64)
+    }
+
+    /// Processor time of the server per device that came back, in microseconds.
+    fn server_us_per_return(&self) -> Option<f64> {
+        let back = self.tally.reconnect.count();
+        (back > 0).then_some(())?;
+        self.server.map(|server| server.steady.cpu_s * 1e6 / back as f64)
+    }
+
+    /// Memory of the server per connection; nothing if it took what earlier ones had left.
+    fn server_bytes_per_connection(&self) -> Option<f64> {
+        let server = self.server?;
+        let grown = server.bytes_connected.saturating_sub(server.bytes_before);
+        let open = self.tally.open;
+        (open > 0 && grown > 0).then(|| grown as f64 / open as f64)
     }
 
     /// The report as one JSON object.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let latency: serde_json::Map<_, _> =
-            self.percentiles_ms().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        let Self { tally, verdict, .. } = self;
+        let busiest = self.costs.iter().map(|cost| cost.steady.busy()).fold(0.0, f64::max);
         json!({
             "interrupted": self.end == End::Interrupted,
-            "elapsed_s": self.elapsed.as_secs_f64(),
-            "attempted": self.tally.attempted,
-            "accepted": self.tally.accepted,
-            "failed": self.tally.failed,
-            "unfinished": self.tally.under_way(),
-            "failures": self.tally.failures,
-            "connect_latency_ms": latency,
-            "cpu_s": self.cpu.map(|cpu| cpu.as_secs_f64()),
-            "resident_bytes": self.resident_bytes,
+            "valid": self.is_valid(),
+            "invalid_because": verdict.invalid,
+            "clean": self.is_clean(),
+            "failed_because": verdict.failed,
+            "elapsed_s": self.elapsed_s(),
+            "attempted": tally.attempted,
+            "accepted": tally.accepted,
+            "open": tally.open,
+            "failed": tally.failed(),
+            "unfinished": tally.under_way(),
+            "failures": tally.failures,
+            "pings_answered": tally.pings_answered,
+            "connect_latency_ms": percentiles(&tally.connect),
+            "connect_lag_ms": percentiles(&tally.connect_lag),
+            "telemetry": self.telemetry_json(),
+            "storm": self.storm_json(),
+            "cpu_s": self.cpu_s(),
+            "busiest_worker": busiest,
+            "workers": self.costs.len(),
+            "resident_bytes": self.resident_bytes(),
+            "server": self.server.map(ServerCost::to_json),
+            "server_bytes_per_connection": self.server_bytes_per_connection(),
         })
     }
-}
 
-fn millis(micros: u64) -> f64 {
-    Duration::from_micros(micros).as_secs_f64() * 1e3
+    fn telemetry_json(&self) -> Option<Value> {
+        self.measured?;
+        let telemetry = &self.tally.telemetry;
+        Some(json!({
+            "due": telemetry.due,
+            "sent": telemetry.sent,
+            "sent_in_all": telemetry.sent_in_all,
+            "acknowledged": telemetry.acknowledged,
+            "per_second": self.throughput(),
+            "latency_ms": percentiles(&telemetry.latency),
+            "lag_ms": percentiles(&telemetry.lag),
+            "server_us_per_message": self.server_us_per_message(),
+        }))
+    }
+
+    fn storm_json(&self) -> Option<Value> {
+        let tally = &self.tally;
+        (!tally.reconnect.is_empty()).then(|| {
+            json!({
+                "back": tally.reconnect.count(),
+                "resumed": tally.resumed,
+                "all_back_s": tally.all_back.as_secs_f64(),
+                "latency_ms": percentiles(&tally.reconnect),
+                "lag_ms": percentiles(&tally.reconnect_lag),
+                "server_us_per_connection": self.server_us_per_return(),
+            })
+        })
+    }
+
+    /// Writes a percentile distribution for each latency into `folder`, which is made if need be.
+    pub(crate) fn write_hgrm(&self, folder: &Path) -> Result<(), Error> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            |source| Error::Result { path, source }
+        };
+        fs::create_dir_all(folder).map_err(failed(folder))?;
+        let telemetry = &self.tally.telemetry;
+        for (name, latency) in [
+            ("connect", &self.tally.connect),
+            ("connect-lag", &self.tally.connect_lag),
+            ("reconnect", &self.tally.reconnect),
+            ("reconnect-lag", &self.tally.reconnect_lag),
+            ("puback", &telemetry.latency),
+            ("send-lag", &telemetry.lag),
+        ] {
+            if !latency.is_empty() {
+                let path = folder.join(name).with_extension("hgrm");
+                fs::write(&path, latency.to_hgrm()).map_err(failed(&path))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_telemetry(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let telemetry = &self.tally.telemetry;
+        if self.measured.is_none() {
+            return Ok(());
+        }
+        if telemetry.due > 0 {
+            writeln!(f, "messages due     {:>12}", telemetry.due)?;
+        }
+        writeln!(f, "  sent           {:>12}", telemetry.sent)?;
+        if telemetry.is_acknowledged {
+            writeln!(f, "  acknowledged   {:>12}", telemetry.acknowledged)?;
+        }
+        if let Some(throughput) = self.throughput() {
+            writeln!(f, "  per second     {throughput:>12.0}")?;
+        }
+        let since = if telemetry.due > 0 { "due" } else { "sent" };
+        write_latency(f, &format!("PUBACK, from the time each was {since}"), &telemetry.latency)?;
+        write_latency(f, "own delay in sending", &telemetry.lag)
+    }
+
+    fn write_storm(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tally = &self.tally;
+        if tally.reconnect.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "came back        {:>12}", tally.reconnect.count())?;
+        writeln!(f, "  with tickets   {:>12}", tally.resumed)?;
+        writeln!(f, "  the last after {:>12.2} s", tally.all_back.as_secs_f64())?;
+        if let Some(us) = self.server_us_per_return() {
+            writeln!(f, "  server CPU     {us:>12.0} us each")?;
+        }
+        write_latency(f, "CONNACK in the storm, from the time each was due", &tally.reconnect)
+    }
+
+    fn write_costs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "elapsed          {:>12.1} s", self.elapsed_s())?;
+        writeln!(f, "own CPU          {:>12.2} s", self.cpu_s())?;
+        writeln!(f, "own memory       {:>12.1} MiB", self.resident_bytes() as f64 / MIB)?;
+        let Some(server) = self.server else { return Ok(()) };
+        writeln!(f, "server CPU       {:>12.2} s", server.ramp.cpu_s + server.steady.cpu_s)?;
+        if let Some(us) = self.server_us_per_message() {
+            writeln!(f, "  per message    {us:>12.2} us")?;
+        }
+        writeln!(f, "server memory    {:>12.1} MiB", server.bytes_after as f64 / MIB)?;
+        if let Some(bytes) = self.server_bytes_per_connection() {
+            writeln!(f, "  per connection {bytes:>12.0} B")?;
+        }
+        Ok(())
+    }
 }
 
 impl fmt::Display for Report {
@@ -86,61 +249,89 @@ impl fmt::Display for Report {
         }
         writeln!(f, "attempted        {:>12}", tally.attempted)?;
         writeln!(f, "accepted         {:>12}", tally.accepted)?;
-        writeln!(f, "failed           {:>12}", tally.failed)?;
+        writeln!(f, "failed           {:>12}", tally.failed())?;
         for (reason, count) in &tally.failures {
             writeln!(f, "  {count:>8}  {reason}")?;
         }
         if tally.under_way() > 0 {
             writeln!(f, "unfinished       {:>12}", tally.under_way())?;
         }
-        if !tally.latency_us.is_empty() {
-            writeln!(f, "connect latency, from the time each was due")?;
-            for (name, value) in self.percentiles_ms() {
-                writeln!(f, "  {name:<14} {value:>12.2} ms")?;
-            }
+        writeln!(f, "pings answered   {:>12}", tally.pings_answered)?;
+        write_latency(f, "CONNACK, from the time each was due", &tally.connect)?;
+        self.write_telemetry(f)?;
+        self.write_storm(f)?;
+        self.write_costs(f)?;
+        for reason in &self.verdict.failed {
+            writeln!(f, "FAILED: {reason}")?;
         }
-        writeln!(f, "elapsed          {:>12.1} s", self.elapsed.as_secs_f64())?;
-        if let Some(cpu) = self.cpu {
-            writeln!(f, "own CPU          {:>12.2} s", cpu.as_secs_f64())?;
-        }
-        if let Some(bytes) = self.resident_bytes {
-            writeln!(f, "own memory       {:>12.1} MiB", bytes as f64 / 1_048_576.0)?;
+        for reason in &self.verdict.invalid {
+            writeln!(f, "INVALID: {reason}")?;
         }
         Ok(())
     }
 }
 
+fn percentiles(latency: &Latency) -> Option<Map<String, Value>> {
+    let pairs = latency.percentiles_ms().map(|(name, ms)| (name.to_owned(), ms.into()));
+    (!latency.is_empty()).then(|| pairs.collect())
+}
+
+fn write_latency(f: &mut fmt::Formatter<'_>, what: &str, latency: &Latency) -> fmt::Result {
+    if latency.is_empty() {
+        return Ok(());
+    }
+    writeln!(f, "{what}")?;
+    for (name, ms) in latency.percentiles_ms() {
+        writeln!(f, "  {name:<14} {ms:>12.2} ms")?;
+    }
+    Ok(())
+}
+
 /// One line about a run under way.
 pub(crate) fn progress(elapsed: Duration, tally: &Tally) -> String {
-    format!(
-        "{:>6} s  attempted {}  open {}  under way {}  failed {}  p99 {:.1} ms  {:.1} MiB",
+    let telemetry = &tally.telemetry;
+    let mut line = format!(
+        "{:>5} s  attempted {}  open {}  under way {}  failed {}  CONNACK p99 {:.1} ms",
         elapsed.as_secs(),
         tally.attempted,
         tally.open,
         tally.under_way(),
-        tally.failed,
-        millis(tally.latency_us.value_at_quantile(0.99)),
-        process::resident_bytes().unwrap_or(0) as f64 / 1_048_576.0,
-    )
+        tally.failed(),
+        tally.connect.at_ms(0.99),
+    );
+    if telemetry.sent_in_all > 0 {
+        let (sent, p99) = (telemetry.sent_in_all, telemetry.latency.at_ms(0.99));
+        line.push_str(&format!("  sent {sent}  PUBACK p99 {p99:.1} ms"));
+    }
+    line
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
-    use crate::device::Failure;
+    use crate::failure::Failure;
+    use crate::outcome::Spent;
+    use crate::schedule::Schedule;
+    use crate::storm::Wave;
 
     fn report(end: End) -> Report {
-        let mut tally = Tally::new();
-        tally.attempted = 3;
-        tally.accept(Duration::from_millis(10));
+        let schedule = Schedule { rate: 1, count: 1 };
+        let wave = Wave { start: Instant::now(), schedule, is_return: false };
+        let mut tally = Tally { attempted: 3, ..Tally::default() };
+        tally.accept(&wave, Duration::from_millis(10));
         tally.refuse(&Failure::Timeout);
-        Report::new(tally, end, Duration::from_secs(2), Some(1 << 20), Some(Duration::from_secs(1)))
+        let ramp = Spent { cpu_s: 1.0, elapsed_s: 2.0 };
+        let cost = Cost { ramp, resident_bytes: 1 << 20, ..Cost::default() };
+        let other = Outcome { cost, ..Outcome::default() };
+        Report::new(vec![Outcome { tally, end, cost }, other], None, None, Thresholds::default())
     }
 
     #[test]
     fn the_table_names_reasons_and_what_is_unfinished() {
         let text = report(End::Interrupted).to_string();
-        for line in ["interrupted", "1  no CONNACK in time", "unfinished", "p99.9", "1.0 MiB"] {
+        for line in ["interrupted", "1  no CONNACK in time", "unfinished", "p99.9", "2.0 MiB"] {
             assert!(text.contains(line), "{line} in\n{text}");
         }
         assert!(!report(End::Complete).is_clean());
@@ -151,7 +342,14 @@ mod tests {
         let json = report(End::Complete).to_json();
         assert_eq!(json["failures"]["no CONNACK in time"], 1);
         assert_eq!(json["unfinished"], 1);
-        assert_eq!(json["resident_bytes"], 1 << 20);
+        assert_eq!(json["resident_bytes"], 2 << 20);
+        assert_eq!((json["cpu_s"].as_f64(), json["elapsed_s"].as_f64()), (Some(2.0), Some(2.0)));
         assert!((json["connect_latency_ms"]["p50"].as_f64().unwrap() - 10.0).abs() < 0.1);
+    }
+
+    #[test]
+    fn an_interruption_of_one_is_one_of_all() {
+        assert!(report(End::Interrupted).to_json()["interrupted"].as_bool().unwrap());
+        assert!(!report(End::GaveUp).to_json()["interrupted"].as_bool().unwrap());
     }
 }

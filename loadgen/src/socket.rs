@@ -14,6 +14,11 @@ use socket2::{Domain, Protocol, Type};
 pub(crate) struct Socket(TcpStream);
 
 impl Socket {
+    /// Takes a connection that was accepted.
+    pub(crate) const fn new(stream: TcpStream) -> Self {
+        Self(stream)
+    }
+
     /// Connects from `source`, or from where the kernel likes.
     pub(crate) async fn connect(
         source: Option<SocketAddr>,

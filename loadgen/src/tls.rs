@@ -1,13 +1,13 @@
-//! The record layer of one client, on buffers that belong to all.
+//! The TLS handshake of one client, on buffers that belong to all.
 
 use std::sync::Arc;
 
-use rustls::ClientConfig;
 use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
 use rustls::pki_types::ServerName;
-use rustls::unbuffered::{
-    ConnectionState, EncodeError, EncodeTlsData, EncryptError, InsufficientSizeError, WriteTraffic,
-};
+use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData};
+use rustls::{ClientConfig, HandshakeKind};
+
+use crate::records::Records;
 
 /// What processing of received bytes has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,17 +20,20 @@ pub(crate) enum TlsProgress {
     PeerClosed,
 }
 
-/// Client side of one TLS connection; holds no buffer.
+/// Client side of a TLS handshake; holds no buffer.
 pub(crate) struct TlsClient {
     connection: UnbufferedClientConnection,
+    takes_ticket: bool,
 }
 
 impl TlsClient {
+    /// `takes_ticket` is whether the next connection may go on from a ticket of this one.
     pub(crate) fn new(
         config: Arc<ClientConfig>,
         server: ServerName<'static>,
+        takes_ticket: bool,
     ) -> Result<Self, rustls::Error> {
-        Ok(Self { connection: UnbufferedClientConnection::new(config, server)? })
+        Ok(Self { connection: UnbufferedClientConnection::new(config, server)?, takes_ticket })
     }
 
     /// Decrypts `received` in place. Appends what is to be sent to `out` and what was said to
@@ -73,81 +76,32 @@ impl TlsClient {
         }
     }
 
-    /// Appends `plaintext` to `out` as records.
-    pub(crate) fn write(
-        &mut self,
-        plaintext: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<(), rustls::Error> {
-        self.with_traffic(out, |traffic, room| traffic.encrypt(plaintext, room))
+    /// Goes on with the keys alone, once the session is established and all was sent.
+    pub(crate) fn into_records(self) -> Result<Records, rustls::Error> {
+        let Self { connection, takes_ticket } = self;
+        let (secrets, rest) = connection.dangerous_into_kernel_connection()?;
+        Records::new(secrets, takes_ticket.then_some(rest))
     }
 
-    /// Appends the alert that says that no more will come.
-    #[expect(
-        clippy::redundant_closure_for_method_calls,
-        reason = "the method itself is not general enough over the lifetime of the traffic"
-    )]
-    pub(crate) fn write_close_notify(&mut self, out: &mut Vec<u8>) -> Result<(), rustls::Error> {
-        self.with_traffic(out, |traffic, room| traffic.queue_close_notify(room))
-    }
-
-    fn with_traffic(
-        &mut self,
-        out: &mut Vec<u8>,
-        mut write: impl FnMut(
-            &mut WriteTraffic<'_, ClientConnectionData>,
-            &mut [u8],
-        ) -> Result<usize, EncryptError>,
-    ) -> Result<(), rustls::Error> {
-        loop {
-            match self.connection.process_tls_records(&mut []).state? {
-                ConnectionState::EncodeTlsData(mut data) => encode(&mut data, out)?,
-                ConnectionState::TransmitTlsData(data) => data.done(),
-                ConnectionState::WriteTraffic(mut traffic) => {
-                    return append(out, |room| {
-                        write(&mut traffic, room).map_err(|error| match error {
-                            EncryptError::InsufficientSize(size) => Room::Short(size),
-                            EncryptError::EncryptExhausted => Room::Never,
-                        })
-                    });
-                }
-                _ => return Err(rustls::Error::HandshakeNotComplete),
-            }
-        }
+    /// Whether a ticket made the handshake shorter.
+    pub(crate) fn is_resumed(&self) -> bool {
+        self.connection.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 }
 
-/// Why a write into a buffer did not come about.
-enum Room {
-    Short(InsufficientSizeError),
-    Never,
-}
-
+/// Lets a handshake message fill as much room at the end of `out` as it says that it needs.
 fn encode(
     data: &mut EncodeTlsData<'_, ClientConnectionData>,
     out: &mut Vec<u8>,
 ) -> Result<(), rustls::Error> {
-    append(out, |room| {
-        data.encode(room).map_err(|error| match error {
-            EncodeError::InsufficientSize(size) => Room::Short(size),
-            EncodeError::AlreadyEncoded => Room::Never,
-        })
-    })
-}
-
-/// Lets `write` fill as much room at the end of `out` as it says that it needs.
-fn append(
-    out: &mut Vec<u8>,
-    mut write: impl FnMut(&mut [u8]) -> Result<usize, Room>,
-) -> Result<(), rustls::Error> {
     let start = out.len();
     loop {
-        match write(&mut out[start..]) {
+        match data.encode(&mut out[start..]) {
             Ok(written) => {
                 out.truncate(start + written);
                 return Ok(());
             }
-            Err(Room::Short(size)) if size.required_size > out.len() - start => {
+            Err(EncodeError::InsufficientSize(size)) if size.required_size > out.len() - start => {
                 out.resize(start + size.required_size, 0);
             }
             Err(_) => {

@@ -7,7 +7,10 @@ use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore};
+
+use crate::storm::Tickets;
 
 /// Why there is no TLS configuration.
 #[derive(Debug, thiserror::Error)]
@@ -28,9 +31,12 @@ pub enum TrustError {
     Certificate(#[from] rustls::Error),
 }
 
-/// Trusts the certificates of `ca` and nothing else. Sessions are never resumed: every connection
-/// pays in full.
-pub(crate) fn client_config(ca: &Path) -> Result<Arc<ClientConfig>, TrustError> {
+/// Trusts the certificates of `ca` and nothing else. Without `tickets` sessions are never resumed:
+/// every connection pays in full.
+pub(crate) fn client_config(
+    ca: &Path,
+    tickets: Option<Arc<Tickets>>,
+) -> Result<Arc<ClientConfig>, TrustError> {
     let unreadable = |source| TrustError::Unreadable { path: ca.to_owned(), source };
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(ca).map_err(unreadable)? {
@@ -39,11 +45,21 @@ pub(crate) fn client_config(ca: &Path) -> Result<Arc<ClientConfig>, TrustError> 
     if roots.is_empty() {
         return Err(TrustError::Empty(ca.to_owned()));
     }
+    let mut config = config_of(roots)?;
+    if let Some(tickets) = tickets {
+        config.resumption = Resumption::store(tickets);
+    }
+    Ok(Arc::new(config))
+}
+
+/// TLS 1.3 alone, whose secrets may be taken out when the handshake is over.
+pub(crate) fn config_of(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
     let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()?;
+        .with_protocol_versions(&[&TLS13])?;
     let mut config = builder.with_root_certificates(roots).with_no_client_auth();
     config.resumption = Resumption::disabled();
-    Ok(Arc::new(config))
+    config.enable_secret_extraction = true;
+    Ok(config)
 }
 
 #[cfg(test)]
@@ -52,9 +68,9 @@ mod tests {
 
     #[test]
     fn names_the_file_that_cannot_be_used() {
-        let missing = client_config(Path::new("/nowhere/ca.pem")).unwrap_err().to_string();
+        let missing = client_config(Path::new("/nowhere/ca.pem"), None).unwrap_err().to_string();
         assert!(missing.contains("/nowhere/ca.pem"), "{missing}");
-        let empty = client_config(Path::new("/dev/null")).unwrap_err();
+        let empty = client_config(Path::new("/dev/null"), None).unwrap_err();
         assert!(matches!(empty, TrustError::Empty(_)), "{empty}");
     }
 }

@@ -32,7 +32,7 @@ impl AcceptFailure {
 ///
 /// After running out of descriptors or memory it calls `on_exhausted` and pauses; the kernel's
 /// backlog holds the clients meanwhile.
-pub(crate) async fn accept_loop(
+pub async fn accept_loop(
     listener: TcpListener,
     on_socket: impl Fn(TcpStream, SocketAddr),
     on_exhausted: impl Fn(&io::Error),

@@ -97,7 +97,7 @@ pub fn probe_ports(ports: &[ListenerConfig]) -> Result<Vec<ListenerConfig>, Bind
 ///
 /// # Errors
 /// [`BindError`] when the kernel refuses.
-pub(crate) fn bind(port: ListenerConfig) -> Result<TcpListener, BindError> {
+pub fn bind(port: ListenerConfig) -> Result<TcpListener, BindError> {
     listen(port.address, Share::Port).map_err(|source| BindError::new(port.address, source))
 }
 

@@ -4,6 +4,5 @@
 mod accept;
 mod bind;
 
-pub(crate) use accept::accept_loop;
-pub(crate) use bind::bind;
-pub use bind::{BindError, ListenerConfig, ListenerKind, probe_ports};
+pub use accept::accept_loop;
+pub use bind::{BindError, ListenerConfig, ListenerKind, bind, probe_ports};

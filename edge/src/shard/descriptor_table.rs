@@ -23,7 +23,7 @@ const EVENT: &str = "anon_inode:[eventfd]";
 ///
 /// # Errors
 /// When the kernel is older than 5.9 or /proc is not there; nothing has changed then.
-pub(super) fn make_private() -> io::Result<()> {
+pub fn make_private() -> io::Result<()> {
     let mut flags = libc::CLOSE_RANGE_UNSHARE;
     for range in gaps(kept()?) {
         close_range(range, flags)?;

@@ -26,6 +26,7 @@ mod timer_wheel;
 
 pub use clock::Clock;
 pub use counters::{ShardCounters, ShardStages};
+pub use descriptor_table::make_private as make_descriptors_private;
 pub use driver::Driver;
 pub(crate) use mailbox_shards::MailboxShards;
 pub use protocol::{Close, Opening, Protocol, Services, ShardContext};

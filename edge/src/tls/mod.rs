@@ -9,4 +9,4 @@ pub use certificates::{CertificateStatus, Certificates, ReloadCounts, ServedCert
 pub use config::{
     TicketCount, TlsConfigError, TlsIdentity, reloadable_server_config, server_config,
 };
-pub(crate) use session::{PlaintextSink, TlsFault, TlsSession};
+pub use session::{PlaintextSink, TlsFault, TlsSession};

@@ -12,24 +12,30 @@ use rustls::unbuffered::{ConnectionState, EncodeTlsData, EncryptError, WriteTraf
 const RECORD_OVERHEAD_GUESS: usize = 64;
 
 /// Takes what a [`TlsSession`] finds in received records.
-pub(crate) trait PlaintextSink {
+pub trait PlaintextSink {
     /// Why the sink wants no more.
     type Error;
 
     /// The handshake is complete; called once, before any plaintext. `certificates` is the client's
     /// chain, leaf first, empty if it sent none, with proof of possession and nothing else checked.
+    ///
+    /// # Errors
+    /// Of the sink: the session is over.
     fn handle_established(
         &mut self,
         certificates: &[CertificateDer<'_>],
     ) -> Result<(), Self::Error>;
 
     /// Plaintext, in order, in pieces of at most one record.
+    ///
+    /// # Errors
+    /// Of the sink: the session is over.
     fn handle_plaintext(&mut self, plaintext: &[u8]) -> Result<(), Self::Error>;
 }
 
 /// Why a session cannot go on.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum TlsFault<E> {
+pub enum TlsFault<E> {
     /// The peer broke TLS; the alert is among the bytes to send.
     #[error("TLS: {0}")]
     Tls(rustls::Error),
@@ -54,26 +60,32 @@ impl<E> From<rustls::Error> for TlsFault<E> {
 ///
 /// Holds keys and handshake state. It keeps received bytes only while a record or handshake message
 /// is incomplete, so an idle connection has no buffer.
-pub(crate) struct TlsSession {
+pub struct TlsSession {
     connection: UnbufferedServerConnection,
     partial: Vec<u8>,
     is_established: bool,
 }
 
 impl TlsSession {
-    pub(crate) fn new(config: Arc<ServerConfig>) -> Result<Self, rustls::Error> {
+    /// Waits for a client.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used.
+    pub fn new(config: Arc<ServerConfig>) -> Result<Self, rustls::Error> {
         let connection = UnbufferedServerConnection::new(config)?;
         Ok(Self { connection, partial: Vec::new(), is_established: false })
     }
 
     /// True once the handshake is complete and [`write`](Self::write) may be called.
-    pub(crate) fn is_established(&self) -> bool {
+    #[must_use]
+    pub fn is_established(&self) -> bool {
         self.is_established
     }
 
     /// Bytes of an incomplete message that the caller must leave free at the front of its receive
     /// buffer.
-    pub(crate) fn partial_len(&self) -> usize {
+    #[must_use]
+    pub fn partial_len(&self) -> usize {
         self.partial.len()
     }
 
@@ -85,7 +97,7 @@ impl TlsSession {
     ///
     /// # Errors
     /// [`TlsFault`]: send `out`, then end the connection.
-    pub(crate) fn read<S: PlaintextSink>(
+    pub fn read<S: PlaintextSink>(
         &mut self,
         buffer: &mut [u8],
         out: &mut Vec<u8>,
@@ -186,11 +198,7 @@ impl TlsSession {
     ///
     /// # Errors
     /// When the keys are used up or the session has failed: end the connection.
-    pub(crate) fn write(
-        &mut self,
-        plaintext: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<(), rustls::Error> {
+    pub fn write(&mut self, plaintext: &[u8], out: &mut Vec<u8>) -> Result<(), rustls::Error> {
         self.with_traffic(out, plaintext.len(), |traffic, room| traffic.encrypt(plaintext, room))
     }
 
@@ -202,7 +210,7 @@ impl TlsSession {
         clippy::redundant_closure_for_method_calls,
         reason = "the method itself is not general enough over the lifetime of the traffic"
     )]
-    pub(crate) fn write_close_notify(&mut self, out: &mut Vec<u8>) -> Result<(), rustls::Error> {
+    pub fn write_close_notify(&mut self, out: &mut Vec<u8>) -> Result<(), rustls::Error> {
         self.with_traffic(out, 0, |traffic, room| traffic.queue_close_notify(room))
     }
 

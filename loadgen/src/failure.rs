@@ -1,0 +1,80 @@
+//! Why a device has no connection, or no longer; the text says what to look at.
+
+use std::io;
+
+use ringhub_core::codec::mqtt::ConnackCode;
+use rustix::io::Errno;
+use rustls::CertificateError;
+
+/// Why a device has no connection, or no longer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("no TCP connection: {}{}", .0, of_tcp(*.0))]
+    Tcp(io::ErrorKind),
+    #[error("TLS: {}{}", .0, of_tls(.0))]
+    Tls(rustls::Error),
+    #[error("CONNACK: {:?}{}", .0, of_connack(*.0))]
+    Refused(ConnackCode),
+    #[error("no CONNACK in time")]
+    Timeout,
+    #[error("closed by the server before CONNACK")]
+    ClosedEarly,
+    #[error("lost: closed by the server")]
+    Closed,
+    #[error("lost: no answer to a ping")]
+    Silent,
+    #[error("lost: the server takes no more data")]
+    Stuck,
+    #[error("PUBACKs out of order")]
+    Disordered,
+    #[error("the server broke MQTT: {0}")]
+    Protocol(String),
+}
+
+impl Failure {
+    pub(crate) fn of_errno(error: Errno) -> Self {
+        Self::Tcp(io::Error::from(error).kind())
+    }
+
+    pub(crate) fn of_protocol(error: impl std::error::Error) -> Self {
+        Self::Protocol(error.to_string())
+    }
+}
+
+fn of_tcp(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::ConnectionRefused => {
+            "; nothing listens there: check --host, --address and --port"
+        }
+        io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse => {
+            "; the source addresses have no free port: name more with --source, or widen \
+             net.ipv4.ip_local_port_range"
+        }
+        io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::TimedOut => "; check --host and --address",
+        _ => "",
+    }
+}
+
+fn of_tls(error: &rustls::Error) -> &'static str {
+    let rustls::Error::InvalidCertificate(error) = error else { return "" };
+    match error {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "; --ca is not the authority of this server"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "; --host must be a name in the certificate, --address says where to connect to"
+        }
+        _ => "",
+    }
+}
+
+const fn of_connack(code: ConnackCode) -> &'static str {
+    match code {
+        ConnackCode::BadUserNameOrPassword | ConnackCode::NotAuthorized => {
+            "; the device is not registered or disabled, or its key is another one: see --provision"
+        }
+        _ => "",
+    }
+}

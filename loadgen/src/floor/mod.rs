@@ -1,0 +1,97 @@
+//! A server with no hub behind it: TLS, as much MQTT as publishing devices need, and nothing kept.
+//!
+//! What it costs, any hub on the machine costs: sockets, records, packets. What a hub costs more
+//! under the same load is the hub's own. It reads, answers and sends as ringhub's shards do: one
+//! thread each with a ring and a table of descriptors, no buffer for who is silent.
+
+mod client;
+
+use std::cell::RefCell;
+use std::fs;
+use std::io;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread;
+
+use monoio::net::TcpListener;
+use monoio::{IoUringDriver, RuntimeBuilder};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use ringhub_edge::listener::{ListenerConfig, ListenerKind, accept_loop, bind, probe_ports};
+use ringhub_edge::shard::make_descriptors_private;
+use ringhub_edge::tls::{TicketCount, TlsIdentity, server_config};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+
+use crate::cli::FloorArguments;
+use crate::descriptors;
+use crate::error::Error;
+use crate::run::RING_ENTRIES;
+use crate::socket::Socket;
+use client::{Buffers, Client};
+
+/// Serves until the process is ended; says on standard output when devices may come.
+///
+/// # Errors
+/// [`Error`] when it cannot listen, or not write its certificate.
+pub fn serve(arguments: &FloorArguments) -> Result<(), Error> {
+    descriptors::raise();
+    let config = make_config(arguments)?;
+    let port = ListenerConfig { kind: ListenerKind::Mqtt, address: arguments.listen };
+    let port = *probe_ports(&[port])?.first().unwrap_or(&port);
+    let threads: Vec<_> = (0..arguments.threads)
+        .map(|_| {
+            let config = Arc::clone(&config);
+            thread::spawn(move || serve_clients(port, &config))
+        })
+        .collect();
+    announce(port.address, arguments)?;
+    for thread in threads {
+        // A thread ends with an error only.
+        thread.join().unwrap_or_else(|_| Err(io::Error::other("a thread has ended").into()))?;
+    }
+    Ok(())
+}
+
+/// Makes a certificate for the address, and writes it where clients find it.
+fn make_config(arguments: &FloorArguments) -> Result<Arc<ServerConfig>, Error> {
+    let names = vec![arguments.listen.ip().to_string(), "localhost".to_owned()];
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(names).map_err(|error| io::Error::other(error.to_string()))?;
+    let path = arguments.ca.clone();
+    fs::write(&path, cert.pem()).map_err(|source| Error::Result { path, source })?;
+    let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
+    let identity = TlsIdentity { chain: vec![cert.der().clone()], key };
+    server_config(identity, TicketCount::One).map_err(|error| io::Error::other(error).into())
+}
+
+fn announce(address: SocketAddr, arguments: &FloorArguments) -> Result<(), Error> {
+    let (host, port, ca) = (address.ip(), address.port(), arguments.ca.display());
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "floor is ready: --target mqtt --host {host} --port {port} --ca {ca}")?;
+    Ok(stdout.flush()?)
+}
+
+/// Accepts and serves on this thread.
+fn serve_clients(port: ListenerConfig, config: &Arc<ServerConfig>) -> Result<(), Error> {
+    // Without a table of its own the thread shares the bound with the others.
+    let _ = make_descriptors_private();
+    let builder = RuntimeBuilder::<IoUringDriver>::new().with_entries(RING_ENTRIES);
+    let mut runtime = builder.enable_timer().build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::from_std(bind(port)?)?;
+        let buffers = Rc::new(RefCell::new(Buffers::default()));
+        let serve_one = |stream, _| {
+            let (config, buffers) = (Arc::clone(config), Rc::clone(&buffers));
+            monoio::spawn(async move {
+                if let Ok(mut client) = Client::new(Socket::new(stream), config) {
+                    client.serve(&buffers).await;
+                }
+            });
+        };
+        let exhausted = |error: &io::Error| eprintln!("ringhub-loadgen: no more clients: {error}");
+        accept_loop(listener, serve_one, exhausted).await;
+        Ok(())
+    })
+}

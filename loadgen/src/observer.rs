@@ -1,0 +1,69 @@
+//! What the server costs, seen from outside.
+
+use serde_json::{Value, json};
+
+use crate::error::Error;
+use crate::outcome::Spent;
+use crate::process::Usage;
+
+/// Looks at the process of the server at the points of a run.
+#[derive(Debug)]
+pub(crate) struct Observer {
+    pid: Option<u32>,
+    seen: Vec<Usage>,
+}
+
+impl Observer {
+    /// Checks that the process is there, if one is named.
+    pub(crate) fn new(pid: Option<u32>) -> Result<Self, Error> {
+        match pid {
+            Some(pid) if Usage::of(pid).is_none() => Err(Error::NoServer(pid)),
+            _ => Ok(Self { pid, seen: Vec::new() }),
+        }
+    }
+
+    /// Takes note of what the server has used so far.
+    pub(crate) fn look(&mut self) {
+        self.seen.extend(self.pid.and_then(Usage::of));
+    }
+
+    /// What was seen, from the points: the beginning, all connected, and the end of a load.
+    pub(crate) fn server_cost(&self) -> Option<ServerCost> {
+        let (first, last) = (*self.seen.first()?, *self.seen.last()?);
+        let connected = *self.seen.get(1)?;
+        Some(ServerCost {
+            ramp: Spent::between(first, connected),
+            steady: Spent::between(connected, last),
+            bytes_before: first.resident_bytes,
+            bytes_connected: connected.resident_bytes,
+            bytes_after: last.resident_bytes,
+        })
+    }
+}
+
+/// What the server cost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ServerCost {
+    /// While connections were opened, and held if they were for that.
+    pub(crate) ramp: Spent,
+    /// While messages were sent.
+    pub(crate) steady: Spent,
+    /// Resident memory before the first connection.
+    pub(crate) bytes_before: u64,
+    /// With all connections.
+    pub(crate) bytes_connected: u64,
+    /// Before the first goodbye.
+    pub(crate) bytes_after: u64,
+}
+
+impl ServerCost {
+    pub(crate) fn to_json(self) -> Value {
+        json!({
+            "ramp_cpu_s": self.ramp.cpu_s,
+            "load_cpu_s": self.steady.cpu_s,
+            "resident_bytes_before": self.bytes_before,
+            "resident_bytes_connected": self.bytes_connected,
+            "resident_bytes": self.bytes_after,
+        })
+    }
+}

@@ -1,0 +1,209 @@
+//! What is to be done, from the arguments.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ringhub_core::codec::mqtt::Qos;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+
+use crate::cadence::Cadence;
+use crate::cli::{
+    ConnectArguments, Connections, PER_SECOND_MAX, StormArguments, Target, TelemetryArguments,
+};
+use crate::device::Manner;
+use crate::error::Error;
+use crate::fleet::Fleet;
+use crate::schedule::Schedule;
+use crate::share::Share;
+use crate::source::Sources;
+use crate::storm::{Storm, Tickets};
+use crate::trust::client_config;
+
+/// Length of time for which tokens are good beyond the planned end.
+const TOKEN_MARGIN: Duration = Duration::from_secs(3600);
+
+/// What devices do once they are connected.
+#[derive(Clone, Debug)]
+pub(crate) enum Work {
+    /// Nothing, for so long after the last one was due.
+    Hold(Duration),
+    /// They publish.
+    Publish(Load),
+    /// They are cut off and come back.
+    Storm(Storm),
+}
+
+/// How devices publish.
+#[derive(Clone, Debug)]
+pub(crate) struct Load {
+    /// When; `None` is as soon as the window has room.
+    pub(crate) cadence: Option<Cadence>,
+    pub(crate) qos: Qos,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) per_segment: u32,
+    pub(crate) warm_up: Duration,
+    pub(crate) duration: Duration,
+}
+
+impl Load {
+    fn new(arguments: &TelemetryArguments, devices: u32) -> Result<Self, Error> {
+        let TelemetryArguments { per_segment, inflight, .. } = *arguments;
+        if arguments.qos == 1 && per_segment > inflight {
+            return Err(Error::SegmentBeyondWindow { per_segment, inflight });
+        }
+        if arguments.qos == 0 && arguments.closed {
+            return Err(Error::NothingToWaitFor);
+        }
+        let cadence = |per_second| Cadence { devices, per_second, per_segment };
+        Ok(Self {
+            cadence: per_second(arguments, devices)?.map(cadence),
+            qos: if arguments.qos == 0 { Qos::AtMostOnce } else { Qos::AtLeastOnce },
+            payload: vec![b'.'; arguments.payload as usize],
+            per_segment,
+            warm_up: arguments.warm_up,
+            duration: arguments.duration,
+        })
+    }
+
+    /// Whether what happens at this time after the start of the load is measured.
+    pub(crate) fn is_measured(&self, at: Duration) -> bool {
+        (self.warm_up..self.warm_up + self.duration).contains(&at)
+    }
+
+    /// When the last message is due, after the start of the load.
+    pub(crate) fn last(&self) -> Duration {
+        self.warm_up + self.duration
+    }
+}
+
+/// Messages per second of all devices; `None` for a closed loop.
+fn per_second(arguments: &TelemetryArguments, devices: u32) -> Result<Option<u32>, Error> {
+    let Some(per_device) = arguments.per_device else { return Ok(arguments.per_second) };
+    let per_second = (per_device * f64::from(devices)).round();
+    if (1.0..=f64::from(PER_SECOND_MAX)).contains(&per_second) {
+        // In range, as was just checked.
+        return Ok(Some(per_second as u32));
+    }
+    Err(Error::ImpossibleRate { per_device, devices })
+}
+
+/// A run.
+pub(crate) struct Plan {
+    pub(crate) target: SocketAddr,
+    pub(crate) server: ServerName<'static>,
+    pub(crate) tls: Arc<ClientConfig>,
+    /// Filled and used by `tls`, where a storm wants that.
+    pub(crate) tickets: Option<Arc<Tickets>>,
+    pub(crate) schedule: Schedule,
+    pub(crate) timeout: Duration,
+    pub(crate) manner: Manner,
+    pub(crate) fleet: Fleet,
+    pub(crate) sources: Sources,
+    pub(crate) share: Share,
+    pub(crate) work: Work,
+}
+
+impl Plan {
+    /// Plans connections that are kept open.
+    pub(crate) fn to_connect(arguments: &ConnectArguments) -> Result<Self, Error> {
+        let fleet = fleet(&arguments.connections)?;
+        Self::new(&arguments.connections, fleet, Work::Hold(arguments.hold), 1)
+    }
+
+    /// Plans connections that publish.
+    pub(crate) fn to_publish(arguments: &TelemetryArguments) -> Result<Self, Error> {
+        let fleet = fleet(&arguments.connections)?;
+        let load = Load::new(arguments, fleet.size())?;
+        let inflight_max = arguments.inflight as usize;
+        Self::new(&arguments.connections, fleet, Work::Publish(load), inflight_max)
+    }
+
+    /// Plans connections that are opened twice.
+    pub(crate) fn to_storm(arguments: &StormArguments) -> Result<Self, Error> {
+        let fleet = fleet(&arguments.connections)?;
+        let schedule = Schedule { rate: arguments.return_rate, count: fleet.size() };
+        let storm = Storm { calm: arguments.calm, schedule };
+        let mut plan = Self::new(&arguments.connections, fleet, Work::Storm(storm), 1)?;
+        if arguments.tickets {
+            let tickets = Arc::new(Tickets::new(plan.size() as usize));
+            plan.tls = client_config(&arguments.connections.ca, Some(Arc::clone(&tickets)))?;
+            plan.tickets = Some(tickets);
+        }
+        Ok(plan)
+    }
+
+    /// Descriptors that `connections` of one process need at most: in a storm the old ones may
+    /// still be there when the new ones come.
+    pub(crate) const fn descriptors(&self, connections: u32) -> u32 {
+        match self.work {
+            Work::Hold(_) | Work::Publish(_) => connections,
+            Work::Storm(_) => connections.saturating_mul(2),
+        }
+    }
+
+    fn new(
+        connections: &Connections,
+        fleet: Fleet,
+        work: Work,
+        inflight_max: usize,
+    ) -> Result<Self, Error> {
+        let Connections { host, rate, timeout, keep_alive, .. } = connections;
+        let manner = Manner { keep_alive: *keep_alive, patience: *timeout, inflight_max };
+        let target = target(connections)?;
+        Ok(Self {
+            target,
+            sources: Sources::new(target.ip(), &connections.source),
+            server: ServerName::try_from(host.clone())
+                .map_err(|_| Error::HostName(host.clone()))?,
+            tls: client_config(&connections.ca, None)?,
+            tickets: None,
+            schedule: Schedule { rate: *rate, count: fleet.size() },
+            timeout: *timeout,
+            manner,
+            fleet,
+            share: connections.share.unwrap_or(Share::WHOLE),
+            work,
+        })
+    }
+
+    /// Connections of this process.
+    pub(crate) fn size(&self) -> u32 {
+        self.share.size(self.fleet.size())
+    }
+
+    /// How long tokens must be good from now on.
+    pub(crate) fn token_life(&self) -> Duration {
+        let work = match &self.work {
+            Work::Hold(time) => *time,
+            Work::Publish(load) => load.last(),
+            Work::Storm(storm) => storm.calm + self.timeout + storm.schedule.last(),
+        };
+        self.schedule.last() + self.timeout + work + TOKEN_MARGIN
+    }
+}
+
+/// Devices of a policy, of a file, or without credentials.
+fn fleet(connections: &Connections) -> Result<Fleet, Error> {
+    let Connections { host, connections: count, device_prefix, .. } = connections;
+    if connections.target == Target::Mqtt {
+        return Ok(Fleet::of_names(device_prefix, *count)?);
+    }
+    if let (Some(name), Some(key)) = (&connections.policy, &connections.key) {
+        return Ok(Fleet::of_policy(host, (name, key), device_prefix, *count)?);
+    }
+    let file = connections.devices.as_ref().ok_or(Error::NoCredentials)?;
+    Ok(Fleet::from_file(host, file, *count)?)
+}
+
+fn target(connections: &Connections) -> Result<SocketAddr, Error> {
+    let Connections { host, port, .. } = connections;
+    if let Some(address) = connections.address.or_else(|| host.parse::<IpAddr>().ok()) {
+        return Ok(SocketAddr::new(address, *port));
+    }
+    let unresolved = |source| Error::Resolve { host: host.clone(), source };
+    let mut addresses = (host.as_str(), *port).to_socket_addrs().map_err(unresolved)?;
+    addresses.next().ok_or_else(|| unresolved(io::ErrorKind::NotFound.into()))
+}

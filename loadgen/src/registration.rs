@@ -1,0 +1,105 @@
+//! Devices that exist for a run only.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use http::Method;
+use ringhub_core::limits::BULK_ITEMS_MAX;
+use ringhub_edge::client::{Precondition, Remote, RestClient, Target};
+use serde_json::{Value, json};
+
+use crate::cli::Connections;
+use crate::error::Error;
+
+/// Longest time for one request.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Registered devices; dropping it deletes them.
+pub(crate) struct Registration {
+    rest: RestClient,
+    prefix: String,
+    registered: Range<u32>,
+    is_kept: bool,
+}
+
+impl Registration {
+    /// Registers as many devices as there are connections, with the policy that signs for them.
+    /// Blocks until all are registered.
+    pub(crate) fn new(connections: &Connections, count: u32) -> Result<Self, Error> {
+        let Connections { host, ca, https_port, policy, key, .. } = connections;
+        let (Some(policy), Some(key)) = (policy, key) else { return Err(Error::NoOwner) };
+        let text = format!("HostName={host};SharedAccessKeyName={policy};SharedAccessKey={key}");
+        let remote = Remote { ca: Some(ca.clone()), https_port: *https_port, ..Remote::default() };
+        let mut target = Target::remote(&text, &remote).map_err(Error::Register)?;
+        if let Some(address) = connections.address {
+            target.https.host = address.to_string();
+        }
+        let mut registration = Self {
+            rest: RestClient::new(&target),
+            prefix: connections.device_prefix.clone(),
+            registered: 0..0,
+            is_kept: false,
+        };
+        eprintln!("registering {count} devices");
+        while registration.registered.end < count {
+            registration.register_batch(count)?;
+        }
+        registration.is_kept = connections.keep_devices;
+        Ok(registration)
+    }
+
+    fn register_batch(&mut self, count: u32) -> Result<(), Error> {
+        let first = self.registered.end;
+        let batch = first..count.min(first + BULK_ITEMS_MAX as u32);
+        let answer = self.send(batch.clone(), "create").map_err(Error::Register)?;
+        let errors = answer["errors"].as_array().map_or(&[][..], Vec::as_slice);
+        let Some(error) = errors.first() else {
+            self.registered.end = batch.end;
+            return Ok(());
+        };
+        // Those of the batch that were registered are ours; the others belong to somebody.
+        let failed: Vec<_> = errors.iter().filter_map(|error| error["deviceId"].as_str()).collect();
+        let ours = batch.filter(|number| !failed.contains(&self.name(*number).as_str()));
+        for number in ours {
+            // What cannot be deleted either is named by the error that follows.
+            let _ = self.send(number..number + 1, "delete");
+        }
+        Err(Error::NotRegistered {
+            device: error["deviceId"].as_str().unwrap_or_default().to_owned(),
+            reason: error["errorStatus"].as_str().unwrap_or_default().to_owned(),
+        })
+    }
+
+    fn name(&self, number: u32) -> String {
+        format!("{}{number}", self.prefix)
+    }
+
+    fn send(&self, batch: Range<u32>, mode: &str) -> ringhub_edge::client::Result<Value> {
+        let item = |number| json!({"id": self.name(number), "importMode": mode});
+        let items = Value::Array(batch.map(item).collect());
+        let when = Precondition::Absent;
+        let answer = self.rest.exchange(Method::POST, "/devices", when, Some(&items), PATIENCE)?;
+        match serde_json::from_slice::<Value>(&answer.body) {
+            Ok(per_item) if per_item.get("isSuccessful").is_some() => Ok(per_item),
+            Ok(_) | Err(_) => Err(answer.refusal().into()),
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        if self.is_kept {
+            return;
+        }
+        eprintln!("deleting {} devices", self.registered.len());
+        let all: Vec<u32> = self.registered.clone().collect();
+        for batch in all.chunks(BULK_ITEMS_MAX) {
+            let (Some(first), Some(last)) = (batch.first(), batch.last()) else { continue };
+            if let Err(error) = self.send(*first..last + 1, "delete") {
+                let name = self.name(*first);
+                eprintln!("ringhub-loadgen: {name} and what comes after it stays behind: {error}");
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The load generator against the floor, and what becomes of it when that goes wrong.
+
+mod support;
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use support::address::Loopback;
+use support::program::{finish, run, start};
+
+/// A running floor; dropping it ends it.
+struct Floor {
+    process: Child,
+    host: String,
+    ca: PathBuf,
+}
+
+impl Floor {
+    fn start(threads: u32) -> Self {
+        let host = Loopback::claim().host();
+        let ca = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("floor-{host}.pem"));
+        let mut process = Command::new(env!("CARGO_BIN_EXE_ringhub-loadgen"))
+            .args(["floor", "--listen", &format!("{host}:8883"), "--ca"])
+            .arg(&ca)
+            .args(["--threads", &threads.to_string()])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the load generator is built");
+        let mut output = BufReader::new(process.stdout.take().expect("it is piped"));
+        let mut line = String::new();
+        output.read_line(&mut line).expect("it says that it is ready");
+        assert!(line.starts_with("floor is ready"), "{line}");
+        Self { process, host, ca }
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        self.arguments_with(&self.host, &self.ca)
+    }
+
+    fn arguments_with(&self, host: &str, ca: &Path) -> Vec<String> {
+        let ca = ca.display().to_string();
+        ["--target", "mqtt", "--host", host, "--address", &self.host, "--ca", &ca]
+            .map(ToOwned::to_owned)
+            .to_vec()
+    }
+}
+
+impl Drop for Floor {
+    fn drop(&mut self) {
+        // Fails only when it has ended already, which is what is wanted.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = std::fs::remove_file(&self.ca);
+    }
+}
+
+#[test]
+fn acknowledges_all_that_several_processes_send() {
+    let floor = Floor::start(2);
+    let more = format!(
+        "--connections 40 --workers 2 --rate 400 --per-device 50 --per-segment 4 --inflight 64 \
+         --warm-up 500ms --duration 2s --payload 1000 --server-pid {}",
+        floor.process.id()
+    );
+    let run = run("telemetry", &floor.arguments(), &more).expect_clean();
+    assert_eq!((run.number("/accepted"), run.number("/telemetry/acknowledged")), (40.0, 4000.0));
+    assert_eq!(run.number("/telemetry/sent_in_all"), 5000.0);
+    assert!(run.number("/telemetry/server_us_per_message") > 0.0);
+    assert!(run.number("/server_bytes_per_connection") > 0.0);
+}
+
+#[test]
+fn large_messages_come_through_in_pieces() {
+    let floor = Floor::start(1);
+    let more = "--connections 3 --closed --payload 262144 --inflight 40 --per-segment 20 \
+                --warm-up 0s --duration 1s";
+    let run = run("telemetry", &floor.arguments(), more).expect_clean();
+    assert!(run.number("/telemetry/acknowledged") >= 120.0, "{:#}", run.json);
+}
+
+#[test]
+fn pings_are_answered() {
+    let floor = Floor::start(1);
+    let server = floor.process.id();
+    let more = format!("--connections 5 --rate 100 --keep-alive 1 --hold 3s --server-pid {server}");
+    let run = run("connect", &floor.arguments(), &more).expect_clean();
+    assert!(run.number("/server/resident_bytes_connected") > 1e6);
+    assert!(run.number("/pings_answered") >= 5.0, "{:#}", run.json);
+}
+
+#[test]
+fn a_server_that_dies_in_the_middle_ends_the_run() {
+    let mut floor = Floor::start(1);
+    let more = "--connections 30 --workers 2 --rate 100 --hold 10m --json";
+    let process = start("connect", &floor.arguments(), more);
+    thread::sleep(Duration::from_secs(3));
+    floor.process.kill().expect("it runs");
+    let run = finish(process).expect(1);
+    assert_eq!((run.number("/accepted"), run.number("/open")), (30.0, 0.0));
+    assert!(run.json["failed_because"].to_string().contains("gave up"), "{:#}", run.json);
+}
+
+#[test]
+fn a_server_that_stops_answering_is_noticed() {
+    let floor = Floor::start(1);
+    let more = "--connections 4 --rate 100 --keep-alive 1 --timeout 2s --hold 10m --json";
+    let process = start("connect", &floor.arguments(), more);
+    thread::sleep(Duration::from_secs(2));
+    let server = Pid::from_child(&floor.process);
+    kill_process(server, Signal::STOP).expect("it runs");
+    let run = finish(process).expect(1);
+    assert_eq!(run.json["failures"]["lost: no answer to a ping"], 4, "{:#}", run.json);
+}
+
+#[test]
+fn what_goes_wrong_says_how_to_mend_it() {
+    let floor = Floor::start(1);
+    let other = Floor::start(1);
+    let right = floor.arguments();
+    let wrong_name = floor.arguments_with("elsewhere.example", &floor.ca);
+    let wrong_ca = floor.arguments_with(&floor.host, &other.ca);
+    for (arguments, more, mend) in [
+        (&wrong_name, "", "--host must be a name in the certificate"),
+        (&wrong_ca, "", "--ca is not the authority"),
+        (&right, "--port 8", "check --host, --address and --port"),
+    ] {
+        let more = format!("--connections 2 --hold 10m {more}");
+        let run = run("connect", arguments, &more).expect(1);
+        let failures = run.json["failures"].to_string();
+        assert!(failures.contains(mend), "{mend} in {failures}");
+    }
+}
+
+#[test]
+fn what_cannot_be_started_says_why() {
+    let floor = Floor::start(1);
+    let arguments = floor.arguments();
+    for (more, mend) in [
+        ("--connections 1000000 --workers 1", "more --workers"),
+        ("--connections 1 --server-pid 4294967295", "no such process"),
+        ("--connections 60000 --source 127.0.0.1", "more with --source"),
+        ("--connections 1 --ca /nowhere.pem", "/nowhere.pem"),
+    ] {
+        // Given twice, an argument is refused: the one in question replaces ours.
+        let kept = if more.contains("--ca") { &arguments[..6] } else { &arguments[..] };
+        let run = run("connect", kept, more).expect(2);
+        assert!(run.text.contains(mend), "{mend} in {}", run.text);
+    }
+}
+
+#[test]
+fn loads_that_cannot_be_say_why() {
+    let floor = Floor::start(1);
+    for (more, mend) in [
+        ("--per-second 10 --per-segment 5", "raise --inflight"),
+        ("--closed --qos 0", "give --per-second instead"),
+        ("--per-device 0.001", "choose another rate"),
+    ] {
+        let run = run("telemetry", &floor.arguments(), more).expect(2);
+        assert!(run.text.contains(mend), "{mend} in {}", run.text);
+    }
+}
+
+#[test]
+fn a_window_that_is_too_small_for_the_rate_is_told() {
+    let floor = Floor::start(1);
+    let server = Pid::from_child(&floor.process);
+    let more = "--connections 2 --rate 100 --per-second 100 --warm-up 0s --duration 4s \
+                --timeout 2s --json";
+    let process = start("telemetry", &floor.arguments(), more);
+    thread::sleep(Duration::from_secs(2));
+    kill_process(server, Signal::STOP).expect("it runs");
+    let run = finish(process).expect(1);
+    let because = run.json["failed_because"].to_string();
+    assert!(because.contains("never sent") && because.contains("never acknowledged"), "{because}");
+}

@@ -1,0 +1,160 @@
+//! The load generator against a hub.
+
+mod support;
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use support::hub::Hub;
+use support::program::{finish, run, start};
+
+#[test]
+fn connections_are_held_and_devices_are_gone_afterwards() {
+    let hub = Hub::start();
+    let run = run(
+        "connect",
+        &hub.arguments(),
+        "--provision --connections 60 --rate 100 --hold 3s --keep-alive 1",
+    );
+    let run = run.expect_clean();
+    assert_eq!((run.number("/accepted"), run.number("/open")), (60.0, 60.0));
+    assert!(run.number("/pings_answered") >= 60.0, "{:#}", run.json);
+    assert!(run.number("/connect_latency_ms/p50") > 0.0);
+    assert_eq!(hub.device_count(), 0);
+}
+
+#[test]
+fn an_open_loop_keeps_its_rate_over_several_processes() {
+    let hub = Hub::start();
+    let hgrm = hub.scratch("hgrm");
+    let more = format!(
+        "--provision --connections 20 --workers 2 --per-second 200 --warm-up 1s --duration 2s \
+         --server-pid {} --hgrm {}",
+        std::process::id(),
+        hgrm.display()
+    );
+    let run = run("telemetry", &hub.arguments(), &more).expect_clean();
+    assert_eq!((run.number("/accepted"), run.number("/workers")), (20.0, 2.0));
+    for count in ["due", "sent", "acknowledged"] {
+        assert_eq!(run.number(&format!("/telemetry/{count}")), 400.0, "{count}");
+    }
+    assert_eq!(run.number("/telemetry/sent_in_all"), 600.0);
+    assert!(run.number("/telemetry/latency_ms/p50") > 0.0);
+    assert!(run.number("/server/resident_bytes") > 1e6);
+    let distribution = fs::read_to_string(hgrm.join("puback.hgrm")).expect("it was written");
+    assert!(distribution.contains("Total count    =          400"), "{distribution}");
+}
+
+#[test]
+fn a_closed_loop_keeps_the_windows_full() {
+    let hub = Hub::start();
+    let more = "--provision --connections 4 --closed --per-segment 5 --inflight 20 --warm-up 0s \
+                --duration 1s --payload 100";
+    let run = run("telemetry", &hub.arguments(), more).expect_clean();
+    let acknowledged = run.number("/telemetry/acknowledged");
+    assert_eq!(acknowledged, run.number("/telemetry/sent"));
+    assert!(acknowledged >= 80.0 && acknowledged % 5.0 == 0.0, "{acknowledged}");
+}
+
+#[test]
+fn telemetry_without_acknowledgements_is_sent() {
+    let hub = Hub::start();
+    let more = "--provision --connections 3 --qos 0 --per-second 90 --warm-up 0s --duration 1s";
+    let run = run("telemetry", &hub.arguments(), more).expect_clean();
+    assert_eq!((run.number("/telemetry/sent"), run.number("/telemetry/acknowledged")), (90.0, 0.0));
+}
+
+#[test]
+fn everybody_comes_back_from_a_storm() {
+    let hub = Hub::start();
+    for (tickets, resumed) in [("", 0.0), ("--tickets", 30.0)] {
+        let more = format!(
+            "--provision --connections 30 --workers 2 --rate 200 --calm 1s --return-rate 200 \
+             {tickets} --server-pid {}",
+            std::process::id()
+        );
+        let run = run("storm", &hub.arguments(), &more).expect_clean();
+        assert_eq!((run.number("/attempted"), run.number("/open")), (60.0, 30.0), "{tickets}");
+        assert_eq!(run.number("/storm/back"), 30.0, "{tickets}");
+        assert_eq!(run.number("/storm/resumed"), resumed, "{tickets}");
+        assert!(run.number("/storm/all_back_s") >= 0.145, "the last is due after 29 intervals");
+    }
+}
+
+#[test]
+fn an_interrupted_run_reports_and_leaves_nothing() {
+    let hub = Hub::start();
+    let more = "--provision --connections 10 --workers 2 --hold 10m --json";
+    let process = start("connect", &hub.arguments(), more);
+    let all_are_there = || hub.device_count() == 10;
+    wait_until(all_are_there);
+    thread::sleep(Duration::from_secs(2));
+    let parent = Pid::from_child(&process);
+    let workers = children(parent);
+    assert_eq!(workers.len(), 2);
+    kill_process(parent, Signal::INT).expect("it runs");
+    let run = finish(process).expect_clean();
+    assert_eq!(run.json["interrupted"], true);
+    assert_eq!(run.number("/accepted"), 10.0);
+    assert_eq!(hub.device_count(), 0);
+    assert!(workers.into_iter().all(|worker| test_kill_process(worker).is_err()));
+}
+
+#[test]
+fn workers_end_with_a_parent_that_is_killed() {
+    let hub = Hub::start();
+    let more = "--connections 2 --workers 2 --hold 10m";
+    let mut process = start("connect", &hub.arguments(), more);
+    let parent = Pid::from_child(&process);
+    wait_until(|| children(parent).len() == 2);
+    let workers = children(parent);
+    process.kill().expect("it runs");
+    process.wait().expect("it is our child");
+    wait_until(|| workers.iter().all(|worker| test_kill_process(*worker).is_err()));
+}
+
+#[test]
+fn devices_of_others_are_left_alone() {
+    let hub = Hub::start();
+    let kept = "--provision --keep-devices --connections 3 --hold 0s";
+    run("connect", &hub.arguments(), kept).expect_clean();
+    assert_eq!(hub.device_count(), 3);
+    let again = run("connect", &hub.arguments(), "--provision --connections 5").expect(2);
+    assert!(again.text.contains("--device-prefix"), "{}", again.text);
+    assert_eq!(hub.device_count(), 3);
+}
+
+#[test]
+fn a_threshold_that_is_exceeded_fails_the_run() {
+    let hub = Hub::start();
+    let more = "--provision --connections 2 --hold 0s --connect-p99-max 1us";
+    let run = run("connect", &hub.arguments(), more).expect(1);
+    let because = run.json["failed_because"].to_string();
+    assert!(because.contains("CONNACK"), "{because}");
+}
+
+#[test]
+fn refused_credentials_are_named() {
+    let hub = Hub::start();
+    let run = run("connect", &hub.arguments(), "--connections 3 --hold 10m").expect(1);
+    let failures = run.json["failures"].to_string();
+    assert!(failures.contains("NotAuthorized; the device is not registered"), "{failures}");
+}
+
+/// Waits for what other processes do, a minute at most.
+#[track_caller]
+fn wait_until(condition: impl Fn() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        assert!(Instant::now() < patience, "it does not come about");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn children(parent: Pid) -> Vec<Pid> {
+    let id = parent.as_raw_nonzero();
+    let text = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
+}

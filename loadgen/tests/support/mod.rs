@@ -1,0 +1,8 @@
+//! A hub in the process of the test, and the load generator as a program.
+
+#![allow(dead_code, reason = "every test binary uses its own part of the harness")]
+
+#[path = "../../../edge/tests/support/address.rs"]
+pub(crate) mod address;
+pub(crate) mod hub;
+pub(crate) mod program;
