@@ -150,6 +150,9 @@ pub struct Connections {
     /// Write latencies into this folder, as percentile distributions (.hgrm)
     #[arg(long, value_name = "DIR")]
     pub hgrm: Option<PathBuf>,
+    /// Write a page with plots into this file, which needs nothing else to be looked at
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Connections that may fail before the run has failed
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub failures_max: u64,

@@ -12,7 +12,6 @@ use crate::error::Error;
 use crate::gate::{News, now_nanos};
 use crate::observer::Observer;
 use crate::outcome::Outcome;
-use crate::report::progress;
 use crate::share::Share;
 use crate::tally::Tally;
 
@@ -80,7 +79,7 @@ impl Crew {
             }
             if shown.elapsed() >= SHOW_INTERVAL {
                 shown = Instant::now();
-                self.show();
+                self.show(observer);
             }
         }
         Ok(self.workers.iter_mut().filter_map(|worker| worker.outcome.take()).collect())
@@ -122,10 +121,10 @@ impl Crew {
         }
     }
 
-    fn show(&self) {
+    fn show(&self, observer: &mut Observer) {
         let mut sum = Tally::default();
         self.workers.iter().for_each(|worker| sum.add(&worker.counted));
-        eprintln!("{}", progress(self.start.elapsed(), &sum));
+        observer.note(self.start.elapsed(), &sum);
     }
 }
 

@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::observer::Observer;
 use crate::outcome::Outcome;
-use crate::report::progress;
 use crate::tally::Tally;
 
 /// How often a worker looks whether the gate is open.
@@ -89,7 +88,7 @@ impl Gate {
     /// Shows what was counted so far.
     pub(crate) fn show(&self, elapsed: Duration, tally: &Tally) {
         match self {
-            Self::Alone(_) => eprintln!("{}", progress(elapsed, tally)),
+            Self::Alone(observer) => observer.borrow_mut().note(elapsed, tally),
             Self::Parent(_) => News::Counted(Box::new(tally.clone())).tell(),
         }
     }

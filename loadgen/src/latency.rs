@@ -39,6 +39,20 @@ impl Latency {
         self.0.add(&other.0).expect("all have the same bounds");
     }
 
+    /// What came after `earlier`, which is the same histogram as it was before.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        let mut later = self.clone();
+        later.0.subtract(&earlier.0).expect("the later one has all that the earlier one has");
+        later
+    }
+
+    /// Part of all times, and the milliseconds that it does not exceed.
+    pub(crate) fn distribution(&self) -> Vec<(f64, f64)> {
+        let steps = self.0.iter_quantiles(TICKS_PER_HALF);
+        let steps = steps.filter(|step| step.quantile_iterated_to() < 1.0);
+        steps.map(|step| (step.quantile_iterated_to(), ms(step.value_iterated_to()))).collect()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -49,7 +63,7 @@ impl Latency {
 
     /// The time that this part of all times does not exceed, in milliseconds.
     pub(crate) fn at_ms(&self, quantile: f64) -> f64 {
-        Duration::from_micros(self.0.value_at_quantile(quantile)).as_secs_f64() * 1e3
+        ms(self.0.value_at_quantile(quantile))
     }
 
     /// Names and milliseconds of the percentiles that are shown.
@@ -68,9 +82,8 @@ impl Latency {
             let count = self.0.count_between(0, value);
             let rest =
                 if part < 1.0 { format!("{:14.2}", 1.0 / (1.0 - part)) } else { "inf".to_owned() };
-            let ms = Duration::from_micros(value).as_secs_f64() * 1e3;
             // Writing to a String does not fail.
-            let _ = writeln!(text, "{ms:12.3} {part:14.9} {count:10} {rest:>14}");
+            let _ = writeln!(text, "{:12.3} {part:14.9} {count:10} {rest:>14}", ms(value));
         }
         let (mean, deviation) = (self.0.mean() / 1e3, self.0.stdev() / 1e3);
         let (max, total) = (self.at_ms(1.0), self.0.len());
@@ -78,6 +91,10 @@ impl Latency {
         let _ = writeln!(text, "#[Max     = {max:12.3}, Total count    = {total:12}]");
         text
     }
+}
+
+fn ms(us: u64) -> f64 {
+    us as f64 / 1e3
 }
 
 /// As pairs of value and count; what is not recorded takes no room.

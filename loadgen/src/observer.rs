@@ -1,16 +1,22 @@
 //! What the server costs, seen from outside.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::error::Error;
 use crate::outcome::Spent;
 use crate::process::Usage;
+use crate::report::progress;
+use crate::tally::Tally;
+use crate::timeline::Timeline;
 
 /// Looks at the process of the server at the points of a run.
 #[derive(Debug)]
 pub(crate) struct Observer {
     pid: Option<u32>,
     seen: Vec<Usage>,
+    timeline: Timeline,
 }
 
 impl Observer {
@@ -18,13 +24,24 @@ impl Observer {
     pub(crate) fn new(pid: Option<u32>) -> Result<Self, Error> {
         match pid {
             Some(pid) if Usage::of(pid).is_none() => Err(Error::NoServer(pid)),
-            _ => Ok(Self { pid, seen: Vec::new() }),
+            _ => Ok(Self { pid, seen: Vec::new(), timeline: Timeline::default() }),
         }
     }
 
     /// Takes note of what the server has used so far.
     pub(crate) fn look(&mut self) {
         self.seen.extend(self.pid.and_then(Usage::of));
+    }
+
+    /// Shows and keeps what was counted up to now.
+    pub(crate) fn note(&mut self, elapsed: Duration, tally: &Tally) {
+        eprintln!("{}", progress(elapsed, tally));
+        self.timeline.push(elapsed, tally, self.pid.and_then(Usage::of));
+    }
+
+    /// The run second by second.
+    pub(crate) fn take_timeline(&mut self) -> Timeline {
+        std::mem::take(&mut self.timeline)
     }
 
     /// What was seen, from the points: the beginning, all connected, and the end of a load.

@@ -8,10 +8,12 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::error::Error;
+use crate::html;
 use crate::latency::Latency;
-use crate::observer::ServerCost;
+use crate::observer::{Observer, ServerCost};
 use crate::outcome::{Cost, End, Outcome};
 use crate::tally::Tally;
+use crate::timeline::{Point, Timeline};
 use crate::verdict::{Thresholds, Verdict};
 
 const MIB: f64 = 1_048_576.0;
@@ -27,13 +29,16 @@ pub struct Report {
     /// Length of the measured part, where messages were sent.
     measured: Option<Duration>,
     verdict: Verdict,
+    timeline: Timeline,
+    /// Arguments of this program, without keys.
+    pub(crate) command: String,
 }
 
 impl Report {
     /// Adds up what the processes have come to.
     pub(crate) fn new(
         outcomes: Vec<Outcome>,
-        server: Option<ServerCost>,
+        observer: &mut Observer,
         measured: Option<Duration>,
         thresholds: Thresholds,
     ) -> Self {
@@ -44,7 +49,21 @@ impl Report {
             costs.push(outcome.cost);
         }
         let verdict = Verdict::of(&tally, end, &costs, thresholds);
-        Self { tally, end, costs, server, measured, verdict }
+        let (server, timeline) = (observer.server_cost(), observer.take_timeline());
+        let command = command(std::env::args());
+        Self { tally, end, costs, server, measured, verdict, timeline, command }
+    }
+
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    pub(crate) fn timeline(&self) -> &[Point] {
+        self.timeline.points()
+    }
+
+    pub(crate) fn verdict(&self) -> &Verdict {
+        &self.verdict
     }
 
     /// Whether the server did all that was asked for.
@@ -168,10 +187,6 @@ impl Report {
 
     /// Writes a percentile distribution for each latency into `folder`, which is made if need be.
     pub(crate) fn write_hgrm(&self, folder: &Path) -> Result<(), Error> {
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            |source| Error::Result { path, source }
-        };
         fs::create_dir_all(folder).map_err(failed(folder))?;
         let telemetry = &self.tally.telemetry;
         for (name, latency) in [
@@ -188,6 +203,11 @@ impl Report {
             }
         }
         Ok(())
+    }
+
+    /// Writes a page with plots.
+    pub(crate) fn write_html(&self, path: &Path) -> Result<(), Error> {
+        fs::write(path, html::page(self)).map_err(failed(path))
     }
 
     fn write_telemetry(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -271,6 +291,22 @@ impl fmt::Display for Report {
     }
 }
 
+/// The arguments as they were typed, but for the key.
+fn command(arguments: impl Iterator<Item = String>) -> String {
+    let mut words = vec!["ringhub-loadgen".to_owned()];
+    for word in arguments.skip(1) {
+        let hides = words.last().is_some_and(|before| before == "--key");
+        let word = if word.starts_with("--key=") { "--key=…".to_owned() } else { word };
+        words.push(if hides { "…".to_owned() } else { word });
+    }
+    words.join(" ")
+}
+
+fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
+    let path = path.to_owned();
+    |source| Error::Result { path, source }
+}
+
 fn percentiles(latency: &Latency) -> Option<Map<String, Value>> {
     let pairs = latency.percentiles_ms().map(|(name, ms)| (name.to_owned(), ms.into()));
     (!latency.is_empty()).then(|| pairs.collect())
@@ -325,7 +361,9 @@ mod tests {
         let ramp = Spent { cpu_s: 1.0, elapsed_s: 2.0 };
         let cost = Cost { ramp, resident_bytes: 1 << 20, ..Cost::default() };
         let other = Outcome { cost, ..Outcome::default() };
-        Report::new(vec![Outcome { tally, end, cost }, other], None, None, Thresholds::default())
+        let outcomes = vec![Outcome { tally, end, cost }, other];
+        let mut observer = Observer::new(None).expect("no process is named");
+        Report::new(outcomes, &mut observer, None, Thresholds::default())
     }
 
     #[test]
@@ -351,5 +389,19 @@ mod tests {
     fn an_interruption_of_one_is_one_of_all() {
         assert!(report(End::Interrupted).to_json()["interrupted"].as_bool().unwrap());
         assert!(!report(End::GaveUp).to_json()["interrupted"].as_bool().unwrap());
+    }
+
+    #[test]
+    fn the_page_says_how_it_went_and_keeps_the_key() {
+        let mut report = report(End::Complete);
+        let words = ["x", "connect", "--key", "c2VjcmV0", "--key=c2VjcmV0", "--host", "<h>"];
+        report.command = command(words.map(ToOwned::to_owned).into_iter());
+        let page = html::page(&report);
+        for part in ["--key … --key=… --host &lt;h&gt;", "<b>Failed</b>", "Latency by percentile"]
+        {
+            assert!(page.contains(part), "{part} in\n{page}");
+        }
+        assert!(!page.contains("c2VjcmV0"));
+        assert!(!page.contains("Time to PUBACK"), "nothing was published");
     }
 }

@@ -65,6 +65,7 @@ struct Run {
     thresholds: Thresholds,
     as_json: bool,
     hgrm: Option<PathBuf>,
+    html: Option<PathBuf>,
     /// Set by SIGINT and SIGTERM.
     stop: Arc<AtomicBool>,
 }
@@ -87,6 +88,7 @@ impl Run {
             thresholds: Thresholds { failures_max, connect_p99_max, puback_p99_max },
             as_json: connections.json,
             hgrm: connections.hgrm.clone(),
+            html: connections.html.clone(),
             stop,
         })
     }
@@ -144,10 +146,12 @@ impl Run {
         } else {
             Crew::start(workers)?.lead(&self.stop, &mut observer.borrow_mut())?
         };
-        let server = observer.borrow().server_cost();
-        let report = Report::new(outcomes, server, measured, self.thresholds);
+        let report = Report::new(outcomes, &mut observer.borrow_mut(), measured, self.thresholds);
         if let Some(folder) = &self.hgrm {
             report.write_hgrm(folder)?;
+        }
+        if let Some(path) = &self.html {
+            report.write_html(path)?;
         }
         if self.as_json {
             println!("{}", report.to_json());

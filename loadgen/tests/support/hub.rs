@@ -39,7 +39,11 @@ impl Hub {
             executors: Some(1),
             ..ServeArguments::default()
         };
-        let prepared = prepare(&arguments, OffsetDateTime::now_utc()).expect("the arguments fit");
+        let config = arguments.settings().and_then(|settings| settings.config());
+        let config = config.expect("the arguments fit");
+        let data_dir = arguments.data_dir.clone();
+        let prepared =
+            prepare(config, data_dir, OffsetDateTime::now_utc()).expect("ports are free");
         let running = ringhub_edge::hub::Hub::start(&prepared).expect("the hub starts");
         let policies = running.policies();
         KeyFiles::of(&prepared, EVENT_HUB).write(&policies).expect("the home is writable");

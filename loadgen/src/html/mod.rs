@@ -1,0 +1,150 @@
+//! The report as one page that needs nothing else: no script, no font, no network.
+
+mod chart;
+
+use std::fmt::Write as _;
+
+use chart::{Chart, Scale, Series};
+
+use crate::latency::Latency;
+use crate::report::Report;
+use crate::timeline::Point;
+
+const STYLE: &str = include_str!("style.css");
+const MIB: f64 = 1_048_576.0;
+/// Percentiles that lines over time show.
+const LINES: [(&str, f64); 3] = [("p50", 0.5), ("p99", 0.99), ("max", 1.0)];
+
+/// Writes the page.
+pub(crate) fn page(report: &Report) -> String {
+    let mut html = String::from("<!doctype html>\n<html lang=en><meta charset=utf-8>");
+    html.push_str("<meta name=viewport content=\"width=device-width\">");
+    let _ = write!(html, "<title>ringhub-loadgen</title><style>{STYLE}</style>\n<main>");
+    html.push_str("<h1>ringhub-loadgen</h1>\n");
+    let _ = writeln!(html, "<pre class=command>{}</pre>", escape(&report.command));
+    write_verdict(&mut html, report);
+    let _ = writeln!(html, "<pre>{}</pre>", escape(&report.to_string()));
+    for chart in charts(report) {
+        html.push_str(&chart.to_html());
+    }
+    html.push_str(NOTES);
+    html.push_str("</main></html>\n");
+    html
+}
+
+const NOTES: &str = "\
+<h2>How to read it</h2>
+<ul>
+<li>In an open loop latency counts from the time at which a connection or message was due, so that a
+server that stalls pays for everything that it kept waiting.</li>
+<li>The own delay is how late this program was itself; a run in which it matters is called
+invalid.</li>
+<li>Points over time are a second apart, and each is about that second alone.</li>
+</ul>
+";
+
+fn write_verdict(html: &mut String, report: &Report) {
+    let verdict = report.verdict();
+    let (class, word) = match (report.is_clean(), report.is_valid()) {
+        (false, _) => ("bad", "Failed"),
+        (true, false) => ("doubtful", "Invalid"),
+        (true, true) => ("good", "Passed"),
+    };
+    let reasons = verdict.failed.iter().chain(&verdict.invalid);
+    let reasons: Vec<String> = reasons.map(|reason| escape(reason)).collect();
+    let _ = writeln!(html, "<p class=\"verdict {class}\"><b>{word}</b> {}</p>", reasons.join("; "));
+}
+
+fn charts(report: &Report) -> Vec<Chart> {
+    let (tally, points) = (report.tally(), report.timeline());
+    let telemetry = &tally.telemetry;
+    let distribution = |name, latency: &Latency| Series { name, points: latency.distribution() };
+    vec![
+        Chart {
+            title: "Latency by percentile",
+            x_label: "part of all",
+            x_scale: Scale::Percentile,
+            y_label: "ms",
+            y_scale: Scale::Logarithmic,
+            series: vec![
+                distribution("PUBACK", &telemetry.latency),
+                distribution("CONNACK", &tally.connect),
+                distribution("own delay in sending", &telemetry.lag),
+                distribution("own delay in connecting", &tally.connect_lag),
+            ],
+        },
+        over_time(
+            "Messages per second",
+            "per second",
+            Scale::Linear,
+            vec![
+                line("sent", points, |point| positive(point.sent_per_s)),
+                line("acknowledged", points, |point| positive(point.acknowledged_per_s)),
+            ],
+        ),
+        over_time("Time to PUBACK", "ms", Scale::Logarithmic, latencies(points, |p| &p.puback)),
+        over_time(
+            "Connections per second",
+            "per second",
+            Scale::Linear,
+            vec![
+                line("accepted", points, |point| positive(point.accepted_per_s)),
+                line("failed or lost", points, |point| positive(point.failed_per_s)),
+            ],
+        ),
+        over_time("Time to CONNACK", "ms", Scale::Logarithmic, latencies(points, |p| &p.connect)),
+        over_time(
+            "Cores that the server uses",
+            "cores",
+            Scale::Linear,
+            vec![line("server", points, |point| point.server_cores)],
+        ),
+        memory(points),
+    ]
+}
+
+/// The slope is the memory of one connection.
+fn memory(points: &[Point]) -> Chart {
+    let ramp = points.windows(2).take_while(|pair| pair[1].open > pair[0].open);
+    let found =
+        ramp.filter_map(|pair| Some((pair[1].open as f64, pair[1].server_bytes? as f64 / MIB)));
+    Chart {
+        title: "Memory of the server by connections",
+        x_label: "connections",
+        x_scale: Scale::Linear,
+        y_label: "MiB",
+        y_scale: Scale::Linear,
+        series: vec![Series { name: "resident", points: found.collect() }],
+    }
+}
+
+fn over_time(
+    title: &'static str,
+    y_label: &'static str,
+    y_scale: Scale,
+    series: Vec<Series>,
+) -> Chart {
+    Chart { title, x_label: "seconds", x_scale: Scale::Linear, y_label, y_scale, series }
+}
+
+/// A line with a gap where there is no value; none at all when it never has one.
+fn line(name: &'static str, points: &[Point], value: impl Fn(&Point) -> Option<f64>) -> Series {
+    let found = |point: &Point| Some((point.at_s, value(point)?));
+    Series { name, points: points.iter().filter_map(found).collect() }
+}
+
+fn latencies(points: &[Point], of: impl Fn(&Point) -> &Latency) -> Vec<Series> {
+    let at = |latency: &Latency, part| (!latency.is_empty()).then(|| latency.at_ms(part));
+    let lines = LINES.into_iter();
+    lines.map(|(name, part)| line(name, points, |point| at(of(point), part))).collect()
+}
+
+/// A rate, unless there was nothing.
+fn positive(rate: f64) -> Option<f64> {
+    (rate > 0.0).then_some(rate)
+}
+
+/// Text that HTML takes for text.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
