@@ -15,7 +15,7 @@ use support::rest::{self, Device};
 
 const SHARDS: u16 = 3;
 /// Enough for connections on every shard, whatever the kernel's choice.
-const TAKEOVERS: usize = 12;
+const TAKEOVERS: usize = 40;
 
 fn device(hub: &Hub) -> Value {
     let (status, body) = rest::exchange(hub, "GET", "/devices/pump", "").expect("the hub answers");
