@@ -26,7 +26,8 @@ pub use policies::{KeyFiles, POLICIES_FILE, PolicyRecord};
 pub use ports::{PortError, Ports, claim_ports};
 pub use prepare::{Prepared, StartupError, prepare};
 pub use process_limits::{
-    DescriptorLimit, LockedMemoryTooSmall, check_locked_memory, raise_descriptor_limit,
+    DescriptorLimit, LOCKED_MEMORY_MIN, LockedMemoryTooSmall, check_locked_memory,
+    raise_descriptor_limit,
 };
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::process_limits::{
 use crate::cli::ServeArguments;
 use crate::config::{Config, ConfigError};
 use crate::tls::Certificates;
-use crate::topology::{Placement, available_cpus, place};
+use crate::topology::{Placement, Processors, place};
 
 /// What the threads of a hub are started with.
 #[derive(Debug)]
@@ -77,8 +77,8 @@ pub fn prepare(arguments: &ServeArguments, now: OffsetDateTime) -> Result<Prepar
     if let Some(fixed) = data_directory.layout() {
         config.executors.count.get_or_insert(fixed.executors);
     }
-    let placement =
-        place(&available_cpus()?, &config.shards, &config.executors, config.format.partitions);
+    let processors = Processors::of_this_process()?;
+    let placement = place(&processors, &config.shards, &config.executors, config.format.partitions);
     check_locked_memory()?;
     let descriptors = raise_descriptor_limit()?;
     let certificate_source = CertificateSource::of(&config, data_directory.path());
