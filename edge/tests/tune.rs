@@ -6,7 +6,7 @@ use std::fs;
 use std::process::Command;
 
 use serde_json::Value;
-use support::command::{Ended, ringhub, run};
+use support::command::{Ended, at, ringhub, run};
 use support::hub::Hub;
 
 const AREAS: [&str; 6] = ["cpu", "memory", "limits", "kernel", "network", "disk"];
@@ -18,9 +18,8 @@ fn findings(document: &Value) -> &[Value] {
 #[test]
 fn says_what_the_hub_does_and_measures_its_disk() {
     let hub = Hub::start();
-    let directory = hub.data_dir().to_str().expect("the target directory is UTF-8");
     let before = fs::read_dir(hub.data_dir()).expect("it is there").count();
-    let document = run(&["tune", "--data-dir", directory, "--output", "json"]).json();
+    let document = at(&hub, &["tune", "--output", "json"]).json();
     for area in AREAS {
         assert!(findings(&document).iter().any(|found| found["area"] == area), "{area}");
     }

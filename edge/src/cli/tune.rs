@@ -2,6 +2,7 @@
 
 mod text;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,10 +12,10 @@ use serde_json::{Value, json};
 use super::error::CliError;
 use super::output::{Format, Output};
 use super::progress::Progress;
-use crate::client::Interrupt;
+use crate::client::{ClientError, Interrupt};
 use crate::machine::{Machine, Root, SyncError, measure_syncs, probe_io_uring};
-use crate::startup::{default_data_directory, layout_of};
-use crate::tuning::{Demand, Finding, Mark, Observed, Report, Syncs};
+use crate::startup::{DataDirectoryError, default_data_directory, layout_of};
+use crate::tuning::{DataDirectory, Demand, Finding, Mark, Observed, Report, Syncs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -55,12 +56,9 @@ impl Tune {
         let directory = self.data_dir.clone().or_else(default_data_directory);
         let machine = Machine::read(&Root::system(), directory.as_deref());
         let syncs = self.syncs(&machine)?;
-        let layout = directory.as_deref().map_or(Ok(None), |directory| match directory.exists() {
-            true => layout_of(directory).map_err(|error| error.to_string()),
-            false => Ok(None),
-        });
+        let data_directory = data_directory(directory.as_deref());
         let io_uring = probe_io_uring();
-        let observed = Observed { machine, io_uring, syncs, layout };
+        let observed = Observed { machine, io_uring, syncs, data_directory };
         let report = Report::of(&observed, Demand { connections: self.connections });
         match self.output.or(Format::Table) {
             Format::Json => self.output.document(&document(&observed, &report))?,
@@ -80,6 +78,25 @@ impl Tune {
             return Ok(Syncs::Unknown("not measured: no mount is shown for it".to_owned()));
         };
         measure(&disk.directory)
+    }
+}
+
+fn data_directory(directory: Option<&Path>) -> DataDirectory {
+    let Some(directory) = directory else {
+        return DataDirectory::Hidden(ClientError::NoDataDirectory.to_string());
+    };
+    // Not `exists`, which takes what may not be seen for what is not there.
+    if matches!(directory.try_exists(), Ok(false)) {
+        return DataDirectory::Usable(None);
+    }
+    match layout_of(directory) {
+        Ok(layout) => DataDirectory::Usable(layout),
+        Err(DataDirectoryError::Io { source, .. })
+            if source.kind() == io::ErrorKind::PermissionDenied =>
+        {
+            DataDirectory::Hidden(source.to_string())
+        }
+        Err(error) => DataDirectory::Refused(error.to_string()),
     }
 }
 

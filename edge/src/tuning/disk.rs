@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Area, Finding, Observed, Syncs};
+use super::{Area, DataDirectory, Finding, Observed, Syncs};
 use crate::config::Log;
 use crate::machine::{Disk, SyncLatency};
 use crate::partition::IoMode;
@@ -16,11 +16,9 @@ const SYNC_SLOW: Duration = Duration::from_millis(2);
 /// Segments that a log has at least: retained, written and prepared.
 const SEGMENTS_MIN: u64 = 3;
 
-/// Filesystems in memory: nothing in them survives.
-const IN_MEMORY: [&str; 2] = ["tmpfs", "ramfs"];
-
-/// Filesystems on other machines.
-const REMOTE: [&str; 7] = ["nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "fuse.sshfs"];
+/// Filesystems in memory, of containers, and on other machines.
+const UNFIT: [&str; 10] =
+    ["tmpfs", "ramfs", "overlay", "nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "fuse.sshfs"];
 
 pub(super) fn findings(observed: &Observed) -> Vec<Finding> {
     let mut found = vec![data_directory(observed)];
@@ -37,30 +35,36 @@ pub(super) fn findings(observed: &Observed) -> Vec<Finding> {
 }
 
 fn data_directory(observed: &Observed) -> Finding {
+    let subject = "data directory";
     let why = "the hub keeps everything there, and refuses what another version or program made";
-    let finding = |value: String| Finding::ok(AREA, "data directory", value, why);
-    match &observed.layout {
-        Ok(Some(fixed)) => finding(format!(
+    let finding = |value: String| Finding::ok(AREA, subject, value, why);
+    match &observed.data_directory {
+        DataDirectory::Usable(Some(fixed)) => finding(format!(
             "of a hub with {} partitions and {} executor(s)",
             fixed.partitions, fixed.executors
         )),
-        Ok(None) => finding("new, or empty".to_owned()),
-        Err(reason) => finding(reason.clone())
+        DataDirectory::Usable(None) => finding("new, or empty".to_owned()),
+        DataDirectory::Hidden(reason) => {
+            let why = format!("{reason}; ask as its user: sudo -u ringhub ringhub tune");
+            Finding::unknown(AREA, subject, why)
+        }
+        DataDirectory::Refused(reason) => finding(reason.clone())
             .wrong("ringhub serve --data-dir DIR   (another folder)", "the old --data-dir"),
     }
 }
 
 fn filesystem(disk: &Disk) -> Finding {
     let why = "an acknowledgement means that the event is on disk: in memory it is lost with the \
-               machine, on a network every commit crosses it";
+               machine, in the layer of a container with that, and on a network every commit \
+               crosses it";
     let value = format!("{} at {}", disk.fs_type, disk.directory.display());
     let finding = Finding::ok(AREA, "filesystem", value, why);
-    let is_one_of = |names: &[&str]| names.contains(&disk.fs_type.as_str());
-    if is_one_of(&IN_MEMORY) || is_one_of(&REMOTE) {
-        let mend = "ringhub serve --data-dir DIR   (on ext4 or XFS of a disk in this machine)";
-        return finding.advice(mend, format!("--data-dir {}", disk.directory.display()));
+    if !UNFIT.contains(&disk.fs_type.as_str()) {
+        return finding;
     }
-    finding
+    let mend = "ringhub serve --data-dir DIR   (on ext4 or XFS of a disk in this machine; in a \
+                container on a volume)";
+    finding.advice(mend, format!("--data-dir {}", disk.directory.display()))
 }
 
 fn free_space(disk: &Disk) -> Finding {

@@ -40,12 +40,16 @@ fn rings(machine: &Machine, io_uring: &IoUring) -> Finding {
     let setting = machine.kernel.setting(IO_URING_SETTING);
     let of_setting = setting.as_deref().filter(|value| *value != "0");
     let finding = |value: String| Finding::ok(AREA, "io_uring", value, why);
+    let set = |value: &str| format!("sudo sysctl {IO_URING_SETTING}={value}");
     match (io_uring, of_setting) {
-        (IoUring::Ready, _) => finding("every operation that the hub uses".to_owned()),
+        (IoUring::Ready, Some(value)) => {
+            finding(format!("for privileged users alone: {IO_URING_SETTING} is {value}"))
+                .advice(set("0"), set(value))
+        }
+        (IoUring::Ready, None) => finding("every operation that the hub uses".to_owned()),
         (IoUring::Lacks(names), _) => finding(format!("lacks {}", names.join(", ")))
             .wrong("install a newer kernel and boot it", "boot the old one"),
         (IoUring::Refused(reason), Some(value)) => {
-            let set = |value: &str| format!("sudo sysctl {IO_URING_SETTING}={value}");
             finding(format!("refused: {reason}; {IO_URING_SETTING} is {value}"))
                 .wrong(set("0"), set(value))
         }

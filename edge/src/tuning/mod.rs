@@ -29,8 +29,28 @@ pub struct Observed {
     pub io_uring: IoUring,
     /// Time of syncs on the data directory's filesystem.
     pub syncs: Syncs,
-    /// What is fixed in the data directory, or why no hub can use it.
-    pub layout: Result<Option<Layout>, String>,
+    /// Whether a hub can use the data directory.
+    pub data_directory: DataDirectory,
+}
+
+/// The data directory, as a hub would find it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DataDirectory {
+    /// A hub can use it; with a layout it was used before.
+    Usable(Option<Layout>),
+    /// This user may not look into it: the reason.
+    Hidden(String),
+    /// No hub of this version can use it: the reason.
+    Refused(String),
+}
+
+impl DataDirectory {
+    pub(in crate::tuning) const fn layout(&self) -> Option<Layout> {
+        match self {
+            Self::Usable(layout) => *layout,
+            Self::Hidden(_) | Self::Refused(_) => None,
+        }
+    }
 }
 
 /// The outcome of the measurement of the disk.

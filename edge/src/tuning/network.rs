@@ -28,7 +28,8 @@ fn interface_finding(machine: &Machine, proposal: &Proposal, interface: &Interfa
         interface.rx_queues, interface.rps_queues, interface.tx_queues, interface.xps_queues
     );
     let finding = Finding::ok(AREA, name, value, WHY);
-    let is_short = interface.rx_queues < proposal.shards() && interface.rps_queues == 0;
+    let busy_cpus = proposal.shards().min(machine.cpus.allowed.len());
+    let is_short = interface.rx_queues < busy_cpus && interface.rps_queues == 0;
     if interface.driver.is_none() || !is_short {
         return finding;
     }

@@ -26,7 +26,7 @@ impl Proposal {
             cpus: machine.cpus.allowed.clone(),
             quota_millicpus: machine.cgroup.quota_millicpus,
         };
-        let layout = observed.layout.as_ref().ok().copied().flatten();
+        let layout = observed.data_directory.layout();
         let partitions =
             layout.map_or_else(|| Format::default().partitions, |fixed| fixed.partitions);
         let count = layout.map(|fixed| fixed.executors);
@@ -98,7 +98,7 @@ impl Proposal {
             // Writing to a text cannot fail.
             let _ = write!(
                 toml,
-                "[{section}]\n# {of_count}\ncount = {count}\n# {of_pin}\npin = {pin}\n"
+                "\n[{section}]\n# {of_count}\ncount = {count}\n# {of_pin}\npin = {pin}\n"
             );
         }
         toml

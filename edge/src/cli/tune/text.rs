@@ -16,7 +16,7 @@ pub(super) fn print(report: &Report) -> io::Result<()> {
         }
         writeln!(output)?;
     }
-    writeln!(output, "For ringhub.toml:\n\n{}", report.proposal.toml().trim_end())?;
+    writeln!(output, "For ringhub.toml:\n\n{}", report.proposal.toml().trim())?;
     output.flush()
 }
 
