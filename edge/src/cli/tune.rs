@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use super::error::CliError;
 use super::output::{Format, Output};
 use super::progress::Progress;
-use crate::client::{ClientError, Interrupt};
+use crate::client::Interrupt;
 use crate::machine::{Machine, Root, SyncError, measure_syncs, probe_io_uring};
-use crate::startup::{DataDirectoryError, default_data_directory, layout_of};
+use crate::startup::{DataDirectoryError, StartupError, default_data_directory, layout_of};
 use crate::tuning::{DataDirectory, Demand, Finding, Mark, Observed, Report, Syncs};
 
 const EXAMPLES: &str = "\
@@ -83,7 +83,7 @@ impl Tune {
 
 fn data_directory(directory: Option<&Path>) -> DataDirectory {
     let Some(directory) = directory else {
-        return DataDirectory::Hidden(ClientError::NoDataDirectory.to_string());
+        return DataDirectory::Hidden(StartupError::NoDataDirectory.to_string());
     };
     // Not `exists`, which takes what may not be seen for what is not there.
     if matches!(directory.try_exists(), Ok(false)) {
@@ -94,7 +94,9 @@ fn data_directory(directory: Option<&Path>) -> DataDirectory {
         Err(DataDirectoryError::Io { source, .. })
             if source.kind() == io::ErrorKind::PermissionDenied =>
         {
-            DataDirectory::Hidden(source.to_string())
+            DataDirectory::Hidden(format!(
+                "{source}: ask as its user, sudo -u ringhub ringhub tune"
+            ))
         }
         Err(error) => DataDirectory::Refused(error.to_string()),
     }

@@ -44,10 +44,7 @@ fn data_directory(observed: &Observed) -> Finding {
             fixed.partitions, fixed.executors
         )),
         DataDirectory::Usable(None) => finding("new, or empty".to_owned()),
-        DataDirectory::Hidden(reason) => {
-            let why = format!("{reason}; ask as its user: sudo -u ringhub ringhub tune");
-            Finding::unknown(AREA, subject, why)
-        }
+        DataDirectory::Hidden(reason) => Finding::unknown(AREA, subject, reason),
         DataDirectory::Refused(reason) => finding(reason.clone())
             .wrong("ringhub serve --data-dir DIR   (another folder)", "the old --data-dir"),
     }
