@@ -57,7 +57,7 @@ fn serve(arguments: &ServeArguments) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn log_findings(prepared: &Prepared) {
-    for reason in &prepared.placement.reasons {
+    for reason in prepared.placement.reasons.all() {
         info!("{reason}");
     }
 }

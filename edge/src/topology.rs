@@ -6,6 +6,7 @@ use std::io;
 use rustix::thread::{CpuSet, sched_getaffinity};
 
 use crate::config::{Executors, Shards};
+use crate::machine::{Cgroup, Root};
 
 /// CPUs per executor when the number of executors is not configured.
 const CPUS_PER_EXECUTOR: usize = 8;
@@ -20,6 +21,42 @@ impl fmt::Display for CpuId {
     }
 }
 
+/// What the process may use of the machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Processors {
+    /// The CPUs that its threads may run on.
+    pub cpus: Vec<CpuId>,
+    /// CPU time that its control groups allow it per time, in thousandths of a CPU; `None` is
+    /// without a bound.
+    pub quota_millicpus: Option<u64>,
+}
+
+impl Processors {
+    /// Those of this process.
+    ///
+    /// # Errors
+    /// When the kernel does not tell the CPUs.
+    pub fn of_this_process() -> io::Result<Self> {
+        let set = sched_getaffinity(None)?;
+        let cpus = (0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).map(CpuId).collect();
+        let quota_millicpus = Cgroup::read(&Root::system()).quota_millicpus;
+        Ok(Self { cpus, quota_millicpus })
+    }
+
+    /// The quota, if it allows less than the CPUs could give.
+    #[must_use]
+    pub fn binding_quota_millicpus(&self) -> Option<u64> {
+        self.quota_millicpus.filter(|quota| quota.div_ceil(1000) < self.cpus.len() as u64)
+    }
+
+    /// Threads that can run at the same time without being stopped for the quota, at least one.
+    fn usable(&self) -> usize {
+        let quota = self.binding_quota_millicpus().map(|quota| quota.div_ceil(1000));
+        let quota = quota.map_or(usize::MAX, |cpus| usize::try_from(cpus).unwrap_or(usize::MAX));
+        self.cpus.len().min(quota).max(1)
+    }
+}
+
 /// Where the threads of the process run: one entry per thread, `None` leaves the choice to the
 /// kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,83 +65,110 @@ pub struct Placement {
     pub shards: Vec<Option<CpuId>>,
     /// CPU of each executor.
     pub executors: Vec<Option<CpuId>>,
-    /// One sentence per decision, for the log at start.
-    pub reasons: Vec<String>,
+    /// Why.
+    pub reasons: Reasons,
 }
 
-/// The CPUs that this process may run on.
-///
-/// # Errors
-/// When the kernel does not tell.
-pub fn available_cpus() -> io::Result<Vec<CpuId>> {
-    let set = sched_getaffinity(None)?;
-    Ok((0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).map(CpuId).collect())
+/// A sentence for each decision, for the log at start and for `ringhub tune`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reasons {
+    /// The number of executors.
+    pub executors: String,
+    /// The number of shards.
+    pub shards: String,
+    /// Whether shards are pinned.
+    pub shards_pin: String,
+    /// Whether executors are pinned.
+    pub executors_pin: String,
 }
 
-/// Places shards and executors on `cpus`.
+impl Reasons {
+    /// All of them, in the order in which they are decided.
+    #[must_use]
+    pub fn all(&self) -> [&str; 4] {
+        [&self.executors, &self.shards, &self.shards_pin, &self.executors_pin]
+    }
+}
+
+/// Places shards and executors on the CPUs of `processors`.
 ///
 /// Executors get the last CPUs and shards the first: interrupts of the network card start at CPU 0
 /// on most machines and belong near the shards. `executors_max` bounds a number that is not
 /// configured: an executor without a partition would have nothing to do.
 #[must_use]
 pub fn place(
-    cpus: &[CpuId],
+    processors: &Processors,
     shards: &Shards,
     executors: &Executors,
     executors_max: u16,
 ) -> Placement {
-    let mut reasons = Vec::new();
-    let executor_count = executor_count(cpus.len(), executors, executors_max, &mut reasons);
-    let shard_count = shard_count(cpus.len(), executor_count, shards, &mut reasons);
-    let fits = shard_count + executor_count <= cpus.len();
-    let shard_pin = pin("shards", shards.pin, fits, &mut reasons);
-    let executor_pin = pin("executors", executors.pin, fits, &mut reasons);
-    let upwards = cpus.iter().copied().cycle();
-    let downwards = cpus.iter().rev().copied().cycle();
+    let (executor_count, of_executors) = executor_count(processors, executors, executors_max);
+    let (shard_count, of_shards) = shard_count(processors.usable(), executor_count, shards);
+    let doubt = pin_doubt(processors, shard_count + executor_count);
+    let (shards_pinned, of_shards_pin) = pin("shards", shards.pin, doubt);
+    let (executors_pinned, of_executors_pin) = pin("executors", executors.pin, doubt);
+    let upwards = processors.cpus.iter().copied().cycle();
+    let downwards = processors.cpus.iter().rev().copied().cycle();
     Placement {
-        shards: assign(upwards, shard_count, shard_pin),
-        executors: assign(downwards, executor_count, executor_pin),
-        reasons,
+        shards: assign(upwards, shard_count, shards_pinned),
+        executors: assign(downwards, executor_count, executors_pinned),
+        reasons: Reasons {
+            executors: of_executors,
+            shards: of_shards,
+            shards_pin: of_shards_pin,
+            executors_pin: of_executors_pin,
+        },
     }
 }
 
 fn executor_count(
-    cpus: usize,
+    processors: &Processors,
     config: &Executors,
     executors_max: u16,
-    reasons: &mut Vec<String>,
-) -> usize {
+) -> (usize, String) {
     if let Some(count) = config.count {
-        reasons.push(format!("{count} executors, as configured"));
-        return usize::from(count);
+        return (usize::from(count), format!("{count} executor(s), as configured"));
     }
+    let cpus = processors.usable();
     let count = (cpus / CPUS_PER_EXECUTOR).clamp(1, usize::from(executors_max.max(1)));
-    reasons.push(format!(
-        "{count} executor(s) for {cpus} CPUs: one per {CPUS_PER_EXECUTOR}, because logs share the disk's syncs"
-    ));
-    count
+    let of_quota = processors.binding_quota_millicpus().map_or_else(String::new, |millicpus| {
+        let (quota, all) = (millicpus as f64 / 1e3, processors.cpus.len());
+        format!(" (of {all}, the control group's quota is {quota})")
+    });
+    let reason = format!(
+        "{count} executor(s) for {cpus} CPUs{of_quota}: one per {CPUS_PER_EXECUTOR}, because logs share the disk's syncs"
+    );
+    (count, reason)
 }
 
-fn shard_count(cpus: usize, executors: usize, config: &Shards, reasons: &mut Vec<String>) -> usize {
+fn shard_count(cpus: usize, executors: usize, config: &Shards) -> (usize, String) {
     if let Some(count) = config.count {
-        reasons.push(format!("{count} shards, as configured"));
-        return usize::from(count);
+        return (usize::from(count), format!("{count} shard(s), as configured"));
     }
     let count = cpus.saturating_sub(executors).max(1);
-    reasons.push(format!("{count} shard(s): one per CPU that the executors leave"));
-    count
+    (count, format!("{count} shard(s): one per CPU that the executors leave"))
 }
 
-fn pin(what: &str, configured: Option<bool>, fits: bool, reasons: &mut Vec<String>) -> bool {
-    let pinned = configured.unwrap_or(fits);
-    let why = match (configured, fits) {
+/// Why so many threads are better left to the kernel, if they are.
+fn pin_doubt(processors: &Processors, threads: usize) -> Option<&'static str> {
+    if processors.binding_quota_millicpus().is_some() {
+        Some("under a quota others share the CPUs, and only the kernel knows which is free")
+    } else if threads > processors.cpus.len() {
+        Some("there are more threads than CPUs")
+    } else {
+        None
+    }
+}
+
+fn pin(what: &str, configured: Option<bool>, doubt: Option<&str>) -> (bool, String) {
+    let pinned = configured.unwrap_or_else(|| doubt.is_none());
+    let why = match (configured, doubt) {
         (Some(_), _) => "as configured",
-        (None, true) => "every thread has a CPU of its own",
-        (None, false) => "there are more threads than CPUs",
+        (None, None) => "every thread has a CPU of its own",
+        (None, Some(doubt)) => doubt,
     };
     let verb = if pinned { "pinned" } else { "not pinned" };
-    reasons.push(format!("{what} {verb}: {why}"));
-    pinned
+    (pinned, format!("{what} {verb}: {why}"))
 }
 
 fn assign(mut cpus: impl Iterator<Item = CpuId>, count: usize, pinned: bool) -> Vec<Option<CpuId>> {
@@ -122,10 +186,11 @@ mod tests {
         executors: Option<u16>,
         pin: Option<bool>,
     ) -> Placement {
-        let cpus: Vec<CpuId> = (0..cpus).map(CpuId).collect();
+        let cpus = (0..cpus).map(CpuId).collect();
+        let processors = Processors { cpus, quota_millicpus: None };
         let shards = Shards { count: shards, pin };
         let defaults = Settings::default().config().unwrap().executors;
-        place(&cpus, &shards, &Executors { count: executors, pin, ..defaults }, 4)
+        place(&processors, &shards, &Executors { count: executors, pin, ..defaults }, 4)
     }
 
     #[test]
@@ -155,7 +220,29 @@ mod tests {
     }
 
     #[test]
+    fn a_quota_counts_as_the_cpus_that_it_pays_for() {
+        let of = |cpus: usize, quota| {
+            let cpus = (0..cpus).map(CpuId).collect();
+            let processors = Processors { cpus, quota_millicpus: Some(quota) };
+            place(&processors, &Shards::default(), &Executors::default(), 4)
+        };
+        for (cpus, quota, shards, executors, pinned) in [
+            (8, 1500, 1, 1, false),
+            (64, 16_000, 14, 2, false),
+            (8, 100, 1, 1, false),
+            (2, 1500, 1, 1, true),
+            (8, 8000, 7, 1, true),
+        ] {
+            let placement = of(cpus, quota);
+            let counts = (placement.shards.len(), placement.executors.len());
+            assert_eq!(counts, (shards, executors), "{quota} of {cpus}: {:?}", placement.reasons);
+            assert_eq!(placement.shards[0].is_some(), pinned, "{quota} of {cpus}");
+        }
+        assert!(of(8, 1500).reasons.executors.contains("quota is 1.5"));
+    }
+
+    #[test]
     fn this_machine_has_a_cpu() {
-        assert!(!available_cpus().unwrap().is_empty());
+        assert!(!Processors::of_this_process().unwrap().cpus.is_empty());
     }
 }

@@ -474,6 +474,7 @@ fn configuration_files() {
 fn shells_are_completed_and_a_closed_pipe_is_no_failure() {
     let script = run(&["completion", "bash"]).good();
     assert!(script.contains("device-identity") && script.contains("--consumer-group"));
+    assert!(script.contains("ringhub,tune)") && script.contains("--no-disk"), "{script}");
     let mut head = Command::new("bash");
     let piped =
         format!("set -o pipefail; {} completion zsh | head -1", env!("CARGO_BIN_EXE_ringhub"));

@@ -102,6 +102,27 @@ fn every_sample_names_its_hub_and_every_thread_is_there() {
 }
 
 #[test]
+fn every_metric_of_the_tuning_guides_exists() {
+    let page = Page::scrape(&Hub::start());
+    let exists = |name: &str| {
+        let of_histogram = ["_bucket", "_sum", "_count"].iter().filter_map(|suffix| {
+            let family = name.strip_suffix(suffix)?;
+            (page.families.get(family)? == "histogram").then_some(())
+        });
+        page.families.contains_key(name) || of_histogram.count() > 0
+    };
+    for guide in [include_str!("../../tuning/README.md"), include_str!("../../tuning/latency.md")] {
+        let words = guide.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        let names: Vec<&str> = words
+            .filter(|word| ["ringhub_", "process_"].iter().any(|start| word.starts_with(start)))
+            .collect();
+        assert!(names.len() > 10, "{names:?}");
+        let missing: Vec<&&str> = names.iter().filter(|name| !exists(name)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+}
+
+#[test]
 fn readers_and_their_lag_are_seen() {
     let hub = Hub::start();
     let pump = Device::create(&hub, "pump");

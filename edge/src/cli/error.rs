@@ -33,6 +33,9 @@ pub enum CliError {
     /// The hub does not answer, or says that it is not well.
     #[error("unhealthy: {0}")]
     Unhealthy(String),
+    /// The machine cannot run the hub that was asked for; what is wrong was told already.
+    #[error("{0}")]
+    Machine(String),
     /// The user stopped the command before its end.
     #[error("{0}")]
     Interrupted(String),

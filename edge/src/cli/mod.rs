@@ -39,6 +39,7 @@ mod serve;
 mod simulate_device;
 mod target;
 mod top;
+mod tune;
 mod twin;
 
 use clap::{Parser, Subcommand};
@@ -104,6 +105,7 @@ pub enum ClientCommand {
     Config(config::Config),
     Health(health::Health),
     Top(top::Top),
+    Tune(tune::Tune),
     Backup(backup::Backup),
     Restore(restore::Restore),
     Completion(completion::Completion),
@@ -142,6 +144,7 @@ impl ClientCommand {
             Self::Config(command) => command.run(),
             Self::Health(command) => command.run(),
             Self::Top(command) => command.run(),
+            Self::Tune(command) => command.run(),
             Self::Backup(command) => command.run(),
             Self::Restore(command) => command.run(),
             Self::Completion(command) => command.run(),

@@ -31,6 +31,12 @@ impl Progress {
         Self { started, next: started + SILENT, on_terminal, shown: false }
     }
 
+    /// For a command that says from its beginning why it takes time.
+    pub(super) fn start_at_once() -> Self {
+        let progress = Self::start();
+        Self { next: progress.started, ..progress }
+    }
+
     /// Time since the start.
     pub(super) fn elapsed(&self) -> Duration {
         self.started.elapsed()

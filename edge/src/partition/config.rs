@@ -57,6 +57,10 @@ impl PartitionsConfig {
     pub const COMMIT_BYTES: usize = 256 * 1024;
     /// Default of [`commit_delay`](Self::commit_delay).
     pub const COMMIT_DELAY: Duration = Duration::from_micros(250);
+    /// Default of [`ring_bytes`](Self::ring_bytes).
+    pub const RING_BYTES: usize = 2 * RING_BYTES_MIN;
+    /// Default of [`tail_bytes`](Self::tail_bytes).
+    pub const TAIL_BYTES: usize = 32 * 1024 * 1024;
     /// Default of [`commits_in_flight_max`](Self::commits_in_flight_max).
     pub const COMMITS_IN_FLIGHT: usize = 4;
 
@@ -70,12 +74,12 @@ impl PartitionsConfig {
             partition_count,
             executor_count: 1,
             cores: Vec::new(),
-            ring_bytes: 2 * RING_BYTES_MIN,
+            ring_bytes: Self::RING_BYTES,
             segment_bytes: 64 * 1024 * 1024,
             commit_bytes: Self::COMMIT_BYTES,
             commit_delay: Self::COMMIT_DELAY,
             commits_in_flight_max: Self::COMMITS_IN_FLIGHT,
-            tail_bytes: 32 * 1024 * 1024,
+            tail_bytes: Self::TAIL_BYTES,
             retention: Duration::from_secs(24 * 3600),
             retention_interval: Duration::from_secs(60),
             clock: Clock::start(),

@@ -26,8 +26,8 @@ pub use policies::{KeyFiles, POLICIES_FILE, PolicyRecord};
 pub use ports::{PortError, Ports, claim_ports};
 pub use prepare::{Prepared, StartupError, prepare};
 pub use process_limits::{
-    DescriptorLimit, LockedMemoryTooSmall, catch_file_size_signal, check_locked_memory,
-    raise_descriptor_limit,
+    DescriptorLimit, LOCKED_MEMORY_MIN, LockedMemoryTooSmall, catch_file_size_signal,
+    check_locked_memory, raise_descriptor_limit,
 };
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::process_limits::{
 };
 use crate::config::Config;
 use crate::tls::Certificates;
-use crate::topology::{Placement, available_cpus, place};
+use crate::topology::{Placement, Processors, place};
 
 /// What the threads of a hub are started with.
 #[derive(Debug)]
@@ -78,8 +78,8 @@ pub fn prepare(
     if let Some(fixed) = data_directory.layout() {
         config.executors.count.get_or_insert(fixed.executors);
     }
-    let placement =
-        place(&available_cpus()?, &config.shards, &config.executors, config.format.partitions);
+    let processors = Processors::of_this_process()?;
+    let placement = place(&processors, &config.shards, &config.executors, config.format.partitions);
     check_locked_memory()?;
     catch_file_size_signal()?;
     let descriptors = raise_descriptor_limit()?;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::SIGXFSZ;
 
-/// What glommio wants to lock for its buffers.
-const LOCKED_MEMORY_MIN: u64 = 512 * 1024;
+/// Bytes that glommio wants to lock for its buffers, in each executor.
+pub const LOCKED_MEMORY_MIN: u64 = 512 * 1024;
 
 /// Descriptors that the process may have; each connection takes one. `None` means without limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
