@@ -224,7 +224,8 @@ mod tests {
         let of = |cpus: usize, quota| {
             let cpus = (0..cpus).map(CpuId).collect();
             let processors = Processors { cpus, quota_millicpus: Some(quota) };
-            place(&processors, &Shards::default(), &Executors::default(), 4)
+            let defaults = Settings::default().config().unwrap();
+            place(&processors, &defaults.shards, &defaults.executors, 4)
         };
         for (cpus, quota, shards, executors, pinned) in [
             (8, 1500, 1, 1, false),

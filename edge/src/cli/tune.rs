@@ -13,6 +13,7 @@ use super::error::CliError;
 use super::output::{Format, Output};
 use super::progress::Progress;
 use crate::client::Interrupt;
+use crate::config::Settings;
 use crate::machine::{Machine, Root, SyncError, measure_syncs, probe_io_uring};
 use crate::startup::{DataDirectoryError, StartupError, default_data_directory, layout_of};
 use crate::tuning::{DataDirectory, Demand, Finding, Mark, Observed, Report, Syncs};
@@ -58,7 +59,8 @@ impl Tune {
         let syncs = self.syncs(&machine)?;
         let data_directory = data_directory(directory.as_deref());
         let io_uring = probe_io_uring();
-        let observed = Observed { machine, io_uring, syncs, data_directory };
+        let defaults = Settings::default().config()?;
+        let observed = Observed { machine, io_uring, syncs, data_directory, defaults };
         let report = Report::of(&observed, Demand { connections: self.connections });
         match self.output.or(Format::Table) {
             Format::Json => self.output.document(&document(&observed, &report))?,

@@ -26,7 +26,7 @@ pub(super) fn findings(observed: &Observed) -> Vec<Finding> {
         None => found.push(Finding::unknown(AREA, "filesystem", "no mount is shown for it")),
         Some(disk) => {
             found.push(filesystem(disk));
-            found.push(free_space(disk));
+            found.push(free_space(disk, &observed.defaults.log));
             found.push(device(disk));
         }
     }
@@ -64,14 +64,14 @@ fn filesystem(disk: &Disk) -> Finding {
     finding.advice(mend, format!("--data-dir {}", disk.directory.display()))
 }
 
-fn free_space(disk: &Disk) -> Finding {
+fn free_space(disk: &Disk, log: &Log) -> Finding {
     let why = "ingest waits while the disk is full; a log takes rate times `hub.retention`, and \
                three segments at least";
     let Some(free) = disk.free_bytes else {
         return Finding::unknown(AREA, "free space", why);
     };
     let finding = Finding::ok(AREA, "free space", format!("{} MiB", free / MIB), why);
-    if free < SEGMENTS_MIN * Log::default().segment_bytes.as_bytes() {
+    if free < SEGMENTS_MIN * log.segment_bytes.as_bytes() {
         return finding.advice(
             "hub.retention = \"1h\" and log.segment_bytes = \"8MiB\" in ringhub.toml, or a larger disk",
             "take the two lines out again",

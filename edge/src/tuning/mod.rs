@@ -17,6 +17,7 @@ pub use demand::Demand;
 pub use finding::{Area, Finding, Mark};
 pub use proposal::Proposal;
 
+use crate::config::Config;
 use crate::machine::{IoUring, Machine, SyncLatency};
 use crate::startup::Layout;
 
@@ -31,6 +32,8 @@ pub struct Observed {
     pub syncs: Syncs,
     /// Whether a hub can use the data directory.
     pub data_directory: DataDirectory,
+    /// What a hub that is told nothing goes by.
+    pub defaults: Config,
 }
 
 /// The data directory, as a hub would find it.

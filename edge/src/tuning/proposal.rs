@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Demand, Observed};
-use crate::config::{Executors, Format, Shards};
+use crate::config::{Executors, Shards};
 use crate::machine::Machine;
 use crate::topology::{Placement, Processors, place};
 
@@ -27,10 +27,10 @@ impl Proposal {
             quota_millicpus: machine.cgroup.quota_millicpus,
         };
         let layout = observed.data_directory.layout();
-        let partitions =
-            layout.map_or_else(|| Format::default().partitions, |fixed| fixed.partitions);
+        let defaults = &observed.defaults;
+        let partitions = layout.map_or(defaults.format.partitions, |fixed| fixed.partitions);
         let count = layout.map(|fixed| fixed.executors);
-        let executors = Executors { count, ..Executors::default() };
+        let executors = Executors { count, ..defaults.executors.clone() };
         let placed = |shards: Option<u16>| {
             let shards = Shards { count: shards, pin: None };
             place(&processors, &shards, &executors, partitions)

@@ -1,8 +1,10 @@
+use std::fs;
 use std::path::Path;
 
 use super::*;
-use crate::config::{Config, Executors, Overrides, Shards};
+use crate::config::Settings;
 use crate::machine::test_machine::TestMachine;
+use crate::startup::TestDirectory;
 use crate::topology::{CpuId, Processors, place};
 
 fn observe(machine: &TestMachine) -> Observed {
@@ -11,6 +13,7 @@ fn observe(machine: &TestMachine) -> Observed {
         io_uring: IoUring::Ready,
         syncs: Syncs::Unknown("not measured".to_owned()),
         data_directory: DataDirectory::Usable(None),
+        defaults: Settings::default().config().unwrap(),
     }
 }
 
@@ -34,11 +37,15 @@ fn finding<'r>(report: &'r Report, subject: &str) -> &'r Finding {
 /// The proposal is what a hub starts with on these processors, and its lines configure just that.
 #[track_caller]
 fn agrees_with_the_hub(report: &Report, processors: &Processors) {
-    let by_itself = place(processors, &Shards::default(), &Executors::default(), 4);
+    let defaults = Settings::default().config().unwrap();
+    let by_itself = place(processors, &defaults.shards, &defaults.executors, 4);
     assert_eq!(report.proposal.placement, by_itself);
     assert!(report.proposal.is_automatic);
     let toml = report.proposal.toml();
-    let config = Config::parse(&toml, Path::new("proposal"), &Overrides::default()).unwrap();
+    let directory = TestDirectory::new();
+    let file = directory.path().join("ringhub.toml");
+    fs::write(&file, &toml).unwrap();
+    let config = Settings::read(Some(&file), [], &[]).unwrap().config().unwrap();
     let configured = place(processors, &config.shards, &config.executors, 4);
     let of = |placement: &crate::topology::Placement| {
         (placement.shards.clone(), placement.executors.clone())
