@@ -1,6 +1,6 @@
 //! Devices on core's MQTT machine: many that are merely connected, and some that answer methods.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -77,9 +77,11 @@ impl MethodDevice {
         Ok(device)
     }
 
-    /// Answers every call with its own payload until the connection ends.
+    /// Answers every call with its own payload until the connection ends, however long none comes.
     pub(crate) fn answer_all(mut self) -> JoinHandle<()> {
-        thread::spawn(move || while self.receive().is_ok() {})
+        // The kernel's word for a time-out of a socket that blocks.
+        let is_over = |error: io::Error| error.kind() != ErrorKind::WouldBlock;
+        thread::spawn(move || while !self.receive().is_err_and(is_over) {})
     }
 
     /// Answers one call; returns the bytes of call and answer.
