@@ -3,7 +3,7 @@
 use ringhub_core::id::{DeviceId, HubId, Identity, ModuleId};
 use rusqlite::{Connection, params};
 
-use super::row::{NO_MODULE, signed, unsigned};
+use super::row::{self, NO_MODULE, signed};
 use super::{SqliteStore, StoreError};
 use crate::directory::{Directory, GenerationId};
 
@@ -39,7 +39,7 @@ const DELETE_MODEL: &str =
 const DELETE_MODELS: &str = "DELETE FROM model \
      WHERE hub_id = ?1 AND device_id = ?2 AND (?3 IS NULL OR module_id = ?3)";
 /// The generation is that of the identity now: a model goes with the identity that it is of.
-const MODELS: &str = "SELECT o.hub_id, o.device_id, o.module_id, \
+const MODELS: &str = "SELECT o.device_id, o.module_id, o.hub_id, \
      coalesce(m.generation_id, d.generation_id), o.model_id FROM model o \
      JOIN device d USING (hub_id, device_id) LEFT JOIN module m USING (hub_id, device_id, module_id)";
 
@@ -78,16 +78,9 @@ pub(super) fn load(connection: &Connection, directory: &Directory) -> Result<(),
     let mut statement = connection.prepare(MODELS)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let text =
-            |column, name| row.get_ref(column)?.as_str().map_err(|_| StoreError::Column(name));
-        let device = DeviceId::parse(text(1, "device_id")?);
-        let device = device.map_err(|_| StoreError::Column("device_id"))?;
-        let module = Some(text(2, "module_id")?).filter(|module| *module != NO_MODULE);
-        let module = module.map(ModuleId::parse).transpose();
-        let module = module.map_err(|_| StoreError::Column("module_id"))?;
-        let generation = GenerationId(unsigned(row, 3)?);
-        let model = Some(text(4, "model_id")?.into());
-        directory.set_model(HubId(row.get(0)?), &Identity { device, module }, generation, model);
+        let (hub, identity, generation) = row::owner(row)?;
+        let model = row.get_ref(4)?.as_str().map_err(|_| StoreError::Column("model_id"))?;
+        directory.set_model(hub, &identity, generation, Some(model.into()));
     }
     Ok(())
 }

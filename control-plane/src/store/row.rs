@@ -81,17 +81,25 @@ pub(super) fn presence(row: &Row<'_>) -> Result<PresenceRecord, StoreError> {
     let millis = |column| -> Result<_, StoreError> {
         Ok(row.get::<_, Option<i64>>(column)?.map(UnixMillis::from_millis))
     };
-    let module = row.get_ref(1)?.as_str().map_err(|_| StoreError::Column("module_id"))?;
-    let module = if module == NO_MODULE { None } else { Some(ModuleId::parse(module)) };
-    let module = module.transpose().map_err(|_| StoreError::Column("module_id"))?;
+    let (hub, identity, generation) = owner(row)?;
     Ok(PresenceRecord {
-        hub: HubId(row.get(2)?),
-        identity: Identity { device: device_id(row)?, module },
-        generation: GenerationId(unsigned(row, 3)?),
+        hub,
+        identity,
+        generation,
         is_connected: row.get(4)?,
         changed: millis(5)?,
         last_activity: millis(6)?,
     })
+}
+
+/// The identity that a row of another table is of, from its first columns: device, module, hub and
+/// generation.
+pub(super) fn owner(row: &Row<'_>) -> Result<(HubId, Identity, GenerationId), StoreError> {
+    let module = row.get_ref(1)?.as_str().map_err(|_| StoreError::Column("module_id"))?;
+    let module = if module == NO_MODULE { None } else { Some(ModuleId::parse(module)) };
+    let module = module.transpose().map_err(|_| StoreError::Column("module_id"))?;
+    let identity = Identity { device: device_id(row)?, module };
+    Ok((HubId(row.get(2)?), identity, GenerationId(unsigned(row, 3)?)))
 }
 
 /// A `u64` as SQLite keeps it: the same bits with a sign.
