@@ -13,15 +13,20 @@ use tracing::warn;
 use super::{Context, MqttDriver};
 
 impl MqttDriver {
-    /// Sends what the client takes now. Costs one look at the queue if there is nothing.
-    pub(super) fn deliver_waiting(&mut self, cx: &Context<'_>) {
-        let Some(device) = &self.device else { return };
-        let Some(c2d) = cx.services.control.c2d(device.grant.hub) else { return };
+    /// Sends what the client takes now; whether it took something. Costs one look at the queue if
+    /// there is nothing.
+    pub(super) fn deliver_waiting(&mut self, cx: &Context<'_>) -> bool {
+        let mut has_delivered = false;
+        let Some(device) = &self.device else { return has_delivered };
+        let Some(c2d) = cx.services.control.c2d(device.grant.hub) else { return has_delivered };
         let identity = &device.grant.identity;
         while self.session.can_deliver().is_ok() {
-            let Some(delivery) = c2d.lock_next(identity, cx.connection) else { return };
+            let Some(delivery) = c2d.lock_next(identity, cx.connection) else {
+                return has_delivered;
+            };
             match send(&mut self.session, &delivery) {
                 Ok(delivered) => {
+                    has_delivered = true;
                     cx.counters().c2d_messages.add(1);
                     cx.counters().c2d_bytes.add(delivery.content.len() as u64);
                     if delivered == Delivered::Written {
@@ -36,13 +41,14 @@ impl MqttDriver {
                 }
                 Err(NotSent::NotSubscribed | NotSent::WindowFull) => {
                     c2d.take_back(identity, &delivery);
-                    return;
+                    return has_delivered;
                 }
             }
         }
         if self.session.is_behind() {
             self.deliver_at = Some(Box::new(cx.now + C2D_RETRY_INTERVAL));
         }
+        has_delivered
     }
 
     /// The client has the message; a lock that was lost meanwhile is not told over MQTT.

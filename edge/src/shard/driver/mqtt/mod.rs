@@ -119,7 +119,9 @@ impl MqttDriver {
             Handled::Disconnect => return Err(self.end(CloseReason::Disconnect)),
             Handled::MethodResponse(response) => on_method_response(&response, cx),
             Handled::Delivered(token) => self.on_delivered(token, cx),
-            Handled::Nothing => self.deliver_waiting(cx),
+            Handled::Nothing => {
+                self.deliver_waiting(cx);
+            }
         }
         Ok(Next::Consume)
     }
@@ -219,10 +221,8 @@ impl Protocol for MqttDriver {
                 Ok(())
             }
             Mail::DeviceBound { stored, .. } => {
-                let before = cx.counters().c2d_messages.read();
-                self.deliver_waiting(cx);
-                if let Some(stored) = stored
-                    && cx.counters().c2d_messages.read() > before
+                if self.deliver_waiting(cx)
+                    && let Some(stored) = stored
                 {
                     cx.note_delivered(stored);
                 }

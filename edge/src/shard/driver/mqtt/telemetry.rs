@@ -1,5 +1,6 @@
 //! Device-to-cloud messages and wills into the ring.
 
+use ringhub_control_plane::directory::Grant;
 use ringhub_core::session::mqtt::{CloseReason, D2cPublish, SessionError, d2c_message};
 use tracing::warn;
 
@@ -53,12 +54,10 @@ impl MqttDriver {
     pub(super) fn publish_will(&mut self, why: CloseReason, cx: &mut Context<'_>) {
         let Some(will) = self.session.close(why) else { return };
         let Some(device) = &mut self.device else { return };
-        let hub = cx.services.hub_name(device.grant.hub).to_owned();
-        let (identity, connection) = (&device.grant.identity, cx.connection);
-        let lost = |reason| warn!(hub, %identity, %connection, reason, "will lost");
         let HubServices { encoder, pipeline, shard, .. } = &mut *cx.services;
         if !device.claim.may_leave_will(*shard, |fence| pipeline.is_committed(&fence)) {
-            return lost("messages of the connection before are not committed yet");
+            let reason = "messages of the connection before are not committed yet";
+            return will_lost(&device.grant, reason, cx);
         }
         let will = will.publish();
         let message = d2c_message(&will);
@@ -72,7 +71,12 @@ impl MqttDriver {
                 cx.note_accepted(ticket, record_bytes);
                 device.last = Some(ticket);
             }
-            Err(RingFull) => lost("the ring is full"),
+            Err(RingFull) => will_lost(&device.grant, "the ring is full", cx),
         }
     }
+}
+
+fn will_lost(grant: &Grant, reason: &str, cx: &Context<'_>) {
+    let (hub, identity) = (cx.services.hub_name(grant.hub), &grant.identity);
+    warn!(hub, %identity, connection = %cx.connection, reason, "will lost");
 }
