@@ -17,7 +17,7 @@ const SHARED_TEXT_HEAD_BYTES: usize = 2 * size_of::<usize>();
 pub struct DirectoryMemory {
     /// Slots of the tables, those in reserve included.
     pub tables_bytes: usize,
-    /// Device and module ids.
+    /// Device and module ids, and the models that they announce.
     pub names_bytes: usize,
     /// Status, presence, generation and tenure of devices and modules.
     pub entries_bytes: usize,
@@ -47,7 +47,7 @@ impl DirectoryMemory {
     fn of_device(id: &str, device: &DeviceEntry) -> Self {
         let mut memory = Self {
             tables_bytes: 0,
-            names_bytes: SHARED_TEXT_HEAD_BYTES + id.len(),
+            names_bytes: names_bytes(id, &device.entry),
             entries_bytes: size_of::<DeviceEntry>(),
             credentials_bytes: credentials_bytes(&device.entry.credentials),
         };
@@ -55,12 +55,16 @@ impl DirectoryMemory {
             memory.entries_bytes += size_of_val(&**modules);
             memory.entries_bytes += modules.capacity() * size_of::<(ModuleId, Entry)>();
             for (id, entry) in modules.iter() {
-                memory.names_bytes += SHARED_TEXT_HEAD_BYTES + id.as_str().len();
+                memory.names_bytes += names_bytes(id.as_str(), entry);
                 memory.credentials_bytes += credentials_bytes(&entry.credentials);
             }
         }
         memory
     }
+}
+
+fn names_bytes(id: &str, entry: &Entry) -> usize {
+    SHARED_TEXT_HEAD_BYTES + id.len() + entry.model.as_ref().map_or(0, |model| model.len())
 }
 
 fn credentials_bytes(credentials: &Credentials) -> usize {
@@ -110,6 +114,7 @@ impl Directory {
 #[cfg(test)]
 mod tests {
     use ringhub_core::auth::KeyPair;
+    use ringhub_core::id::Identity;
 
     use super::super::{GenerationId, Hub, IdentityRecord, Shared, Status};
     use super::*;
@@ -151,6 +156,10 @@ mod tests {
         assert_eq!(memory.credentials_bytes, 100 * 64);
         assert!(memory.tables_bytes >= 100 * 25, "{memory:?}");
         assert_eq!(directory.memory(HubId(1)), DirectoryMemory::default());
+        let device = DeviceId::parse("device-000007").expect("it is a valid id");
+        let identity = Identity { device, module: None };
+        directory.set_model(HUB, &identity, GenerationId(7), Some("dtmi:a;1".into()));
+        assert_eq!(directory.memory(HUB).names_bytes, memory.names_bytes + 8);
     }
 
     #[test]
