@@ -274,24 +274,6 @@ fn a_hundred_thousand_identities_register_and_load() {
     assert_eq!(control.directory().counts(HUB).devices, 100_000);
 }
 
-/// Method: rows made by SQL, so that only the start is measured; prints its time.
-#[test]
-#[ignore = "makes a database of 250 MB; run it to measure the start"]
-fn a_million_identities_load_in_seconds() {
-    let dir = TempDir::new();
-    open(&dir).shutdown();
-    run_sql(
-        &dir,
-        "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 999999) \
-         INSERT INTO device SELECT 0, printf('device-%07d', i), i, i, 0, randomblob(32), \
-         randomblob(32), 0, 1, NULL, NULL, 0, NULL, NULL FROM n",
-    );
-    let start = Instant::now();
-    let control = open(&dir);
-    println!("1,000,000 identities loaded in {:?}", start.elapsed());
-    assert_eq!(control.directory().counts(HUB).devices, 1_000_000);
-}
-
 #[test]
 fn presence_survives_and_goes_with_its_identity() {
     let dir = TempDir::new();
