@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use monoio::{IoUringDriver, RuntimeBuilder};
+use ringhub_edge::shard::runtime;
 use rustix::process::{Signal, set_parent_process_death_signal};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -168,8 +168,7 @@ impl Run {
         // The random source takes tens of milliseconds at its first use, which are not the
         // server's.
         TlsClient::new(Arc::clone(&plan.tls), plan.server.clone(), false).map_err(Error::Tls)?;
-        let builder = RuntimeBuilder::<IoUringDriver>::new().with_entries(RING_ENTRIES);
         let engine = Engine::new(plan, gate, Arc::clone(&self.stop));
-        builder.enable_timer().build()?.block_on(engine.drive())
+        runtime(RING_ENTRIES)?.block_on(engine.drive())
     }
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use monoio::{IoUringDriver, RuntimeBuilder};
 use ringhub_core::id::ShardId;
 use ringhub_core::limits::{
     CONNECTIONS_PER_SHARD_MAX, HANDSHAKE_TIME_MAX, SHARD_RING_ENTRIES, SHUTDOWN_TIME_MAX,
@@ -19,6 +18,7 @@ use super::descriptor_table::make_private;
 use super::event_loop::Shard;
 use super::mailbox::Mailbox;
 use super::protocol::Services;
+use super::runtime::runtime;
 use super::state::ShardState;
 use crate::listener::ListenerConfig;
 
@@ -156,8 +156,7 @@ where
     counters.thread_id.set(u64::try_from(thread).unwrap_or_default());
     pin(core)?;
     let bell = mailbox.doorbell().as_fd().try_clone_to_owned()?;
-    let builder = RuntimeBuilder::<IoUringDriver>::new().with_entries(SHARD_RING_ENTRIES);
-    let mut runtime = builder.enable_timer().build()?;
+    let mut runtime = runtime(SHARD_RING_ENTRIES)?;
     let state = ShardState::new(shard, mailbox, config, tls, services(), counters);
     let shard = Shard::new(state, config.clock);
     runtime.block_on(async {

@@ -16,10 +16,9 @@ use std::sync::Arc;
 use std::thread;
 
 use monoio::net::TcpListener;
-use monoio::{IoUringDriver, RuntimeBuilder};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use ringhub_edge::listener::{ListenerConfig, ListenerKind, accept_loop, bind, probe_ports};
-use ringhub_edge::shard::make_descriptors_private;
+use ringhub_edge::shard::{make_descriptors_private, runtime};
 use ringhub_edge::tls::{TicketCount, TlsIdentity, server_config};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
@@ -77,8 +76,7 @@ fn announce(address: SocketAddr, arguments: &FloorArguments) -> Result<(), Error
 fn serve_clients(port: ListenerConfig, config: &Arc<ServerConfig>) -> Result<(), Error> {
     // Without a table of its own the thread shares the bound with the others.
     let _ = make_descriptors_private();
-    let builder = RuntimeBuilder::<IoUringDriver>::new().with_entries(RING_ENTRIES);
-    let mut runtime = builder.enable_timer().build()?;
+    let mut runtime = runtime(RING_ENTRIES)?;
     runtime.block_on(async {
         let listener = TcpListener::from_std(bind(port)?)?;
         let buffers = Rc::new(RefCell::new(Buffers::default()));
