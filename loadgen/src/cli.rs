@@ -43,7 +43,9 @@ Examples:
   ringhub-loadgen floor --ca floor.pem &
   ringhub-loadgen telemetry --target mqtt --host 127.0.0.1 --port 18883 --ca floor.pem --closed \\
       --connections 500 --server-pid $!
-                        what a hub cannot do without: compare with the same command against a hub";
+                        what a hub cannot do without: compare with the same command against a hub
+  ringhub-loadgen floor --ca floor.pem --log floor.log
+                        what an acknowledgement from disk cannot do without";
 
 const EXIT_STATUS: &str = "\
 The exit status is 0 if all went as planned, 1 if a connection or message failed, 2 if nothing could
@@ -249,6 +251,10 @@ pub struct FloorArguments {
     /// Where to write the certificate, for the --ca of clients; it is made anew at each start
     #[arg(long, value_name = "FILE")]
     pub ca: PathBuf,
+    /// Write messages to this file, which is made anew, and sync it before they are acknowledged:
+    /// the floor of those that acknowledge from disk
+    #[arg(long, value_name = "FILE", conflicts_with = "threads")]
+    pub log: Option<PathBuf>,
     /// Threads, each with connections and descriptors of its own
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]

@@ -1,18 +1,21 @@
-//! A server with no hub behind it: TLS, as much MQTT as publishing devices need, and nothing kept.
+//! A server with no hub behind it: TLS, as much MQTT as publishing devices need, and nothing kept,
+//! or no more than a log that nobody reads.
 //!
 //! What it costs, any hub on the machine costs: sockets, records, packets. What a hub costs more
 //! under the same load is the hub's own. It reads, answers and sends as ringhub's shards do: one
 //! thread each with a ring and a table of descriptors, no buffer for who is silent.
 
 mod client;
+mod log;
 
 use std::cell::RefCell;
 use std::fs;
 use std::io;
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use monoio::net::TcpListener;
@@ -29,6 +32,7 @@ use crate::error::Error;
 use crate::run::RING_ENTRIES;
 use crate::socket::Socket;
 use client::{Buffers, Client};
+use log::Log;
 
 /// Serves until the process is ended; says on standard output when devices may come.
 ///
@@ -39,13 +43,19 @@ pub fn serve(arguments: &FloorArguments) -> Result<(), Error> {
     let config = make_config(arguments)?;
     let port = ListenerConfig { kind: ListenerKind::Mqtt, address: arguments.listen };
     let port = *probe_ports(&[port])?.first().unwrap_or(&port);
+    let (listening, is_listening) = mpsc::channel();
     let threads: Vec<_> = (0..arguments.threads)
         .map(|_| {
-            let config = Arc::clone(&config);
-            thread::spawn(move || serve_clients(port, &config))
+            let (config, path) = (Arc::clone(&config), arguments.log.clone());
+            let listening = listening.clone();
+            thread::spawn(move || serve_clients(port, &config, path, &listening))
         })
         .collect();
-    announce(port.address, arguments)?;
+    drop(listening);
+    // Fewer when a thread has ended with an error, which follows.
+    if is_listening.iter().take(threads.len()).count() == threads.len() {
+        announce(port.address, arguments)?;
+    }
     for thread in threads {
         // A thread ends with an error only.
         thread.join().unwrap_or_else(|_| Err(io::Error::other("a thread has ended").into()))?;
@@ -73,17 +83,28 @@ fn announce(address: SocketAddr, arguments: &FloorArguments) -> Result<(), Error
 }
 
 /// Accepts and serves on this thread.
-fn serve_clients(port: ListenerConfig, config: &Arc<ServerConfig>) -> Result<(), Error> {
+fn serve_clients(
+    port: ListenerConfig,
+    config: &Arc<ServerConfig>,
+    log: Option<PathBuf>,
+    listening: &mpsc::Sender<()>,
+) -> Result<(), Error> {
     // Without a table of its own the thread shares the bound with the others.
     let _ = make_descriptors_private();
     let mut runtime = runtime(RING_ENTRIES)?;
     runtime.block_on(async {
+        let start =
+            |path: PathBuf| Log::start(&path).map_err(|source| Error::Result { path, source });
+        let log = log.map(start).transpose()?;
         let listener = TcpListener::from_std(bind(port)?)?;
+        // Nobody waits for it any more when another thread has failed.
+        let _ = listening.send(());
         let buffers = Rc::new(RefCell::new(Buffers::default()));
         let serve_one = |stream, _| {
             let (config, buffers) = (Arc::clone(config), Rc::clone(&buffers));
+            let log = log.clone();
             monoio::spawn(async move {
-                if let Ok(mut client) = Client::new(Socket::new(stream), config) {
+                if let Ok(mut client) = Client::new(Socket::new(stream), config, log) {
                     client.serve(&buffers).await;
                 }
             });
