@@ -225,10 +225,12 @@ fn device_step(twin: &mut Twin, model: &mut Model, random: &mut Random, now: i64
     }
     let text = patch.to_string();
     let parsed = ReportedPatch::parse(text.as_bytes()).expect("an object");
-    let section = twin.reported.clone().report(&parsed, UnixMillis::from_millis(now));
-    assert_eq!(section.is_err(), is_bad, "seed {seed}: {patch}");
-    if let Ok(section) = section {
-        twin.reported = section;
+    let before = twin.reported.clone();
+    let outcome = twin.reported.report(&parsed, UnixMillis::from_millis(now));
+    assert_eq!(outcome.is_err(), is_bad, "seed {seed}: {patch}");
+    if is_bad {
+        assert_eq!(twin.reported, before, "seed {seed}: {patch}");
+    } else {
         model.reported = merge_patch(model.reported.take(), &patch);
         model.versions[2] += 1;
     }
@@ -259,9 +261,10 @@ fn any_sequence_of_changes_leads_where_the_model_says() {
     }
 }
 
-fn report(section: Section, patch: &Value) -> Result<Section, TwinError> {
+fn report(mut section: Section, patch: &Value) -> Result<Section, TwinError> {
     let patch = patch.to_string();
-    section.report(&ReportedPatch::parse(patch.as_bytes())?, UnixMillis::EPOCH)
+    section.report(&ReportedPatch::parse(patch.as_bytes())?, UnixMillis::EPOCH)?;
+    Ok(section)
 }
 
 #[test]

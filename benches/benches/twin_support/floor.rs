@@ -56,10 +56,10 @@ impl Floor {
         let (device, round) = (number % self.names.len(), number / self.names.len());
         let patch = patch(device, round);
         let patch = ReportedPatch::parse(patch.as_bytes()).expect("it is JSON");
-        let section = self.sections[device].clone().report(&patch, now()).expect("it is in bounds");
+        let section = &mut self.sections[device];
+        section.report(&patch, now()).expect("it is in bounds");
         let version = i64::try_from(section.version()).expect("few rounds");
         let (properties, stamps) = (section.properties().to_owned(), section.stamps());
-        self.sections[device] = section;
         Document { device, version, properties, stamps }
     }
 

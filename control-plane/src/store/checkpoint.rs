@@ -11,6 +11,14 @@ use super::StoreError;
 /// Pages that make a checkpoint worth its syncs.
 const PAGES_MIN: u64 = 1000;
 
+/// What can be done with the log. To look takes no lock and moves nothing.
+///
+/// Source: SQLite documentation, "PRAGMA wal_checkpoint".
+const LOOK: &str = "PRAGMA wal_checkpoint(NOOP)";
+const PASSIVE: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+const RESTART: &str = "PRAGMA wal_checkpoint(RESTART)";
+const TRUNCATE: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+
 /// The thread that moves the log.
 #[derive(Debug)]
 pub(super) struct Checkpointer {
@@ -27,14 +35,17 @@ impl Checkpointer {
             while rung.recv().is_ok() {
                 report(step(&connection, pages_max));
             }
-            report(checkpoint(&connection, "TRUNCATE").map(drop));
+            report(checkpoint(&connection, TRUNCATE).map(drop));
         })?;
         Ok(Self { bell, thread })
     }
 
-    /// Says that a transaction was committed. A bell that is rung already is enough.
-    pub(super) fn ring(&self) {
-        let _ = self.bell.try_send(());
+    /// Looks at the log after a commit on `connection`, the writer's, and wakes the thread when
+    /// there is enough to move; most commits wake nobody. A bell that is rung already is enough.
+    pub(super) fn note_commit(&self, connection: &Connection) {
+        if !matches!(checkpoint(connection, LOOK), Ok(log) if !log.is_due()) {
+            let _ = self.bell.try_send(());
+        }
     }
 
     /// Moves the whole log and ends the thread.
@@ -53,25 +64,30 @@ struct Log {
     moved: u64,
 }
 
+impl Log {
+    const fn is_due(&self) -> bool {
+        self.all.saturating_sub(self.moved) >= PAGES_MIN
+    }
+}
+
 /// Copies what it can, once it is much, without making anybody wait; makes writers wait only when
 /// the log has grown too long. Pages that change again and again are copied once.
 ///
 /// The file of the log is not cut: to overwrite it costs the writer less than to make it longer.
 fn step(connection: &Connection, pages_max: u64) -> Result<(), StoreError> {
-    let log = checkpoint(connection, "NOOP")?;
-    if log.all.saturating_sub(log.moved) < PAGES_MIN {
+    // The bell may be of a commit that was moved with those before.
+    if !checkpoint(connection, LOOK)?.is_due() {
         return Ok(());
     }
-    let log = checkpoint(connection, "PASSIVE")?;
+    let log = checkpoint(connection, PASSIVE)?;
     if log.all > pages_max {
-        checkpoint(connection, "RESTART")?;
+        checkpoint(connection, RESTART)?;
     }
     Ok(())
 }
 
-/// Source: SQLite documentation, "PRAGMA wal_checkpoint".
-fn checkpoint(connection: &Connection, mode: &str) -> Result<Log, StoreError> {
-    let mut statement = connection.prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))?;
+fn checkpoint(connection: &Connection, statement: &str) -> Result<Log, StoreError> {
+    let mut statement = connection.prepare_cached(statement)?;
     let pages = |row: &Row<'_>, column| {
         row.get(column).map(|pages: i64| u64::try_from(pages).unwrap_or_default())
     };

@@ -21,7 +21,7 @@ use crate::registry::{Device, Module};
 #[derive(Debug)]
 pub(crate) struct SqliteStore {
     pub(super) connection: Connection,
-    /// Reported properties that this connection has written; empty on one that only reads.
+    /// Reported properties that this connection has changed; empty on one that only reads.
     pub(super) reported: RefCell<SectionCache>,
 }
 
@@ -42,6 +42,7 @@ impl SqliteStore {
 
     /// Makes everything since [`begin`](Self::begin) durable.
     pub(super) fn commit(&self) -> Result<(), StoreError> {
+        self.write_reported()?;
         Ok(self.connection.execute_batch("COMMIT")?)
     }
 

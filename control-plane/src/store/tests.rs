@@ -18,7 +18,9 @@ use serde_json::{Value, json};
 use super::{C2dStore as _, Database, OpenError, SqliteStore, Store as _, TwinStore as _};
 use crate::api::{Request, Response};
 use crate::directory::{CutReason, IdentityRef};
+use crate::registry::{ChangeError, RegistryError};
 use crate::tests::{HOST_NAME, NoShards, TempDir, config, open, this_binary};
+use crate::twin::Reader;
 use crate::{ControlPlane, Shards};
 
 const HUB: HubId = HubId(0);
@@ -376,32 +378,54 @@ fn reported_properties_follow_commit_rollback_and_deletion() {
     let store = SqliteStore::new(database.connect().expect("the database opens"));
     let identity = Identity { device: DeviceId::parse("d").expect("valid"), module: None };
     let generation = store.generation(HUB, &identity).expect("it reads").expect("registered");
-    let stored = || store.reported(HUB, device("d"), generation).expect("it reads");
-    let report = |patch: &str| -> Section {
+    let owner = Reader { hub: HUB, identity: identity.clone(), generation };
+    let stored = || store.reported(&owner).expect("it reads");
+    let report = |patch: &str| -> Result<Option<Section>, ChangeError> {
         let patch = ReportedPatch::parse(patch.as_bytes()).expect("it is JSON");
-        let section = stored().expect("registered").report(&patch, UnixMillis::from_millis(7));
-        let section = section.expect("it is in bounds");
-        let put = store.put_reported(HUB, device("d"), generation, section.clone());
-        put.expect("it writes");
-        section
+        let mut after = None;
+        let version = store.change_reported(&owner, &mut |section| {
+            let outcome = section.report(&patch, UnixMillis::from_millis(7));
+            after = Some(section.clone());
+            outcome.map_err(RegistryError::Twin)
+        })?;
+        assert_eq!(version, after.as_ref().map(Section::version));
+        Ok(after)
+    };
+    let done = |patch: &str| report(patch).expect("it is in bounds").expect("registered");
+    let read = || {
+        let document = store.twin_document(HUB, device("d"), generation).expect("it reads");
+        serde_json::from_slice::<Value>(&document.expect("registered")).expect("it is JSON")
     };
 
     store.begin().expect("nobody else writes");
-    let first = report(r#"{"a":1}"#);
-    assert_eq!(stored(), Some(first.clone()));
+    done(r#"{"a":1}"#);
+    assert!(matches!(report(r#"{"b.c":2}"#), Err(ChangeError::Refused(_))));
+    let first = done(r#"{"c":3}"#);
+    assert_eq!(first.properties(), r#"{"a":1,"c":3}"#);
     store.commit().expect("it writes");
-    assert_eq!(stored(), Some(first.clone()), "also from the table");
+    assert_eq!(stored(), Some(first.clone()));
 
     store.begin().expect("nobody else writes");
-    let second = report(r#"{"b":2}"#);
+    let second = done(r#"{"b":2}"#);
     assert_eq!(second.version(), first.version() + 1);
+    let expected = json!({"a": 1, "b": 2, "c": 3, "$version": second.version()});
+    assert_eq!(read()["reported"], expected, "a read comes after what was changed before it");
+    store.rollback();
+    assert_eq!(stored(), Some(first.clone()));
+    assert_eq!(done(r#"{"b":2}"#), second, "nothing is left of what was rolled back");
+    store.rollback();
+
+    store.begin().expect("nobody else writes");
+    done(r#"{"b":2}"#);
+    store.delete_device(HUB, &identity.device).expect("it writes");
+    assert!(report(r#"{"b":2}"#).expect("nothing fails").is_none());
     store.rollback();
     assert_eq!(stored(), Some(first.clone()));
 
     store.begin().expect("nobody else writes");
-    report(r#"{"b":2}"#);
+    done(r#"{"b":2}"#);
     store.delete_device(HUB, &identity.device).expect("it writes");
-    assert_eq!(stored(), None);
-    store.rollback();
-    assert_eq!(stored(), Some(first));
+    store.commit().expect("it writes");
+    let rows = store.prepare("SELECT 1 FROM twin_reported").expect("the table is there");
+    assert!(!{ rows }.exists([]).expect("it reads"), "what was deleted is not written again");
 }

@@ -7,9 +7,12 @@ use ringhub_core::twin::{DamagedTwin, Section, Tags, Twin, TwinETag, device_docu
 use rusqlite::types::ValueRef;
 use rusqlite::{Row, params};
 
-use super::row::{signed, unsigned};
+use super::row::{NO_MODULE, signed, unsigned};
+use super::section_cache::Kept;
 use super::{SqliteStore, StoreError};
 use crate::directory::{GenerationId, IdentityRef};
+use crate::registry::{ChangeError, RegistryError};
+use crate::twin::Reader;
 
 /// Twins of all hubs. Names are those of registered identities.
 pub(crate) trait TwinStore {
@@ -27,22 +30,14 @@ pub(crate) trait TwinStore {
         name: IdentityRef<'_>,
         twin: &Twin,
     ) -> Result<(), StoreError>;
-    /// The reported properties; `None` when no identity has this name and generation. For those who
-    /// change them, on the connection that writes.
-    fn reported(
+    /// Changes the reported properties of an identity by `change`, which leaves them as they are
+    /// when it refuses. Returns their version; `None` when no identity has this name and
+    /// generation. Only on the connection that writes.
+    fn change_reported(
         &self,
-        hub: HubId,
-        name: IdentityRef<'_>,
-        generation: GenerationId,
-    ) -> Result<Option<Section>, StoreError>;
-    /// Stores the reported properties of the identity that has this name and generation.
-    fn put_reported(
-        &self,
-        hub: HubId,
-        name: IdentityRef<'_>,
-        generation: GenerationId,
-        section: Section,
-    ) -> Result<(), StoreError>;
+        owner: &Reader,
+        change: &mut dyn FnMut(&mut Section) -> Result<(), RegistryError>,
+    ) -> Result<Option<u64>, ChangeError>;
     /// The twin as its device reads it; `None` when no identity has this name and generation.
     fn twin_document(
         &self,
@@ -63,8 +58,7 @@ const PUT_SERVICE_SIDE: &str = "
     INSERT OR REPLACE INTO twin
     (hub_id, device_id, module_id, etag, tags, desired_version, desired, desired_stamps)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
-/// Short, because the text is hashed to find the statement, and devices report more often than
-/// anything else is written. The columns in the order of the table.
+/// The columns in the order of the table.
 const PUT_REPORTED: &str = "INSERT OR REPLACE INTO twin_reported VALUES (?, ?, ?, ?, ?, ?)";
 const DEVICE_REPORTED: &str = "
     SELECT i.generation_id, r.version, r.properties, r.stamps FROM device i
@@ -92,6 +86,7 @@ impl TwinStore for SqliteStore {
         name: IdentityRef<'_>,
         generation: GenerationId,
     ) -> Result<Twin, StoreError> {
+        self.write_reported()?;
         let found = self.first(TWIN, hub, name, |row| {
             let fresh = Twin::new(generation.created());
             let service_side = match row.get::<_, Option<i64>>(0)? {
@@ -128,43 +123,22 @@ impl TwinStore for SqliteStore {
         Ok(())
     }
 
-    fn reported(
+    fn change_reported(
         &self,
-        hub: HubId,
-        name: IdentityRef<'_>,
-        generation: GenerationId,
-    ) -> Result<Option<Section>, StoreError> {
-        if let Some(section) = self.reported.borrow_mut().take(generation) {
-            return Ok(Some(section));
-        }
-        let sql = if name.module.is_none() { DEVICE_REPORTED } else { MODULE_REPORTED };
-        let found = self.first(sql, hub, name, |row| {
-            if unsigned(row, 0)? != generation.0 {
-                return Ok(None);
-            }
-            Ok(Some(section(row, 1)?.unwrap_or_else(|| Section::new(generation.created()))))
-        })?;
-        Ok(found.flatten())
-    }
-
-    fn put_reported(
-        &self,
-        hub: HubId,
-        name: IdentityRef<'_>,
-        generation: GenerationId,
-        section: Section,
-    ) -> Result<(), StoreError> {
-        let mut statement = self.connection.prepare_cached(PUT_REPORTED)?;
-        statement.execute(params![
-            hub.0,
-            name.device,
-            name.module.unwrap_or_default(),
-            signed(section.version()),
-            section.properties(),
-            section.stamps(),
-        ])?;
-        self.reported.borrow_mut().put(generation, section);
-        Ok(())
+        owner: &Reader,
+        change: &mut dyn FnMut(&mut Section) -> Result<(), RegistryError>,
+    ) -> Result<Option<u64>, ChangeError> {
+        let mut sections = self.reported.borrow_mut();
+        let kept = match sections.take(owner.generation) {
+            Some(kept) => Some(kept),
+            None => self.reported(owner)?.map(|section| Kept::new(owner.clone(), section)),
+        };
+        let Some(mut kept) = kept else { return Ok(None) };
+        let outcome = kept.change(change);
+        let version = kept.section.version();
+        sections.put(kept, |changed| self.put_reported(changed))?;
+        outcome?;
+        Ok(Some(version))
     }
 
     fn twin_document(
@@ -173,6 +147,7 @@ impl TwinStore for SqliteStore {
         name: IdentityRef<'_>,
         generation: GenerationId,
     ) -> Result<Option<Vec<u8>>, StoreError> {
+        self.write_reported()?;
         let sql = if name.module.is_none() { DEVICE_DOCUMENT } else { MODULE_DOCUMENT };
         let found = self.first(sql, hub, name, |row| {
             if unsigned(row, 0)? != generation.0 {
@@ -186,6 +161,47 @@ impl TwinStore for SqliteStore {
 }
 
 impl SqliteStore {
+    /// Writes the rows of the reported properties that have changed: before the commit, and before
+    /// this connection reads them.
+    pub(super) fn write_reported(&self) -> Result<(), StoreError> {
+        let mut sections = self.reported.borrow_mut();
+        if sections.is_written() {
+            return Ok(());
+        }
+        sections.write(|changed| self.put_reported(changed))
+    }
+
+    fn put_reported(&self, changed: &mut dyn Iterator<Item = &Kept>) -> Result<(), StoreError> {
+        let mut statement = self.prepare(PUT_REPORTED)?;
+        for Kept { owner: Reader { hub, identity, .. }, section, .. } in changed {
+            let name = IdentityRef::from(identity);
+            statement.execute(params![
+                hub.0,
+                name.device,
+                name.module.unwrap_or(NO_MODULE),
+                signed(section.version()),
+                section.properties(),
+                section.stamps(),
+            ])?;
+        }
+        Ok(())
+    }
+
+    /// The reported properties as their row has them; `None` when no identity has this name and
+    /// generation.
+    pub(super) fn reported(&self, owner: &Reader) -> Result<Option<Section>, StoreError> {
+        let Reader { hub, identity, generation } = owner;
+        let name = IdentityRef::from(identity);
+        let sql = if name.module.is_none() { DEVICE_REPORTED } else { MODULE_REPORTED };
+        let found = self.first(sql, *hub, name, |row| {
+            if unsigned(row, 0)? != generation.0 {
+                return Ok(None);
+            }
+            Ok(Some(section(row, 1)?.unwrap_or_else(|| Section::new(generation.created()))))
+        })?;
+        Ok(found.flatten())
+    }
+
     /// The first row of a statement about one identity.
     fn first<T>(
         &self,

@@ -119,7 +119,8 @@ struct WriterThread {
 /// Everything that waits, up to the size of a transaction. Never waits for more.
 fn batch(first: Write, requests: &flume::Receiver<Write>) -> Vec<Write> {
     let mut changes = first.change.len();
-    let mut batch = vec![first];
+    let mut batch = Vec::with_capacity(STORE_BATCH_MAX.min(1 + requests.len()));
+    batch.push(first);
     while changes < STORE_BATCH_MAX
         && let Ok(write) = requests.try_recv()
     {
@@ -148,7 +149,7 @@ impl WriterThread {
             work.extend(due.into_iter().map(Write::of_time));
             if !work.is_empty() {
                 self.transact(work);
-                checkpointer.ring();
+                checkpointer.note_commit(&self.store.connection);
             }
         }
         checkpointer.finish();

@@ -55,16 +55,13 @@ impl TwinApplier<'_> {
         version: Option<u64>,
     ) -> Result<TwinOutcome, ChangeError> {
         let patch = ReportedPatch::parse(patch).map_err(RegistryError::Twin)?;
-        let name = IdentityRef::from(&sender.identity);
-        let section = self.store.reported(sender.hub, name, sender.generation)?;
-        let section = section.ok_or_else(|| not_found(&sender.identity))?;
-        if version.is_some_and(|version| version != section.version()) {
-            return Err(RegistryError::TwinChanged.into());
-        }
-        let section = section.report(&patch, self.now).map_err(RegistryError::Twin)?;
-        let version = section.version();
-        self.store.put_reported(sender.hub, name, sender.generation, section)?;
-        Ok(TwinOutcome::Reported(version))
+        let changed = self.store.change_reported(sender, &mut |section| {
+            if version.is_some_and(|version| version != section.version()) {
+                return Err(RegistryError::TwinChanged);
+            }
+            section.report(&patch, self.now).map_err(RegistryError::Twin)
+        })?;
+        Ok(TwinOutcome::Reported(changed.ok_or_else(|| not_found(&sender.identity))?))
     }
 
     fn read(&self, reader: &Reader) -> Result<TwinOutcome, ChangeError> {

@@ -136,11 +136,10 @@ impl Section {
     /// Merges what a device reports.
     ///
     /// # Errors
-    /// [`TwinError`] with the place that breaks a rule.
-    pub fn report(mut self, patch: &ReportedPatch<'_>, now: UnixMillis) -> Result<Self, TwinError> {
+    /// [`TwinError`] with the place that breaks a rule; the section is as it was.
+    pub fn report(&mut self, patch: &ReportedPatch<'_>, now: UnixMillis) -> Result<(), TwinError> {
         let merged = self.merge_reported(&patch.0, now);
-        merged.map_err(|error| error.within("reported").within("properties"))?;
-        Ok(self)
+        merged.map_err(|error| error.within("reported").within("properties"))
     }
 }
 

@@ -68,10 +68,13 @@ impl<'p> ReportedPatch<'p> {
     /// # Errors
     /// [`TwinError`] when it is no object.
     pub fn parse(payload: &'p [u8]) -> Result<Self, TwinError> {
-        match serde_json::from_slice(payload) {
+        let not_json = || TwinError::new(TwinProblem::NotJson).within("body");
+        // One look at all bytes costs less than one at each text.
+        let payload = str::from_utf8(payload).map_err(|_| not_json())?;
+        match serde_json::from_str(payload) {
             Ok(PatchValue::Object(members)) => Ok(Self(members.without(&OWN_MEMBERS))),
             Ok(_) => Err(not_an_object().within("body")),
-            Err(_) => Err(TwinError::new(TwinProblem::NotJson).within("body")),
+            Err(_) => Err(not_json()),
         }
     }
 }

@@ -38,6 +38,10 @@ fn check_name(name: &str) -> Result<(), TwinProblem> {
         _ if c.is_ascii() => !c.is_ascii_graphic(),
         _ => c.is_control() || c.is_whitespace(),
     };
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    if name.bytes().all(is_plain) {
+        return Ok(());
+    }
     if name.chars().any(is_forbidden) { Err(TwinProblem::KeyCharacter) } else { Ok(()) }
 }
 

@@ -90,7 +90,7 @@ impl Section {
         self.merge(patch, stamp, TWIN_DESIRED_BYTES_MAX)
     }
 
-    /// Merges a patch into reported properties.
+    /// Merges a patch into reported properties; a refused one leaves them as they are.
     pub(super) fn merge_reported(
         &mut self,
         patch: &PatchMembers<'_>,
@@ -124,10 +124,12 @@ impl Section {
         stamp: Stamp,
         bytes_max: usize,
     ) -> Result<(), TwinError> {
-        self.tree = self.tree.merged(patch, stamp);
+        let tree = self.tree.merged(patch, stamp);
+        check_size(tree.size(), bytes_max)?;
+        self.tree = tree;
         self.version += 1;
         self.stamp = stamp;
-        check_size(self.tree.size(), bytes_max)
+        Ok(())
     }
 }
 

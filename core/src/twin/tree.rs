@@ -205,11 +205,11 @@ impl TreeWriter {
         self.json.push('{');
         let mut rest = range;
         for (name, value) in patch.iter() {
-            let next = old.siblings(rest.clone()).find(|next| next.cmp_name(name).is_ge());
-            let start = next.map_or(rest.end, |next| next.index);
+            let mut members = old.siblings(rest.clone()).map(|next| (next, next.cmp_name(name)));
+            let next = members.find(|(_, order)| order.is_ge());
+            let start = next.map_or(rest.end, |(next, _)| next.index);
             self.copy(old, rest.start..start);
-            rest.start = start;
-            let same = next.filter(|next| next.cmp_name(name).is_eq());
+            let same = next.filter(|(_, order)| order.is_eq()).map(|(same, _)| same);
             rest.start = same.map_or(start, Member::end);
             match (value, same.filter(|same| same.is_object())) {
                 (PatchValue::Null, _) => {}
