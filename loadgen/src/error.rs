@@ -8,11 +8,18 @@ use ringhub_edge::listener::BindError;
 
 use crate::descriptors::TooFewDescriptors;
 use crate::fleet::FleetError;
+use crate::scenario::ScenarioError;
 use crate::trust::TrustError;
 
 /// A run that could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The scenario cannot be run.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    /// The options of a scenario cannot be, or somebody asked for help with them.
+    #[error(transparent)]
+    Arguments(clap::Error),
     /// No devices.
     #[error(transparent)]
     Fleet(#[from] FleetError),
@@ -26,7 +33,7 @@ pub enum Error {
     )]
     NoOwner,
     /// The hub registers nothing.
-    #[error("no devices were registered: {0}; --https-port says where REST is")]
+    #[error("no devices were registered: {}; {}", .0, of_registration(.0))]
     Register(#[source] ClientError),
     /// A device cannot be registered.
     #[error(
@@ -81,6 +88,22 @@ pub enum Error {
         /// Devices.
         devices: u32,
     },
+    /// Segments are further apart than the run is long.
+    #[error(
+        "one segment of {per_segment} messages at {per_second} messages a second of all is due \
+         every {interval_s} s, so none may be due in the {duration_s} s that are measured: raise \
+         the rate or --duration"
+    )]
+    NothingDue {
+        /// Messages of a segment.
+        per_segment: u32,
+        /// Messages per second of all devices.
+        per_second: u32,
+        /// Seconds between two segments.
+        interval_s: f64,
+        /// Seconds that are measured.
+        duration_s: f64,
+    },
     /// A closed loop waits for what QoS 0 has not.
     #[error("--closed waits for PUBACKs, which --qos 0 has not: give --per-second instead")]
     NothingToWaitFor,
@@ -120,4 +143,14 @@ pub enum Error {
     /// The kernel refuses io_uring, signal handlers or a socket.
     #[error("the kernel refuses: {0}")]
     Kernel(#[from] io::Error),
+}
+
+/// What to look at when no device can be registered.
+fn of_registration(error: &ClientError) -> &'static str {
+    match error {
+        ClientError::Refused(_) => {
+            "--policy must be one that may register devices, such as iothubowner, and --key its own"
+        }
+        _ => "--address says where the hub is, --https-port where REST is, --ca whom to trust",
+    }
 }

@@ -57,9 +57,13 @@ impl Load {
         if arguments.qos == 0 && arguments.closed {
             return Err(Error::NothingToWaitFor);
         }
+        let per_second = per_second(arguments, devices)?;
+        if let Some(per_second) = per_second {
+            check_interval(per_second, per_segment, arguments.duration)?;
+        }
         let cadence = |per_second| Cadence { devices, per_second, per_segment };
         Ok(Self {
-            cadence: per_second(arguments, devices)?.map(cadence),
+            cadence: per_second.map(cadence),
             qos: if arguments.qos == 0 { Qos::AtMostOnce } else { Qos::AtLeastOnce },
             payload: vec![b'.'; arguments.payload as usize],
             per_segment,
@@ -88,6 +92,16 @@ fn per_second(arguments: &TelemetryArguments, devices: u32) -> Result<Option<u32
         return Ok(Some(per_second as u32));
     }
     Err(Error::ImpossibleRate { per_device, devices })
+}
+
+/// Checks that something is due while it is measured.
+fn check_interval(per_second: u32, per_segment: u32, duration: Duration) -> Result<(), Error> {
+    let interval_s = f64::from(per_segment) / f64::from(per_second);
+    let duration_s = duration.as_secs_f64();
+    if interval_s <= duration_s {
+        return Ok(());
+    }
+    Err(Error::NothingDue { per_segment, per_second, interval_s, duration_s })
 }
 
 /// A run.

@@ -88,7 +88,7 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        if self.is_kept {
+        if self.is_kept || self.registered.is_empty() {
             return;
         }
         eprintln!("deleting {} devices", self.registered.len());

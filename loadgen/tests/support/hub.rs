@@ -51,20 +51,31 @@ impl Hub {
         Self { address, home, running: Some(running), key }
     }
 
+    /// Ends the hub; its data stay until this is dropped.
+    pub(crate) fn stop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop();
+        }
+    }
+
     /// What every run against this hub begins with.
     pub(crate) fn arguments(&self) -> Vec<String> {
+        self.arguments_with(&self.address.host(), &self.ca(), &self.key)
+    }
+
+    /// As [`arguments`](Self::arguments), with another name, certificate or key.
+    pub(crate) fn arguments_with(&self, host: &str, ca: &Path, key: &str) -> Vec<String> {
         let port = self.address.https_port.to_string();
-        let ca = self.ca().display().to_string();
-        let (host, key) = (self.address.host(), self.key.clone());
+        let ca = ca.display().to_string();
         [
             "--host",
-            &host,
+            host,
             "--ca",
             &ca,
             "--policy",
             "iothubowner",
             "--key",
-            &key,
+            key,
             "--https-port",
             &port,
         ]
@@ -99,9 +110,7 @@ impl Hub {
 
 impl Drop for Hub {
     fn drop(&mut self) {
-        if let Some(running) = self.running.take() {
-            running.stop();
-        }
+        self.stop();
         // What stays behind lies below target and is only untidy.
         let _ = fs::remove_dir_all(&self.home);
     }

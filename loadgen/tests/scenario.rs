@@ -1,0 +1,182 @@
+//! Scenarios as users run them, and what becomes of those that cannot be run.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rustix::process::{Pid, test_kill_process};
+use support::floor::Floor;
+use support::hub::Hub;
+use support::program::{children, finish, run, start, wait_until};
+
+#[test]
+fn scenarios_are_listed_and_printed() {
+    let list = finish(start("scenarios", &[], "")).expect(0).output;
+    for name in ["conn-tcp", "fan-in", "single", "pipelined", "storm"] {
+        let line = list.lines().find(|line| line.starts_with(&format!("{name} ")));
+        assert!(line.is_some_and(|line| line.len() > 40), "{name} in {list}");
+    }
+    let text = finish(start("scenarios", &[], "fan-in")).expect(0).output;
+    assert!(text.starts_with("about = ") && text.contains("\n[telemetry]\n"), "{text}");
+    let unknown = finish(start("scenarios", &[], "fan-out")).expect(2).text;
+    assert!(unknown.contains("`fan-out`: choose one of conn-tcp, fan-in"), "{unknown}");
+}
+
+#[test]
+fn built_in_scenarios_run_with_what_the_command_line_changes() {
+    let hub = Hub::start();
+    let small = "--connections 20 --workers 2 --rate 200 --provision";
+    let held = run("run", &scenario("conn-tcp", &hub), &format!("{small} --hold 1s"));
+    assert_eq!(held.expect_clean().number("/open"), 20.0);
+    let more = format!("{small} --per-second 100 --warm-up 0s --duration 1s");
+    let published = run("run", &scenario("fan-in", &hub), &more).expect_clean();
+    assert_eq!(published.number("/telemetry/acknowledged"), 100.0);
+    let more = format!("{small} --warm-up 0s --duration 1s");
+    for name in ["single", "pipelined"] {
+        let published = run("run", &scenario(name, &hub), &more).expect_clean();
+        assert!(published.number("/telemetry/acknowledged") >= 20.0, "{name}");
+    }
+    let more = format!("{small} --calm 100ms --return-rate 200 --tickets");
+    let stormed = run("run", &scenario("storm", &hub), &more).expect_clean();
+    assert_eq!((stormed.number("/storm/back"), stormed.number("/storm/resumed")), (20.0, 20.0));
+    assert_eq!(hub.device_count(), 0);
+}
+
+#[test]
+fn a_file_is_run_against_any_broker() {
+    let floor = Floor::start(1);
+    let file = File::new(
+        "any-broker",
+        "[connections]\ncount = 4\nrate = 100\n\
+         [telemetry]\nper_device = 20\nqos = 0\nwarm_up = \"0s\"\nduration = \"1s\"\n",
+    );
+    let run = run("run", &file.before(&floor.arguments()), "").expect_clean();
+    assert_eq!((run.number("/accepted"), run.number("/telemetry/sent")), (4.0, 80.0));
+}
+
+#[test]
+fn a_threshold_of_a_file_fails_the_run() {
+    let floor = Floor::start(1);
+    let text = "[connections]\ncount = 2\n[hold]\nduration = \"0s\"\n\
+                [thresholds]\nconnect_p99_max = \"1us\"\n";
+    let file = File::new("threshold", text);
+    let run = run("run", &file.before(&floor.arguments()), "").expect(1);
+    assert!(run.json["failed_because"].to_string().contains("CONNACK"), "{:#}", run.json);
+}
+
+#[test]
+fn a_scenario_that_cannot_be_registers_nobody() {
+    let hub = Hub::start();
+    for (text, problem) in [
+        ("[hold]\ntime = \"1s\"\n", ":2: unknown key `time` in [hold]: there are duration"),
+        ("[hodl]\n", ":1: unknown section or key `hodl`: there are about, connections, hold"),
+        ("[connections]\nrate = 0\n[hold]\n", ":2: connections.rate = 0: 0 is not in 1..=1000000"),
+        ("[telemetry]\nper_second = 99_999_999\n", "99999999 is not in 1..=10000000"),
+        ("[telemetry]\nper_device = 0.001\n", "choose another rate"),
+        ("[telemetry]\nper_second = 1\nper_segment = 60\ninflight = 60\n", "due every 60 s"),
+        ("[telemetry]\nper_second = 1\nwarm_up = \"60days\"\n", ":3: telemetry.warm_up = "),
+        ("[telemetry]\nclosed = true\nqos = 0\n", "give --per-second instead"),
+        ("[telemetry]\nqos = 0\n", "--per-second <N>|--per-device <RATE>|--closed"),
+        ("[hold]\n[storm]\n", "hold, storm exclude each other"),
+        ("[hold\n", ":1: "),
+    ] {
+        let file = File::new("cannot-be", text);
+        let run = run("run", &file.before(&hub.arguments()), "--provision").expect(2);
+        assert!(run.text.contains(problem), "{problem} in {}", run.text);
+        assert!(!run.text.contains("registering"), "{}", run.text);
+    }
+    let missing = run("run", &scenario("./nowhere.toml", &hub), "--provision").expect(2);
+    assert!(missing.text.contains("cannot read the scenario ./nowhere.toml"), "{}", missing.text);
+    let unknown = run("run", &scenario("fan-in", &hub), "--provision --persecond 1").expect(2);
+    assert!(unknown.text.contains("unexpected argument '--persecond'"), "{}", unknown.text);
+    assert_eq!(hub.device_count(), 0);
+}
+
+#[test]
+fn who_cannot_register_devices_is_told_why() {
+    let hub = Hub::start();
+    let other = Floor::start(1);
+    let host = hub.address.host();
+    let wrong_key = "d3Jvbmc=";
+    for (arguments, mend) in [
+        (hub.arguments_with("nowhere.invalid", &hub.ca(), wrong_key), "--address"),
+        (hub.arguments_with(&host, &other.ca, wrong_key), "certificate"),
+        (hub.arguments_with(&host, &hub.ca(), wrong_key), "iothubowner"),
+    ] {
+        let words = [&["fan-in".to_owned()], &arguments[..]].concat();
+        let run = run("run", &words, "--provision --connections 3").expect(2);
+        assert!(run.text.contains(mend), "{mend} in {}", run.text);
+    }
+    assert_eq!(hub.device_count(), 0);
+}
+
+#[test]
+fn a_hub_that_dies_in_the_middle_ends_the_run_and_its_processes() {
+    let mut hub = Hub::start();
+    let more = "--provision --connections 6 --workers 2 --rate 100 --hold 10m --json";
+    let process = start("run", &scenario("conn-tcp", &hub), more);
+    let parent = Pid::from_child(&process);
+    wait_until(|| hub.device_count() == 6 && children(parent).len() == 2);
+    let workers = children(parent);
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    hub.stop();
+    let run = finish(process).expect(1);
+    let failures = &run.json["failures"];
+    assert_eq!(failures["lost: closed by the server"], 6, "{failures}");
+    assert!(run.json["failed_because"].to_string().contains("gave up"), "{:#}", run.json);
+    assert!(run.text.contains("device-0 and what comes after it stays behind"), "{}", run.text);
+    assert!(workers.into_iter().all(|worker| test_kill_process(worker).is_err()));
+}
+
+#[test]
+fn too_few_descriptors_or_ports_are_told_before_anybody_is_registered() {
+    let hub = Hub::start();
+    for (limit, more, mend) in [
+        ("200", "--connections 500 --workers 1", "give more --workers"),
+        ("200", "--connections 60000 --workers 1000 --source 127.0.0.1", "more with --source"),
+    ] {
+        let output = Command::new("sh")
+            .args(["-c", &format!("ulimit -n {limit}; exec \"$@\""), "sh"])
+            .arg(env!("CARGO_BIN_EXE_ringhub-loadgen"))
+            .arg("run")
+            .args(scenario("conn-tcp", &hub))
+            .args("--provision".split(' ').chain(more.split(' ')))
+            .stdin(Stdio::null())
+            .output()
+            .expect("there is a shell");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains(mend) && !text.contains("registering"), "{text}");
+    }
+    assert_eq!(hub.device_count(), 0);
+}
+
+/// The name of a scenario and what every run against `hub` begins with.
+fn scenario(name: &str, hub: &Hub) -> Vec<String> {
+    [&[name.to_owned()], &hub.arguments()[..]].concat()
+}
+
+/// A scenario in a file; dropping it removes it.
+struct File(String);
+
+impl File {
+    fn new(name: &str, text: &str) -> Self {
+        let name = format!("{name}-{}.toml", std::process::id());
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::write(&path, text).expect("the target directory is writable");
+        Self(path.display().to_string())
+    }
+
+    /// Its name, and these arguments behind it.
+    fn before(&self, arguments: &[String]) -> Vec<String> {
+        [std::slice::from_ref(&self.0), arguments].concat()
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
