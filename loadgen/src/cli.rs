@@ -18,6 +18,8 @@ Examples:
   ringhub-loadgen connect --host localhost --ca tls/ca.pem --devices devices.tsv
   ringhub-loadgen connect --host hub.example --ca ca.pem --connections 100000 --hold 5m \\
       --policy device --key BASE64 --device-prefix sim-
+  ringhub-loadgen connect --host localhost --ca ca.pem --devices devices.tsv --churn 50 --hold 1m
+                        50 devices a second disconnect and come back, while the others stay
   ringhub-loadgen connect --host localhost --ca ca.pem --devices devices.tsv --json > result.json";
 
 const TELEMETRY_EXAMPLES: &str = "\
@@ -128,7 +130,7 @@ pub struct Connections {
     pub ca: PathBuf,
     /// Number of connections, each of another device [default: all devices of the file; 100
     /// without a file]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub connections: Option<u32>,
     /// Arrivals per second; they do not wait for the server
     #[arg(long, value_name = "N", default_value_t = 200)]
@@ -187,6 +189,14 @@ pub struct Connections {
     pub share: Option<Share>,
 }
 
+/// Who leaves and comes back while the others stay.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Turnover {
+    /// Devices per second, one after the other, that disconnect and connect again meanwhile
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub churn: Option<u32>,
+}
+
 /// Arguments of `connect`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = CONNECT_EXAMPLES)]
@@ -194,6 +204,9 @@ pub struct ConnectArguments {
     /// How long connections stay open once the last one is due, such as 30s or 5m
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_time)]
     pub hold: Duration,
+    /// Who leaves and comes back meanwhile.
+    #[command(flatten)]
+    pub turnover: Turnover,
     /// Who connects.
     #[command(flatten)]
     pub connections: Connections,
@@ -237,6 +250,9 @@ pub struct TelemetryArguments {
     /// Time that is measured
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_some_time)]
     pub duration: Duration,
+    /// Who leaves and comes back meanwhile.
+    #[command(flatten)]
+    pub turnover: Turnover,
     /// Who connects.
     #[command(flatten)]
     pub connections: Connections,

@@ -109,12 +109,15 @@ pub enum Error {
     NothingToWaitFor,
     /// One address has too few ports.
     #[error(
-        "{connections} connections to one port do not fit into {addresses} source addresses of \
-         28,000 ports each: name more with --source"
+        "{connections} connections need {ports} ports, and {addresses} source addresses have \
+         28,000 each: name more with --source, or lower --churn, which takes a port for a minute \
+         each time"
     )]
     TooFewPorts {
         /// Connections asked for.
         connections: u32,
+        /// What they take at a time.
+        ports: u64,
         /// Addresses to bind to.
         addresses: usize,
     },

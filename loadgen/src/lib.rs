@@ -15,6 +15,7 @@
 
 mod alarm;
 mod cadence;
+mod churn;
 pub mod cli;
 mod connection;
 mod crew;

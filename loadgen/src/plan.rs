@@ -12,13 +12,14 @@ use rustls::pki_types::ServerName;
 use crate::cadence::Cadence;
 use crate::cli::{
     ConnectArguments, Connections, PER_SECOND_MAX, StormArguments, Target, TelemetryArguments,
+    Turnover,
 };
 use crate::device::Manner;
 use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::schedule::Schedule;
 use crate::share::Share;
-use crate::source::Sources;
+use crate::source::{Sources, ports_each};
 use crate::storm::{Storm, Tickets};
 use crate::trust::client_config;
 
@@ -116,6 +117,8 @@ pub(crate) struct Plan {
     pub(crate) manner: Manner,
     pub(crate) fleet: Fleet,
     pub(crate) sources: Sources,
+    /// When devices leave and come back, beside the work.
+    pub(crate) churn: Option<Cadence>,
     pub(crate) share: Share,
     pub(crate) work: Work,
 }
@@ -124,7 +127,9 @@ impl Plan {
     /// Plans connections that are kept open.
     pub(crate) fn to_connect(arguments: &ConnectArguments) -> Result<Self, Error> {
         let fleet = fleet(&arguments.connections)?;
-        Self::new(&arguments.connections, fleet, Work::Hold(arguments.hold), 1)
+        let mut plan = Self::new(&arguments.connections, fleet, Work::Hold(arguments.hold), 1)?;
+        plan.turn_over(&arguments.connections, arguments.turnover);
+        Ok(plan)
     }
 
     /// Plans connections that publish.
@@ -132,7 +137,9 @@ impl Plan {
         let fleet = fleet(&arguments.connections)?;
         let load = Load::new(arguments, fleet.size())?;
         let inflight_max = arguments.inflight as usize;
-        Self::new(&arguments.connections, fleet, Work::Publish(load), inflight_max)
+        let mut plan = Self::new(&arguments.connections, fleet, Work::Publish(load), inflight_max)?;
+        plan.turn_over(&arguments.connections, arguments.turnover);
+        Ok(plan)
     }
 
     /// Plans connections that are opened twice.
@@ -149,13 +156,34 @@ impl Plan {
         Ok(plan)
     }
 
+    /// Lets devices leave and come back.
+    fn turn_over(&mut self, connections: &Connections, turnover: Turnover) {
+        let devices = self.fleet.size();
+        let cadence = |per_second| Cadence { devices, per_second, per_segment: 1 };
+        self.churn = turnover.churn.map(cadence);
+        self.sources = Sources::new(
+            self.target.ip(),
+            &connections.source,
+            ports_each(turnover.churn, devices),
+        );
+    }
+
+    /// Checks that there are ports for all connections.
+    pub(crate) fn check_ports(&self) -> Result<(), Error> {
+        let (size, churn) = (self.fleet.size(), self.churn.map(|cadence| cadence.per_second));
+        self.sources.check(size, ports_each(churn, size))
+    }
+
     /// Descriptors that `connections` of one process need at most: in a storm the old ones may
-    /// still be there when the new ones come.
-    pub(crate) const fn descriptors(&self, connections: u32) -> u32 {
-        match self.work {
-            Work::Hold(_) | Work::Publish(_) => connections,
-            Work::Storm(_) => connections.saturating_mul(2),
-        }
+    /// still be there when the new ones come, and of those that take turns a second's worth.
+    pub(crate) fn descriptors(&self, connections: u32) -> u32 {
+        let again = match self.work {
+            Work::Hold(_) | Work::Publish(_) => {
+                self.churn.map_or(0, |cadence| cadence.per_second.min(connections))
+            }
+            Work::Storm(_) => connections,
+        };
+        connections.saturating_add(again)
     }
 
     fn new(
@@ -169,7 +197,8 @@ impl Plan {
         let target = target(connections)?;
         Ok(Self {
             target,
-            sources: Sources::new(target.ip(), &connections.source),
+            sources: Sources::new(target.ip(), &connections.source, 1),
+            churn: None,
             server: ServerName::try_from(host.clone())
                 .map_err(|_| Error::HostName(host.clone()))?,
             tls: client_config(&connections.ca, None)?,

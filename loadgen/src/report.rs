@@ -102,17 +102,25 @@ impl Report {
         (self.end == End::Complete && measured_s > 0.0).then(|| count as f64 / measured_s)
     }
 
-    /// Processor time of the server per message in microseconds, acknowledging and all.
+    /// Processor time of the server per message in microseconds, acknowledging and all; nothing if
+    /// connections have a part in it.
     fn server_us_per_message(&self) -> Option<f64> {
         let sent = self.tally.telemetry.sent_in_all;
-        (sent > 0).then_some(())?;
+        (sent > 0 && self.tally.turns.due == 0).then_some(())?;
         self.server.map(|server| server.steady.cpu_s * 1e6 / sent as f64)
     }
 
-    /// Processor time of the server per device that came back, in microseconds.
+    /// Devices that came back per second of the load.
+    fn returns_per_second(&self) -> Option<f64> {
+        let elapsed_s = self.costs.iter().map(|cost| cost.steady.elapsed_s).fold(0.0, f64::max);
+        (elapsed_s > 0.0).then(|| self.tally.reconnect.count() as f64 / elapsed_s)
+    }
+
+    /// Processor time of the server per device that came back, in microseconds; nothing if messages
+    /// have a part in it.
     fn server_us_per_return(&self) -> Option<f64> {
         let back = self.tally.reconnect.count();
-        (back > 0).then_some(())?;
+        (back > 0 && self.tally.telemetry.sent_in_all == 0).then_some(())?;
         self.server.map(|server| server.steady.cpu_s * 1e6 / back as f64)
     }
 
@@ -147,6 +155,7 @@ impl Report {
             "connect_lag_ms": percentiles(&tally.connect_lag),
             "telemetry": self.telemetry_json(),
             "storm": self.storm_json(),
+            "churn": self.churn_json(),
             "cpu_s": self.cpu_s(),
             "busiest_worker": busiest,
             "workers": self.costs.len(),
@@ -173,11 +182,26 @@ impl Report {
 
     fn storm_json(&self) -> Option<Value> {
         let tally = &self.tally;
-        (!tally.reconnect.is_empty()).then(|| {
+        (tally.turns.due == 0 && !tally.reconnect.is_empty()).then(|| {
             json!({
                 "back": tally.reconnect.count(),
                 "resumed": tally.resumed,
                 "all_back_s": tally.all_back.as_secs_f64(),
+                "latency_ms": percentiles(&tally.reconnect),
+                "lag_ms": percentiles(&tally.reconnect_lag),
+                "server_us_per_connection": self.server_us_per_return(),
+            })
+        })
+    }
+
+    fn churn_json(&self) -> Option<Value> {
+        let tally = &self.tally;
+        (tally.turns.due > 0).then(|| {
+            json!({
+                "due": tally.turns.due,
+                "missed": tally.turns.missed,
+                "back": tally.reconnect.count(),
+                "back_per_second": self.returns_per_second(),
                 "latency_ms": percentiles(&tally.reconnect),
                 "lag_ms": percentiles(&tally.reconnect_lag),
                 "server_us_per_connection": self.server_us_per_return(),
@@ -232,7 +256,7 @@ impl Report {
 
     fn write_storm(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tally = &self.tally;
-        if tally.reconnect.is_empty() {
+        if tally.reconnect.is_empty() || tally.turns.due > 0 {
             return Ok(());
         }
         writeln!(f, "came back        {:>12}", tally.reconnect.count())?;
@@ -242,6 +266,25 @@ impl Report {
             writeln!(f, "  server CPU     {us:>12.0} us each")?;
         }
         write_latency(f, "CONNACK in the storm, from the time each was due", &tally.reconnect)
+    }
+
+    fn write_churn(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tally = &self.tally;
+        if tally.turns.due == 0 {
+            return Ok(());
+        }
+        writeln!(f, "were to leave    {:>12}", tally.turns.due)?;
+        if tally.turns.missed > 0 {
+            writeln!(f, "  could not      {:>12}", tally.turns.missed)?;
+        }
+        writeln!(f, "  came back      {:>12}", tally.reconnect.count())?;
+        if let Some(rate) = self.returns_per_second() {
+            writeln!(f, "  per second     {rate:>12.1}")?;
+        }
+        if let Some(us) = self.server_us_per_return() {
+            writeln!(f, "  server CPU     {us:>12.0} us each")?;
+        }
+        write_latency(f, "CONNACK of those who came back", &tally.reconnect)
     }
 
     fn write_costs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -280,6 +323,7 @@ impl fmt::Display for Report {
         write_latency(f, "CONNACK, from the time each was due", &tally.connect)?;
         self.write_telemetry(f)?;
         self.write_storm(f)?;
+        self.write_churn(f)?;
         self.write_costs(f)?;
         for reason in &self.verdict.failed {
             writeln!(f, "FAILED: {reason}")?;
@@ -349,12 +393,10 @@ mod tests {
     use super::*;
     use crate::failure::Failure;
     use crate::outcome::Spent;
-    use crate::schedule::Schedule;
     use crate::storm::Wave;
 
     fn report(end: End) -> Report {
-        let schedule = Schedule { rate: 1, count: 1 };
-        let wave = Wave { start: Instant::now(), schedule, is_return: false };
+        let wave = Wave { start: Instant::now(), is_return: false };
         let mut tally = Tally { attempted: 3, ..Tally::default() };
         tally.accept(&wave, Duration::from_millis(10));
         tally.refuse(&Failure::Timeout);

@@ -128,7 +128,7 @@ impl Run {
             None => descriptors::workers_for(plan.descriptors(size), fit),
         };
         descriptors::check(plan.descriptors(size.div_ceil(workers)), fit)?;
-        plan.sources.check(size)?;
+        plan.check_ports()?;
         Ok(workers)
     }
 

@@ -56,6 +56,7 @@ impl Verdict {
         }
         if end == End::Complete {
             self.judge_messages(tally);
+            self.judge_turns(tally);
         }
         let telemetry = &tally.telemetry;
         let is_storm = !tally.reconnect.is_empty();
@@ -85,6 +86,16 @@ impl Verdict {
         let missing = telemetry.sent.saturating_sub(telemetry.acknowledged);
         if telemetry.is_acknowledged && missing > 0 {
             self.failed.push(format!("{missing} messages were never acknowledged"));
+        }
+    }
+
+    fn judge_turns(&mut self, tally: &Tally) {
+        let missed = tally.turns.missed;
+        if missed > 0 {
+            self.failed.push(format!(
+                "{missed} times a device was to leave and was not connected, or had not left from \
+                 the time before: lower --churn, or give more --connections"
+            ));
         }
     }
 
@@ -173,6 +184,14 @@ mod tests {
         {
             assert!(failed.contains(text), "{text} in {failed}");
         }
+    }
+
+    #[test]
+    fn a_turn_that_was_missed_is_said() {
+        let mut tally = Tally::default();
+        tally.turns.missed = 3;
+        let failed = verdict(&tally, Cost::default(), Thresholds::default()).failed.join("\n");
+        assert!(failed.starts_with("3 times a device") && failed.contains("--churn"), "{failed}");
     }
 
     #[test]

@@ -14,14 +14,14 @@ use support::program::{children, finish, run, start, wait_until};
 #[test]
 fn scenarios_are_listed_and_printed() {
     let list = finish(start("scenarios", &[], "")).expect(0).output;
-    for name in ["conn-tcp", "fan-in", "single", "pipelined", "storm"] {
+    for name in ["conn-tcp", "fan-in", "single", "pipelined", "storm", "churn", "mixed"] {
         let line = list.lines().find(|line| line.starts_with(&format!("{name} ")));
         assert!(line.is_some_and(|line| line.len() > 40), "{name} in {list}");
     }
     let text = finish(start("scenarios", &[], "fan-in")).expect(0).output;
     assert!(text.starts_with("about = ") && text.contains("\n[telemetry]\n"), "{text}");
     let unknown = finish(start("scenarios", &[], "fan-out")).expect(2).text;
-    assert!(unknown.contains("`fan-out`: choose one of conn-tcp, fan-in"), "{unknown}");
+    assert!(unknown.contains("`fan-out`: choose one of churn, conn-tcp, fan-in"), "{unknown}");
 }
 
 #[test]
@@ -42,6 +42,40 @@ fn built_in_scenarios_run_with_what_the_command_line_changes() {
     let stormed = run("run", &scenario("storm", &hub), &more).expect_clean();
     assert_eq!((stormed.number("/storm/back"), stormed.number("/storm/resumed")), (20.0, 20.0));
     assert_eq!(hub.device_count(), 0);
+}
+
+#[test]
+fn devices_take_turns_while_the_others_stay() {
+    let hub = Hub::start();
+    let more = format!(
+        "--connections 40 --workers 2 --rate 200 --churn 20 --hold 2s --provision --server-pid {}",
+        std::process::id()
+    );
+    let run = run("run", &scenario("churn", &hub), &more).expect_clean();
+    assert_eq!((run.number("/churn/due"), run.number("/churn/back")), (40.0, 40.0));
+    assert_eq!((run.number("/attempted"), run.number("/open")), (80.0, 40.0));
+    assert_eq!((run.number("/failed"), run.number("/churn/missed")), (0.0, 0.0));
+    assert!(run.number("/churn/latency_ms/p50") > 0.0);
+    let rate = run.number("/churn/back_per_second");
+    assert!((10.0..=20.0).contains(&rate), "{rate}");
+    assert!(run.json["storm"].is_null(), "{:#}", run.json);
+    assert_eq!(hub.device_count(), 0);
+}
+
+#[test]
+fn messages_are_not_lost_by_devices_that_leave_and_come_back() {
+    let hub = Hub::start();
+    let small = "--connections 20 --workers 2 --rate 200 --churn 20 --warm-up 0s --duration 2s \
+                 --provision";
+    let open = run("run", &scenario("mixed", &hub), &format!("{small} --per-device 10"));
+    let open = open.expect_clean();
+    assert_eq!((open.number("/telemetry/due"), open.number("/telemetry/sent")), (400.0, 400.0));
+    assert_eq!((open.number("/telemetry/acknowledged"), open.number("/churn/due")), (400.0, 40.0));
+    assert_eq!((open.number("/open"), open.number("/failed")), (20.0, 0.0));
+    let closed = run("run", &scenario("mixed", &hub), &format!("{small} --closed")).expect_clean();
+    assert_eq!(closed.number("/telemetry/acknowledged"), closed.number("/telemetry/sent"));
+    assert!(closed.number("/telemetry/sent") > 400.0, "{:#}", closed.json["telemetry"]);
+    assert_eq!((closed.number("/churn/back"), closed.number("/churn/missed")), (40.0, 0.0));
 }
 
 #[test]

@@ -69,6 +69,7 @@ fn charts(report: &Report) -> Vec<Chart> {
             series: vec![
                 distribution("PUBACK", &telemetry.latency),
                 distribution("CONNACK", &tally.connect),
+                distribution("CONNACK of those who came back", &tally.reconnect),
                 distribution("own delay in sending", &telemetry.lag),
                 distribution("own delay in connecting", &tally.connect_lag),
             ],

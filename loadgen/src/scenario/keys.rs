@@ -10,7 +10,7 @@ pub(super) struct Section {
 }
 
 /// All sections.
-pub(super) const SECTIONS: [Section; 5] = [
+pub(super) const SECTIONS: [Section; 6] = [
     Section {
         name: "connections",
         keys: &[
@@ -39,6 +39,7 @@ pub(super) const SECTIONS: [Section; 5] = [
         name: "storm",
         keys: &[("return_rate", "return_rate"), ("calm", "calm"), ("tickets", "tickets")],
     },
+    Section { name: "churn", keys: &[("per_second", "churn"), ("duration", "hold")] },
     Section {
         name: "thresholds",
         keys: &[

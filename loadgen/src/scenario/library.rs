@@ -8,9 +8,11 @@ use super::document::{Document, list};
 use super::error::ScenarioError;
 
 /// Names and texts: the files of `scenarios/`.
-pub(super) const BUILT_IN: [(&str, &str); 5] = [
+pub(super) const BUILT_IN: [(&str, &str); 7] = [
+    ("churn", include_str!("../../scenarios/churn.toml")),
     ("conn-tcp", include_str!("../../scenarios/conn-tcp.toml")),
     ("fan-in", include_str!("../../scenarios/fan-in.toml")),
+    ("mixed", include_str!("../../scenarios/mixed.toml")),
     ("pipelined", include_str!("../../scenarios/pipelined.toml")),
     ("single", include_str!("../../scenarios/single.toml")),
     ("storm", include_str!("../../scenarios/storm.toml")),

@@ -110,10 +110,20 @@ fn a_key_of_another_kind_of_work_means_nothing() {
 }
 
 #[test]
+fn churn_lasts_as_long_as_telemetry() {
+    let text = "[telemetry]\nper_second = 1\n[churn]\nper_second = 2\n";
+    assert_eq!(telemetry(text, "").unwrap().turnover.churn, Some(2));
+    let error = telemetry(&format!("{text}duration = \"1s\"\n"), "").unwrap_err();
+    assert!(error.starts_with("s.toml:5: churn.duration means nothing"), "{error}");
+}
+
+#[test]
 fn a_scenario_has_one_kind_of_work() {
     for (text, problem) in [
         ("", "does not say what devices do"),
         ("[hold]\n[storm]\n", "hold, storm exclude each other"),
+        ("[hold]\n[churn]\n", "hold, churn exclude each other"),
+        ("[storm]\n[telemetry]\n[churn]\n", "telemetry, storm, churn exclude each other"),
     ] {
         let document = Document::parse("s.toml", text).unwrap();
         let error = work(&document).unwrap_err().to_string();
