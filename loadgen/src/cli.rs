@@ -31,7 +31,10 @@ Examples:
                         closed loop: as much as the server takes, and what it costs there
   ringhub-loadgen telemetry --target mqtt --host broker --port 8883 --ca ca.pem --connections 500 \\
       --per-second 1000
-                        any broker of MQTT 3.1.1 that lets everybody in";
+                        any broker of MQTT 3.1.1 that lets everybody in
+  ringhub-loadgen telemetry --host localhost --ca ca.pem --devices devices.tsv --per-second 1000 \\
+      --methods 50 --patches 100 --c2d 50 --service-policy service --service-key BASE64
+                        a back end calls methods and sends messages meanwhile, devices report";
 
 const STORM_EXAMPLES: &str = "\
 Examples:
@@ -253,9 +256,45 @@ pub struct TelemetryArguments {
     /// Who leaves and comes back meanwhile.
     #[command(flatten)]
     pub turnover: Turnover,
+    /// What else is said meanwhile.
+    #[command(flatten)]
+    pub conversation: Conversation,
     /// Who connects.
     #[command(flatten)]
     pub connections: Connections,
+}
+
+/// What a back end and the devices say to each other beside telemetry; for hubs only.
+#[derive(Clone, Debug, Args)]
+pub struct Conversation {
+    /// Direct methods per second that a back end calls meanwhile, of one device after the other
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=5_000))]
+    pub methods: Option<u32>,
+    /// Patches per second of reported properties, by one device after the other
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub patches: Option<u32>,
+    /// Messages per second that a back end sends to one device after the other
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=5_000))]
+    pub c2d: Option<u32>,
+    /// Policy of the back end, with the right ServiceConnect [default: --policy]
+    #[arg(long, value_name = "NAME", requires = "service_key")]
+    pub service_policy: Option<String>,
+    /// Its key, base64 [default: --key]
+    #[arg(long, value_name = "BASE64", requires = "service_policy")]
+    pub service_key: Option<String>,
+    /// Port of AMQP over TLS, for --c2d [default: 5671]
+    #[arg(long, value_name = "PORT")]
+    pub amqps_port: Option<u16>,
+    /// Longest time from due to the answer of a method, at the 99th percentile, before the run has
+    /// failed
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub method_p99_max: Option<Duration>,
+    /// The same for the response to a patch
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub patch_p99_max: Option<Duration>,
+    /// The same for a message, from accepted to the device
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub c2d_p99_max: Option<Duration>,
 }
 
 /// Arguments of `storm`.
@@ -360,6 +399,8 @@ mod tests {
             ("telemetry --devices f --per-device 0", ValueValidation),
             ("telemetry --devices f --per-device 1 --closed", ArgumentConflict),
             ("telemetry --devices f --closed --duration 0s", ValueValidation),
+            ("telemetry --devices f --closed --methods 0", ValueValidation),
+            ("telemetry --devices f --closed --service-key k", MissingRequiredArgument),
             ("telemetry --devices f --closed --warm-up 1000years", ValueValidation),
         ] {
             assert_eq!(parse(line).unwrap_err(), error, "{line}");

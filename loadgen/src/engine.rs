@@ -50,6 +50,8 @@ pub(crate) struct Engine {
     /// By the number of the device within the share of this process.
     pub(crate) connections: RefCell<Vec<Option<Rc<Connection>>>>,
     pub(crate) publishing: OnceCell<Publishing>,
+    /// Messages to devices that the parent has not been told of.
+    pub(crate) heard: RefCell<Vec<(u64, u64)>>,
     /// Attempts that are to be made, up to now.
     expected: Cell<u64>,
     is_ending: Cell<bool>,
@@ -71,6 +73,7 @@ impl Engine {
             scratch: RefCell::default(),
             connections: RefCell::new(connections),
             publishing: OnceCell::new(),
+            heard: RefCell::default(),
             expected: Cell::new(expected),
             is_ending: Cell::new(false),
         })
@@ -123,11 +126,16 @@ impl Engine {
                 before
             }
             Work::Publish(load) => {
+                self.wait_for_subscriptions().await;
                 let start = self.gate.pass(&self.stop).await;
                 let before = Usage::of_self();
-                self.start_churn(start, load.last(), turns);
+                match self.plan.conversation {
+                    Some(_) => self.start_conversation(start, turns),
+                    None => self.start_churn(start, load.last(), turns),
+                }
                 self.publish(load, start, alarm).await;
                 self.wait_for_returns().await;
+                self.wait_for_conversation().await;
                 before
             }
             Work::Storm(storm) => {
@@ -171,6 +179,16 @@ impl Engine {
     /// Another attempt of each device is to come.
     pub(crate) fn expect_as_many_again(&self) {
         self.expected.set(self.expected.get() + u64::from(self.plan.size()));
+    }
+
+    /// Whether the parent wants the devices to stay for now.
+    pub(crate) fn is_held(&self) -> bool {
+        self.gate.is_held()
+    }
+
+    /// Tells the parent which messages devices have heard.
+    pub(crate) fn tell(&self, heard: Vec<(u64, u64)>) {
+        self.gate.tell_heard(heard);
     }
 
     pub(crate) fn is_ending(&self) -> bool {
@@ -291,6 +309,9 @@ impl Engine {
         }
         let is_new = (before, device.stage()) == (Stage::Connecting, Stage::Connected);
         let is_resumed = device.is_resumed();
+        if is_new && self.plan.conversation.is_some() {
+            device.subscribe(scratch, &self.plan.fleet.client_id(number), self.now())?;
+        }
         drop(device);
         {
             let tally = &mut *self.tally.borrow_mut();
@@ -300,6 +321,7 @@ impl Engine {
             }
             tally.pings_answered += std::mem::take(&mut scratch.pongs);
         }
+        self.note_heard(scratch);
         let has_acknowledged = self.note_acknowledged(scratch);
         self.transmit(slot, connection, scratch)?;
         if has_acknowledged || is_new { self.pump(slot, connection, scratch) } else { Ok(()) }

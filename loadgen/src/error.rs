@@ -35,6 +35,24 @@ pub enum Error {
     /// The hub registers nothing.
     #[error("no devices were registered: {}; {}", .0, of_registration(.0))]
     Register(#[source] ClientError),
+    /// The back end cannot log in.
+    #[error("the back end cannot log in: {}; {}", .0, of_back_end(.0))]
+    BackEnd(#[source] ClientError),
+    /// Nobody speaks for the back end.
+    #[error(
+        "--methods and --c2d need a policy with the right ServiceConnect: give --service-policy \
+         and --service-key, or --policy and --key of one with all rights"
+    )]
+    NoBackEnd,
+    /// Brokers have no methods, twins or queues of devices.
+    #[error("--methods, --patches and --c2d need a hub: leave out --target mqtt, or them")]
+    NoHub,
+    /// Who is away hears nothing.
+    #[error(
+        "--churn sends devices away to whom --methods, --patches and --c2d speak: leave out one \
+         or the other"
+    )]
+    NobodyToTalkTo,
     /// A device cannot be registered.
     #[error(
         "{device} was not registered: {reason}; nothing stays behind. Choose another \
@@ -155,5 +173,15 @@ fn of_registration(error: &ClientError) -> &'static str {
             "--policy must be one that may register devices, such as iothubowner, and --key its own"
         }
         _ => "--address says where the hub is, --https-port where REST is, --ca whom to trust",
+    }
+}
+
+/// What to look at when a back end cannot log in.
+fn of_back_end(error: &ClientError) -> &'static str {
+    match error {
+        ClientError::Refused(_) | ClientError::LoginRefused { .. } => {
+            "--service-policy must have the right ServiceConnect, and --service-key be its own"
+        }
+        _ => "--https-port says where REST is, --amqps-port where AMQP is, --ca whom to trust",
     }
 }

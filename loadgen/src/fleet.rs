@@ -157,7 +157,8 @@ impl Fleet {
         format!("devices/{}/messages/events/", self.client_id(number))
     }
 
-    fn client_id(&self, number: u32) -> String {
+    /// Id of device `number`.
+    pub(crate) fn client_id(&self, number: u32) -> String {
         match &self.credentials {
             Credentials::Keys(devices) => devices[number as usize].0.clone(),
             Credentials::Policy { prefix, .. } | Credentials::Nothing { prefix } => {

@@ -18,6 +18,7 @@ mod cadence;
 mod churn;
 pub mod cli;
 mod connection;
+mod conversation;
 mod crew;
 mod descriptors;
 mod device;

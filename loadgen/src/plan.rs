@@ -14,6 +14,8 @@ use crate::cli::{
     ConnectArguments, Connections, PER_SECOND_MAX, StormArguments, Target, TelemetryArguments,
     Turnover,
 };
+use crate::conversation::Conversation;
+use crate::conversation::service::Service;
 use crate::device::Manner;
 use crate::error::Error;
 use crate::fleet::Fleet;
@@ -119,6 +121,8 @@ pub(crate) struct Plan {
     pub(crate) sources: Sources,
     /// When devices leave and come back, beside the work.
     pub(crate) churn: Option<Cadence>,
+    /// What is said beside telemetry.
+    pub(crate) conversation: Option<Conversation>,
     pub(crate) share: Share,
     pub(crate) work: Work,
 }
@@ -137,8 +141,16 @@ impl Plan {
         let fleet = fleet(&arguments.connections)?;
         let load = Load::new(arguments, fleet.size())?;
         let inflight_max = arguments.inflight as usize;
-        let mut plan = Self::new(&arguments.connections, fleet, Work::Publish(load), inflight_max)?;
+        let work = Work::Publish(load);
+        let mut plan = Self::new(&arguments.connections, fleet, work, inflight_max)?;
         plan.turn_over(&arguments.connections, arguments.turnover);
+        plan.conversation = Conversation::new(&arguments.conversation);
+        if plan.conversation.is_some() && plan.churn.is_some() {
+            return Err(Error::NobodyToTalkTo);
+        }
+        if plan.conversation.is_some() && arguments.connections.target == Target::Mqtt {
+            return Err(Error::NoHub);
+        }
         Ok(plan)
     }
 
@@ -176,6 +188,7 @@ impl Plan {
 
     /// Descriptors that `connections` of one process need at most: in a storm the old ones may
     /// still be there when the new ones come, and of those that take turns a second's worth.
+    /// The back end has its own.
     pub(crate) fn descriptors(&self, connections: u32) -> u32 {
         let again = match self.work {
             Work::Hold(_) | Work::Publish(_) => {
@@ -183,7 +196,9 @@ impl Plan {
             }
             Work::Storm(_) => connections,
         };
-        connections.saturating_add(again)
+        let has_back_end = self.conversation.is_some_and(Conversation::has_back_end);
+        let back_end = if has_back_end { Service::DESCRIPTORS_MAX } else { 0 };
+        connections.saturating_add(again).saturating_add(back_end)
     }
 
     fn new(
@@ -199,6 +214,7 @@ impl Plan {
             target,
             sources: Sources::new(target.ip(), &connections.source, 1),
             churn: None,
+            conversation: None,
             server: ServerName::try_from(host.clone())
                 .map_err(|_| Error::HostName(host.clone()))?,
             tls: client_config(&connections.ca, None)?,

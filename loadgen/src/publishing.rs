@@ -46,6 +46,11 @@ impl Engine {
         self.wait_while(|| Instant::now() < patience && self.is_busy(load)).await;
     }
 
+    /// Time since the load began, if it has.
+    pub(crate) fn load_elapsed(&self) -> Option<Duration> {
+        self.publishing.get().map(|run| run.start.elapsed())
+    }
+
     /// Lets each device send when its segment is due.
     async fn pace(self: Rc<Self>, cadence: Cadence, alarm: Alarm) {
         let (Some(run), Work::Publish(load)) = (self.publishing.get(), &self.plan.work) else {

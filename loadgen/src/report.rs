@@ -17,6 +17,8 @@ use crate::timeline::{Point, Timeline};
 use crate::verdict::{Thresholds, Verdict};
 
 const MIB: f64 = 1_048_576.0;
+/// Options whose values nobody is to see.
+const SECRETS: [&str; 2] = ["--key", "--service-key"];
 
 /// Result of a run.
 #[derive(Debug)]
@@ -48,6 +50,7 @@ impl Report {
             end = end.max(outcome.end);
             costs.push(outcome.cost);
         }
+        tally.talk.add(&observer.take_talk());
         let verdict = Verdict::of(&tally, end, &costs, thresholds);
         let (server, timeline) = (observer.server_cost(), observer.take_timeline());
         let command = command(std::env::args());
@@ -103,10 +106,10 @@ impl Report {
     }
 
     /// Processor time of the server per message in microseconds, acknowledging and all; nothing if
-    /// connections have a part in it.
+    /// connections or requests have a part in it.
     fn server_us_per_message(&self) -> Option<f64> {
         let sent = self.tally.telemetry.sent_in_all;
-        (sent > 0 && self.tally.turns.due == 0).then_some(())?;
+        (sent > 0 && self.tally.turns.due == 0 && self.tally.talk.is_empty()).then_some(())?;
         self.server.map(|server| server.steady.cpu_s * 1e6 / sent as f64)
     }
 
@@ -156,6 +159,7 @@ impl Report {
             "telemetry": self.telemetry_json(),
             "storm": self.storm_json(),
             "churn": self.churn_json(),
+            "conversation": tally.talk.to_json(),
             "cpu_s": self.cpu_s(),
             "busiest_worker": busiest,
             "workers": self.costs.len(),
@@ -221,12 +225,13 @@ impl Report {
             ("puback", &telemetry.latency),
             ("send-lag", &telemetry.lag),
         ] {
-            if !latency.is_empty() {
-                let path = folder.join(name).with_extension("hgrm");
-                fs::write(&path, latency.to_hgrm()).map_err(failed(&path))?;
-            }
+            write_distribution(folder, name, latency)?;
         }
-        Ok(())
+        self.tally
+            .talk
+            .exchanges()
+            .into_iter()
+            .try_for_each(|(name, _, exchange)| write_distribution(folder, name, &exchange.latency))
     }
 
     /// Writes a page with plots.
@@ -324,6 +329,7 @@ impl fmt::Display for Report {
         self.write_telemetry(f)?;
         self.write_storm(f)?;
         self.write_churn(f)?;
+        write!(f, "{}", tally.talk)?;
         self.write_costs(f)?;
         for reason in &self.verdict.failed {
             writeln!(f, "FAILED: {reason}")?;
@@ -335,12 +341,24 @@ impl fmt::Display for Report {
     }
 }
 
-/// The arguments as they were typed, but for the key.
+/// Writes one percentile distribution, unless there is none.
+fn write_distribution(folder: &Path, name: &str, latency: &Latency) -> Result<(), Error> {
+    if latency.is_empty() {
+        return Ok(());
+    }
+    let path = folder.join(name).with_extension("hgrm");
+    fs::write(&path, latency.to_hgrm()).map_err(failed(&path))
+}
+
+/// The arguments as they were typed, but for the keys.
 fn command(arguments: impl Iterator<Item = String>) -> String {
     let mut words = vec!["ringhub-loadgen".to_owned()];
     for word in arguments.skip(1) {
-        let hides = words.last().is_some_and(|before| before == "--key");
-        let word = if word.starts_with("--key=") { "--key=…".to_owned() } else { word };
+        let hides = words.last().is_some_and(|before| SECRETS.contains(&before.as_str()));
+        let secret = SECRETS
+            .iter()
+            .find(|secret| word.strip_prefix(**secret).is_some_and(|rest| rest.starts_with('=')));
+        let word = secret.map(|secret| format!("{secret}=…")).unwrap_or(word);
         words.push(if hides { "…".to_owned() } else { word });
     }
     words.join(" ")
@@ -351,12 +369,16 @@ fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
     |source| Error::Result { path, source }
 }
 
-fn percentiles(latency: &Latency) -> Option<Map<String, Value>> {
+pub(crate) fn percentiles(latency: &Latency) -> Option<Map<String, Value>> {
     let pairs = latency.percentiles_ms().map(|(name, ms)| (name.to_owned(), ms.into()));
     (!latency.is_empty()).then(|| pairs.collect())
 }
 
-fn write_latency(f: &mut fmt::Formatter<'_>, what: &str, latency: &Latency) -> fmt::Result {
+pub(crate) fn write_latency(
+    f: &mut fmt::Formatter<'_>,
+    what: &str,
+    latency: &Latency,
+) -> fmt::Result {
     if latency.is_empty() {
         return Ok(());
     }
@@ -436,10 +458,12 @@ mod tests {
     #[test]
     fn the_page_says_how_it_went_and_keeps_the_key() {
         let mut report = report(End::Complete);
-        let words = ["x", "connect", "--key", "c2VjcmV0", "--key=c2VjcmV0", "--host", "<h>"];
+        let words =
+            ["x", "connect", "--key", "c2VjcmV0", "--service-key=c2VjcmV0", "--host", "<h>"];
         report.command = command(words.map(ToOwned::to_owned).into_iter());
         let page = html::page(&report);
-        for part in ["--key … --key=… --host &lt;h&gt;", "<b>Failed</b>", "Latency by percentile"]
+        for part in
+            ["--key … --service-key=… --host &lt;h&gt;", "<b>Failed</b>", "Latency by percentile"]
         {
             assert!(page.contains(part), "{part} in\n{page}");
         }

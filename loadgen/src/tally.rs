@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::conversation::talk::Talk;
 use crate::failure::Failure;
 use crate::latency::Latency;
 use crate::storm::Wave;
@@ -37,6 +38,9 @@ pub(crate) struct Tally {
     pub(crate) failed_in_a_row: u64,
     pub(crate) pings_answered: u64,
     pub(crate) telemetry: Telemetry,
+    /// Devices whose subscriptions stand.
+    pub(crate) subscribed: u64,
+    pub(crate) talk: Talk,
 }
 
 /// Devices that left and came back, while others stayed.
@@ -141,6 +145,8 @@ impl Tally {
         self.resumed += other.resumed;
         self.pings_answered += other.pings_answered;
         self.telemetry.add(&other.telemetry);
+        self.subscribed += other.subscribed;
+        self.talk.add(&other.talk);
     }
 }
 

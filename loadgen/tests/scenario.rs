@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use rustix::process::{Pid, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use support::floor::Floor;
 use support::hub::Hub;
 use support::program::{children, finish, run, start, wait_until};
@@ -14,14 +14,19 @@ use support::program::{children, finish, run, start, wait_until};
 #[test]
 fn scenarios_are_listed_and_printed() {
     let list = finish(start("scenarios", &[], "")).expect(0).output;
-    for name in ["conn-tcp", "fan-in", "single", "pipelined", "storm", "churn", "mixed"] {
+    for name in
+        ["conn-tcp", "fan-in", "single", "pipelined", "storm", "churn", "mixed", "conversation"]
+    {
         let line = list.lines().find(|line| line.starts_with(&format!("{name} ")));
         assert!(line.is_some_and(|line| line.len() > 40), "{name} in {list}");
     }
     let text = finish(start("scenarios", &[], "fan-in")).expect(0).output;
     assert!(text.starts_with("about = ") && text.contains("\n[telemetry]\n"), "{text}");
     let unknown = finish(start("scenarios", &[], "fan-out")).expect(2).text;
-    assert!(unknown.contains("`fan-out`: choose one of churn, conn-tcp, fan-in"), "{unknown}");
+    assert!(
+        unknown.contains("`fan-out`: choose one of churn, conn-tcp, conversation, fan-in"),
+        "{unknown}"
+    );
 }
 
 #[test]
@@ -33,9 +38,11 @@ fn built_in_scenarios_run_with_what_the_command_line_changes() {
     let more = format!("{small} --per-second 100 --warm-up 0s --duration 1s");
     let published = run("run", &scenario("fan-in", &hub), &more).expect_clean();
     assert_eq!(published.number("/telemetry/acknowledged"), 100.0);
-    let more = format!("{small} --warm-up 0s --duration 1s");
+    let floor = Floor::start(1);
+    let more = "--connections 20 --workers 2 --rate 200 --warm-up 0s --duration 1s";
     for name in ["single", "pipelined"] {
-        let published = run("run", &scenario(name, &hub), &more).expect_clean();
+        let words = [&[name.to_owned()], &floor.arguments()[..]].concat();
+        let published = run("run", &words, more).expect_clean();
         assert!(published.number("/telemetry/acknowledged") >= 20.0, "{name}");
     }
     let more = format!("{small} --calm 100ms --return-rate 200 --tickets");
@@ -76,6 +83,81 @@ fn messages_are_not_lost_by_devices_that_leave_and_come_back() {
     assert_eq!(closed.number("/telemetry/acknowledged"), closed.number("/telemetry/sent"));
     assert!(closed.number("/telemetry/sent") > 400.0, "{:#}", closed.json["telemetry"]);
     assert_eq!((closed.number("/churn/back"), closed.number("/churn/missed")), (40.0, 0.0));
+}
+
+#[test]
+fn a_back_end_and_devices_speak_beside_telemetry() {
+    let hub = Hub::start();
+    for workers in [1, 2] {
+        let more = format!(
+            "--connections 10 --workers {workers} --rate 200 --per-second 100 --warm-up 500ms \
+             --duration 2s --methods 20 --patches 30 --c2d 25 --provision"
+        );
+        let run = run("run", &scenario("conversation", &hub), &more).expect_clean();
+        assert_eq!(run.number("/telemetry/acknowledged"), 200.0, "{workers}");
+        for (kind, count) in
+            [("method", 40.0), ("patch", 60.0), ("c2d_accept", 50.0), ("c2d", 50.0)]
+        {
+            for what in ["due", "done"] {
+                assert_eq!(run.number(&format!("/conversation/{kind}/{what}")), count, "{kind}");
+            }
+            run.number(&format!("/conversation/{kind}/latency_ms/p99"));
+        }
+        assert!(run.number("/conversation/method/latency_ms/p50") > 0.0);
+        assert_eq!(hub.device_count(), 0);
+    }
+}
+
+#[test]
+fn an_interrupted_conversation_ends_at_once() {
+    let hub = Hub::start();
+    let more = "--connections 4 --workers 2 --rate 100 --duration 10m --provision --json";
+    let process = start("run", &scenario("conversation", &hub), more);
+    wait_until(|| hub.device_count() == 4);
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let since = std::time::Instant::now();
+    kill_process(Pid::from_child(&process), Signal::INT).expect("it runs");
+    let run = finish(process).expect_clean();
+    assert_eq!(run.json["interrupted"], true);
+    assert!(since.elapsed().as_secs() < 30, "no call takes longer");
+    assert_eq!(hub.device_count(), 0);
+}
+
+#[test]
+fn a_back_end_that_cannot_be_registers_nobody() {
+    let hub = Hub::start();
+    let small = "--connections 2 --provision";
+    let wrong = format!("{small} --service-policy service --service-key d3Jvbmc=");
+    let weak = format!("{small} --service-policy device --service-key {}", hub.key_of("device"));
+    for (more, mend) in [
+        (wrong.as_str(), "--service-key be its own"),
+        (weak.as_str(), "must have the right ServiceConnect"),
+        (&format!("{small} --amqps-port 9"), "--amqps-port where AMQP is"),
+        (&format!("{small} --churn 1"), "leave out one or the other"),
+        (&format!("{small} --methods 0"), "0 is not in 1..=5000"),
+    ] {
+        let run = run("run", &scenario("conversation", &hub), more).expect(2);
+        assert!(run.text.contains(mend), "{mend} in {}", run.text);
+        assert!(!run.text.contains("registering"), "{}", run.text);
+    }
+    let (floor, broker) = (Floor::start(1), "conversation".to_owned());
+    let run = run("run", &[&[broker], &floor.arguments()[..]].concat(), "").expect(2);
+    assert!(run.text.contains("need a hub: leave out --target mqtt"), "{}", run.text);
+    assert_eq!(hub.device_count(), 0);
+}
+
+#[test]
+fn a_service_policy_of_its_own_is_enough() {
+    let hub = Hub::start();
+    let service = format!("--service-policy service --service-key {}", hub.key_of("service"));
+    let more = format!(
+        "--connections 4 --rate 100 --per-second 20 --warm-up 0s --duration 1s --provision {service} \
+         --method-p99-max 1us"
+    );
+    let run = run("run", &scenario("conversation", &hub), &more).expect(1);
+    let because = run.json["failed_because"].to_string();
+    assert!(because.contains("the answer of a method"), "{because}");
+    assert_eq!(run.number("/conversation/method/done"), 50.0);
 }
 
 #[test]

@@ -74,6 +74,19 @@ fn charts(report: &Report) -> Vec<Chart> {
                 distribution("own delay in connecting", &tally.connect_lag),
             ],
         },
+        Chart {
+            title: "Conversation by percentile",
+            x_label: "part of all",
+            x_scale: Scale::Percentile,
+            y_label: "ms",
+            y_scale: Scale::Logarithmic,
+            series: vec![
+                distribution("method to its answer", &tally.talk.methods.latency),
+                distribution("patch to its response", &tally.talk.patches.latency),
+                distribution("message to accepted", &tally.talk.sends.latency),
+                distribution("accepted message to its device", &tally.talk.messages.latency),
+            ],
+        },
         over_time(
             "Messages per second",
             "per second",

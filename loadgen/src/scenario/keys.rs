@@ -10,7 +10,7 @@ pub(super) struct Section {
 }
 
 /// All sections.
-pub(super) const SECTIONS: [Section; 6] = [
+pub(super) const SECTIONS: [Section; 7] = [
     Section {
         name: "connections",
         keys: &[
@@ -41,11 +41,18 @@ pub(super) const SECTIONS: [Section; 6] = [
     },
     Section { name: "churn", keys: &[("per_second", "churn"), ("duration", "hold")] },
     Section {
+        name: "conversation",
+        keys: &[("methods", "methods"), ("patches", "patches"), ("c2d", "c2d")],
+    },
+    Section {
         name: "thresholds",
         keys: &[
             ("failures_max", "failures_max"),
             ("connect_p99_max", "connect_p99_max"),
             ("puback_p99_max", "puback_p99_max"),
+            ("method_p99_max", "method_p99_max"),
+            ("patch_p99_max", "patch_p99_max"),
+            ("c2d_p99_max", "c2d_p99_max"),
         ],
     },
 ];

@@ -8,9 +8,10 @@ use super::document::{Document, list};
 use super::error::ScenarioError;
 
 /// Names and texts: the files of `scenarios/`.
-pub(super) const BUILT_IN: [(&str, &str); 7] = [
+pub(super) const BUILT_IN: [(&str, &str); 8] = [
     ("churn", include_str!("../../scenarios/churn.toml")),
     ("conn-tcp", include_str!("../../scenarios/conn-tcp.toml")),
+    ("conversation", include_str!("../../scenarios/conversation.toml")),
     ("fan-in", include_str!("../../scenarios/fan-in.toml")),
     ("mixed", include_str!("../../scenarios/mixed.toml")),
     ("pipelined", include_str!("../../scenarios/pipelined.toml")),

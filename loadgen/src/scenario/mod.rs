@@ -25,7 +25,7 @@ use document::{Document, list};
 pub use error::{Place, ScenarioError};
 
 /// Sections that say what devices do.
-const WORKS: [&str; 4] = ["hold", "telemetry", "storm", "churn"];
+const WORKS: [&str; 5] = ["hold", "telemetry", "storm", "churn", "conversation"];
 
 /// The command that a scenario stands for.
 ///
@@ -58,13 +58,14 @@ fn work(document: &Document) -> Result<&'static str, ScenarioError> {
     let found = WORKS.iter().filter(|work| document.sections.contains(work));
     let found: Vec<&str> = found.copied().collect();
     let problem = match found[..] {
-        [work] | [work @ "telemetry", "churn"] => return Ok(work),
+        ["conversation"] => "conversation is beside something else".to_owned(),
+        [work] | [work @ "telemetry", "churn" | "conversation"] => return Ok(work),
         [] => "it does not say what devices do".to_owned(),
         _ => format!("{} exclude each other", list(found.iter().copied())),
     };
     let problem = format!(
-        "{problem}: write one of the sections {}, or churn beside telemetry",
-        list(WORKS.into_iter())
+        "{problem}: write one of the sections hold, telemetry, storm and churn, or beside \
+         telemetry one of churn and conversation"
     );
     Err(ScenarioError::Work { origin: document.origin.clone(), problem })
 }

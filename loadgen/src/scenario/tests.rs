@@ -123,10 +123,11 @@ fn a_scenario_has_one_kind_of_work() {
         ("", "does not say what devices do"),
         ("[hold]\n[storm]\n", "hold, storm exclude each other"),
         ("[hold]\n[churn]\n", "hold, churn exclude each other"),
+        ("[conversation]\n", "is beside something else"),
         ("[storm]\n[telemetry]\n[churn]\n", "telemetry, storm, churn exclude each other"),
     ] {
         let document = Document::parse("s.toml", text).unwrap();
         let error = work(&document).unwrap_err().to_string();
-        assert!(error.contains(problem) && error.contains("hold, telemetry, storm"), "{error}");
+        assert!(error.contains(problem) && error.contains("one of churn and conv"), "{error}");
     }
 }

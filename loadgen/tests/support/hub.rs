@@ -47,7 +47,7 @@ impl Hub {
         let running = ringhub_edge::hub::Hub::start(&prepared).expect("the hub starts");
         let policies = running.policies();
         KeyFiles::of(&prepared, EVENT_HUB).write(&policies).expect("the home is writable");
-        let key = policy_key(&home.join("data"));
+        let key = policy_key(&home.join("data"), "iothubowner");
         Self { address, home, running: Some(running), key }
     }
 
@@ -93,6 +93,11 @@ impl Hub {
         self.home.join(name)
     }
 
+    /// The key of a policy.
+    pub(crate) fn key_of(&self, policy: &str) -> String {
+        policy_key(&self.home.join("data"), policy)
+    }
+
     /// How many devices are registered.
     pub(crate) fn device_count(&self) -> u64 {
         let text = format!(
@@ -116,10 +121,10 @@ impl Drop for Hub {
     }
 }
 
-fn policy_key(data: &Path) -> String {
+fn policy_key(data: &Path, name: &str) -> String {
     let text = fs::read(data.join("policies.json")).expect("the hub wrote its policies");
     let document: Value = serde_json::from_slice(&text).expect("policies are JSON");
     let policies = document["policies"].as_array().expect("policies are an array");
-    let owner = policies.iter().find(|policy| policy["name"] == "iothubowner");
-    owner.and_then(|policy| policy["primaryKey"].as_str()).expect("an owner with a key").to_owned()
+    let policy = policies.iter().find(|policy| policy["name"] == name);
+    policy.and_then(|policy| policy["primaryKey"].as_str()).expect("it has a key").to_owned()
 }
