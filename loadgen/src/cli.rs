@@ -1,12 +1,13 @@
 //! Arguments.
 
+use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
-use humantime_serde::re::humantime::parse_duration;
 
+use crate::quantity::{parse_keep_alive, parse_payload, parse_some_time, parse_time};
 use crate::share::Share;
 
 /// Messages per second of all devices that may be asked for.
@@ -17,6 +18,8 @@ Examples:
   ringhub-loadgen connect --host localhost --ca tls/ca.pem --devices devices.tsv
   ringhub-loadgen connect --host hub.example --ca ca.pem --connections 100000 --hold 5m \\
       --policy device --key BASE64 --device-prefix sim-
+  ringhub-loadgen connect --host localhost --ca ca.pem --devices devices.tsv --churn 50 --hold 1m
+                        50 devices a second disconnect and come back, while the others stay
   ringhub-loadgen connect --host localhost --ca ca.pem --devices devices.tsv --json > result.json";
 
 const TELEMETRY_EXAMPLES: &str = "\
@@ -28,7 +31,10 @@ Examples:
                         closed loop: as much as the server takes, and what it costs there
   ringhub-loadgen telemetry --target mqtt --host broker --port 8883 --ca ca.pem --connections 500 \\
       --per-second 1000
-                        any broker of MQTT 3.1.1 that lets everybody in";
+                        any broker of MQTT 3.1.1 that lets everybody in
+  ringhub-loadgen telemetry --host localhost --ca ca.pem --devices devices.tsv --per-second 1000 \\
+      --methods 50 --patches 100 --c2d 50 --service-policy service --service-key BASE64
+                        a back end calls methods and sends messages meanwhile, devices report";
 
 const STORM_EXAMPLES: &str = "\
 Examples:
@@ -46,6 +52,24 @@ Examples:
                         what a hub cannot do without: compare with the same command against a hub
   ringhub-loadgen floor --ca floor.pem --log floor.log
                         what an acknowledgement from disk cannot do without";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  ringhub-loadgen run fan-in --host localhost --ca ca.pem --provision --policy iothubowner \\
+      --key BASE64
+                        the scenario says what is done, the options to whom
+  ringhub-loadgen run fan-in --host localhost --ca ca.pem --devices devices.tsv --per-second 500
+                        what the command line says wins over the scenario
+  ringhub-loadgen run ./mine.toml --target mqtt --host broker --ca ca.pem --html report.html
+                        a file, which `ringhub-loadgen scenarios fan-in > mine.toml` begins
+
+The options are those of `connect`, `telemetry` or `storm`, whichever the scenario is one of: see
+`ringhub-loadgen help telemetry`, or `ringhub-loadgen run fan-in --host x --help`.";
+
+const SCENARIOS_EXAMPLES: &str = "\
+Examples:
+  ringhub-loadgen scenarios                        a line about each
+  ringhub-loadgen scenarios storm > mine.toml      to be changed, and run with: run ./mine.toml";
 
 const EXIT_STATUS: &str = "\
 The exit status is 0 if all went as planned, 1 if a connection or message failed, 2 if nothing could
@@ -69,6 +93,10 @@ pub enum Command {
     Telemetry(TelemetryArguments),
     /// Connect many devices, cut all of them off at once, and let them come back
     Storm(StormArguments),
+    /// Run a scenario: one of those that come with this program, or a file
+    Run(RunArguments),
+    /// List the scenarios, or print one
+    Scenarios(ScenariosArguments),
     /// Run a server with no hub behind it: TLS, just enough MQTT, and nothing is stored
     Floor(FloorArguments),
 }
@@ -107,17 +135,17 @@ pub struct Connections {
     pub ca: PathBuf,
     /// Number of connections, each of another device [default: all devices of the file; 100
     /// without a file]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub connections: Option<u32>,
     /// Arrivals per second; they do not wait for the server
     #[arg(long, value_name = "N", default_value_t = 200)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub rate: u32,
     /// Time that a connection has from its start to its CONNACK
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_some_time)]
     pub timeout: Duration,
-    /// MQTT keep-alive in seconds, 0 for none
-    #[arg(long, value_name = "SECS", default_value_t = 240)]
+    /// MQTT keep-alive, in seconds or with a unit; 0 for none
+    #[arg(long, value_name = "TIME", default_value_t = 240, value_parser = parse_keep_alive)]
     pub keep_alive: u16,
     /// Devices and their keys: lines of device id, tab, base64 key
     #[arg(long, value_name = "FILE")]
@@ -159,11 +187,19 @@ pub struct Connections {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub failures_max: u64,
     /// Longest time to CONNACK, at the 99th percentile, before the run has failed
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub connect_p99_max: Option<Duration>,
     /// Given by the parent to its workers
     #[arg(long, hide = true)]
     pub share: Option<Share>,
+}
+
+/// Who leaves and comes back while the others stay.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Turnover {
+    /// Devices per second, one after the other, that disconnect and connect again meanwhile
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub churn: Option<u32>,
 }
 
 /// Arguments of `connect`.
@@ -171,8 +207,11 @@ pub struct Connections {
 #[command(after_help = CONNECT_EXAMPLES)]
 pub struct ConnectArguments {
     /// How long connections stay open once the last one is due, such as 30s or 5m
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_time)]
     pub hold: Duration,
+    /// Who leaves and comes back meanwhile.
+    #[command(flatten)]
+    pub turnover: Turnover,
     /// Who connects.
     #[command(flatten)]
     pub connections: Connections,
@@ -196,9 +235,8 @@ pub struct TelemetryArguments {
     #[arg(long, value_name = "QOS", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u8).range(0..=1))]
     pub qos: u8,
-    /// Bytes of a payload
-    #[arg(long, value_name = "BYTES", default_value_t = 256)]
-    #[arg(value_parser = clap::value_parser!(u32).range(0..=262_144))]
+    /// Size of a payload, in bytes or with a unit
+    #[arg(long, value_name = "BYTES", default_value_t = 256, value_parser = parse_payload)]
     pub payload: u32,
     /// Messages that a device sends at once, in one TLS record
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -209,17 +247,56 @@ pub struct TelemetryArguments {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=65_535))]
     pub inflight: u32,
     /// Longest time to PUBACK, at the 99th percentile, before the run has failed
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub puback_p99_max: Option<Duration>,
     /// Time before anything is measured
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_time)]
     pub warm_up: Duration,
     /// Time that is measured
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_some_time)]
     pub duration: Duration,
+    /// Who leaves and comes back meanwhile.
+    #[command(flatten)]
+    pub turnover: Turnover,
+    /// What else is said meanwhile.
+    #[command(flatten)]
+    pub conversation: Conversation,
     /// Who connects.
     #[command(flatten)]
     pub connections: Connections,
+}
+
+/// What a back end and the devices say to each other beside telemetry; for hubs only.
+#[derive(Clone, Debug, Args)]
+pub struct Conversation {
+    /// Direct methods per second that a back end calls meanwhile, of one device after the other
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=5_000))]
+    pub methods: Option<u32>,
+    /// Patches per second of reported properties, by one device after the other
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub patches: Option<u32>,
+    /// Messages per second that a back end sends to one device after the other
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=5_000))]
+    pub c2d: Option<u32>,
+    /// Policy of the back end, with the right ServiceConnect [default: --policy]
+    #[arg(long, value_name = "NAME", requires = "service_key")]
+    pub service_policy: Option<String>,
+    /// Its key, base64 [default: --key]
+    #[arg(long, value_name = "BASE64", requires = "service_policy")]
+    pub service_key: Option<String>,
+    /// Port of AMQP over TLS, for --c2d [default: 5671]
+    #[arg(long, value_name = "PORT")]
+    pub amqps_port: Option<u16>,
+    /// Longest time from due to the answer of a method, at the 99th percentile, before the run has
+    /// failed
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub method_p99_max: Option<Duration>,
+    /// The same for the response to a patch
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub patch_p99_max: Option<Duration>,
+    /// The same for a message, from accepted to the device
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub c2d_p99_max: Option<Duration>,
 }
 
 /// Arguments of `storm`.
@@ -231,7 +308,7 @@ pub struct StormArguments {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub return_rate: u32,
     /// Time between the last CONNACK and the storm
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_time)]
     pub calm: Duration,
     /// Come back with TLS tickets, where the server has given any
     #[arg(long)]
@@ -239,6 +316,27 @@ pub struct StormArguments {
     /// Who connects.
     #[command(flatten)]
     pub connections: Connections,
+}
+
+/// Arguments of `run`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = RUN_EXAMPLES)]
+pub struct RunArguments {
+    /// A scenario by its name, or a file with a `/` or `.toml` in its name
+    #[arg(value_name = "NAME|FILE")]
+    pub scenario: String,
+    /// To whom it is done (--host, --ca, credentials), and what is to be other than it says
+    #[arg(value_name = "OPTIONS", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub options: Vec<OsString>,
+}
+
+/// Arguments of `scenarios`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = SCENARIOS_EXAMPLES)]
+pub struct ScenariosArguments {
+    /// Print this one
+    #[arg(value_name = "NAME")]
+    pub scenario: Option<String>,
 }
 
 /// Arguments of `floor`.
@@ -306,6 +404,10 @@ mod tests {
             ("telemetry --devices f --closed --qos 2", ValueValidation),
             ("telemetry --devices f --per-device 0", ValueValidation),
             ("telemetry --devices f --per-device 1 --closed", ArgumentConflict),
+            ("telemetry --devices f --closed --duration 0s", ValueValidation),
+            ("telemetry --devices f --closed --methods 0", ValueValidation),
+            ("telemetry --devices f --closed --service-key k", MissingRequiredArgument),
+            ("telemetry --devices f --closed --warm-up 1000years", ValueValidation),
         ] {
             assert_eq!(parse(line).unwrap_err(), error, "{line}");
         }

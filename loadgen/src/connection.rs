@@ -18,6 +18,7 @@ pub(crate) struct Connection {
     stalled: Cell<Option<Instant>>,
     /// Why others than its task have ended it.
     ended: Cell<Option<Failure>>,
+    is_leaving: Cell<bool>,
     has_left: Cell<bool>,
 }
 
@@ -30,6 +31,7 @@ impl Connection {
             unsent: RefCell::default(),
             stalled: Cell::default(),
             ended: Cell::default(),
+            is_leaving: Cell::default(),
             has_left: Cell::default(),
         }
     }
@@ -47,6 +49,20 @@ impl Connection {
     pub(crate) fn end(&self, failure: Failure) {
         self.ended.set(Some(failure));
         self.socket.end();
+    }
+
+    /// The device is to leave as soon as nothing of it is under way.
+    pub(crate) fn prepare_to_leave(&self) {
+        self.is_leaving.set(true);
+    }
+
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.is_leaving.get()
+    }
+
+    /// Whether the socket has taken everything, and everything was acknowledged.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.stalled.get().is_none() && self.device.borrow().inflight() == 0
     }
 
     /// Ends the connection on purpose, without a goodbye.

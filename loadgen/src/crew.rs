@@ -67,13 +67,14 @@ impl Crew {
         let mut shown = Instant::now();
         while self.workers.iter().any(|worker| worker.outcome.is_none()) {
             match self.news.recv_timeout(TICK) {
+                Ok((_, Some(News::Heard(heard)))) => observer.hear(&heard),
                 Ok((index, news)) => self.hear(index, news)?,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             if stop.load(Ordering::Relaxed) {
                 self.workers.iter_mut().for_each(|worker| worker.input = None);
-            } else if self.all_wait() {
+            } else if self.all_wait() && !observer.is_held() {
                 observer.look();
                 self.open_gate();
             }
@@ -100,7 +101,7 @@ impl Crew {
                 let status = worker.process.wait()?;
                 return fault(format!("it ended in the middle ({status}); `dmesg` may say why"));
             }
-            None => {}
+            Some(News::Heard(_)) | None => {}
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use ringhub_core::codec::mqtt::{Connect, Qos, decode};
 use ringhub_core::session::mqtt::{ClientEvent, MqttClient};
 use ringhub_core::time::Timestamp;
 
+use crate::conversation::device::{self, Heard};
 use crate::failure::Failure;
 use crate::fleet::Login;
 use crate::records::Records;
@@ -40,6 +41,8 @@ pub(crate) struct Scratch {
     pub(crate) pongs: u64,
     /// Tags of publishes whose PUBACKs came.
     pub(crate) acknowledged: Vec<u64>,
+    /// What else the device has heard.
+    pub(crate) heard: Vec<Heard>,
     plaintext: Vec<u8>,
     packets: BytesMut,
 }
@@ -164,6 +167,18 @@ impl Device {
         self.transmit(scratch, now)
     }
 
+    /// Subscribes to what is said to the device `name`; appends that to `scratch.out`.
+    pub(crate) fn subscribe(
+        &mut self,
+        scratch: &mut Scratch,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        let Some(mqtt) = &mut self.mqtt else { return Ok(()) };
+        device::subscribe(mqtt, name).map_err(Failure::of_protocol)?;
+        self.transmit(scratch, now)
+    }
+
     /// Appends DISCONNECT and the end of TLS to `scratch.out`.
     pub(crate) fn disconnect(&mut self, scratch: &mut Scratch, now: Timestamp) {
         let Some(mqtt) = &mut self.mqtt else { return };
@@ -220,7 +235,7 @@ impl Device {
 
     fn read_packets(&mut self, scratch: &mut Scratch) -> Result<(), Failure> {
         let Some(mqtt) = &mut self.mqtt else { return Ok(()) };
-        let Scratch { plaintext, acknowledged, pongs, .. } = scratch;
+        let Scratch { plaintext, acknowledged, pongs, heard, .. } = scratch;
         if !self.partial_packet.is_empty() {
             plaintext.splice(..0, std::mem::take(&mut self.partial_packet));
         }
@@ -234,6 +249,10 @@ impl Device {
                     return Err(Failure::Disordered);
                 }
                 ClientEvent::Pong => *pongs += 1,
+                ClientEvent::Subscribed(_) => heard.push(Heard::Subscribed),
+                ClientEvent::Message(publish) => {
+                    heard.extend(device::handle(mqtt, &publish).map_err(Failure::of_protocol)?);
+                }
                 _ => {}
             }
             used += size;
@@ -262,6 +281,7 @@ impl Scratch {
         self.received.clear();
         self.pongs = 0;
         self.acknowledged.clear();
+        self.heard.clear();
         self.out.clear();
         self.plaintext.clear();
         self.packets.clear();

@@ -20,6 +20,7 @@ use crate::outcome::{Cost, End, Outcome, Spent};
 use crate::plan::{Plan, Work};
 use crate::process::Usage;
 use crate::publishing::Publishing;
+use crate::schedule::Schedule;
 use crate::socket::Socket;
 use crate::storm::Wave;
 use crate::tally::Tally;
@@ -49,6 +50,8 @@ pub(crate) struct Engine {
     /// By the number of the device within the share of this process.
     pub(crate) connections: RefCell<Vec<Option<Rc<Connection>>>>,
     pub(crate) publishing: OnceCell<Publishing>,
+    /// Messages to devices that the parent has not been told of.
+    pub(crate) heard: RefCell<Vec<(u64, u64)>>,
     /// Attempts that are to be made, up to now.
     expected: Cell<u64>,
     is_ending: Cell<bool>,
@@ -70,6 +73,7 @@ impl Engine {
             scratch: RefCell::default(),
             connections: RefCell::new(connections),
             publishing: OnceCell::new(),
+            heard: RefCell::default(),
             expected: Cell::new(expected),
             is_ending: Cell::new(false),
         })
@@ -81,17 +85,17 @@ impl Engine {
 
     /// Opens all connections, does the work, and ends them.
     pub(crate) async fn drive(self: &Rc<Self>) -> Result<Outcome, Error> {
-        let (arrivals, later) = (Alarm::new()?, Alarm::new()?);
+        let (arrivals, later, turns) = (Alarm::new()?, Alarm::new()?, Alarm::new()?);
         self.start.set(self.gate.pass(&self.stop).await);
         self.shown.set(self.start.get());
         let begun = Usage::of_self();
         monoio::spawn(Rc::clone(self).sweep());
         let (start, schedule) = (self.start.get(), self.plan.schedule);
-        let wave = Wave { start, schedule, is_return: false };
-        monoio::spawn(Rc::clone(self).arrive(arrivals, wave));
+        let wave = Wave { start, is_return: false };
+        monoio::spawn(Rc::clone(self).arrive(arrivals, schedule, wave));
         self.wait_while(|| self.is_unsettled()).await;
         let settled = Usage::of_self();
-        let begun_work = self.work(start + schedule.last(), later).await;
+        let begun_work = self.work(start + schedule.last(), later, turns).await;
         let done = Usage::of_self();
         self.gate.pass(&self.stop).await;
         let end = self.state();
@@ -106,17 +110,32 @@ impl Engine {
 
     /// Does what the connections are for; gives what was used before. The last of them was due at
     /// `last_due`.
-    async fn work(self: &Rc<Self>, last_due: Instant, alarm: Alarm) -> Usage {
+    async fn work(self: &Rc<Self>, last_due: Instant, alarm: Alarm, turns: Alarm) -> Usage {
         match &self.plan.work {
+            Work::Hold(time) if self.plan.churn.is_some() => {
+                let start = self.gate.pass(&self.stop).await;
+                let before = Usage::of_self();
+                self.start_churn(start, *time, turns);
+                self.wait_while(|| start.elapsed() < *time).await;
+                self.wait_for_returns().await;
+                before
+            }
             Work::Hold(time) => {
                 let (before, end) = (Usage::of_self(), last_due + *time);
                 self.wait_while(|| Instant::now() < end).await;
                 before
             }
             Work::Publish(load) => {
+                self.wait_for_subscriptions().await;
                 let start = self.gate.pass(&self.stop).await;
                 let before = Usage::of_self();
+                match self.plan.conversation {
+                    Some(_) => self.start_conversation(start, turns),
+                    None => self.start_churn(start, load.last(), turns),
+                }
                 self.publish(load, start, alarm).await;
+                self.wait_for_returns().await;
+                self.wait_for_conversation().await;
                 before
             }
             Work::Storm(storm) => {
@@ -162,15 +181,25 @@ impl Engine {
         self.expected.set(self.expected.get() + u64::from(self.plan.size()));
     }
 
+    /// Whether the parent wants the devices to stay for now.
+    pub(crate) fn is_held(&self) -> bool {
+        self.gate.is_held()
+    }
+
+    /// Tells the parent which messages devices have heard.
+    pub(crate) fn tell(&self, heard: Vec<(u64, u64)>) {
+        self.gate.tell_heard(heard);
+    }
+
     pub(crate) fn is_ending(&self) -> bool {
         self.is_ending.get()
     }
 
     /// Starts each connection when it is due.
-    pub(crate) async fn arrive(self: Rc<Self>, alarm: Alarm, wave: Wave) {
+    pub(crate) async fn arrive(self: Rc<Self>, alarm: Alarm, schedule: Schedule, wave: Wave) {
         for slot in 0..self.plan.size() {
             let number = self.plan.share.device(slot);
-            let due = wave.start + wave.schedule.due(number);
+            let due = wave.start + schedule.due(number);
             // A timer that cannot be set makes the arrival early, which the rate shows.
             let _ = alarm.sleep_until(due).await;
             if self.is_ending() || self.state() != End::Complete {
@@ -188,7 +217,7 @@ impl Engine {
     }
 
     /// One connection from its start to its end.
-    async fn hold(self: Rc<Self>, slot: u32, due: Instant, wave: Wave) {
+    pub(crate) async fn hold(self: Rc<Self>, slot: u32, due: Instant, wave: Wave) {
         let (stage, failure) = match self.open(slot, due).await {
             Ok(connection) => {
                 let Err(failure) = self.serve(slot, &connection, &wave).await;
@@ -280,6 +309,9 @@ impl Engine {
         }
         let is_new = (before, device.stage()) == (Stage::Connecting, Stage::Connected);
         let is_resumed = device.is_resumed();
+        if is_new && self.plan.conversation.is_some() {
+            device.subscribe(scratch, &self.plan.fleet.client_id(number), self.now())?;
+        }
         drop(device);
         {
             let tally = &mut *self.tally.borrow_mut();
@@ -289,9 +321,10 @@ impl Engine {
             }
             tally.pings_answered += std::mem::take(&mut scratch.pongs);
         }
+        self.note_heard(scratch);
         let has_acknowledged = self.note_acknowledged(scratch);
         self.transmit(slot, connection, scratch)?;
-        if has_acknowledged { self.pump(slot, connection, scratch) } else { Ok(()) }
+        if has_acknowledged || is_new { self.pump(slot, connection, scratch) } else { Ok(()) }
     }
 
     /// Sends what is in `scratch.out`, now or when the socket takes it.

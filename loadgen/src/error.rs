@@ -8,11 +8,18 @@ use ringhub_edge::listener::BindError;
 
 use crate::descriptors::TooFewDescriptors;
 use crate::fleet::FleetError;
+use crate::scenario::ScenarioError;
 use crate::trust::TrustError;
 
 /// A run that could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The scenario cannot be run.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    /// The options of a scenario cannot be, or somebody asked for help with them.
+    #[error(transparent)]
+    Arguments(clap::Error),
     /// No devices.
     #[error(transparent)]
     Fleet(#[from] FleetError),
@@ -26,8 +33,26 @@ pub enum Error {
     )]
     NoOwner,
     /// The hub registers nothing.
-    #[error("no devices were registered: {0}; --https-port says where REST is")]
+    #[error("no devices were registered: {}; {}", .0, of_registration(.0))]
     Register(#[source] ClientError),
+    /// The back end cannot log in.
+    #[error("the back end cannot log in: {}; {}", .0, of_back_end(.0))]
+    BackEnd(#[source] ClientError),
+    /// Nobody speaks for the back end.
+    #[error(
+        "--methods and --c2d need a policy with the right ServiceConnect: give --service-policy \
+         and --service-key, or --policy and --key of one with all rights"
+    )]
+    NoBackEnd,
+    /// Brokers have no methods, twins or queues of devices.
+    #[error("--methods, --patches and --c2d need a hub: leave out --target mqtt, or them")]
+    NoHub,
+    /// Who is away hears nothing.
+    #[error(
+        "--churn sends devices away to whom --methods, --patches and --c2d speak: leave out one \
+         or the other"
+    )]
+    NobodyToTalkTo,
     /// A device cannot be registered.
     #[error(
         "{device} was not registered: {reason}; nothing stays behind. Choose another \
@@ -81,17 +106,36 @@ pub enum Error {
         /// Devices.
         devices: u32,
     },
+    /// Segments are further apart than the run is long.
+    #[error(
+        "one segment of {per_segment} messages at {per_second} messages a second of all is due \
+         every {interval_s} s, so none may be due in the {duration_s} s that are measured: raise \
+         the rate or --duration"
+    )]
+    NothingDue {
+        /// Messages of a segment.
+        per_segment: u32,
+        /// Messages per second of all devices.
+        per_second: u32,
+        /// Seconds between two segments.
+        interval_s: f64,
+        /// Seconds that are measured.
+        duration_s: f64,
+    },
     /// A closed loop waits for what QoS 0 has not.
     #[error("--closed waits for PUBACKs, which --qos 0 has not: give --per-second instead")]
     NothingToWaitFor,
     /// One address has too few ports.
     #[error(
-        "{connections} connections to one port do not fit into {addresses} source addresses of \
-         28,000 ports each: name more with --source"
+        "{connections} connections need {ports} ports, and {addresses} source addresses have \
+         28,000 each: name more with --source, or lower --churn, which takes a port for a minute \
+         each time"
     )]
     TooFewPorts {
         /// Connections asked for.
         connections: u32,
+        /// What they take at a time.
+        ports: u64,
         /// Addresses to bind to.
         addresses: usize,
     },
@@ -120,4 +164,24 @@ pub enum Error {
     /// The kernel refuses io_uring, signal handlers or a socket.
     #[error("the kernel refuses: {0}")]
     Kernel(#[from] io::Error),
+}
+
+/// What to look at when no device can be registered.
+fn of_registration(error: &ClientError) -> &'static str {
+    match error {
+        ClientError::Refused(_) => {
+            "--policy must be one that may register devices, such as iothubowner, and --key its own"
+        }
+        _ => "--address says where the hub is, --https-port where REST is, --ca whom to trust",
+    }
+}
+
+/// What to look at when a back end cannot log in.
+fn of_back_end(error: &ClientError) -> &'static str {
+    match error {
+        ClientError::Refused(_) | ClientError::LoginRefused { .. } => {
+            "--service-policy must have the right ServiceConnect, and --service-key be its own"
+        }
+        _ => "--https-port says where REST is, --amqps-port where AMQP is, --ca whom to trust",
+    }
 }

@@ -32,6 +32,9 @@ pub enum FleetError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// A file of nobody.
+    #[error("the device file has no devices: write a line of device id, tab, base64 key for each")]
+    Empty,
     /// Fewer devices than connections.
     #[error("{wanted} connections need as many devices, but the file has {there}")]
     TooFew {
@@ -93,6 +96,9 @@ impl Fleet {
     fn from_lines(host: &str, text: &str, connections: Option<u32>) -> Result<Self, FleetError> {
         let devices = parse_devices(text)?;
         let there = devices.len();
+        if there == 0 {
+            return Err(FleetError::Empty);
+        }
         let size = connections.unwrap_or_else(|| u32::try_from(there).unwrap_or(u32::MAX));
         if usize::try_from(size).map_or(true, |size| size > there) {
             return Err(FleetError::TooFew { wanted: size, there });
@@ -151,7 +157,8 @@ impl Fleet {
         format!("devices/{}/messages/events/", self.client_id(number))
     }
 
-    fn client_id(&self, number: u32) -> String {
+    /// Id of device `number`.
+    pub(crate) fn client_id(&self, number: u32) -> String {
         match &self.credentials {
             Credentials::Keys(devices) => devices[number as usize].0.clone(),
             Credentials::Policy { prefix, .. } | Credentials::Nothing { prefix } => {
@@ -252,6 +259,8 @@ mod tests {
     fn refuses_more_connections_than_devices() {
         let error = Fleet::from_lines("h", "a\tMDEy", Some(2)).unwrap_err();
         assert!(matches!(error, FleetError::TooFew { wanted: 2, there: 1 }), "{error}");
+        let error = Fleet::from_lines("h", "\n", None).unwrap_err();
+        assert!(matches!(error, FleetError::Empty), "{error}");
     }
 
     #[test]

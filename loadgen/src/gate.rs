@@ -28,6 +28,8 @@ pub(crate) enum News {
     Counted(Box<Tally>),
     /// All that it has counted, and what it cost; the last line.
     Done(Box<Outcome>),
+    /// Messages that devices have heard: number, and nanoseconds of the common clock.
+    Heard(Vec<(u64, u64)>),
     /// Why it could not start; the last line.
     Failed(String),
 }
@@ -82,6 +84,22 @@ impl Gate {
                 return Instant::now() + Duration::from_nanos(nanos.saturating_sub(now_nanos()));
             }
             monoio::time::sleep(TICK).await;
+        }
+    }
+
+    /// Whether the next gate stays shut for now. Of the gate of a worker its parent knows.
+    pub(crate) fn is_held(&self) -> bool {
+        match self {
+            Self::Alone(observer) => observer.borrow().is_held(),
+            Self::Parent(_) => false,
+        }
+    }
+
+    /// Tells which messages devices have heard.
+    pub(crate) fn tell_heard(&self, heard: Vec<(u64, u64)>) {
+        match self {
+            Self::Alone(observer) => observer.borrow().hear(&heard),
+            Self::Parent(_) => News::Heard(heard).tell(),
         }
     }
 

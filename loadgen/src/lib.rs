@@ -9,13 +9,16 @@
 //! ```
 //!
 //! It is an open loop unless it is told otherwise: arrivals and messages keep their times whatever
-//! the server does, and latency counts from the time at which each was due. [`floor`] is a server
-//! with nothing behind it, for the costs that no hub can avoid.
+//! the server does, and latency counts from the time at which each was due. A [`scenario`] is
+//! written down arguments with a name. [`floor`] is a server with nothing behind it, for the costs
+//! that no hub can avoid.
 
 mod alarm;
 mod cadence;
+mod churn;
 pub mod cli;
 mod connection;
+mod conversation;
 mod crew;
 mod descriptors;
 mod device;
@@ -34,10 +37,12 @@ mod plan;
 mod process;
 mod publisher;
 mod publishing;
+mod quantity;
 mod records;
 mod registration;
-mod report;
+pub mod report;
 pub mod run;
+pub mod scenario;
 mod schedule;
 pub mod share;
 mod socket;

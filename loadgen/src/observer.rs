@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::conversation::service::Service;
+use crate::conversation::talk::Talk;
 use crate::error::Error;
 use crate::outcome::Spent;
 use crate::process::Usage;
@@ -11,11 +13,17 @@ use crate::report::progress;
 use crate::tally::Tally;
 use crate::timeline::Timeline;
 
-/// Looks at the process of the server at the points of a run.
+/// Point of a run at which the load begins, counted from one.
+const LOAD: u32 = 2;
+
+/// Looks at the process of the server at the points of a run, and lets the back end take part.
 #[derive(Debug)]
 pub(crate) struct Observer {
     pid: Option<u32>,
     seen: Vec<Usage>,
+    /// Points that have come.
+    points: u32,
+    service: Option<Service>,
     timeline: Timeline,
 }
 
@@ -24,13 +32,45 @@ impl Observer {
     pub(crate) fn new(pid: Option<u32>) -> Result<Self, Error> {
         match pid {
             Some(pid) if Usage::of(pid).is_none() => Err(Error::NoServer(pid)),
-            _ => Ok(Self { pid, seen: Vec::new(), timeline: Timeline::default() }),
+            _ => Ok(Self {
+                pid,
+                seen: Vec::new(),
+                points: 0,
+                service: None,
+                timeline: Timeline::default(),
+            }),
         }
     }
 
-    /// Takes note of what the server has used so far.
+    /// Lets a back end take part, if there is one, from the beginning of the load on.
+    pub(crate) fn invite(&mut self, service: Option<Service>) {
+        self.service = service;
+    }
+
+    /// A point of the run has come: takes note of what the server has used so far.
     pub(crate) fn look(&mut self) {
         self.seen.extend(self.pid.and_then(Usage::of));
+        self.points += 1;
+        if let Some(service) = self.service.as_ref().filter(|_| self.points == LOAD) {
+            service.begin();
+        }
+    }
+
+    /// Whether the next point must wait for the back end.
+    pub(crate) fn is_held(&self) -> bool {
+        self.points == LOAD && self.service.as_ref().is_some_and(|service| !service.is_done())
+    }
+
+    /// Devices have heard messages.
+    pub(crate) fn hear(&self, heard: &[(u64, u64)]) {
+        if let Some(service) = &self.service {
+            service.hear(heard);
+        }
+    }
+
+    /// What the back end has seen, which ends with this.
+    pub(crate) fn take_talk(&mut self) -> Talk {
+        self.service.take().map(Service::finish).unwrap_or_default()
     }
 
     /// Shows and keeps what was counted up to now.

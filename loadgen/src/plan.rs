@@ -12,13 +12,16 @@ use rustls::pki_types::ServerName;
 use crate::cadence::Cadence;
 use crate::cli::{
     ConnectArguments, Connections, PER_SECOND_MAX, StormArguments, Target, TelemetryArguments,
+    Turnover,
 };
+use crate::conversation::Conversation;
+use crate::conversation::service::Service;
 use crate::device::Manner;
 use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::schedule::Schedule;
 use crate::share::Share;
-use crate::source::Sources;
+use crate::source::{Sources, ports_each};
 use crate::storm::{Storm, Tickets};
 use crate::trust::client_config;
 
@@ -57,9 +60,13 @@ impl Load {
         if arguments.qos == 0 && arguments.closed {
             return Err(Error::NothingToWaitFor);
         }
+        let per_second = per_second(arguments, devices)?;
+        if let Some(per_second) = per_second {
+            check_interval(per_second, per_segment, arguments.duration)?;
+        }
         let cadence = |per_second| Cadence { devices, per_second, per_segment };
         Ok(Self {
-            cadence: per_second(arguments, devices)?.map(cadence),
+            cadence: per_second.map(cadence),
             qos: if arguments.qos == 0 { Qos::AtMostOnce } else { Qos::AtLeastOnce },
             payload: vec![b'.'; arguments.payload as usize],
             per_segment,
@@ -90,6 +97,16 @@ fn per_second(arguments: &TelemetryArguments, devices: u32) -> Result<Option<u32
     Err(Error::ImpossibleRate { per_device, devices })
 }
 
+/// Checks that something is due while it is measured.
+fn check_interval(per_second: u32, per_segment: u32, duration: Duration) -> Result<(), Error> {
+    let interval_s = f64::from(per_segment) / f64::from(per_second);
+    let duration_s = duration.as_secs_f64();
+    if interval_s <= duration_s {
+        return Ok(());
+    }
+    Err(Error::NothingDue { per_segment, per_second, interval_s, duration_s })
+}
+
 /// A run.
 pub(crate) struct Plan {
     pub(crate) target: SocketAddr,
@@ -102,6 +119,10 @@ pub(crate) struct Plan {
     pub(crate) manner: Manner,
     pub(crate) fleet: Fleet,
     pub(crate) sources: Sources,
+    /// When devices leave and come back, beside the work.
+    pub(crate) churn: Option<Cadence>,
+    /// What is said beside telemetry.
+    pub(crate) conversation: Option<Conversation>,
     pub(crate) share: Share,
     pub(crate) work: Work,
 }
@@ -110,7 +131,9 @@ impl Plan {
     /// Plans connections that are kept open.
     pub(crate) fn to_connect(arguments: &ConnectArguments) -> Result<Self, Error> {
         let fleet = fleet(&arguments.connections)?;
-        Self::new(&arguments.connections, fleet, Work::Hold(arguments.hold), 1)
+        let mut plan = Self::new(&arguments.connections, fleet, Work::Hold(arguments.hold), 1)?;
+        plan.turn_over(&arguments.connections, arguments.turnover);
+        Ok(plan)
     }
 
     /// Plans connections that publish.
@@ -118,7 +141,17 @@ impl Plan {
         let fleet = fleet(&arguments.connections)?;
         let load = Load::new(arguments, fleet.size())?;
         let inflight_max = arguments.inflight as usize;
-        Self::new(&arguments.connections, fleet, Work::Publish(load), inflight_max)
+        let work = Work::Publish(load);
+        let mut plan = Self::new(&arguments.connections, fleet, work, inflight_max)?;
+        plan.turn_over(&arguments.connections, arguments.turnover);
+        plan.conversation = Conversation::new(&arguments.conversation);
+        if plan.conversation.is_some() && plan.churn.is_some() {
+            return Err(Error::NobodyToTalkTo);
+        }
+        if plan.conversation.is_some() && arguments.connections.target == Target::Mqtt {
+            return Err(Error::NoHub);
+        }
+        Ok(plan)
     }
 
     /// Plans connections that are opened twice.
@@ -135,13 +168,37 @@ impl Plan {
         Ok(plan)
     }
 
+    /// Lets devices leave and come back.
+    fn turn_over(&mut self, connections: &Connections, turnover: Turnover) {
+        let devices = self.fleet.size();
+        let cadence = |per_second| Cadence { devices, per_second, per_segment: 1 };
+        self.churn = turnover.churn.map(cadence);
+        self.sources = Sources::new(
+            self.target.ip(),
+            &connections.source,
+            ports_each(turnover.churn, devices),
+        );
+    }
+
+    /// Checks that there are ports for all connections.
+    pub(crate) fn check_ports(&self) -> Result<(), Error> {
+        let (size, churn) = (self.fleet.size(), self.churn.map(|cadence| cadence.per_second));
+        self.sources.check(size, ports_each(churn, size))
+    }
+
     /// Descriptors that `connections` of one process need at most: in a storm the old ones may
-    /// still be there when the new ones come.
-    pub(crate) const fn descriptors(&self, connections: u32) -> u32 {
-        match self.work {
-            Work::Hold(_) | Work::Publish(_) => connections,
-            Work::Storm(_) => connections.saturating_mul(2),
-        }
+    /// still be there when the new ones come, and of those that take turns a second's worth.
+    /// The back end has its own.
+    pub(crate) fn descriptors(&self, connections: u32) -> u32 {
+        let again = match self.work {
+            Work::Hold(_) | Work::Publish(_) => {
+                self.churn.map_or(0, |cadence| cadence.per_second.min(connections))
+            }
+            Work::Storm(_) => connections,
+        };
+        let has_back_end = self.conversation.is_some_and(Conversation::has_back_end);
+        let back_end = if has_back_end { Service::DESCRIPTORS_MAX } else { 0 };
+        connections.saturating_add(again).saturating_add(back_end)
     }
 
     fn new(
@@ -155,7 +212,9 @@ impl Plan {
         let target = target(connections)?;
         Ok(Self {
             target,
-            sources: Sources::new(target.ip(), &connections.source),
+            sources: Sources::new(target.ip(), &connections.source, 1),
+            churn: None,
+            conversation: None,
             server: ServerName::try_from(host.clone())
                 .map_err(|_| Error::HostName(host.clone()))?,
             tls: client_config(&connections.ca, None)?,

@@ -11,7 +11,7 @@ use ringhub_core::codec::mqtt::Qos;
 use crate::alarm::Alarm;
 use crate::cadence::Cadence;
 use crate::connection::Connection;
-use crate::device::{Message, Scratch};
+use crate::device::{Message, Scratch, Stage};
 use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::plan::{Load, Work};
@@ -44,6 +44,11 @@ impl Engine {
         self.wait_while(|| Instant::now() < end).await;
         let patience = end + self.plan.timeout;
         self.wait_while(|| Instant::now() < patience && self.is_busy(load)).await;
+    }
+
+    /// Time since the load began, if it has.
+    pub(crate) fn load_elapsed(&self) -> Option<Duration> {
+        self.publishing.get().map(|run| run.start.elapsed())
     }
 
     /// Lets each device send when its segment is due.
@@ -104,9 +109,16 @@ impl Engine {
         connection: &Rc<Connection>,
         scratch: &mut Scratch,
     ) -> Result<(), Failure> {
+        if connection.is_leaving() {
+            self.depart(slot, connection, Instant::now(), scratch);
+            return Ok(());
+        }
         let (Some(run), Work::Publish(load)) = (self.publishing.get(), &self.plan.work) else {
             return Ok(());
         };
+        if connection.stage() == Stage::Connecting {
+            return Ok(());
+        }
         while connection.stalled_since().is_none() {
             let at = run.start.elapsed();
             let publisher = &mut run.publishers.borrow_mut()[slot as usize];
@@ -172,7 +184,7 @@ impl Engine {
 }
 
 /// Gives way to everything else on this thread that can go on.
-async fn let_others_run() {
+pub(crate) async fn let_others_run() {
     let mut has_waited = false;
     poll_fn(|context| {
         if std::mem::replace(&mut has_waited, true) {

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use http::Method;
 use ringhub_core::limits::BULK_ITEMS_MAX;
-use ringhub_edge::client::{Precondition, Remote, RestClient, Target};
+use ringhub_edge::client::{Precondition, RestClient};
 use serde_json::{Value, json};
 
 use crate::cli::Connections;
+use crate::conversation::back_end::target;
 use crate::error::Error;
 
 /// Longest time for one request.
@@ -26,14 +27,9 @@ impl Registration {
     /// Registers as many devices as there are connections, with the policy that signs for them.
     /// Blocks until all are registered.
     pub(crate) fn new(connections: &Connections, count: u32) -> Result<Self, Error> {
-        let Connections { host, ca, https_port, policy, key, .. } = connections;
+        let Connections { policy, key, .. } = connections;
         let (Some(policy), Some(key)) = (policy, key) else { return Err(Error::NoOwner) };
-        let text = format!("HostName={host};SharedAccessKeyName={policy};SharedAccessKey={key}");
-        let remote = Remote { ca: Some(ca.clone()), https_port: *https_port, ..Remote::default() };
-        let mut target = Target::remote(&text, &remote).map_err(Error::Register)?;
-        if let Some(address) = connections.address {
-            target.https.host = address.to_string();
-        }
+        let target = target(connections, (policy, key), None).map_err(Error::Register)?;
         let mut registration = Self {
             rest: RestClient::new(&target),
             prefix: connections.device_prefix.clone(),
@@ -88,7 +84,7 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        if self.is_kept {
+        if self.is_kept || self.registered.is_empty() {
             return;
         }
         eprintln!("deleting {} devices", self.registered.len());

@@ -17,6 +17,8 @@ use crate::timeline::{Point, Timeline};
 use crate::verdict::{Thresholds, Verdict};
 
 const MIB: f64 = 1_048_576.0;
+/// Options whose values nobody is to see.
+const SECRETS: [&str; 2] = ["--key", "--service-key"];
 
 /// Result of a run.
 #[derive(Debug)]
@@ -48,6 +50,7 @@ impl Report {
             end = end.max(outcome.end);
             costs.push(outcome.cost);
         }
+        tally.talk.add(&observer.take_talk());
         let verdict = Verdict::of(&tally, end, &costs, thresholds);
         let (server, timeline) = (observer.server_cost(), observer.take_timeline());
         let command = command(std::env::args());
@@ -102,17 +105,25 @@ impl Report {
         (self.end == End::Complete && measured_s > 0.0).then(|| count as f64 / measured_s)
     }
 
-    /// Processor time of the server per message in microseconds, acknowledging and all.
+    /// Processor time of the server per message in microseconds, acknowledging and all; nothing if
+    /// connections or requests have a part in it.
     fn server_us_per_message(&self) -> Option<f64> {
         let sent = self.tally.telemetry.sent_in_all;
-        (sent > 0).then_some(())?;
+        (sent > 0 && self.tally.turns.due == 0 && self.tally.talk.is_empty()).then_some(())?;
         self.server.map(|server| server.steady.cpu_s * 1e6 / sent as f64)
     }
 
-    /// Processor time of the server per device that came back, in microseconds.
+    /// Devices that came back per second of the load.
+    fn returns_per_second(&self) -> Option<f64> {
+        let elapsed_s = self.costs.iter().map(|cost| cost.steady.elapsed_s).fold(0.0, f64::max);
+        (elapsed_s > 0.0).then(|| self.tally.reconnect.count() as f64 / elapsed_s)
+    }
+
+    /// Processor time of the server per device that came back, in microseconds; nothing if messages
+    /// have a part in it.
     fn server_us_per_return(&self) -> Option<f64> {
         let back = self.tally.reconnect.count();
-        (back > 0).then_some(())?;
+        (back > 0 && self.tally.telemetry.sent_in_all == 0).then_some(())?;
         self.server.map(|server| server.steady.cpu_s * 1e6 / back as f64)
     }
 
@@ -147,6 +158,8 @@ impl Report {
             "connect_lag_ms": percentiles(&tally.connect_lag),
             "telemetry": self.telemetry_json(),
             "storm": self.storm_json(),
+            "churn": self.churn_json(),
+            "conversation": tally.talk.to_json(),
             "cpu_s": self.cpu_s(),
             "busiest_worker": busiest,
             "workers": self.costs.len(),
@@ -173,11 +186,26 @@ impl Report {
 
     fn storm_json(&self) -> Option<Value> {
         let tally = &self.tally;
-        (!tally.reconnect.is_empty()).then(|| {
+        (tally.turns.due == 0 && !tally.reconnect.is_empty()).then(|| {
             json!({
                 "back": tally.reconnect.count(),
                 "resumed": tally.resumed,
                 "all_back_s": tally.all_back.as_secs_f64(),
+                "latency_ms": percentiles(&tally.reconnect),
+                "lag_ms": percentiles(&tally.reconnect_lag),
+                "server_us_per_connection": self.server_us_per_return(),
+            })
+        })
+    }
+
+    fn churn_json(&self) -> Option<Value> {
+        let tally = &self.tally;
+        (tally.turns.due > 0).then(|| {
+            json!({
+                "due": tally.turns.due,
+                "missed": tally.turns.missed,
+                "back": tally.reconnect.count(),
+                "back_per_second": self.returns_per_second(),
                 "latency_ms": percentiles(&tally.reconnect),
                 "lag_ms": percentiles(&tally.reconnect_lag),
                 "server_us_per_connection": self.server_us_per_return(),
@@ -197,12 +225,13 @@ impl Report {
             ("puback", &telemetry.latency),
             ("send-lag", &telemetry.lag),
         ] {
-            if !latency.is_empty() {
-                let path = folder.join(name).with_extension("hgrm");
-                fs::write(&path, latency.to_hgrm()).map_err(failed(&path))?;
-            }
+            write_distribution(folder, name, latency)?;
         }
-        Ok(())
+        self.tally
+            .talk
+            .exchanges()
+            .into_iter()
+            .try_for_each(|(name, _, exchange)| write_distribution(folder, name, &exchange.latency))
     }
 
     /// Writes a page with plots.
@@ -232,7 +261,7 @@ impl Report {
 
     fn write_storm(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tally = &self.tally;
-        if tally.reconnect.is_empty() {
+        if tally.reconnect.is_empty() || tally.turns.due > 0 {
             return Ok(());
         }
         writeln!(f, "came back        {:>12}", tally.reconnect.count())?;
@@ -242,6 +271,25 @@ impl Report {
             writeln!(f, "  server CPU     {us:>12.0} us each")?;
         }
         write_latency(f, "CONNACK in the storm, from the time each was due", &tally.reconnect)
+    }
+
+    fn write_churn(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tally = &self.tally;
+        if tally.turns.due == 0 {
+            return Ok(());
+        }
+        writeln!(f, "were to leave    {:>12}", tally.turns.due)?;
+        if tally.turns.missed > 0 {
+            writeln!(f, "  could not      {:>12}", tally.turns.missed)?;
+        }
+        writeln!(f, "  came back      {:>12}", tally.reconnect.count())?;
+        if let Some(rate) = self.returns_per_second() {
+            writeln!(f, "  per second     {rate:>12.1}")?;
+        }
+        if let Some(us) = self.server_us_per_return() {
+            writeln!(f, "  server CPU     {us:>12.0} us each")?;
+        }
+        write_latency(f, "CONNACK of those who came back", &tally.reconnect)
     }
 
     fn write_costs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -280,6 +328,8 @@ impl fmt::Display for Report {
         write_latency(f, "CONNACK, from the time each was due", &tally.connect)?;
         self.write_telemetry(f)?;
         self.write_storm(f)?;
+        self.write_churn(f)?;
+        write!(f, "{}", tally.talk)?;
         self.write_costs(f)?;
         for reason in &self.verdict.failed {
             writeln!(f, "FAILED: {reason}")?;
@@ -291,12 +341,24 @@ impl fmt::Display for Report {
     }
 }
 
-/// The arguments as they were typed, but for the key.
+/// Writes one percentile distribution, unless there is none.
+fn write_distribution(folder: &Path, name: &str, latency: &Latency) -> Result<(), Error> {
+    if latency.is_empty() {
+        return Ok(());
+    }
+    let path = folder.join(name).with_extension("hgrm");
+    fs::write(&path, latency.to_hgrm()).map_err(failed(&path))
+}
+
+/// The arguments as they were typed, but for the keys.
 fn command(arguments: impl Iterator<Item = String>) -> String {
     let mut words = vec!["ringhub-loadgen".to_owned()];
     for word in arguments.skip(1) {
-        let hides = words.last().is_some_and(|before| before == "--key");
-        let word = if word.starts_with("--key=") { "--key=…".to_owned() } else { word };
+        let hides = words.last().is_some_and(|before| SECRETS.contains(&before.as_str()));
+        let secret = SECRETS
+            .iter()
+            .find(|secret| word.strip_prefix(**secret).is_some_and(|rest| rest.starts_with('=')));
+        let word = secret.map(|secret| format!("{secret}=…")).unwrap_or(word);
         words.push(if hides { "…".to_owned() } else { word });
     }
     words.join(" ")
@@ -307,12 +369,16 @@ fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
     |source| Error::Result { path, source }
 }
 
-fn percentiles(latency: &Latency) -> Option<Map<String, Value>> {
+pub(crate) fn percentiles(latency: &Latency) -> Option<Map<String, Value>> {
     let pairs = latency.percentiles_ms().map(|(name, ms)| (name.to_owned(), ms.into()));
     (!latency.is_empty()).then(|| pairs.collect())
 }
 
-fn write_latency(f: &mut fmt::Formatter<'_>, what: &str, latency: &Latency) -> fmt::Result {
+pub(crate) fn write_latency(
+    f: &mut fmt::Formatter<'_>,
+    what: &str,
+    latency: &Latency,
+) -> fmt::Result {
     if latency.is_empty() {
         return Ok(());
     }
@@ -349,12 +415,10 @@ mod tests {
     use super::*;
     use crate::failure::Failure;
     use crate::outcome::Spent;
-    use crate::schedule::Schedule;
     use crate::storm::Wave;
 
     fn report(end: End) -> Report {
-        let schedule = Schedule { rate: 1, count: 1 };
-        let wave = Wave { start: Instant::now(), schedule, is_return: false };
+        let wave = Wave { start: Instant::now(), is_return: false };
         let mut tally = Tally { attempted: 3, ..Tally::default() };
         tally.accept(&wave, Duration::from_millis(10));
         tally.refuse(&Failure::Timeout);
@@ -394,10 +458,12 @@ mod tests {
     #[test]
     fn the_page_says_how_it_went_and_keeps_the_key() {
         let mut report = report(End::Complete);
-        let words = ["x", "connect", "--key", "c2VjcmV0", "--key=c2VjcmV0", "--host", "<h>"];
+        let words =
+            ["x", "connect", "--key", "c2VjcmV0", "--service-key=c2VjcmV0", "--host", "<h>"];
         report.command = command(words.map(ToOwned::to_owned).into_iter());
         let page = html::page(&report);
-        for part in ["--key … --key=… --host &lt;h&gt;", "<b>Failed</b>", "Latency by percentile"]
+        for part in
+            ["--key … --service-key=… --host &lt;h&gt;", "<b>Failed</b>", "Latency by percentile"]
         {
             assert!(page.contains(part), "{part} in\n{page}");
         }

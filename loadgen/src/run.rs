@@ -10,7 +10,9 @@ use ringhub_edge::shard::runtime;
 use rustix::process::{Signal, set_parent_process_death_signal};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use crate::cli::{ConnectArguments, Connections, StormArguments, TelemetryArguments};
+use crate::cli::{self, ConnectArguments, Connections, StormArguments, TelemetryArguments};
+use crate::conversation::back_end::service_target;
+use crate::conversation::service::Service;
 use crate::crew::Crew;
 use crate::descriptors;
 use crate::engine::Engine;
@@ -44,7 +46,8 @@ pub fn connect(arguments: &ConnectArguments) -> Result<Option<Report>, Error> {
 /// # Errors
 /// As [`connect`].
 pub fn publish(arguments: &TelemetryArguments) -> Result<Option<Report>, Error> {
-    let run = Run::new(&arguments.connections, arguments.puback_p99_max)?;
+    let mut run = Run::new(&arguments.connections, arguments.puback_p99_max)?;
+    run.set_conversation(&arguments.conversation);
     run.execute(&arguments.connections, || Plan::to_publish(arguments))
 }
 
@@ -66,6 +69,8 @@ struct Run {
     as_json: bool,
     hgrm: Option<PathBuf>,
     html: Option<PathBuf>,
+    /// What is said beside telemetry.
+    conversation: Option<cli::Conversation>,
     /// Set by SIGINT and SIGTERM.
     stop: Arc<AtomicBool>,
 }
@@ -85,12 +90,39 @@ impl Run {
             share,
             workers,
             server_pid,
-            thresholds: Thresholds { failures_max, connect_p99_max, puback_p99_max },
+            thresholds: Thresholds {
+                failures_max,
+                connect_p99_max,
+                puback_p99_max,
+                ..Thresholds::default()
+            },
             as_json: connections.json,
             hgrm: connections.hgrm.clone(),
             html: connections.html.clone(),
+            conversation: None,
             stop,
         })
+    }
+
+    fn set_conversation(&mut self, conversation: &cli::Conversation) {
+        self.thresholds.method_p99_max = conversation.method_p99_max;
+        self.thresholds.patch_p99_max = conversation.patch_p99_max;
+        self.thresholds.c2d_p99_max = conversation.c2d_p99_max;
+        self.conversation = Some(conversation.clone());
+    }
+
+    /// Logs the back end in, if the plan has one.
+    fn back_end(&self, connections: &Connections, plan: &Plan) -> Result<Option<Service>, Error> {
+        let (Some(arguments), Some(conversation), Work::Publish(load)) =
+            (&self.conversation, plan.conversation, &plan.work)
+        else {
+            return Ok(None);
+        };
+        if !conversation.has_back_end() {
+            return Ok(None);
+        }
+        let target = service_target(connections, arguments)?;
+        Service::new(conversation, plan, load, &target, &self.stop).map(Some)
     }
 
     fn execute(
@@ -101,7 +133,8 @@ impl Run {
         if self.share.is_none() {
             let plan = plan()?;
             let workers = self.workers_for(&plan)?;
-            let observer = Observer::new(self.server_pid)?;
+            let mut observer = Observer::new(self.server_pid)?;
+            observer.invite(self.back_end(connections, &plan)?);
             // Held until the report is out; an error deletes the devices as well.
             let _registration = match connections.provision {
                 true => Some(Registration::new(connections, plan.fleet.size())?),
@@ -128,7 +161,7 @@ impl Run {
             None => descriptors::workers_for(plan.descriptors(size), fit),
         };
         descriptors::check(plan.descriptors(size.div_ceil(workers)), fit)?;
-        plan.sources.check(size)?;
+        plan.check_ports()?;
         Ok(workers)
     }
 

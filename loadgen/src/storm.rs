@@ -28,7 +28,6 @@ pub(crate) struct Storm {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wave {
     pub(crate) start: Instant,
-    pub(crate) schedule: Schedule,
     /// Whether the devices were connected before.
     pub(crate) is_return: bool,
 }
@@ -49,8 +48,8 @@ impl Engine {
                 connection.leave();
             }
         }
-        let wave = Wave { start, schedule: storm.schedule, is_return: true };
-        monoio::spawn(Rc::clone(self).arrive(alarm, wave));
+        let wave = Wave { start, is_return: true };
+        monoio::spawn(Rc::clone(self).arrive(alarm, storm.schedule, wave));
         self.wait_while(|| self.is_unsettled()).await;
     }
 }

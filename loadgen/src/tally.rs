@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::conversation::talk::Talk;
 use crate::failure::Failure;
 use crate::latency::Latency;
 use crate::storm::Wave;
@@ -25,9 +26,10 @@ pub(crate) struct Tally {
     pub(crate) connect: Latency,
     /// From the time a connection was due to the time at which this program got to it.
     pub(crate) connect_lag: Latency,
-    /// As the two above, of devices that came back after a storm.
+    /// As the two above, of devices that came back after a storm or when it was their turn.
     pub(crate) reconnect: Latency,
     pub(crate) reconnect_lag: Latency,
+    pub(crate) turns: Turns,
     /// From the storm to the last CONNACK.
     pub(crate) all_back: Duration,
     /// Handshakes that a ticket made shorter.
@@ -36,6 +38,18 @@ pub(crate) struct Tally {
     pub(crate) failed_in_a_row: u64,
     pub(crate) pings_answered: u64,
     pub(crate) telemetry: Telemetry,
+    /// Devices whose subscriptions stand.
+    pub(crate) subscribed: u64,
+    pub(crate) talk: Talk,
+}
+
+/// Devices that left and came back, while others stayed.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Turns {
+    /// Times that one was to leave.
+    pub(crate) due: u64,
+    /// Of these, times that it was not connected or had not left from the time before.
+    pub(crate) missed: u64,
 }
 
 /// What was published. Times count for messages that were due in the measured part of the run.
@@ -125,10 +139,14 @@ impl Tally {
         self.connect_lag.add(&other.connect_lag);
         self.reconnect.add(&other.reconnect);
         self.reconnect_lag.add(&other.reconnect_lag);
+        self.turns.due += other.turns.due;
+        self.turns.missed += other.turns.missed;
         self.all_back = self.all_back.max(other.all_back);
         self.resumed += other.resumed;
         self.pings_answered += other.pings_answered;
         self.telemetry.add(&other.telemetry);
+        self.subscribed += other.subscribed;
+        self.talk.add(&other.talk);
     }
 }
 
@@ -150,11 +168,9 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::schedule::Schedule;
 
     fn wave(is_return: bool) -> Wave {
-        let schedule = Schedule { rate: 1, count: 1 };
-        Wave { start: Instant::now(), schedule, is_return }
+        Wave { start: Instant::now(), is_return }
     }
 
     #[test]

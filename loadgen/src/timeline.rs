@@ -48,6 +48,8 @@ impl Timeline {
         let cores = cpu(server)
             .zip(cpu(before_server))
             .map(|(now, then)| now.saturating_sub(then).as_secs_f64() / took_s);
+        let mut connect = tally.connect.since(&before.connect);
+        connect.add(&tally.reconnect.since(&before.reconnect));
         let (now, then) = (&tally.telemetry, &before.telemetry);
         self.points.push(Point {
             at_s: at.as_secs_f64(),
@@ -56,7 +58,7 @@ impl Timeline {
             failed_per_s: rate(tally.failed(), before.failed()),
             sent_per_s: rate(now.sent_in_all, then.sent_in_all),
             acknowledged_per_s: rate(now.acknowledged_meanwhile, then.acknowledged_meanwhile),
-            connect: tally.connect.since(&before.connect),
+            connect,
             puback: now.latency.since(&then.latency),
             server_bytes: server.map(|usage| usage.resident_bytes),
             server_cores: cores,
@@ -74,13 +76,11 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::schedule::Schedule;
     use crate::storm::Wave;
 
     #[test]
     fn each_point_is_about_what_came_since_the_one_before() {
-        let schedule = Schedule { rate: 1, count: 1 };
-        let wave = Wave { start: Instant::now(), schedule, is_return: false };
+        let wave = Wave { start: Instant::now(), is_return: false };
         let mut timeline = Timeline::default();
         let mut tally = Tally { attempted: 30, ..Tally::default() };
         (0..10).for_each(|_| tally.accept(&wave, Duration::from_millis(5)));

@@ -26,6 +26,12 @@ pub(crate) struct Thresholds {
     pub(crate) connect_p99_max: Option<Duration>,
     /// 99th percentile of the time to PUBACK.
     pub(crate) puback_p99_max: Option<Duration>,
+    /// 99th percentile of the time to the answer of a method.
+    pub(crate) method_p99_max: Option<Duration>,
+    /// 99th percentile of the time to the response to a patch.
+    pub(crate) patch_p99_max: Option<Duration>,
+    /// 99th percentile of the time from an accepted message to its device.
+    pub(crate) c2d_p99_max: Option<Duration>,
 }
 
 /// What is wrong with a run, in words.
@@ -49,20 +55,27 @@ impl Verdict {
         if end == End::GaveUp {
             self.failed.push("gave up: no connection stood any more".to_owned());
         }
-        let Thresholds { failures_max, connect_p99_max, puback_p99_max } = thresholds;
+        let Thresholds { failures_max, connect_p99_max, puback_p99_max, .. } = thresholds;
         if tally.failed() > failures_max {
             let text = format!("{} connections failed, {failures_max} may", tally.failed());
             self.failed.push(text);
         }
         if end == End::Complete {
             self.judge_messages(tally);
+            self.judge_turns(tally);
+            self.judge_talk(tally);
         }
         let telemetry = &tally.telemetry;
         let is_storm = !tally.reconnect.is_empty();
         let connects = if is_storm { &tally.reconnect } else { &tally.connect };
-        for (name, limit, latency) in
-            [("CONNACK", connect_p99_max, connects), ("PUBACK", puback_p99_max, &telemetry.latency)]
-        {
+        let talk = &tally.talk;
+        for (name, limit, latency) in [
+            ("CONNACK", connect_p99_max, connects),
+            ("PUBACK", puback_p99_max, &telemetry.latency),
+            ("the answer of a method", thresholds.method_p99_max, &talk.methods.latency),
+            ("the response to a patch", thresholds.patch_p99_max, &talk.patches.latency),
+            ("a message at its device", thresholds.c2d_p99_max, &talk.messages.latency),
+        ] {
             let Some(limit_ms) = limit.map(|limit| limit.as_secs_f64() * 1e3) else { continue };
             let p99_ms = latency.at_ms(0.99);
             if p99_ms > limit_ms || latency.is_empty() {
@@ -85,6 +98,28 @@ impl Verdict {
         let missing = telemetry.sent.saturating_sub(telemetry.acknowledged);
         if telemetry.is_acknowledged && missing > 0 {
             self.failed.push(format!("{missing} messages were never acknowledged"));
+        }
+    }
+
+    fn judge_turns(&mut self, tally: &Tally) {
+        let missed = tally.turns.missed;
+        if missed > 0 {
+            self.failed.push(format!(
+                "{missed} times a device was to leave and was not connected, or had not left from \
+                 the time before: lower --churn, or give more --connections"
+            ));
+        }
+    }
+
+    fn judge_talk(&mut self, tally: &Tally) {
+        for (_, what, exchange) in tally.talk.exchanges() {
+            let failed: u64 = exchange.failures.values().sum();
+            let missing = failed.max(exchange.due.saturating_sub(exchange.done));
+            if missing > 0 {
+                let reasons: Vec<&str> = exchange.failures.keys().map(String::as_str).collect();
+                let reasons = if failed > 0 { reasons.join("; ") } else { "no answer".to_owned() };
+                self.failed.push(format!("{missing} failed of {what}: {reasons}"));
+            }
         }
     }
 
@@ -176,11 +211,32 @@ mod tests {
     }
 
     #[test]
+    fn a_turn_that_was_missed_is_said() {
+        let mut tally = Tally::default();
+        tally.turns.missed = 3;
+        let failed = verdict(&tally, Cost::default(), Thresholds::default()).failed.join("\n");
+        assert!(failed.starts_with("3 times a device") && failed.contains("--churn"), "{failed}");
+    }
+
+    #[test]
+    fn what_was_not_answered_is_said() {
+        let mut tally = Tally::default();
+        (tally.talk.methods.due, tally.talk.messages.due) = (2, 1);
+        tally.talk.methods.succeed(ms(20));
+        tally.talk.methods.fail("504".to_owned());
+        let thresholds = Thresholds { method_p99_max: Some(ms(10)), ..Thresholds::default() };
+        let failed = verdict(&tally, Cost::default(), thresholds).failed.join("\n");
+        for text in ["1 failed of methods", ": 504", "to PUBLISH: no answer", "20.0 ms, and 10.0"] {
+            assert!(failed.contains(text), "{text} in {failed}");
+        }
+    }
+
+    #[test]
     fn thresholds_make_room() {
         let mut tally = loaded(ms(0), ms(80));
         tally.refused = 1;
         let thresholds =
-            Thresholds { failures_max: 1, connect_p99_max: None, puback_p99_max: Some(ms(90)) };
+            Thresholds { failures_max: 1, puback_p99_max: Some(ms(90)), ..Thresholds::default() };
         assert_eq!(verdict(&tally, Cost::default(), thresholds), Verdict::default());
     }
 }

@@ -2,61 +2,12 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use support::address::Loopback;
+use support::floor::Floor;
 use support::program::{finish, run, start};
-
-/// A running floor; dropping it ends it.
-struct Floor {
-    process: Child,
-    host: String,
-    ca: PathBuf,
-}
-
-impl Floor {
-    fn start(threads: u32) -> Self {
-        let host = Loopback::claim().host();
-        let ca = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("floor-{host}.pem"));
-        let mut process = Command::new(env!("CARGO_BIN_EXE_ringhub-loadgen"))
-            .args(["floor", "--listen", &format!("{host}:8883"), "--ca"])
-            .arg(&ca)
-            .args(["--threads", &threads.to_string()])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the load generator is built");
-        let mut output = BufReader::new(process.stdout.take().expect("it is piped"));
-        let mut line = String::new();
-        output.read_line(&mut line).expect("it says that it is ready");
-        assert!(line.starts_with("floor is ready"), "{line}");
-        Self { process, host, ca }
-    }
-
-    fn arguments(&self) -> Vec<String> {
-        self.arguments_with(&self.host, &self.ca)
-    }
-
-    fn arguments_with(&self, host: &str, ca: &Path) -> Vec<String> {
-        let ca = ca.display().to_string();
-        ["--target", "mqtt", "--host", host, "--address", &self.host, "--ca", &ca]
-            .map(ToOwned::to_owned)
-            .to_vec()
-    }
-}
-
-impl Drop for Floor {
-    fn drop(&mut self) {
-        // Fails only when it has ended already, which is what is wanted.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        let _ = std::fs::remove_file(&self.ca);
-    }
-}
 
 #[test]
 fn acknowledges_all_that_several_processes_send() {

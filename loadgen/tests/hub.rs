@@ -4,11 +4,11 @@ mod support;
 
 use std::fs;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use support::hub::Hub;
-use support::program::{finish, run, start};
+use support::program::{children, finish, run, start, wait_until};
 
 #[test]
 fn connections_are_held_and_devices_are_gone_afterwards() {
@@ -141,20 +141,4 @@ fn refused_credentials_are_named() {
     let run = run("connect", &hub.arguments(), "--connections 3 --hold 10m").expect(1);
     let failures = run.json["failures"].to_string();
     assert!(failures.contains("NotAuthorized; the device is not registered"), "{failures}");
-}
-
-/// Waits for what other processes do, a minute at most.
-#[track_caller]
-fn wait_until(condition: impl Fn() -> bool) {
-    let patience = Instant::now() + Duration::from_secs(60);
-    while !condition() {
-        assert!(Instant::now() < patience, "it does not come about");
-        thread::sleep(Duration::from_millis(50));
-    }
-}
-
-fn children(parent: Pid) -> Vec<Pid> {
-    let id = parent.as_raw_nonzero();
-    let text = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
-    text.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
 }

@@ -69,8 +69,22 @@ fn charts(report: &Report) -> Vec<Chart> {
             series: vec![
                 distribution("PUBACK", &telemetry.latency),
                 distribution("CONNACK", &tally.connect),
+                distribution("CONNACK of those who came back", &tally.reconnect),
                 distribution("own delay in sending", &telemetry.lag),
                 distribution("own delay in connecting", &tally.connect_lag),
+            ],
+        },
+        Chart {
+            title: "Conversation by percentile",
+            x_label: "part of all",
+            x_scale: Scale::Percentile,
+            y_label: "ms",
+            y_scale: Scale::Logarithmic,
+            series: vec![
+                distribution("method to its answer", &tally.talk.methods.latency),
+                distribution("patch to its response", &tally.talk.patches.latency),
+                distribution("message to accepted", &tally.talk.sends.latency),
+                distribution("accepted message to its device", &tally.talk.messages.latency),
             ],
         },
         over_time(

@@ -47,24 +47,35 @@ impl Hub {
         let running = ringhub_edge::hub::Hub::start(&prepared).expect("the hub starts");
         let policies = running.policies();
         KeyFiles::of(&prepared, EVENT_HUB).write(&policies).expect("the home is writable");
-        let key = policy_key(&home.join("data"));
+        let key = policy_key(&home.join("data"), "iothubowner");
         Self { address, home, running: Some(running), key }
+    }
+
+    /// Ends the hub; its data stay until this is dropped.
+    pub(crate) fn stop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop();
+        }
     }
 
     /// What every run against this hub begins with.
     pub(crate) fn arguments(&self) -> Vec<String> {
+        self.arguments_with(&self.address.host(), &self.ca(), &self.key)
+    }
+
+    /// As [`arguments`](Self::arguments), with another name, certificate or key.
+    pub(crate) fn arguments_with(&self, host: &str, ca: &Path, key: &str) -> Vec<String> {
         let port = self.address.https_port.to_string();
-        let ca = self.ca().display().to_string();
-        let (host, key) = (self.address.host(), self.key.clone());
+        let ca = ca.display().to_string();
         [
             "--host",
-            &host,
+            host,
             "--ca",
             &ca,
             "--policy",
             "iothubowner",
             "--key",
-            &key,
+            key,
             "--https-port",
             &port,
         ]
@@ -80,6 +91,11 @@ impl Hub {
     /// A file name beside the data.
     pub(crate) fn scratch(&self, name: &str) -> PathBuf {
         self.home.join(name)
+    }
+
+    /// The key of a policy.
+    pub(crate) fn key_of(&self, policy: &str) -> String {
+        policy_key(&self.home.join("data"), policy)
     }
 
     /// How many devices are registered.
@@ -99,18 +115,16 @@ impl Hub {
 
 impl Drop for Hub {
     fn drop(&mut self) {
-        if let Some(running) = self.running.take() {
-            running.stop();
-        }
+        self.stop();
         // What stays behind lies below target and is only untidy.
         let _ = fs::remove_dir_all(&self.home);
     }
 }
 
-fn policy_key(data: &Path) -> String {
+fn policy_key(data: &Path, name: &str) -> String {
     let text = fs::read(data.join("policies.json")).expect("the hub wrote its policies");
     let document: Value = serde_json::from_slice(&text).expect("policies are JSON");
     let policies = document["policies"].as_array().expect("policies are an array");
-    let owner = policies.iter().find(|policy| policy["name"] == "iothubowner");
-    owner.and_then(|policy| policy["primaryKey"].as_str()).expect("an owner with a key").to_owned()
+    let policy = policies.iter().find(|policy| policy["name"] == name);
+    policy.and_then(|policy| policy["primaryKey"].as_str()).expect("it has a key").to_owned()
 }

@@ -4,5 +4,6 @@
 
 #[path = "../../../edge/tests/support/address.rs"]
 pub(crate) mod address;
+pub(crate) mod floor;
 pub(crate) mod hub;
 pub(crate) mod program;

@@ -1,13 +1,19 @@
 //! The built load generator.
 
+use std::fs;
 use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use rustix::process::Pid;
 use serde_json::Value;
 
 /// What a run has come to.
 pub(crate) struct Run {
     pub(crate) status: Option<i32>,
     pub(crate) json: Value,
+    /// Standard output as it is.
+    pub(crate) output: String,
     /// Standard error: progress and errors.
     pub(crate) text: String,
 }
@@ -17,6 +23,7 @@ impl Run {
         Self {
             status: output.status.code(),
             json: serde_json::from_slice(&output.stdout).unwrap_or_default(),
+            output: String::from_utf8_lossy(&output.stdout).into_owned(),
             text: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
     }
@@ -67,4 +74,21 @@ pub(crate) fn finish(process: Child) -> Run {
 /// Runs to the end.
 pub(crate) fn run(command: &str, common: &[String], more: &str) -> Run {
     finish(start(command, common, &format!("--json {more}")))
+}
+
+/// Processes that a run has started and that have not ended.
+pub(crate) fn children(parent: Pid) -> Vec<Pid> {
+    let id = parent.as_raw_nonzero();
+    let text = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
+}
+
+/// Waits for what other processes do, a minute at most.
+#[track_caller]
+pub(crate) fn wait_until(condition: impl Fn() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        assert!(Instant::now() < patience, "it does not come about");
+        thread::sleep(Duration::from_millis(50));
+    }
 }
