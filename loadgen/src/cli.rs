@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use humantime_serde::re::humantime::parse_duration;
 
+use crate::reader::ReaderArguments;
 use crate::share::Share;
 
 /// Messages per second of all devices that may be asked for.
@@ -49,7 +50,7 @@ const EXIT_STATUS: &str = "\
 The exit status is 0 if all went as planned, 1 if a connection or message failed, 2 if nothing could
 be started, 3 if the generator itself was too slow for its numbers to mean anything.";
 
-/// Load generator for MQTT 3.1.1 over TLS.
+/// Load generator for hubs and brokers of MQTT 3.1.1 over TLS, and a reader of events
 #[derive(Debug, Parser)]
 #[command(name = "ringhub-loadgen", version, after_help = EXIT_STATUS)]
 pub struct Cli {
@@ -67,6 +68,8 @@ pub enum Command {
     Telemetry(TelemetryArguments),
     /// Connect many devices, cut all of them off at once, and let them come back
     Storm(StormArguments),
+    /// Read events as a back end does, and measure how far it is behind
+    Reader(ReaderArguments),
     /// Run a server with no hub behind it: TLS, just enough MQTT, and nothing is stored
     Floor(FloorArguments),
 }

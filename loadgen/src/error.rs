@@ -8,6 +8,7 @@ use ringhub_edge::listener::BindError;
 
 use crate::descriptors::TooFewDescriptors;
 use crate::fleet::FleetError;
+use crate::reader::Fault;
 use crate::trust::TrustError;
 
 /// A run that could not start.
@@ -98,6 +99,12 @@ pub enum Error {
     /// The server is not there to be measured.
     #[error("--server-pid {0}: there is no such process on this machine")]
     NoServer(u32),
+    /// Nothing can be read.
+    #[error(transparent)]
+    Reader(Fault),
+    /// What is to come cannot be caught up with.
+    #[error("--until-caught-up needs a beginning: give --from earliest, or --from TIME")]
+    NothingToCatchUp,
     /// The floor cannot listen.
     #[error(transparent)]
     Port(#[from] BindError),

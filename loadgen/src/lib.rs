@@ -8,6 +8,9 @@
 //!          cadence  ─▶ publishing      bytes to verdict and back, no IO
 //! ```
 //!
+//! [`reader`] stands at the other end of a hub: it reads what devices publish, as a back end does,
+//! and measures how far behind it is.
+//!
 //! It is an open loop unless it is told otherwise: arrivals and messages keep their times whatever
 //! the server does, and latency counts from the time at which each was due. [`floor`] is a server
 //! with nothing behind it, for the costs that no hub can avoid.
@@ -34,6 +37,7 @@ mod plan;
 mod process;
 mod publisher;
 mod publishing;
+pub mod reader;
 mod records;
 mod registration;
 mod report;
@@ -48,3 +52,5 @@ mod timeline;
 mod tls;
 mod trust;
 mod verdict;
+
+pub use report::Report;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use ringhub_loadgen::cli::{Cli, Command};
-use ringhub_loadgen::{floor, run};
+use ringhub_loadgen::{Report, floor, reader, run};
 
 /// A connection, a message or a threshold failed.
 const FAILED: u8 = 1;
@@ -15,18 +15,26 @@ const INVALID: u8 = 3;
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Connect(arguments) => run::connect(&arguments),
-        Command::Telemetry(arguments) => run::publish(&arguments),
-        Command::Storm(arguments) => run::storm(&arguments),
-        Command::Floor(arguments) => floor::serve(&arguments).map(|()| None),
+        Command::Connect(arguments) => run::connect(&arguments).map(worth),
+        Command::Telemetry(arguments) => run::publish(&arguments).map(worth),
+        Command::Storm(arguments) => run::storm(&arguments).map(worth),
+        Command::Reader(arguments) => {
+            reader::read(&arguments).map(|report| (report.is_clean(), report.is_valid()))
+        }
+        Command::Floor(arguments) => floor::serve(&arguments).map(|()| (true, true)),
     };
     match result {
-        Ok(Some(report)) if !report.is_clean() => ExitCode::from(FAILED),
-        Ok(Some(report)) if !report.is_valid() => ExitCode::from(INVALID),
-        Ok(_) => ExitCode::SUCCESS,
+        Ok((false, _)) => ExitCode::from(FAILED),
+        Ok((true, false)) => ExitCode::from(INVALID),
+        Ok((true, true)) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("ringhub-loadgen: {error}");
             ExitCode::from(NOT_STARTED)
         }
     }
+}
+
+/// Whether a run is clean and valid. That of a worker is judged by its parent.
+fn worth(report: Option<Report>) -> (bool, bool) {
+    report.map_or((true, true), |report| (report.is_clean(), report.is_valid()))
 }

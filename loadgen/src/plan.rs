@@ -150,9 +150,9 @@ impl Plan {
         work: Work,
         inflight_max: usize,
     ) -> Result<Self, Error> {
-        let Connections { host, rate, timeout, keep_alive, .. } = connections;
+        let Connections { host, address, port, rate, timeout, keep_alive, .. } = connections;
         let manner = Manner { keep_alive: *keep_alive, patience: *timeout, inflight_max };
-        let target = target(connections)?;
+        let target = resolve(host, *address, *port)?;
         Ok(Self {
             target,
             sources: Sources::new(target.ip(), &connections.source),
@@ -198,12 +198,12 @@ fn fleet(connections: &Connections) -> Result<Fleet, Error> {
     Ok(Fleet::from_file(host, file, *count)?)
 }
 
-fn target(connections: &Connections) -> Result<SocketAddr, Error> {
-    let Connections { host, port, .. } = connections;
-    if let Some(address) = connections.address.or_else(|| host.parse::<IpAddr>().ok()) {
-        return Ok(SocketAddr::new(address, *port));
+/// Where a server is: at `address` if that is known, else where its name leads.
+pub(crate) fn resolve(host: &str, address: Option<IpAddr>, port: u16) -> Result<SocketAddr, Error> {
+    if let Some(address) = address.or_else(|| host.parse::<IpAddr>().ok()) {
+        return Ok(SocketAddr::new(address, port));
     }
-    let unresolved = |source| Error::Resolve { host: host.clone(), source };
-    let mut addresses = (host.as_str(), *port).to_socket_addrs().map_err(unresolved)?;
+    let unresolved = |source| Error::Resolve { host: host.to_owned(), source };
+    let mut addresses = (host, port).to_socket_addrs().map_err(unresolved)?;
     addresses.next().ok_or_else(|| unresolved(io::ErrorKind::NotFound.into()))
 }

@@ -16,7 +16,7 @@ use crate::tally::Tally;
 use crate::timeline::{Point, Timeline};
 use crate::verdict::{Thresholds, Verdict};
 
-const MIB: f64 = 1_048_576.0;
+pub(crate) const MIB: f64 = 1_048_576.0;
 
 /// Result of a run.
 #[derive(Debug)]
@@ -281,18 +281,12 @@ impl fmt::Display for Report {
         self.write_telemetry(f)?;
         self.write_storm(f)?;
         self.write_costs(f)?;
-        for reason in &self.verdict.failed {
-            writeln!(f, "FAILED: {reason}")?;
-        }
-        for reason in &self.verdict.invalid {
-            writeln!(f, "INVALID: {reason}")?;
-        }
-        Ok(())
+        self.verdict.write(f)
     }
 }
 
 /// The arguments as they were typed, but for the key.
-fn command(arguments: impl Iterator<Item = String>) -> String {
+pub(crate) fn command(arguments: impl Iterator<Item = String>) -> String {
     let mut words = vec!["ringhub-loadgen".to_owned()];
     for word in arguments.skip(1) {
         let hides = words.last().is_some_and(|before| before == "--key");
@@ -302,17 +296,21 @@ fn command(arguments: impl Iterator<Item = String>) -> String {
     words.join(" ")
 }
 
-fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
+pub(crate) fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
     let path = path.to_owned();
     |source| Error::Result { path, source }
 }
 
-fn percentiles(latency: &Latency) -> Option<Map<String, Value>> {
+pub(crate) fn percentiles(latency: &Latency) -> Option<Map<String, Value>> {
     let pairs = latency.percentiles_ms().map(|(name, ms)| (name.to_owned(), ms.into()));
     (!latency.is_empty()).then(|| pairs.collect())
 }
 
-fn write_latency(f: &mut fmt::Formatter<'_>, what: &str, latency: &Latency) -> fmt::Result {
+pub(crate) fn write_latency(
+    f: &mut fmt::Formatter<'_>,
+    what: &str,
+    latency: &Latency,
+) -> fmt::Result {
     if latency.is_empty() {
         return Ok(());
     }

@@ -8,10 +8,13 @@ use ringhub_core::codec::amqp::section::{
 };
 
 use super::amqp::{AmqpClient, AmqpFact};
-use super::{ClientError, Result};
+use super::{ClientError, Refusal, Result};
 
 /// The node, for the links of both directions.
 pub const NODE: &str = "$management";
+
+/// Status of an answer that is no refusal.
+const OK: i32 = 200;
 
 /// Where a partition stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +45,9 @@ pub fn partition_ids(client: &mut AmqpClient, entity: &str) -> Result<Vec<String
         AmqpFact::Message { payload, .. } => Some(payload.clone()),
         _ => None,
     })?;
+    if let Some(refusal) = read_refusal(&answer) {
+        return Err(refusal.into());
+    }
     read_partition_ids(&answer)
         .ok_or_else(|| ClientError::Protocol("what $management says".to_owned()))
 }
@@ -69,6 +75,20 @@ fn question(texts: &[&str]) -> BytesMut {
     end_map_section(&mut out, start, u32::try_from(texts.len()).unwrap_or(u32::MAX));
     write_null_body(&mut out);
     out
+}
+
+/// Why there is no answer; `None` when there is one. Its code is the AMQP condition.
+#[must_use]
+pub fn read_refusal(answer: &[u8]) -> Option<Refusal> {
+    let said = Message::decode(answer).ok()?.application_properties?;
+    let status = match said.value("status-code") {
+        Some(Value::Int(status)) if status != OK => u16::try_from(status).unwrap_or(u16::MAX),
+        _ => return None,
+    };
+    let text = |key| said.value(key).and_then(|value| value.as_text()).unwrap_or_default();
+    let (code, message) = (text("error-condition"), text("status-description"));
+    let message = message.trim_end_matches('.').to_owned();
+    Some(Refusal { status, code: code.to_owned(), message })
 }
 
 /// The partitions of an event hub, by their ids; `None` when the bytes say something else.
@@ -99,6 +119,8 @@ pub fn read_position(answer: &[u8]) -> Option<Position> {
 
 #[cfg(test)]
 mod tests {
+    use ringhub_core::codec::amqp::performative::Condition;
+    use ringhub_core::session::amqp::RequestReply;
     use ringhub_core::session::amqp::management::{
         EventHubInfo, LastEnqueued, ManagementRead, ManagementRequest, PartitionInfo,
     };
@@ -131,5 +153,18 @@ mod tests {
         let position = Position { begin: 3, last: 7, last_enqueued_ms: 9 };
         assert_eq!(read_position(&answer), Some(position));
         assert_eq!(read_position(b"no message"), None);
+    }
+
+    #[test]
+    fn a_refusal_is_told_from_an_answer() {
+        let (mut refused, mut answered) = (BytesMut::new(), BytesMut::new());
+        let condition = Some(Condition::NotFound);
+        RequestReply { correlation_id: None, status: 404, description: "None.", condition }
+            .encode(&mut refused);
+        RequestReply::ok(None).encode(&mut answered);
+        let refusal = read_refusal(&refused).expect("it is one");
+        assert_eq!(refusal.to_string(), "None (404 amqp:not-found)");
+        assert!(refusal.is_not_found());
+        assert_eq!((read_refusal(&answered), read_refusal(b"no message")), (None, None));
     }
 }

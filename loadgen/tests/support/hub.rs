@@ -47,7 +47,7 @@ impl Hub {
         let running = ringhub_edge::hub::Hub::start(&prepared).expect("the hub starts");
         let policies = running.policies();
         KeyFiles::of(&prepared, EVENT_HUB).write(&policies).expect("the home is writable");
-        let key = policy_key(&home.join("data"));
+        let key = policy_key(&home.join("data"), "iothubowner");
         Self { address, home, running: Some(running), key }
     }
 
@@ -70,6 +70,15 @@ impl Hub {
         ]
         .map(ToOwned::to_owned)
         .to_vec()
+    }
+
+    /// What every reading from this hub begins with.
+    pub(crate) fn reader_arguments(&self, policy: &str) -> Vec<String> {
+        let (host, ca) = (self.address.host(), self.ca().display().to_string());
+        let key = policy_key(&self.home.join("data"), policy);
+        ["--host", &host, "--ca", &ca, "--policy", policy, "--key", &key]
+            .map(ToOwned::to_owned)
+            .to_vec()
     }
 
     /// The PEM file to trust.
@@ -107,10 +116,10 @@ impl Drop for Hub {
     }
 }
 
-fn policy_key(data: &Path) -> String {
+fn policy_key(data: &Path, name: &str) -> String {
     let text = fs::read(data.join("policies.json")).expect("the hub wrote its policies");
     let document: Value = serde_json::from_slice(&text).expect("policies are JSON");
     let policies = document["policies"].as_array().expect("policies are an array");
-    let owner = policies.iter().find(|policy| policy["name"] == "iothubowner");
-    owner.and_then(|policy| policy["primaryKey"].as_str()).expect("an owner with a key").to_owned()
+    let policy = policies.iter().find(|policy| policy["name"] == name);
+    policy.and_then(|policy| policy["primaryKey"].as_str()).expect("it has a key").to_owned()
 }
