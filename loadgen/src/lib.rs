@@ -52,5 +52,6 @@ mod timeline;
 mod tls;
 mod trust;
 mod verdict;
+mod view;
 
 pub use report::Report;

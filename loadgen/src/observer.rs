@@ -10,22 +10,42 @@ use crate::process::Usage;
 use crate::report::progress;
 use crate::tally::Tally;
 use crate::timeline::Timeline;
+use crate::view::{View, picture};
 
 /// Looks at the process of the server at the points of a run.
 #[derive(Debug)]
 pub(crate) struct Observer {
     pid: Option<u32>,
+    /// Processes that work for this one.
+    workers: Vec<u32>,
+    view: View,
     seen: Vec<Usage>,
     timeline: Timeline,
 }
 
 impl Observer {
     /// Checks that the process is there, if one is named.
-    pub(crate) fn new(pid: Option<u32>) -> Result<Self, Error> {
-        match pid {
-            Some(pid) if Usage::of(pid).is_none() => Err(Error::NoServer(pid)),
-            _ => Ok(Self { pid, seen: Vec::new(), timeline: Timeline::default() }),
+    pub(crate) fn new(pid: Option<u32>, view: View) -> Result<Self, Error> {
+        if let Some(pid) = pid.filter(|pid| Usage::of(*pid).is_none()) {
+            return Err(Error::NoServer(pid));
         }
+        let (workers, seen, timeline) = (Vec::new(), Vec::new(), Timeline::default());
+        Ok(Self { pid, workers, view, seen, timeline })
+    }
+
+    /// The last moment was shown.
+    pub(crate) fn end_view(&mut self) {
+        self.view.end();
+    }
+
+    /// Counts what these processes use as what this program uses.
+    pub(crate) fn follow(&mut self, workers: impl Iterator<Item = u32>) {
+        self.workers = workers.collect();
+    }
+
+    /// Says what is to be done.
+    pub(crate) fn say(&self, line: &str) {
+        self.view.say(line);
     }
 
     /// Takes note of what the server has used so far.
@@ -35,8 +55,11 @@ impl Observer {
 
     /// Shows and keeps what was counted up to now.
     pub(crate) fn note(&mut self, elapsed: Duration, tally: &Tally) {
-        eprintln!("{}", progress(elapsed, tally));
-        self.timeline.push(elapsed, tally, self.pid.and_then(Usage::of));
+        let workers = self.workers.iter().filter_map(|pid| Usage::of(*pid));
+        let own = workers.fold(Usage::of_self(), Usage::and);
+        self.timeline.push(elapsed, tally, own, self.pid.and_then(Usage::of));
+        let points = self.timeline.points();
+        self.view.show(|| progress(elapsed, tally), || picture(elapsed, tally, points));
     }
 
     /// The run second by second.

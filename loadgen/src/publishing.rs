@@ -143,6 +143,7 @@ impl Engine {
         }
         let at = run.start.elapsed();
         let telemetry = &mut self.tally.borrow_mut().telemetry;
+        telemetry.acknowledged_in_all += scratch.acknowledged.len() as u64;
         for tag in scratch.acknowledged.drain(..) {
             let due = Duration::from_nanos(tag);
             if load.is_measured(due) {

@@ -349,6 +349,7 @@ mod tests {
     use crate::outcome::Spent;
     use crate::schedule::Schedule;
     use crate::storm::Wave;
+    use crate::view::View;
 
     fn report(end: End) -> Report {
         let schedule = Schedule { rate: 1, count: 1 };
@@ -360,7 +361,7 @@ mod tests {
         let cost = Cost { ramp, resident_bytes: 1 << 20, ..Cost::default() };
         let other = Outcome { cost, ..Outcome::default() };
         let outcomes = vec![Outcome { tally, end, cost }, other];
-        let mut observer = Observer::new(None).expect("no process is named");
+        let mut observer = Observer::new(None, View::Quiet).expect("no process is named");
         Report::new(outcomes, &mut observer, None, Thresholds::default())
     }
 

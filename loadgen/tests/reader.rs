@@ -104,6 +104,18 @@ fn a_threshold_that_is_exceeded_fails_the_run() {
 }
 
 #[test]
+fn a_quiet_run_says_nothing_but_its_result() {
+    let hub = Hub::start();
+    let more = "--quiet --provision --connections 2 --per-second 20 --warm-up 0s --duration 1s";
+    let published = run("telemetry", &hub.arguments(), more).expect_clean();
+    assert_eq!((published.number("/telemetry/sent"), published.text.as_str()), (20.0, ""));
+    let quiet = read(&hub, "--quiet --duration 2s").expect_clean();
+    assert_eq!((quiet.number("/events"), quiet.text.as_str()), (0.0, ""));
+    let said = read(&hub, "--duration 2s").expect_clean().text;
+    assert!(said.contains("events 0 ") && !said.contains('\x1b'), "{said}");
+}
+
+#[test]
 fn another_reader_with_a_higher_epoch_ends_the_run() {
     let hub = Hub::start();
     publish(&hub);

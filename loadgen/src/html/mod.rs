@@ -8,16 +8,13 @@ use std::fmt::Write as _;
 use chart::{Chart, Scale, Series};
 pub(crate) use reader::reader_page;
 
-use crate::latency::Latency;
+use crate::latency::{Brief, Latency};
 use crate::report::Report;
 use crate::timeline::Point;
 use crate::verdict::Verdict;
 
 const STYLE: &str = include_str!("style.css");
 const MIB: f64 = 1_048_576.0;
-/// Percentiles that lines over time show.
-const LINES: [(&str, f64); 3] = [("p50", 0.5), ("p99", 0.99), ("max", 1.0)];
-
 /// Writes the page.
 pub(crate) fn page(report: &Report) -> String {
     let verdict = report.verdict();
@@ -90,7 +87,7 @@ fn charts(report: &Report) -> Vec<Chart> {
                 line("acknowledged", points, at, |point| positive(point.acknowledged_per_s)),
             ],
         ),
-        over_time("Time to PUBACK", "ms", Scale::Logarithmic, latencies(points, at, |p| &p.puback)),
+        over_time("Time to PUBACK", "ms", Scale::Logarithmic, latencies(points, at, |p| p.puback)),
         over_time(
             "Connections per second",
             "per second",
@@ -104,7 +101,7 @@ fn charts(report: &Report) -> Vec<Chart> {
             "Time to CONNACK",
             "ms",
             Scale::Logarithmic,
-            latencies(points, at, |p| &p.connect),
+            latencies(points, at, |p| p.connect),
         ),
         over_time(
             "Cores that the server uses",
@@ -155,10 +152,16 @@ fn line<P>(
     Series { name, points: points.iter().filter_map(found).collect() }
 }
 
-fn latencies<P>(points: &[P], at: impl Fn(&P) -> f64, of: impl Fn(&P) -> &Latency) -> Vec<Series> {
-    let ms = |latency: &Latency, part| (!latency.is_empty()).then(|| latency.at_ms(part));
-    let lines = LINES.into_iter();
-    lines.map(|(name, part)| line(name, points, &at, |point| ms(of(point), part))).collect()
+fn latencies<P>(
+    points: &[P],
+    at: impl Fn(&P) -> f64,
+    of: impl Fn(&P) -> Option<Brief>,
+) -> Vec<Series> {
+    vec![
+        line("p50", points, &at, |point| of(point).map(|brief| brief.p50_ms)),
+        line("p99", points, &at, |point| of(point).map(|brief| brief.p99_ms)),
+        line("max", points, &at, |point| of(point).map(|brief| brief.max_ms)),
+    ]
 }
 
 /// A rate, unless there was nothing.

@@ -51,13 +51,13 @@ fn charts(report: &ReaderReport) -> Vec<Chart> {
             "Time from enqueued to received",
             "ms",
             Scale::Logarithmic,
-            latencies(points, at, |point| &point.lag),
+            latencies(points, at, |point| point.lag),
         ),
         over_time(
             "Own delay",
             "ms",
             Scale::Logarithmic,
-            latencies(points, at, |point| &point.delay),
+            latencies(points, at, |point| point.delay),
         ),
         over_time(
             "Events by which all partitions are ahead",

@@ -76,7 +76,11 @@ pub struct ReaderArguments {
     /// Process of the server on this machine: its processor time and memory are reported
     #[arg(long, value_name = "PID")]
     pub server_pid: Option<u32>,
-    /// Print the result as JSON on standard output; progress goes to standard error in any case
+    /// Show no progress, which else goes to standard error: a view of the run where that is a
+    /// terminal, a line a second where it is not
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Print the result as JSON on standard output
     #[arg(long)]
     pub json: bool,
     /// Write latencies into this folder, as percentile distributions (.hgrm)

@@ -82,6 +82,11 @@ impl Engine {
         })
     }
 
+    /// Partitions that are read.
+    pub(super) fn partition_count(&self) -> usize {
+        self.account.borrow().partitions.len()
+    }
+
     /// Reads until the end. `show` is called at every tick with the time since the beginning.
     pub(super) async fn read(
         mut self,

@@ -17,6 +17,7 @@ mod engine;
 mod fault;
 mod links;
 mod partition;
+mod picture;
 mod plan;
 mod report;
 mod timeline;
@@ -45,6 +46,7 @@ use verdict::{Thresholds, judge};
 use crate::error::Error;
 use crate::process::Usage;
 use crate::run::RING_ENTRIES;
+use crate::view::View;
 
 /// How often progress is shown.
 const SHOW_INTERVAL: Duration = Duration::from_secs(1);
@@ -63,7 +65,13 @@ pub fn read(arguments: &ReaderArguments) -> Result<ReaderReport, Error> {
     let thresholds =
         Thresholds { lag_p99_max: arguments.lag_p99_max, lag_events_max: arguments.lag_events_max };
     let builder = RuntimeBuilder::<IoUringDriver>::new().with_entries(RING_ENTRIES);
-    let report = builder.enable_timer().build()?.block_on(measure(plan, stop, server, thresholds));
+    let report = builder.enable_timer().build()?.block_on(measure(
+        plan,
+        stop,
+        server,
+        thresholds,
+        View::new(arguments.quiet),
+    ));
     let report = report.map_err(Error::Reader)?;
     if let Some(folder) = &arguments.hgrm {
         report.write_hgrm(folder)?;
@@ -84,8 +92,11 @@ async fn measure(
     stop: Arc<AtomicBool>,
     server: Server,
     thresholds: Thresholds,
+    mut view: View,
 ) -> Result<ReaderReport, Fault> {
+    let target = plan.target;
     let engine = Engine::open(plan, stop).await?;
+    view.say(&format!("{} partitions of {target}", engine.partition_count()));
     let before = (Usage::of_self(), server.usage());
     let mut timeline = Timeline::new(before.0, before.1);
     let mut shown = Duration::ZERO;
@@ -93,10 +104,13 @@ async fn measure(
         if elapsed - shown >= SHOW_INTERVAL {
             shown = elapsed;
             timeline.push(elapsed, account, Usage::of_self(), server.usage());
-            eprintln!("{}", progress(elapsed, account));
+            let points = timeline.points();
+            let drawn = || picture::picture(elapsed, account, points);
+            view.show(|| progress(elapsed, account), drawn);
         }
     };
     let (end, elapsed, account, watch_fault) = engine.read(show).await;
+    view.end();
     let own = Cost { before: before.0, after: Usage::of_self() };
     let server = before.1.zip(server.usage()).map(|(before, after)| Cost { before, after });
     let verdict = judge(&account, &end, watch_fault.as_ref(), elapsed, thresholds);

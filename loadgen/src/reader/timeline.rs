@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::account::Account;
-use crate::latency::Latency;
+use crate::latency::{Brief, Latency};
 use crate::process::Usage;
 
 /// What stood at one moment, and what came since the moment before.
@@ -14,9 +14,9 @@ pub(crate) struct Point {
     pub(crate) events_per_s: f64,
     pub(crate) bytes_per_s: f64,
     /// From enqueued to received, of what came meanwhile.
-    pub(crate) lag: Latency,
+    pub(crate) lag: Option<Brief>,
     /// Own delay meanwhile.
-    pub(crate) delay: Latency,
+    pub(crate) delay: Option<Brief>,
     /// Events by which all partitions were ahead.
     pub(crate) behind: u64,
     /// Part of a core that this program used.
@@ -69,8 +69,8 @@ impl Timeline {
             at_s: at.as_secs_f64(),
             events_per_s: account.events.saturating_sub(before.events) as f64 / took_s,
             bytes_per_s: account.bytes.saturating_sub(before.bytes) as f64 / took_s,
-            lag: account.lag.since(&before.lag),
-            delay: account.delay.since(&before.delay),
+            lag: account.lag.since(&before.lag).brief(),
+            delay: account.delay.since(&before.delay).brief(),
             behind: account.behind(),
             own_cores: cores(own, before.own),
             own_bytes: own.resident_bytes,
