@@ -205,6 +205,10 @@ pub struct TelemetryArguments {
     #[arg(long, value_name = "BYTES", default_value_t = 256)]
     #[arg(value_parser = clap::value_parser!(u32).range(0..=262_144))]
     pub payload: u32,
+    /// Let each payload begin with the number of the message among those of its device, which
+    /// `reader --numbered` checks
+    #[arg(long)]
+    pub numbered: bool,
     /// Messages that a device sends at once, in one TLS record
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]

@@ -9,6 +9,7 @@ use ringhub_core::time::Timestamp;
 
 use crate::failure::Failure;
 use crate::fleet::Login;
+use crate::numbering;
 use crate::records::Records;
 use crate::tls::{TlsClient, TlsProgress};
 
@@ -17,6 +18,9 @@ use crate::tls::{TlsClient, TlsProgress};
 pub(crate) struct Message<'m> {
     pub(crate) topic: &'m str,
     pub(crate) payload: &'m [u8],
+    /// The number with which the first payload begins, the next one with the next; none of them
+    /// with any if there is none.
+    pub(crate) first_number: Option<u64>,
     pub(crate) qos: Qos,
 }
 
@@ -40,6 +44,7 @@ pub(crate) struct Scratch {
     pub(crate) pongs: u64,
     /// Tags of publishes whose PUBACKs came.
     pub(crate) acknowledged: Vec<u64>,
+    payload: Vec<u8>,
     plaintext: Vec<u8>,
     packets: BytesMut,
 }
@@ -157,8 +162,12 @@ impl Device {
         now: Timestamp,
     ) -> Result<(), Failure> {
         let Some(mqtt) = &mut self.mqtt else { return Ok(()) };
-        let Message { topic, payload, qos } = message;
-        for _ in 0..count {
+        let Message { topic, payload, first_number, qos } = message;
+        for place in 0..u64::from(count) {
+            let payload = match first_number {
+                Some(first) => numbering::write(&mut scratch.payload, payload, first + place),
+                None => payload,
+            };
             mqtt.publish(topic, payload, qos, tag).map_err(Failure::of_protocol)?;
         }
         self.transmit(scratch, now)

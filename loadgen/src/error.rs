@@ -82,6 +82,9 @@ pub enum Error {
         /// Devices.
         devices: u32,
     },
+    /// A number takes eight bytes.
+    #[error("--numbered needs payloads of 8 bytes at least: raise --payload")]
+    NoRoomForNumber,
     /// A closed loop waits for what QoS 0 has not.
     #[error("--closed waits for PUBACKs, which --qos 0 has not: give --per-second instead")]
     NothingToWaitFor,

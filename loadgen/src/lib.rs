@@ -30,6 +30,7 @@ pub mod floor;
 mod gate;
 mod html;
 mod latency;
+mod numbering;
 mod observer;
 mod outcome;
 mod pinning;

@@ -16,6 +16,7 @@ use crate::cli::{
 use crate::device::Manner;
 use crate::error::Error;
 use crate::fleet::Fleet;
+use crate::numbering;
 use crate::schedule::Schedule;
 use crate::share::Share;
 use crate::source::Sources;
@@ -43,6 +44,8 @@ pub(crate) struct Load {
     pub(crate) cadence: Option<Cadence>,
     pub(crate) qos: Qos,
     pub(crate) payload: Vec<u8>,
+    /// Whether each payload begins with a number.
+    pub(crate) is_numbered: bool,
     pub(crate) per_segment: u32,
     pub(crate) warm_up: Duration,
     pub(crate) duration: Duration,
@@ -57,11 +60,15 @@ impl Load {
         if arguments.qos == 0 && arguments.closed {
             return Err(Error::NothingToWaitFor);
         }
+        if arguments.numbered && (arguments.payload as usize) < numbering::BYTES {
+            return Err(Error::NoRoomForNumber);
+        }
         let cadence = |per_second| Cadence { devices, per_second, per_segment };
         Ok(Self {
             cadence: per_second(arguments, devices)?.map(cadence),
             qos: if arguments.qos == 0 { Qos::AtMostOnce } else { Qos::AtLeastOnce },
             payload: vec![b'.'; arguments.payload as usize],
+            is_numbered: arguments.numbered,
             per_segment,
             warm_up: arguments.warm_up,
             duration: arguments.duration,

@@ -117,8 +117,12 @@ impl Engine {
             if due > at || due >= load.last() || !has_room {
                 return Ok(());
             }
-            let message =
-                Message { topic: &publisher.topic, payload: &load.payload, qos: load.qos };
+            let message = Message {
+                topic: &publisher.topic,
+                payload: &load.payload,
+                first_number: load.is_numbered.then(|| publisher.next_number(load.per_segment)),
+                qos: load.qos,
+            };
             let tag = u64::try_from(due.as_nanos()).unwrap_or(u64::MAX);
             device.publish(scratch, message, (load.per_segment, tag), self.now())?;
             drop(device);

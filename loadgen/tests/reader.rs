@@ -16,7 +16,8 @@ const PUBLISHED: u64 = 600;
 
 /// Publishes from twenty devices for two seconds.
 fn publish(hub: &Hub) {
-    let more = "--provision --connections 20 --per-second 300 --warm-up 0s --duration 2s";
+    let more = "--provision --connections 20 --per-second 300 --per-segment 3 --inflight 30 \
+                --numbered --warm-up 0s --duration 2s";
     let run = run("telemetry", &hub.arguments(), more).expect_clean();
     assert_eq!(run.number("/telemetry/acknowledged"), PUBLISHED as f64);
 }
@@ -45,7 +46,7 @@ fn what_was_published_is_read_once_and_in_order() {
     publish(&hub);
     let (hgrm, html) = (hub.scratch("reader-hgrm"), hub.scratch("reader.html"));
     let more = format!(
-        "--from earliest --until-caught-up --server-pid {} --hgrm {} --html {}",
+        "--from earliest --until-caught-up --numbered --server-pid {} --hgrm {} --html {}",
         std::process::id(),
         hgrm.display(),
         html.display()
@@ -53,6 +54,10 @@ fn what_was_published_is_read_once_and_in_order() {
     let all = read(&hub, &more).expect_clean();
     assert_eq!(all.number("/events"), PUBLISHED as f64);
     assert_in_order(&all);
+    assert_eq!(all.number("/devices/count"), 20.0);
+    for fault in ["missing", "disordered", "unnumbered"] {
+        assert_eq!(all.number(&format!("/devices/{fault}")), 0.0, "{fault}");
+    }
     assert!(all.number("/bytes") > PUBLISHED as f64 * 256.0);
     assert!(all.number("/server/resident_bytes") > 1e6);
     assert_eq!(all.json["lag_ms"], Value::Null, "nothing was enqueued meanwhile");
@@ -101,6 +106,18 @@ fn a_threshold_that_is_exceeded_fails_the_run() {
     let late = reading.interrupt().expect(1);
     let because = late.json["failed_because"].to_string();
     assert!(because.contains("from enqueued to received") && !because.contains("ahead"));
+}
+
+#[test]
+fn two_runs_of_the_same_devices_are_not_in_the_order_of_one() {
+    let hub = Hub::start();
+    publish(&hub);
+    publish(&hub);
+    let twice = read(&hub, "--from earliest --until-caught-up --numbered").expect(1);
+    assert_in_order(&twice);
+    assert_eq!(twice.number("/devices/disordered"), PUBLISHED as f64);
+    let because = twice.json["failed_because"].to_string();
+    assert!(because.contains("only one run of `telemetry --numbered`"), "{because}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::devices::Devices;
 use super::partition::Partition;
 use crate::latency::Latency;
 
@@ -14,6 +15,8 @@ pub(super) struct Account {
     pub(super) partitions: Vec<Partition>,
     /// Partitions of which something is still to come that was there at the beginning.
     pub(super) to_catch_up: usize,
+    /// What has come of each device, where that is looked at.
+    pub(super) devices: Option<Devices>,
     /// From enqueued to received, of events that were enqueued since the beginning.
     pub(super) lag: Latency,
     /// Longest time for which what was received can have waited for this program.
@@ -23,15 +26,19 @@ pub(super) struct Account {
 }
 
 impl Account {
-    pub(super) fn new(partitions: Vec<Partition>) -> Self {
+    pub(super) fn new(partitions: Vec<Partition>, is_numbered: bool) -> Self {
         let to_catch_up = partitions.iter().filter(|partition| partition.has_goal()).count();
-        Self { partitions, to_catch_up, ..Self::default() }
+        let devices = is_numbered.then(Devices::default);
+        Self { partitions, to_catch_up, devices, ..Self::default() }
     }
 
     /// Counts an event of the partition in this place.
-    pub(super) fn handle_event(&mut self, place: usize, sequence_number: i64, bytes: usize) {
+    pub(super) fn handle_event(&mut self, place: usize, sequence_number: i64, message: &[u8]) {
         self.events += 1;
-        self.bytes += bytes as u64;
+        self.bytes += message.len() as u64;
+        if let Some(devices) = &mut self.devices {
+            devices.handle_message(message);
+        }
         if self.partitions[place].handle_event(sequence_number) {
             self.to_catch_up -= 1;
         }

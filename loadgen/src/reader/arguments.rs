@@ -64,6 +64,9 @@ pub struct ReaderArguments {
     /// Read as the only one of the group; the same or a higher number takes the place over
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
     pub epoch: Option<i64>,
+    /// Check the order of each device too, in what one run of `telemetry --numbered` has sent
+    #[arg(long)]
+    pub numbered: bool,
     /// How long to read, such as 30s or 10m
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
     pub duration: Duration,

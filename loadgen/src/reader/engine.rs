@@ -64,7 +64,7 @@ impl Engine {
         }
         let mut back_end = BackEnd::connect(&plan).await?;
         let links = Links::attach(&mut back_end, &plan, &partitions).await?;
-        let account = Rc::new(RefCell::new(Account::new(partitions)));
+        let account = Rc::new(RefCell::new(Account::new(partitions, plan.is_numbered)));
         let watch = Watch::start(desk, Rc::clone(&account));
         let (now, start_ms) = (Instant::now(), unix_ms());
         Ok(Self {
@@ -150,7 +150,7 @@ impl Engine {
             AmqpEvent::Message { delivery, payload, .. } => {
                 let Some(place) = links.place_of(delivery.link) else { return Ok(()) };
                 let stamps = Stamps::read(&payload).ok_or_else(no_event)?;
-                account.handle_event(place, stamps.sequence_number, payload.len());
+                account.handle_event(place, stamps.sequence_number, &payload);
                 if stamps.enqueued_ms >= start_ms {
                     let lag_ms = u64::try_from(now_ms - stamps.enqueued_ms).unwrap_or(0);
                     account.lag.record(Duration::from_millis(lag_ms));

@@ -13,6 +13,7 @@ mod account;
 mod arguments;
 mod backend;
 mod desk;
+mod devices;
 mod engine;
 mod fault;
 mod links;

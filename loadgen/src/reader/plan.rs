@@ -41,6 +41,8 @@ pub(super) struct Plan {
     pub(super) start: Start,
     pub(super) credit: u32,
     pub(super) epoch: Option<i64>,
+    /// Whether payloads begin with numbers that are to be checked.
+    pub(super) is_numbered: bool,
     pub(super) until: Until,
     pub(super) timeout: Duration,
 }
@@ -70,6 +72,7 @@ impl Plan {
             start: arguments.from,
             credit: arguments.credit,
             epoch: arguments.epoch,
+            is_numbered: arguments.numbered,
             until,
             timeout: arguments.timeout,
         })

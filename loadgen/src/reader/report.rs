@@ -117,6 +117,12 @@ impl ReaderReport {
             "missing": account.missing(),
             "disordered": account.disordered(),
             "partitions": partitions,
+            "devices": account.devices.as_ref().map(|devices| json!({
+                "count": devices.count(),
+                "missing": devices.missing,
+                "disordered": devices.disordered,
+                "unnumbered": devices.unnumbered,
+            })),
             "lag_ms": percentiles(&account.lag),
             "lag_events_max": account.behind_max(),
             "own_delay_ms": percentiles(&account.delay),
@@ -189,6 +195,11 @@ impl fmt::Display for ReaderReport {
         writeln!(f, "  per second     {:>12.0}", self.per_s(account.events))?;
         writeln!(f, "  MiB per second {:>12.1}", self.per_s(account.bytes) / MIB)?;
         self.write_partitions(f)?;
+        if let Some(devices) = &account.devices {
+            writeln!(f, "devices          {:>12}", devices.count())?;
+            writeln!(f, "  missing        {:>12}", devices.missing)?;
+            writeln!(f, "  disordered     {:>12}", devices.disordered)?;
+        }
         let what =
             "from enqueued to received, by the clock that hub and reader share on one machine";
         write_latency(f, what, &account.lag)?;

@@ -45,9 +45,25 @@ pub(super) fn judge(
             failed.push(format!("{count} {what}"));
         }
     }
+    judge_devices(account, failed);
     judge_lag(account, thresholds, failed);
     judge_self(account, elapsed, &mut verdict.invalid);
     verdict
+}
+
+fn judge_devices(account: &Account, failed: &mut Vec<String>) {
+    let Some(devices) = &account.devices else { return };
+    for (count, what) in [
+        (devices.missing, "numbers of devices were passed over"),
+        (devices.disordered, "messages of devices came out of order, or twice"),
+        (devices.unnumbered, "messages have no device or no number"),
+    ] {
+        if count > 0 {
+            failed.push(format!(
+                "{count} {what}; only one run of `telemetry --numbered` may be read"
+            ));
+        }
+    }
 }
 
 fn judge_lag(account: &Account, thresholds: Thresholds, failed: &mut Vec<String>) {
@@ -97,6 +113,7 @@ mod tests {
     use ringhub_edge::client::management::Position;
     use ringhub_edge::client::start::Start;
 
+    use super::super::devices::Devices;
     use super::super::partition::Partition;
     use super::*;
 
@@ -105,8 +122,8 @@ mod tests {
     fn account(numbers: &[i64]) -> Account {
         let position = Position { begin: 0, last: 9, last_enqueued_ms: 0 };
         let partition = Partition::new("0".to_owned(), position, Start::Earliest);
-        let mut account = Account::new(vec![partition]);
-        numbers.iter().for_each(|number| account.handle_event(0, *number, 300));
+        let mut account = Account::new(vec![partition], false);
+        numbers.iter().for_each(|number| account.handle_event(0, *number, b""));
         account.partitions[0].handle_position(Position { last: 50, ..position });
         account.lag.record(Duration::from_millis(80));
         account.idle = SECONDS / 2;
@@ -137,6 +154,10 @@ mod tests {
             Thresholds { lag_p99_max: Some(Duration::from_millis(79)), lag_events_max: Some(47) };
         let text = failed(&account(&[0, 1, 2]), &End::Complete, tight);
         assert!(text.contains("p99: 80.") && text.contains("48 events ahead"), "{text}");
+        let mut unnumbered = Account { devices: Some(Devices::default()), ..account(&[]) };
+        unnumbered.handle_event(0, 0, b"");
+        let text = failed(&unnumbered, &End::Complete, none);
+        assert!(text.starts_with("1 messages have no device"), "{text}");
         let silent = Account::default();
         assert!(failed(&silent, &End::Complete, tight).contains("no lag is known"));
     }
