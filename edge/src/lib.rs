@@ -14,6 +14,7 @@ pub mod machine;
 pub mod metrics;
 pub mod notify;
 pub mod partition;
+pub mod picture;
 mod reader;
 pub mod reload;
 mod service;

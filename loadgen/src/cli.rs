@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use crate::quantity::{parse_keep_alive, parse_payload, parse_some_time, parse_time};
+use crate::reader::ReaderArguments;
 use crate::share::Share;
 
 /// Messages per second of all devices that may be asked for.
@@ -75,7 +76,7 @@ const EXIT_STATUS: &str = "\
 The exit status is 0 if all went as planned, 1 if a connection or message failed, 2 if nothing could
 be started, 3 if the generator itself was too slow for its numbers to mean anything.";
 
-/// Load generator for MQTT 3.1.1 over TLS.
+/// Load generator for hubs and brokers of MQTT 3.1.1 over TLS, and a reader of events
 #[derive(Debug, Parser)]
 #[command(name = "ringhub-loadgen", version, after_help = EXIT_STATUS)]
 pub struct Cli {
@@ -97,6 +98,8 @@ pub enum Command {
     Run(RunArguments),
     /// List the scenarios, or print one
     Scenarios(ScenariosArguments),
+    /// Read events as a back end does, and measure how far it is behind
+    Reader(ReaderArguments),
     /// Run a server with no hub behind it: TLS, just enough MQTT, and nothing is stored
     Floor(FloorArguments),
 }
@@ -174,7 +177,11 @@ pub struct Connections {
     /// Process of the server on this machine: its processor time and memory are reported
     #[arg(long, value_name = "PID")]
     pub server_pid: Option<u32>,
-    /// Print the result as JSON on standard output; progress goes to standard error in any case
+    /// Show no progress, which else goes to standard error: a view of the run where that is a
+    /// terminal, a line a second where it is not
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Print the result as JSON on standard output
     #[arg(long)]
     pub json: bool,
     /// Write latencies into this folder, as percentile distributions (.hgrm)
@@ -238,6 +245,10 @@ pub struct TelemetryArguments {
     /// Size of a payload, in bytes or with a unit
     #[arg(long, value_name = "BYTES", default_value_t = 256, value_parser = parse_payload)]
     pub payload: u32,
+    /// Let each payload begin with the number of the message among those of its device, which
+    /// `reader --numbered` checks
+    #[arg(long)]
+    pub numbered: bool,
     /// Messages that a device sends at once, in one TLS record
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]

@@ -64,6 +64,7 @@ impl Crew {
         stop: &AtomicBool,
         observer: &mut Observer,
     ) -> Result<Vec<Outcome>, Error> {
+        observer.follow(self.workers.iter().map(|worker| worker.process.id()));
         let mut shown = Instant::now();
         while self.workers.iter().any(|worker| worker.outcome.is_none()) {
             match self.news.recv_timeout(TICK) {

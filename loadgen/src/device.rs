@@ -10,6 +10,7 @@ use ringhub_core::time::Timestamp;
 use crate::conversation::device::{self, Heard};
 use crate::failure::Failure;
 use crate::fleet::Login;
+use crate::numbering;
 use crate::records::Records;
 use crate::tls::{TlsClient, TlsProgress};
 
@@ -18,6 +19,9 @@ use crate::tls::{TlsClient, TlsProgress};
 pub(crate) struct Message<'m> {
     pub(crate) topic: &'m str,
     pub(crate) payload: &'m [u8],
+    /// The number with which the first payload begins, the next one with the next; none of them
+    /// with any if there is none.
+    pub(crate) first_number: Option<u64>,
     pub(crate) qos: Qos,
 }
 
@@ -43,6 +47,7 @@ pub(crate) struct Scratch {
     pub(crate) acknowledged: Vec<u64>,
     /// What else the device has heard.
     pub(crate) heard: Vec<Heard>,
+    payload: Vec<u8>,
     plaintext: Vec<u8>,
     packets: BytesMut,
 }
@@ -160,8 +165,12 @@ impl Device {
         now: Timestamp,
     ) -> Result<(), Failure> {
         let Some(mqtt) = &mut self.mqtt else { return Ok(()) };
-        let Message { topic, payload, qos } = message;
-        for _ in 0..count {
+        let Message { topic, payload, first_number, qos } = message;
+        for place in 0..u64::from(count) {
+            let payload = match first_number {
+                Some(first) => numbering::write(&mut scratch.payload, payload, first + place),
+                None => payload,
+            };
             mqtt.publish(topic, payload, qos, tag).map_err(Failure::of_protocol)?;
         }
         self.transmit(scratch, now)

@@ -8,6 +8,7 @@ use ringhub_edge::listener::BindError;
 
 use crate::descriptors::TooFewDescriptors;
 use crate::fleet::FleetError;
+use crate::reader::Fault;
 use crate::scenario::ScenarioError;
 use crate::trust::TrustError;
 
@@ -122,6 +123,9 @@ pub enum Error {
         /// Seconds that are measured.
         duration_s: f64,
     },
+    /// A number takes eight bytes.
+    #[error("--numbered needs payloads of 8 bytes at least: raise --payload")]
+    NoRoomForNumber,
     /// A closed loop waits for what QoS 0 has not.
     #[error("--closed waits for PUBACKs, which --qos 0 has not: give --per-second instead")]
     NothingToWaitFor,
@@ -142,6 +146,12 @@ pub enum Error {
     /// The server is not there to be measured.
     #[error("--server-pid {0}: there is no such process on this machine")]
     NoServer(u32),
+    /// Nothing can be read.
+    #[error(transparent)]
+    Reader(Fault),
+    /// What is to come cannot be caught up with.
+    #[error("--until-caught-up needs a beginning: give --from earliest, or --from TIME")]
+    NothingToCatchUp,
     /// The floor cannot listen.
     #[error(transparent)]
     Port(#[from] BindError),

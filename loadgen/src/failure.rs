@@ -41,7 +41,7 @@ impl Failure {
     }
 }
 
-fn of_tcp(kind: io::ErrorKind) -> &'static str {
+pub(crate) fn of_tcp(kind: io::ErrorKind) -> &'static str {
     match kind {
         io::ErrorKind::ConnectionRefused => {
             "; nothing listens there: check --host, --address and --port"
@@ -57,7 +57,7 @@ fn of_tcp(kind: io::ErrorKind) -> &'static str {
     }
 }
 
-fn of_tls(error: &rustls::Error) -> &'static str {
+pub(crate) fn of_tls(error: &rustls::Error) -> &'static str {
     let rustls::Error::InvalidCertificate(error) = error else { return "" };
     match error {
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {

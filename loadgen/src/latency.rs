@@ -17,6 +17,14 @@ const TICKS_PER_HALF: u32 = 5;
 pub(crate) const PERCENTILES: [(&str, f64); 6] =
     [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("p99.99", 0.9999), ("max", 1.0)];
 
+/// A few percentiles, where the whole would take too much room.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Brief {
+    pub(crate) p50_ms: f64,
+    pub(crate) p99_ms: f64,
+    pub(crate) max_ms: f64,
+}
+
 /// Times in microseconds.
 #[derive(Clone, Debug)]
 pub(crate) struct Latency(Histogram<u64>);
@@ -64,6 +72,13 @@ impl Latency {
     /// The time that this part of all times does not exceed, in milliseconds.
     pub(crate) fn at_ms(&self, quantile: f64) -> f64 {
         ms(self.0.value_at_quantile(quantile))
+    }
+
+    /// A few percentiles; `None` when nothing was recorded.
+    pub(crate) fn brief(&self) -> Option<Brief> {
+        let at = |part| self.at_ms(part);
+        let brief = || Brief { p50_ms: at(0.5), p99_ms: at(0.99), max_ms: at(1.0) };
+        (!self.is_empty()).then(brief)
     }
 
     /// Names and milliseconds of the percentiles that are shown.

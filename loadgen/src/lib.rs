@@ -8,6 +8,9 @@
 //!          cadence  ─▶ publishing      bytes to verdict and back, no IO
 //! ```
 //!
+//! [`reader`] stands at the other end of a hub: it reads what devices publish, as a back end does,
+//! and measures how far behind it is.
+//!
 //! It is an open loop unless it is told otherwise: arrivals and messages keep their times whatever
 //! the server does, and latency counts from the time at which each was due. A [`scenario`] is
 //! written down arguments with a name. [`floor`] is a server with nothing behind it, for the costs
@@ -30,6 +33,7 @@ pub mod floor;
 mod gate;
 mod html;
 mod latency;
+mod numbering;
 mod observer;
 mod outcome;
 mod pinning;
@@ -38,6 +42,7 @@ mod process;
 mod publisher;
 mod publishing;
 mod quantity;
+pub mod reader;
 mod records;
 mod registration;
 pub mod report;
@@ -53,3 +58,6 @@ mod timeline;
 mod tls;
 mod trust;
 mod verdict;
+mod view;
+
+pub use report::Report;

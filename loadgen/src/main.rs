@@ -5,8 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use ringhub_loadgen::cli::{Cli, Command};
 use ringhub_loadgen::error::Error;
-use ringhub_loadgen::report::Report;
-use ringhub_loadgen::{floor, run, scenario};
+use ringhub_loadgen::{Report, floor, reader, run, scenario};
 
 /// A connection, a message or a threshold failed.
 const FAILED: u8 = 1;
@@ -17,9 +16,9 @@ const INVALID: u8 = 3;
 
 fn main() -> ExitCode {
     match execute(&Cli::parse().command) {
-        Ok(Some(report)) if !report.is_clean() => ExitCode::from(FAILED),
-        Ok(Some(report)) if !report.is_valid() => ExitCode::from(INVALID),
-        Ok(_) => ExitCode::SUCCESS,
+        Ok((false, _)) => ExitCode::from(FAILED),
+        Ok((true, false)) => ExitCode::from(INVALID),
+        Ok((true, true)) => ExitCode::SUCCESS,
         Err(Error::Arguments(error)) => error.exit(),
         Err(error) => {
             eprintln!("ringhub-loadgen: {error}");
@@ -28,13 +27,22 @@ fn main() -> ExitCode {
     }
 }
 
-fn execute(command: &Command) -> Result<Option<Report>, Error> {
+/// Whether the run was clean, and valid.
+fn execute(command: &Command) -> Result<(bool, bool), Error> {
     match command {
-        Command::Connect(arguments) => run::connect(arguments),
-        Command::Telemetry(arguments) => run::publish(arguments),
-        Command::Storm(arguments) => run::storm(arguments),
+        Command::Connect(arguments) => run::connect(arguments).map(worth),
+        Command::Telemetry(arguments) => run::publish(arguments).map(worth),
+        Command::Storm(arguments) => run::storm(arguments).map(worth),
         Command::Run(arguments) => execute(&scenario::resolve(arguments)?),
-        Command::Scenarios(arguments) => scenario::show(arguments).map(|()| None),
-        Command::Floor(arguments) => floor::serve(arguments).map(|()| None),
+        Command::Scenarios(arguments) => scenario::show(arguments).map(|()| (true, true)),
+        Command::Reader(arguments) => {
+            reader::read(arguments).map(|report| (report.is_clean(), report.is_valid()))
+        }
+        Command::Floor(arguments) => floor::serve(arguments).map(|()| (true, true)),
     }
+}
+
+/// Whether a run was clean and valid. That of a worker is judged by its parent.
+fn worth(report: Option<Report>) -> (bool, bool) {
+    report.map_or((true, true), |report| (report.is_clean(), report.is_valid()))
 }

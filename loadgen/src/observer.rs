@@ -12,6 +12,7 @@ use crate::process::Usage;
 use crate::report::progress;
 use crate::tally::Tally;
 use crate::timeline::Timeline;
+use crate::view::{View, picture};
 
 /// Point of a run at which the load begins, counted from one.
 const LOAD: u32 = 2;
@@ -20,6 +21,9 @@ const LOAD: u32 = 2;
 #[derive(Debug)]
 pub(crate) struct Observer {
     pid: Option<u32>,
+    /// Processes that work for this one.
+    workers: Vec<u32>,
+    view: View,
     seen: Vec<Usage>,
     /// Points that have come.
     points: u32,
@@ -29,17 +33,27 @@ pub(crate) struct Observer {
 
 impl Observer {
     /// Checks that the process is there, if one is named.
-    pub(crate) fn new(pid: Option<u32>) -> Result<Self, Error> {
-        match pid {
-            Some(pid) if Usage::of(pid).is_none() => Err(Error::NoServer(pid)),
-            _ => Ok(Self {
-                pid,
-                seen: Vec::new(),
-                points: 0,
-                service: None,
-                timeline: Timeline::default(),
-            }),
+    pub(crate) fn new(pid: Option<u32>, view: View) -> Result<Self, Error> {
+        if let Some(pid) = pid.filter(|pid| Usage::of(*pid).is_none()) {
+            return Err(Error::NoServer(pid));
         }
+        let (workers, seen, timeline) = (Vec::new(), Vec::new(), Timeline::default());
+        Ok(Self { pid, workers, view, seen, points: 0, service: None, timeline })
+    }
+
+    /// The last moment was shown.
+    pub(crate) fn end_view(&mut self) {
+        self.view.end();
+    }
+
+    /// Counts what these processes use as what this program uses.
+    pub(crate) fn follow(&mut self, workers: impl Iterator<Item = u32>) {
+        self.workers = workers.collect();
+    }
+
+    /// Says what is to be done.
+    pub(crate) fn say(&self, line: &str) {
+        self.view.say(line);
     }
 
     /// Lets a back end take part, if there is one, from the beginning of the load on.
@@ -75,8 +89,11 @@ impl Observer {
 
     /// Shows and keeps what was counted up to now.
     pub(crate) fn note(&mut self, elapsed: Duration, tally: &Tally) {
-        eprintln!("{}", progress(elapsed, tally));
-        self.timeline.push(elapsed, tally, self.pid.and_then(Usage::of));
+        let workers = self.workers.iter().filter_map(|pid| Usage::of(*pid));
+        let own = workers.fold(Usage::of_self(), Usage::and);
+        self.timeline.push(elapsed, tally, own, self.pid.and_then(Usage::of));
+        let points = self.timeline.points();
+        self.view.show(|| progress(elapsed, tally), || picture(elapsed, tally, points));
     }
 
     /// The run second by second.

@@ -19,6 +19,7 @@ use crate::conversation::service::Service;
 use crate::device::Manner;
 use crate::error::Error;
 use crate::fleet::Fleet;
+use crate::numbering;
 use crate::schedule::Schedule;
 use crate::share::Share;
 use crate::source::{Sources, ports_each};
@@ -46,6 +47,8 @@ pub(crate) struct Load {
     pub(crate) cadence: Option<Cadence>,
     pub(crate) qos: Qos,
     pub(crate) payload: Vec<u8>,
+    /// Whether each payload begins with a number.
+    pub(crate) is_numbered: bool,
     pub(crate) per_segment: u32,
     pub(crate) warm_up: Duration,
     pub(crate) duration: Duration,
@@ -60,6 +63,9 @@ impl Load {
         if arguments.qos == 0 && arguments.closed {
             return Err(Error::NothingToWaitFor);
         }
+        if arguments.numbered && (arguments.payload as usize) < numbering::BYTES {
+            return Err(Error::NoRoomForNumber);
+        }
         let per_second = per_second(arguments, devices)?;
         if let Some(per_second) = per_second {
             check_interval(per_second, per_segment, arguments.duration)?;
@@ -69,6 +75,7 @@ impl Load {
             cadence: per_second.map(cadence),
             qos: if arguments.qos == 0 { Qos::AtMostOnce } else { Qos::AtLeastOnce },
             payload: vec![b'.'; arguments.payload as usize],
+            is_numbered: arguments.numbered,
             per_segment,
             warm_up: arguments.warm_up,
             duration: arguments.duration,
@@ -207,9 +214,9 @@ impl Plan {
         work: Work,
         inflight_max: usize,
     ) -> Result<Self, Error> {
-        let Connections { host, rate, timeout, keep_alive, .. } = connections;
+        let Connections { host, address, port, rate, timeout, keep_alive, .. } = connections;
         let manner = Manner { keep_alive: *keep_alive, patience: *timeout, inflight_max };
-        let target = target(connections)?;
+        let target = resolve(host, *address, *port)?;
         Ok(Self {
             target,
             sources: Sources::new(target.ip(), &connections.source, 1),
@@ -257,12 +264,12 @@ fn fleet(connections: &Connections) -> Result<Fleet, Error> {
     Ok(Fleet::from_file(host, file, *count)?)
 }
 
-fn target(connections: &Connections) -> Result<SocketAddr, Error> {
-    let Connections { host, port, .. } = connections;
-    if let Some(address) = connections.address.or_else(|| host.parse::<IpAddr>().ok()) {
-        return Ok(SocketAddr::new(address, *port));
+/// Where a server is: at `address` if that is known, else where its name leads.
+pub(crate) fn resolve(host: &str, address: Option<IpAddr>, port: u16) -> Result<SocketAddr, Error> {
+    if let Some(address) = address.or_else(|| host.parse::<IpAddr>().ok()) {
+        return Ok(SocketAddr::new(address, port));
     }
-    let unresolved = |source| Error::Resolve { host: host.clone(), source };
-    let mut addresses = (host.as_str(), *port).to_socket_addrs().map_err(unresolved)?;
+    let unresolved = |source| Error::Resolve { host: host.to_owned(), source };
+    let mut addresses = (host, port).to_socket_addrs().map_err(unresolved)?;
     addresses.next().ok_or_else(|| unresolved(io::ErrorKind::NotFound.into()))
 }

@@ -27,6 +27,15 @@ impl Usage {
         Self::read(&pid.to_string())
     }
 
+    /// Of two processes together.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            at: self.at,
+            cpu: self.cpu + other.cpu,
+            resident_bytes: self.resident_bytes + other.resident_bytes,
+        }
+    }
+
     fn read(process: &str) -> Option<Self> {
         let text = |file| fs::read_to_string(format!("/proc/{process}/{file}")).ok();
         Some(Self {

@@ -24,6 +24,11 @@ impl Publisher {
         cadence.due(self.sent, self.device)
     }
 
+    /// Number of the first message of the next segment among all of this device.
+    pub(crate) fn next_number(&self, per_segment: u32) -> u64 {
+        self.sent * u64::from(per_segment)
+    }
+
     /// The next segment was sent.
     pub(crate) fn handle_sent(&mut self) {
         self.sent += 1;

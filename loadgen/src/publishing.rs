@@ -129,8 +129,12 @@ impl Engine {
             if due > at || due >= load.last() || !has_room {
                 return Ok(());
             }
-            let message =
-                Message { topic: &publisher.topic, payload: &load.payload, qos: load.qos };
+            let message = Message {
+                topic: &publisher.topic,
+                payload: &load.payload,
+                first_number: load.is_numbered.then(|| publisher.next_number(load.per_segment)),
+                qos: load.qos,
+            };
             let tag = u64::try_from(due.as_nanos()).unwrap_or(u64::MAX);
             device.publish(scratch, message, (load.per_segment, tag), self.now())?;
             drop(device);
@@ -155,6 +159,7 @@ impl Engine {
         }
         let at = run.start.elapsed();
         let telemetry = &mut self.tally.borrow_mut().telemetry;
+        telemetry.acknowledged_in_all += scratch.acknowledged.len() as u64;
         for tag in scratch.acknowledged.drain(..) {
             let due = Duration::from_nanos(tag);
             if load.is_measured(due) {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::cli::Connections;
 use crate::conversation::back_end::target;
 use crate::error::Error;
+use crate::view::View;
 
 /// Longest time for one request.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -21,6 +22,7 @@ pub(crate) struct Registration {
     prefix: String,
     registered: Range<u32>,
     is_kept: bool,
+    is_quiet: bool,
 }
 
 impl Registration {
@@ -35,8 +37,9 @@ impl Registration {
             prefix: connections.device_prefix.clone(),
             registered: 0..0,
             is_kept: false,
+            is_quiet: connections.quiet,
         };
-        eprintln!("registering {count} devices");
+        View::new(connections.quiet).say(&format!("registering {count} devices"));
         while registration.registered.end < count {
             registration.register_batch(count)?;
         }
@@ -87,7 +90,7 @@ impl Drop for Registration {
         if self.is_kept || self.registered.is_empty() {
             return;
         }
-        eprintln!("deleting {} devices", self.registered.len());
+        View::new(self.is_quiet).say(&format!("deleting {} devices", self.registered.len()));
         let all: Vec<u32> = self.registered.clone().collect();
         for batch in all.chunks(BULK_ITEMS_MAX) {
             let (Some(first), Some(last)) = (batch.first(), batch.last()) else { continue };

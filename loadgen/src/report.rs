@@ -16,7 +16,7 @@ use crate::tally::Tally;
 use crate::timeline::{Point, Timeline};
 use crate::verdict::{Thresholds, Verdict};
 
-const MIB: f64 = 1_048_576.0;
+pub(crate) const MIB: f64 = 1_048_576.0;
 /// Options whose values nobody is to see.
 const SECRETS: [&str; 2] = ["--key", "--service-key"];
 
@@ -331,13 +331,7 @@ impl fmt::Display for Report {
         self.write_churn(f)?;
         write!(f, "{}", tally.talk)?;
         self.write_costs(f)?;
-        for reason in &self.verdict.failed {
-            writeln!(f, "FAILED: {reason}")?;
-        }
-        for reason in &self.verdict.invalid {
-            writeln!(f, "INVALID: {reason}")?;
-        }
-        Ok(())
+        self.verdict.write(f)
     }
 }
 
@@ -351,7 +345,7 @@ fn write_distribution(folder: &Path, name: &str, latency: &Latency) -> Result<()
 }
 
 /// The arguments as they were typed, but for the keys.
-fn command(arguments: impl Iterator<Item = String>) -> String {
+pub(crate) fn command(arguments: impl Iterator<Item = String>) -> String {
     let mut words = vec!["ringhub-loadgen".to_owned()];
     for word in arguments.skip(1) {
         let hides = words.last().is_some_and(|before| SECRETS.contains(&before.as_str()));
@@ -364,7 +358,7 @@ fn command(arguments: impl Iterator<Item = String>) -> String {
     words.join(" ")
 }
 
-fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
+pub(crate) fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
     let path = path.to_owned();
     |source| Error::Result { path, source }
 }
@@ -416,6 +410,7 @@ mod tests {
     use crate::failure::Failure;
     use crate::outcome::Spent;
     use crate::storm::Wave;
+    use crate::view::View;
 
     fn report(end: End) -> Report {
         let wave = Wave { start: Instant::now(), is_return: false };
@@ -426,7 +421,7 @@ mod tests {
         let cost = Cost { ramp, resident_bytes: 1 << 20, ..Cost::default() };
         let other = Outcome { cost, ..Outcome::default() };
         let outcomes = vec![Outcome { tally, end, cost }, other];
-        let mut observer = Observer::new(None).expect("no process is named");
+        let mut observer = Observer::new(None, View::Quiet).expect("no process is named");
         Report::new(outcomes, &mut observer, None, Thresholds::default())
     }
 

@@ -27,6 +27,7 @@ use crate::report::Report;
 use crate::share::Share;
 use crate::tls::TlsClient;
 use crate::verdict::Thresholds;
+use crate::view::View;
 
 /// Entries of the io_uring.
 pub(crate) const RING_ENTRIES: u32 = 4096;
@@ -133,7 +134,7 @@ impl Run {
         if self.share.is_none() {
             let plan = plan()?;
             let workers = self.workers_for(&plan)?;
-            let mut observer = Observer::new(self.server_pid)?;
+            let mut observer = Observer::new(self.server_pid, View::new(connections.quiet))?;
             observer.invite(self.back_end(connections, &plan)?);
             // Held until the report is out; an error deletes the devices as well.
             let _registration = match connections.provision {
@@ -173,12 +174,14 @@ impl Run {
             Work::Publish(load) => Some(load.duration),
         };
         let size = plan.fleet.size();
-        eprintln!("{size} connections to {} from {workers} processes", plan.target);
+        let text = format!("{size} connections to {} from {workers} processes", plan.target);
+        observer.borrow().say(&text);
         let outcomes = if workers == 1 {
             vec![self.work(plan, Gate::Alone(Rc::clone(&observer)))?]
         } else {
             Crew::start(workers)?.lead(&self.stop, &mut observer.borrow_mut())?
         };
+        observer.borrow_mut().end_view();
         let report = Report::new(outcomes, &mut observer.borrow_mut(), measured, self.thresholds);
         if let Some(folder) = &self.hgrm {
             report.write_hgrm(folder)?;

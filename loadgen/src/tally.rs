@@ -63,6 +63,8 @@ pub(crate) struct Telemetry {
     pub(crate) is_acknowledged: bool,
     /// All that was sent, before the measured part too.
     pub(crate) sent_in_all: u64,
+    /// All acknowledgements, before and after the measured part too.
+    pub(crate) acknowledged_in_all: u64,
     /// Of those of the measured part, acknowledged.
     pub(crate) acknowledged: u64,
     /// Acknowledgements that came in the measured part, for whatever message.
@@ -151,11 +153,17 @@ impl Tally {
 }
 
 impl Telemetry {
+    /// Messages that await their acknowledgement.
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.sent_in_all.saturating_sub(self.acknowledged_in_all)
+    }
+
     fn add(&mut self, other: &Self) {
         self.due += other.due;
         self.sent += other.sent;
         self.is_acknowledged |= other.is_acknowledged;
         self.sent_in_all += other.sent_in_all;
+        self.acknowledged_in_all += other.acknowledged_in_all;
         self.acknowledged += other.acknowledged;
         self.acknowledged_meanwhile += other.acknowledged_meanwhile;
         self.latency.add(&other.latency);

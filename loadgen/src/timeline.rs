@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::latency::Latency;
+use crate::latency::{Brief, Latency};
 use crate::process::Usage;
 use crate::tally::Tally;
 
@@ -19,12 +19,18 @@ pub(crate) struct Point {
     pub(crate) failed_per_s: f64,
     /// Messages per second.
     pub(crate) sent_per_s: f64,
-    /// PUBACKs of the measured part per second.
+    /// PUBACKs per second.
     pub(crate) acknowledged_per_s: f64,
     /// Times to CONNACK of what was accepted meanwhile.
-    pub(crate) connect: Latency,
-    /// Times to PUBACK of what was acknowledged meanwhile.
-    pub(crate) puback: Latency,
+    pub(crate) connect: Option<Brief>,
+    /// Times to PUBACK of what was acknowledged meanwhile, in the measured part.
+    pub(crate) puback: Option<Brief>,
+    /// Own delay in connecting and sending meanwhile.
+    pub(crate) delay: Option<Brief>,
+    /// Cores that all processes of this program used.
+    pub(crate) own_cores: f64,
+    /// Their resident memory.
+    pub(crate) own_bytes: u64,
     /// Resident memory of the server.
     pub(crate) server_bytes: Option<u64>,
     /// Cores that the server used.
@@ -35,40 +41,63 @@ pub(crate) struct Point {
 #[derive(Debug, Default)]
 pub(crate) struct Timeline {
     points: Vec<Point>,
-    last: Option<(Duration, Tally, Option<Usage>)>,
+    last: Option<Moment>,
+}
+
+/// What was counted up to one moment.
+#[derive(Debug)]
+struct Moment {
+    at: Duration,
+    tally: Tally,
+    own: Option<Usage>,
+    server: Option<Usage>,
 }
 
 impl Timeline {
-    /// Takes note of what was counted up to now, and of the server.
-    pub(crate) fn push(&mut self, at: Duration, tally: &Tally, server: Option<Usage>) {
-        let (before_at, before, before_server) = self.last.take().unwrap_or_default();
-        let took_s = at.saturating_sub(before_at).as_secs_f64().max(1e-3);
+    /// Takes note of what was counted up to now, of this program and of the server.
+    pub(crate) fn push(&mut self, at: Duration, tally: &Tally, own: Usage, server: Option<Usage>) {
+        let none =
+            || Moment { at: Duration::ZERO, tally: Tally::default(), own: None, server: None };
+        let before = self.last.take().unwrap_or_else(none);
+        let took_s = at.saturating_sub(before.at).as_secs_f64().max(1e-3);
         let rate = |now: u64, then: u64| now.saturating_sub(then) as f64 / took_s;
-        let cpu = |usage: Option<Usage>| usage.map(|usage| usage.cpu);
-        let cores = cpu(server)
-            .zip(cpu(before_server))
-            .map(|(now, then)| now.saturating_sub(then).as_secs_f64() / took_s);
-        let mut connect = tally.connect.since(&before.connect);
-        connect.add(&tally.reconnect.since(&before.reconnect));
-        let (now, then) = (&tally.telemetry, &before.telemetry);
+        let cores = |now: Option<Usage>, then: Option<Usage>| {
+            let used = now.zip(then).map(|(now, then)| now.cpu.saturating_sub(then.cpu));
+            used.map(|used| used.as_secs_f64() / took_s)
+        };
+        let (now, then) = (&tally.telemetry, &before.tally.telemetry);
         self.points.push(Point {
             at_s: at.as_secs_f64(),
             open: tally.open,
-            accepted_per_s: rate(tally.accepted, before.accepted),
-            failed_per_s: rate(tally.failed(), before.failed()),
+            accepted_per_s: rate(tally.accepted, before.tally.accepted),
+            failed_per_s: rate(tally.failed(), before.tally.failed()),
             sent_per_s: rate(now.sent_in_all, then.sent_in_all),
-            acknowledged_per_s: rate(now.acknowledged_meanwhile, then.acknowledged_meanwhile),
-            connect,
-            puback: now.latency.since(&then.latency),
+            acknowledged_per_s: rate(now.acknowledged_in_all, then.acknowledged_in_all),
+            connect: meanwhile(tally, &before.tally, &[|t| &t.connect, |t| &t.reconnect]),
+            puback: meanwhile(tally, &before.tally, &[|t| &t.telemetry.latency]),
+            delay: meanwhile(
+                tally,
+                &before.tally,
+                &[|t| &t.connect_lag, |t| &t.reconnect_lag, |t| &t.telemetry.lag],
+            ),
+            own_cores: cores(Some(own), before.own).unwrap_or(0.0),
+            own_bytes: own.resident_bytes,
             server_bytes: server.map(|usage| usage.resident_bytes),
-            server_cores: cores,
+            server_cores: cores(server, before.server),
         });
-        self.last = Some((at, tally.clone(), server));
+        self.last = Some(Moment { at, tally: tally.clone(), own: Some(own), server });
     }
 
     pub(crate) fn points(&self) -> &[Point] {
         &self.points
     }
+}
+
+/// Percentiles of what these latencies of a tally have got since an earlier one.
+fn meanwhile(now: &Tally, before: &Tally, of: &[fn(&Tally) -> &Latency]) -> Option<Brief> {
+    let mut sum = Latency::default();
+    of.iter().for_each(|of| sum.add(&of(now).since(of(before))));
+    sum.brief()
 }
 
 #[cfg(test)]
@@ -82,18 +111,20 @@ mod tests {
     fn each_point_is_about_what_came_since_the_one_before() {
         let wave = Wave { start: Instant::now(), is_return: false };
         let mut timeline = Timeline::default();
-        let mut tally = Tally { attempted: 30, ..Tally::default() };
-        (0..10).for_each(|_| tally.accept(&wave, Duration::from_millis(5)));
-        timeline.push(Duration::from_secs(1), &tally, None);
+        let mut tally = Tally { attempted: 50, ..Tally::default() };
+        (0..30).for_each(|_| tally.accept(&wave, Duration::from_millis(5)));
+        timeline.push(Duration::from_secs(1), &tally, Usage::of_self(), None);
         (0..20).for_each(|_| tally.accept(&wave, Duration::from_millis(80)));
-        tally.telemetry.sent_in_all = 300;
-        timeline.push(Duration::from_secs(3), &tally, None);
+        (tally.telemetry.sent_in_all, tally.telemetry.acknowledged_in_all) = (300, 200);
+        timeline.push(Duration::from_secs(3), &tally, Usage::of_self(), None);
         let [first, second] = timeline.points() else { panic!("{timeline:?}") };
-        assert_eq!((first.open, second.open), (10, 30));
-        assert_eq!((first.accepted_per_s, second.accepted_per_s), (10.0, 10.0));
+        assert_eq!((first.open, second.open), (30, 50));
+        assert_eq!((first.accepted_per_s, second.accepted_per_s), (30.0, 10.0));
         assert_eq!((first.sent_per_s, second.sent_per_s), (0.0, 150.0));
-        assert!((first.connect.at_ms(1.0) - 5.0).abs() < 0.1);
-        assert!((second.connect.at_ms(0.01) - 80.0).abs() < 0.1, "none of those before");
-        assert!(second.puback.is_empty() && second.server_cores.is_none());
+        assert_eq!(second.acknowledged_per_s, 100.0);
+        assert!((first.connect.unwrap().max_ms - 5.0).abs() < 0.1);
+        assert!((second.connect.unwrap().p50_ms - 80.0).abs() < 0.1, "none of those before");
+        assert!(second.puback.is_none() && second.server_cores.is_none());
+        assert!(second.own_bytes > 100_000);
     }
 }

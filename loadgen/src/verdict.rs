@@ -1,5 +1,6 @@
 //! What a result is worth.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::latency::Latency;
@@ -7,9 +8,9 @@ use crate::outcome::{Cost, End, Spent};
 use crate::tally::Tally;
 
 /// Part of a core from which on a process of this program is taken for the bottleneck.
-const BUSY_MAX: f64 = 0.95;
+pub(crate) const BUSY_MAX: f64 = 0.95;
 /// Shortest part of a run over which that can be told.
-const BUSY_TIME_MIN_S: f64 = 1.0;
+pub(crate) const BUSY_TIME_MIN_S: f64 = 1.0;
 /// Own delay, at the 99th percentile, that is never too much.
 const LAG_MIN_MS: f64 = 2.0;
 /// Own delay, at the 99th percentile, that is too much where no latency is measured: with QoS 0.
@@ -49,6 +50,17 @@ impl Verdict {
         verdict.judge_server(tally, end, thresholds);
         verdict.judge_self(tally, costs);
         verdict
+    }
+
+    /// Writes a line for each fault.
+    pub(crate) fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for reason in &self.failed {
+            writeln!(f, "FAILED: {reason}")?;
+        }
+        for reason in &self.invalid {
+            writeln!(f, "INVALID: {reason}")?;
+        }
+        Ok(())
     }
 
     fn judge_server(&mut self, tally: &Tally, end: End, thresholds: Thresholds) {
@@ -153,7 +165,8 @@ impl Verdict {
     }
 }
 
-fn is_late(lag: &Latency, latency: &Latency) -> bool {
+/// Whether the own delay makes too much of the latency.
+pub(crate) fn is_late(lag: &Latency, latency: &Latency) -> bool {
     let lag_ms = lag.at_ms(0.99);
     match latency.is_empty() {
         true => lag_ms > LAG_ALONE_MAX_MS,

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
-use ringhub_core::codec::amqp::performative::{AmqpError, DeliveryState, SELECTOR_FILTER, Source};
-use ringhub_core::codec::amqp::primitive::{Map, write_str, write_symbol};
+use ringhub_core::codec::amqp::performative::{AmqpError, DeliveryState};
 use ringhub_core::session::amqp::{
     AmqpConfig, AmqpConnection, AmqpEvent, ClientSasl, DeliveryId, LinkId, Outgoing, SendBlocked,
     SessionError, SessionId,
@@ -14,7 +13,9 @@ use ringhub_core::time::Timestamp;
 
 use super::connection_string::Principal;
 use super::refusal::Refusal;
+use super::start::source;
 use super::target::Target;
+use super::token::sasl_user;
 use super::wire::{PATIENCE, Wire};
 use super::{ClientError, Result};
 
@@ -73,12 +74,8 @@ impl AmqpClient {
             let text = "a device cannot use the endpoints of back ends: give the connection string of a policy with ServiceConnect";
             return Err(ClientError::WrongPrincipal(text.to_owned()));
         };
-        let label = target.host_name.split('.').next().unwrap_or_default();
-        // The whole name is understood too, which matters where it is an IP address.
-        let is_address = target.host_name.parse::<std::net::IpAddr>().is_ok();
-        let hub = if is_address { target.host_name.as_str() } else { label };
         let token = target.credential.token(&target.host_name);
-        let user = format!("{policy}@sas.root.{hub}");
+        let user = sasl_user(policy, &target.host_name);
         let sasl = ClientSasl::Plain { user: &user, password: &token };
         let config = AmqpConfig {
             container_id: "ringhub-cli".into(),
@@ -115,12 +112,7 @@ impl AmqpClient {
     /// [`ClientError::Ended`] when the session takes no more links.
     pub fn attach_receiver(&mut self, address: &str, selector: Option<&str>) -> Result<LinkId> {
         let mut pairs = BytesMut::new();
-        let filter = selector.and_then(|selector| {
-            write_symbol(&mut pairs, SELECTOR_FILTER);
-            write_str(&mut pairs, selector);
-            Map::from_encoded(2, &pairs).ok()
-        });
-        let source = Source { filter, ..Source::new(address) };
+        let source = source(address, selector, &mut pairs);
         let session = self.session.ok_or(ClientError::Ended("AMQP"))?;
         let link = self.machine.attach_receiver(session, address, source);
         link.ok_or(ClientError::Ended("AMQP"))

@@ -18,6 +18,7 @@ pub mod management;
 pub mod mqtt;
 mod refusal;
 mod rest;
+pub mod start;
 mod target;
 mod token;
 mod wire;
@@ -29,7 +30,7 @@ pub use interrupt::Interrupt;
 pub use refusal::Refusal;
 pub use rest::{Answer, Precondition, RestClient};
 pub use target::{Address, Remote, Target, read_endpoints, read_policies, read_policy};
-pub use token::{Credential, encode_segment};
+pub use token::{Credential, encode_segment, sasl_user};
 
 /// Result of an exchange with a hub.
 pub type Result<T> = std::result::Result<T, ClientError>;

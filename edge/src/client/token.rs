@@ -22,6 +22,17 @@ pub fn encode_segment(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
+/// The user name with which a policy logs in over AMQP.
+///
+/// Source: service-endpoints reference, "SASL layer".
+#[must_use]
+pub fn sasl_user(policy: &str, host_name: &str) -> String {
+    let label = host_name.split('.').next().unwrap_or_default();
+    // The whole name is understood too, which matters where it is an IP address.
+    let is_address = host_name.parse::<std::net::IpAddr>().is_ok();
+    format!("{policy}@sas.root.{}", if is_address { host_name } else { label })
+}
+
 /// A name with its key, with which to log in at a hub.
 #[derive(Clone)]
 pub struct Credential {
@@ -78,5 +89,11 @@ mod tests {
             assert_eq!(SasToken::parse(&token).unwrap().policy(), policy);
         }
         assert!(Credential::new(Principal::Device("d".to_owned()), "not base64").is_none());
+    }
+
+    #[test]
+    fn a_policy_logs_in_at_the_first_label_or_the_address() {
+        assert_eq!(sasl_user("service", "ring.example.net"), "service@sas.root.ring");
+        assert_eq!(sasl_user("service", "127.0.0.2"), "service@sas.root.127.0.0.2");
     }
 }

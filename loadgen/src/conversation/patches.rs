@@ -96,7 +96,8 @@ impl Engine {
         let tag = u64::try_from(due.as_nanos()).unwrap_or(u64::MAX);
         let (topic, payload) = (topic_of_patch(tag), format!(r#"{{"loadgen":{tag}}}"#));
         let qos = Qos::AtMostOnce;
-        let message = Message { topic: &topic, payload: payload.as_bytes(), qos };
+        let message =
+            Message { topic: &topic, payload: payload.as_bytes(), first_number: None, qos };
         let scratch = &mut *self.scratch.borrow_mut();
         connection.device.borrow_mut().publish(scratch, message, (1, tag), self.now())?;
         self.transmit(slot, connection, scratch)

@@ -1,33 +1,39 @@
 //! The report as one page that needs nothing else: no script, no font, no network.
 
 mod chart;
+mod reader;
 
 use std::fmt::Write as _;
 
 use chart::{Chart, Scale, Series};
+pub(crate) use reader::reader_page;
 
-use crate::latency::Latency;
+use crate::latency::{Brief, Latency};
 use crate::report::Report;
 use crate::timeline::Point;
+use crate::verdict::Verdict;
 
 const STYLE: &str = include_str!("style.css");
 const MIB: f64 = 1_048_576.0;
-/// Percentiles that lines over time show.
-const LINES: [(&str, f64); 3] = [("p50", 0.5), ("p99", 0.99), ("max", 1.0)];
-
 /// Writes the page.
 pub(crate) fn page(report: &Report) -> String {
+    let verdict = report.verdict();
+    document(&report.command, verdict, &report.to_string(), &charts(report), NOTES)
+}
+
+/// What every page has: the command, how it went, the report as text, plots and notes.
+fn document(command: &str, verdict: &Verdict, text: &str, charts: &[Chart], notes: &str) -> String {
     let mut html = String::from("<!doctype html>\n<html lang=en><meta charset=utf-8>");
     html.push_str("<meta name=viewport content=\"width=device-width\">");
     let _ = write!(html, "<title>ringhub-loadgen</title><style>{STYLE}</style>\n<main>");
     html.push_str("<h1>ringhub-loadgen</h1>\n");
-    let _ = writeln!(html, "<pre class=command>{}</pre>", escape(&report.command));
-    write_verdict(&mut html, report);
-    let _ = writeln!(html, "<pre>{}</pre>", escape(&report.to_string()));
-    for chart in charts(report) {
+    let _ = writeln!(html, "<pre class=command>{}</pre>", escape(command));
+    write_verdict(&mut html, verdict);
+    let _ = writeln!(html, "<pre>{}</pre>", escape(text));
+    for chart in charts {
         html.push_str(&chart.to_html());
     }
-    html.push_str(NOTES);
+    html.push_str(notes);
     html.push_str("</main></html>\n");
     html
 }
@@ -43,9 +49,8 @@ invalid.</li>
 </ul>
 ";
 
-fn write_verdict(html: &mut String, report: &Report) {
-    let verdict = report.verdict();
-    let (class, word) = match (report.is_clean(), report.is_valid()) {
+fn write_verdict(html: &mut String, verdict: &Verdict) {
+    let (class, word) = match (verdict.failed.is_empty(), verdict.invalid.is_empty()) {
         (false, _) => ("bad", "Failed"),
         (true, false) => ("doubtful", "Invalid"),
         (true, true) => ("good", "Passed"),
@@ -92,26 +97,31 @@ fn charts(report: &Report) -> Vec<Chart> {
             "per second",
             Scale::Linear,
             vec![
-                line("sent", points, |point| positive(point.sent_per_s)),
-                line("acknowledged", points, |point| positive(point.acknowledged_per_s)),
+                line("sent", points, at, |point| positive(point.sent_per_s)),
+                line("acknowledged", points, at, |point| positive(point.acknowledged_per_s)),
             ],
         ),
-        over_time("Time to PUBACK", "ms", Scale::Logarithmic, latencies(points, |p| &p.puback)),
+        over_time("Time to PUBACK", "ms", Scale::Logarithmic, latencies(points, at, |p| p.puback)),
         over_time(
             "Connections per second",
             "per second",
             Scale::Linear,
             vec![
-                line("accepted", points, |point| positive(point.accepted_per_s)),
-                line("failed or lost", points, |point| positive(point.failed_per_s)),
+                line("accepted", points, at, |point| positive(point.accepted_per_s)),
+                line("failed or lost", points, at, |point| positive(point.failed_per_s)),
             ],
         ),
-        over_time("Time to CONNACK", "ms", Scale::Logarithmic, latencies(points, |p| &p.connect)),
+        over_time(
+            "Time to CONNACK",
+            "ms",
+            Scale::Logarithmic,
+            latencies(points, at, |p| p.connect),
+        ),
         over_time(
             "Cores that the server uses",
             "cores",
             Scale::Linear,
-            vec![line("server", points, |point| point.server_cores)],
+            vec![line("server", points, at, |point| point.server_cores)],
         ),
         memory(points),
     ]
@@ -132,6 +142,10 @@ fn memory(points: &[Point]) -> Chart {
     }
 }
 
+fn at(point: &Point) -> f64 {
+    point.at_s
+}
+
 fn over_time(
     title: &'static str,
     y_label: &'static str,
@@ -142,15 +156,26 @@ fn over_time(
 }
 
 /// A line with a gap where there is no value; none at all when it never has one.
-fn line(name: &'static str, points: &[Point], value: impl Fn(&Point) -> Option<f64>) -> Series {
-    let found = |point: &Point| Some((point.at_s, value(point)?));
+fn line<P>(
+    name: &'static str,
+    points: &[P],
+    at: impl Fn(&P) -> f64,
+    value: impl Fn(&P) -> Option<f64>,
+) -> Series {
+    let found = |point: &P| Some((at(point), value(point)?));
     Series { name, points: points.iter().filter_map(found).collect() }
 }
 
-fn latencies(points: &[Point], of: impl Fn(&Point) -> &Latency) -> Vec<Series> {
-    let at = |latency: &Latency, part| (!latency.is_empty()).then(|| latency.at_ms(part));
-    let lines = LINES.into_iter();
-    lines.map(|(name, part)| line(name, points, |point| at(of(point), part))).collect()
+fn latencies<P>(
+    points: &[P],
+    at: impl Fn(&P) -> f64,
+    of: impl Fn(&P) -> Option<Brief>,
+) -> Vec<Series> {
+    vec![
+        line("p50", points, &at, |point| of(point).map(|brief| brief.p50_ms)),
+        line("p99", points, &at, |point| of(point).map(|brief| brief.p99_ms)),
+        line("max", points, &at, |point| of(point).map(|brief| brief.max_ms)),
+    ]
 }
 
 /// A rate, unless there was nothing.

@@ -83,6 +83,15 @@ impl Hub {
         .to_vec()
     }
 
+    /// What every reading from this hub begins with.
+    pub(crate) fn reader_arguments(&self, policy: &str) -> Vec<String> {
+        let (host, ca) = (self.address.host(), self.ca().display().to_string());
+        let key = policy_key(&self.home.join("data"), policy);
+        ["--host", &host, "--ca", &ca, "--policy", policy, "--key", &key]
+            .map(ToOwned::to_owned)
+            .to_vec()
+    }
+
     /// The PEM file to trust.
     pub(crate) fn ca(&self) -> PathBuf {
         self.home.join("data/tls/ca.pem")

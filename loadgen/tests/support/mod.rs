@@ -5,5 +5,7 @@
 #[path = "../../../edge/tests/support/address.rs"]
 pub(crate) mod address;
 pub(crate) mod floor;
+pub(crate) mod heard;
 pub(crate) mod hub;
+pub(crate) mod hub_process;
 pub(crate) mod program;
