@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::fs;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -22,6 +24,21 @@ fn acknowledges_all_that_several_processes_send() {
     assert_eq!(run.number("/telemetry/sent_in_all"), 5000.0);
     assert!(run.number("/telemetry/server_us_per_message") > 0.0);
     assert!(run.number("/server_bytes_per_connection") > 0.0);
+}
+
+#[test]
+fn what_a_floor_with_a_log_acknowledges_is_in_its_file() {
+    let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join("floor.log");
+    let floor = Floor::start_with_log(&log);
+    let more = "--connections 20 --rate 400 --per-second 2000 --per-segment 4 --inflight 64 \
+                --warm-up 0s --duration 2s";
+    let run = run("telemetry", &floor.arguments(), more).expect_clean();
+    assert_eq!(run.number("/telemetry/acknowledged"), 4000.0);
+    let written = fs::read(&log).expect("the floor writes it");
+    drop(floor);
+    fs::remove_file(&log).expect("it is there");
+    let topic = b"/messages/events/";
+    assert_eq!(written.windows(topic.len()).filter(|bytes| *bytes == topic).count(), 4000);
 }
 
 #[test]

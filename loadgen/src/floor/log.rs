@@ -171,15 +171,17 @@ struct Writer {
 }
 
 impl Writer {
-    /// Writes a piece, filled up to whole blocks.
+    /// Writes a piece, filled up to whole blocks with zeros.
     fn write(&mut self, piece: &[u8]) -> io::Result<()> {
         let start = self.memory.as_ptr().align_offset(BLOCK_BYTES);
         let len = piece.len().next_multiple_of(BLOCK_BYTES);
-        self.memory[start..start + piece.len()].copy_from_slice(piece);
+        let blocks = &mut self.memory[start..start + len];
+        blocks[..piece.len()].copy_from_slice(piece);
+        blocks[piece.len()..].fill(0);
         if self.at + len > FILE_BYTES {
             self.at = 0;
         }
-        self.file.write_all_at(&self.memory[start..start + len], self.at as u64)?;
+        self.file.write_all_at(blocks, self.at as u64)?;
         self.at += len;
         Ok(())
     }

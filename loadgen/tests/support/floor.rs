@@ -16,12 +16,21 @@ pub(crate) struct Floor {
 impl Floor {
     /// Starts a floor with an address of its own; it accepts clients when this returns.
     pub(crate) fn start(threads: u32) -> Self {
+        Self::start_with(&["--threads", &threads.to_string()])
+    }
+
+    /// As [`start`](Self::start), with one thread and a log.
+    pub(crate) fn start_with_log(log: &Path) -> Self {
+        Self::start_with(&["--log", &log.display().to_string()])
+    }
+
+    fn start_with(more: &[&str]) -> Self {
         let host = Loopback::claim().host();
         let ca = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("floor-{host}.pem"));
         let mut process = Command::new(env!("CARGO_BIN_EXE_ringhub-loadgen"))
             .args(["floor", "--listen", &format!("{host}:8883"), "--ca"])
             .arg(&ca)
-            .args(["--threads", &threads.to_string()])
+            .args(more)
             .stdout(Stdio::piped())
             .spawn()
             .expect("the load generator is built");
