@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use monoio::{IoUringDriver, RuntimeBuilder};
+use ringhub_edge::shard::runtime;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 pub use arguments::ReaderArguments;
@@ -65,8 +65,7 @@ pub fn read(arguments: &ReaderArguments) -> Result<ReaderReport, Error> {
     let server = Server::new(arguments.server_pid)?;
     let thresholds =
         Thresholds { lag_p99_max: arguments.lag_p99_max, lag_events_max: arguments.lag_events_max };
-    let builder = RuntimeBuilder::<IoUringDriver>::new().with_entries(RING_ENTRIES);
-    let report = builder.enable_timer().build()?.block_on(measure(
+    let report = runtime(RING_ENTRIES)?.block_on(measure(
         plan,
         stop,
         server,
