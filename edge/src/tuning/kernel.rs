@@ -35,8 +35,8 @@ fn version(machine: &Machine) -> Finding {
 }
 
 fn rings(machine: &Machine, io_uring: &IoUring) -> Finding {
-    let why = "all IO of shards and executors goes through io_uring; from Linux 5.19 on, shards are \
-               not interrupted by what arrives for their rings";
+    let why = "all IO of shards and executors goes through io_uring; shards ask theirs not to \
+               interrupt them";
     let setting = machine.kernel.setting(IO_URING_SETTING);
     let of_setting = setting.as_deref().filter(|value| *value != "0");
     let finding = |value: String| Finding::ok(AREA, "io_uring", value, why);
