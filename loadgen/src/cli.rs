@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
+use crate::output::Output;
 use crate::quantity::{parse_keep_alive, parse_payload, parse_some_time, parse_time};
 use crate::reader::ReaderArguments;
 use crate::share::Share;
@@ -177,19 +178,9 @@ pub struct Connections {
     /// Process of the server on this machine: its processor time and memory are reported
     #[arg(long, value_name = "PID")]
     pub server_pid: Option<u32>,
-    /// Show no progress, which else goes to standard error: a view of the run where that is a
-    /// terminal, a line a second where it is not
-    #[arg(long, short)]
-    pub quiet: bool,
-    /// Print the result as JSON on standard output
-    #[arg(long)]
-    pub json: bool,
-    /// Write latencies into this folder, as percentile distributions (.hgrm)
-    #[arg(long, value_name = "DIR")]
-    pub hgrm: Option<PathBuf>,
-    /// Write a page with plots into this file, which needs nothing else to be looked at
-    #[arg(long, value_name = "FILE")]
-    pub html: Option<PathBuf>,
+    /// What is told, and where to.
+    #[command(flatten)]
+    pub output: Output,
     /// Connections that may fail before the run has failed
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub failures_max: u64,

@@ -36,6 +36,7 @@ mod latency;
 mod numbering;
 mod observer;
 mod outcome;
+mod output;
 mod pinning;
 mod plan;
 mod process;

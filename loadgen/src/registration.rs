@@ -37,9 +37,9 @@ impl Registration {
             prefix: connections.device_prefix.clone(),
             registered: 0..0,
             is_kept: false,
-            is_quiet: connections.quiet,
+            is_quiet: connections.output.quiet,
         };
-        View::new(connections.quiet).say(&format!("registering {count} devices"));
+        View::new(connections.output.quiet).say(&format!("registering {count} devices"));
         while registration.registered.end < count {
             registration.register_batch(count)?;
         }

@@ -1,17 +1,15 @@
 //! The result, for people and for programs.
 
 use std::fmt;
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::error::Error;
 use crate::html;
 use crate::latency::Latency;
 use crate::observer::{Observer, ServerCost};
 use crate::outcome::{Cost, End, Outcome};
+use crate::output::Findings;
 use crate::tally::Tally;
 use crate::timeline::{Point, Timeline};
 use crate::verdict::{Thresholds, Verdict};
@@ -135,40 +133,6 @@ impl Report {
         (open > 0 && grown > 0).then(|| grown as f64 / open as f64)
     }
 
-    /// The report as one JSON object.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        let Self { tally, verdict, .. } = self;
-        let busiest = self.costs.iter().map(|cost| cost.steady.busy()).fold(0.0, f64::max);
-        json!({
-            "interrupted": self.end == End::Interrupted,
-            "valid": self.is_valid(),
-            "invalid_because": verdict.invalid,
-            "clean": self.is_clean(),
-            "failed_because": verdict.failed,
-            "elapsed_s": self.elapsed_s(),
-            "attempted": tally.attempted,
-            "accepted": tally.accepted,
-            "open": tally.open,
-            "failed": tally.failed(),
-            "unfinished": tally.under_way(),
-            "failures": tally.failures,
-            "pings_answered": tally.pings_answered,
-            "connect_latency_ms": percentiles(&tally.connect),
-            "connect_lag_ms": percentiles(&tally.connect_lag),
-            "telemetry": self.telemetry_json(),
-            "storm": self.storm_json(),
-            "churn": self.churn_json(),
-            "conversation": tally.talk.to_json(),
-            "cpu_s": self.cpu_s(),
-            "busiest_worker": busiest,
-            "workers": self.costs.len(),
-            "resident_bytes": self.resident_bytes(),
-            "server": self.server.map(ServerCost::to_json),
-            "server_bytes_per_connection": self.server_bytes_per_connection(),
-        })
-    }
-
     fn telemetry_json(&self) -> Option<Value> {
         self.measured?;
         let telemetry = &self.tally.telemetry;
@@ -211,32 +175,6 @@ impl Report {
                 "server_us_per_connection": self.server_us_per_return(),
             })
         })
-    }
-
-    /// Writes a percentile distribution for each latency into `folder`, which is made if need be.
-    pub(crate) fn write_hgrm(&self, folder: &Path) -> Result<(), Error> {
-        fs::create_dir_all(folder).map_err(failed(folder))?;
-        let telemetry = &self.tally.telemetry;
-        for (name, latency) in [
-            ("connect", &self.tally.connect),
-            ("connect-lag", &self.tally.connect_lag),
-            ("reconnect", &self.tally.reconnect),
-            ("reconnect-lag", &self.tally.reconnect_lag),
-            ("puback", &telemetry.latency),
-            ("send-lag", &telemetry.lag),
-        ] {
-            write_distribution(folder, name, latency)?;
-        }
-        self.tally
-            .talk
-            .exchanges()
-            .into_iter()
-            .try_for_each(|(name, _, exchange)| write_distribution(folder, name, &exchange.latency))
-    }
-
-    /// Writes a page with plots.
-    pub(crate) fn write_html(&self, path: &Path) -> Result<(), Error> {
-        fs::write(path, html::page(self)).map_err(failed(path))
     }
 
     fn write_telemetry(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -335,13 +273,57 @@ impl fmt::Display for Report {
     }
 }
 
-/// Writes one percentile distribution, unless there is none.
-fn write_distribution(folder: &Path, name: &str, latency: &Latency) -> Result<(), Error> {
-    if latency.is_empty() {
-        return Ok(());
+impl Findings for Report {
+    fn to_json(&self) -> Value {
+        let Self { tally, verdict, .. } = self;
+        let busiest = self.costs.iter().map(|cost| cost.steady.busy()).fold(0.0, f64::max);
+        json!({
+            "interrupted": self.end == End::Interrupted,
+            "valid": self.is_valid(),
+            "invalid_because": verdict.invalid,
+            "clean": self.is_clean(),
+            "failed_because": verdict.failed,
+            "elapsed_s": self.elapsed_s(),
+            "attempted": tally.attempted,
+            "accepted": tally.accepted,
+            "open": tally.open,
+            "failed": tally.failed(),
+            "unfinished": tally.under_way(),
+            "failures": tally.failures,
+            "pings_answered": tally.pings_answered,
+            "connect_latency_ms": percentiles(&tally.connect),
+            "connect_lag_ms": percentiles(&tally.connect_lag),
+            "telemetry": self.telemetry_json(),
+            "storm": self.storm_json(),
+            "churn": self.churn_json(),
+            "conversation": tally.talk.to_json(),
+            "cpu_s": self.cpu_s(),
+            "busiest_worker": busiest,
+            "workers": self.costs.len(),
+            "resident_bytes": self.resident_bytes(),
+            "server": self.server.map(ServerCost::to_json),
+            "server_bytes_per_connection": self.server_bytes_per_connection(),
+        })
     }
-    let path = folder.join(name).with_extension("hgrm");
-    fs::write(&path, latency.to_hgrm()).map_err(failed(&path))
+
+    fn latencies(&self) -> Vec<(&'static str, &Latency)> {
+        let (tally, telemetry) = (&self.tally, &self.tally.telemetry);
+        let mut latencies = vec![
+            ("connect", &tally.connect),
+            ("connect-lag", &tally.connect_lag),
+            ("reconnect", &tally.reconnect),
+            ("reconnect-lag", &tally.reconnect_lag),
+            ("puback", &telemetry.latency),
+            ("send-lag", &telemetry.lag),
+        ];
+        let exchanges = tally.talk.exchanges().into_iter();
+        latencies.extend(exchanges.map(|(name, _, exchange)| (name, &exchange.latency)));
+        latencies
+    }
+
+    fn to_page(&self) -> String {
+        html::page(self)
+    }
 }
 
 /// The arguments as they were typed, but for the keys.
@@ -356,11 +338,6 @@ pub(crate) fn command(arguments: impl Iterator<Item = String>) -> String {
         words.push(if hides { "…".to_owned() } else { word });
     }
     words.join(" ")
-}
-
-pub(crate) fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
-    let path = path.to_owned();
-    |source| Error::Result { path, source }
 }
 
 pub(crate) fn percentiles(latency: &Latency) -> Option<Map<String, Value>> {

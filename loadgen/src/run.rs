@@ -1,7 +1,6 @@
 //! A run from its plan to its report: in this process, or in several that it starts.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -20,6 +19,7 @@ use crate::error::Error;
 use crate::gate::{Gate, News};
 use crate::observer::Observer;
 use crate::outcome::Outcome;
+use crate::output::Output;
 use crate::pinning;
 use crate::plan::{Plan, Work};
 use crate::registration::Registration;
@@ -67,9 +67,7 @@ struct Run {
     workers: Option<u32>,
     server_pid: Option<u32>,
     thresholds: Thresholds,
-    as_json: bool,
-    hgrm: Option<PathBuf>,
-    html: Option<PathBuf>,
+    output: Output,
     /// What is said beside telemetry.
     conversation: Option<cli::Conversation>,
     /// Set by SIGINT and SIGTERM.
@@ -97,9 +95,7 @@ impl Run {
                 puback_p99_max,
                 ..Thresholds::default()
             },
-            as_json: connections.json,
-            hgrm: connections.hgrm.clone(),
-            html: connections.html.clone(),
+            output: connections.output.clone(),
             conversation: None,
             stop,
         })
@@ -134,7 +130,7 @@ impl Run {
         if self.share.is_none() {
             let plan = plan()?;
             let workers = self.workers_for(&plan)?;
-            let mut observer = Observer::new(self.server_pid, View::new(connections.quiet))?;
+            let mut observer = Observer::new(self.server_pid, View::new(self.output.quiet))?;
             observer.invite(self.back_end(connections, &plan)?);
             // Held until the report is out; an error deletes the devices as well.
             let _registration = match connections.provision {
@@ -183,17 +179,7 @@ impl Run {
         };
         observer.borrow_mut().end_view();
         let report = Report::new(outcomes, &mut observer.borrow_mut(), measured, self.thresholds);
-        if let Some(folder) = &self.hgrm {
-            report.write_hgrm(folder)?;
-        }
-        if let Some(path) = &self.html {
-            report.write_html(path)?;
-        }
-        if self.as_json {
-            println!("{}", report.to_json());
-        } else {
-            print!("{report}");
-        }
+        self.output.tell(&report)?;
         Ok(report)
     }
 

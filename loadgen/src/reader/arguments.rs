@@ -10,6 +10,8 @@ use ringhub_core::id::ConsumerGroup;
 use ringhub_edge::client::start::{Start, parse_enqueued_time};
 use ringhub_edge::hub::EVENT_HUB;
 
+use crate::output::Output;
+
 const EXAMPLES: &str = "\
 Examples:
   ringhub-loadgen reader --host localhost --ca tls/ca.pem --policy service --key BASE64
@@ -79,19 +81,9 @@ pub struct ReaderArguments {
     /// Process of the server on this machine: its processor time and memory are reported
     #[arg(long, value_name = "PID")]
     pub server_pid: Option<u32>,
-    /// Show no progress, which else goes to standard error: a view of the run where that is a
-    /// terminal, a line a second where it is not
-    #[arg(long, short)]
-    pub quiet: bool,
-    /// Print the result as JSON on standard output
-    #[arg(long)]
-    pub json: bool,
-    /// Write latencies into this folder, as percentile distributions (.hgrm)
-    #[arg(long, value_name = "DIR")]
-    pub hgrm: Option<PathBuf>,
-    /// Write a page with plots into this file, which needs nothing else to be looked at
-    #[arg(long, value_name = "FILE")]
-    pub html: Option<PathBuf>,
+    /// What is told, and where to.
+    #[command(flatten)]
+    pub output: Output,
     /// Longest time from enqueued to received, at the 99th percentile, before the run has failed
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub lag_p99_max: Option<Duration>,

@@ -70,20 +70,10 @@ pub fn read(arguments: &ReaderArguments) -> Result<ReaderReport, Error> {
         stop,
         server,
         thresholds,
-        View::new(arguments.quiet),
+        View::new(arguments.output.quiet),
     ));
     let report = report.map_err(Error::Reader)?;
-    if let Some(folder) = &arguments.hgrm {
-        report.write_hgrm(folder)?;
-    }
-    if let Some(path) = &arguments.html {
-        report.write_html(path)?;
-    }
-    if arguments.json {
-        println!("{}", report.to_json());
-    } else {
-        print!("{report}");
-    }
+    arguments.output.tell(&report)?;
     Ok(report)
 }
 

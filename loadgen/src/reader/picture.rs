@@ -36,11 +36,7 @@ fn events(account: &Account, now: &Point) -> String {
 fn own_and_server(now: &Point) -> impl Iterator<Item = Process> {
     let (cores, bytes, delay) = (now.own_cores, now.own_bytes, now.delay);
     let own = Process { name: "reader", cores, bytes, delay };
-    let server = now.server_bytes.map(|bytes| {
-        let cores = now.server_cores.unwrap_or(0.0);
-        Process { name: "server", cores, bytes, delay: None }
-    });
-    [Some(own), server].into_iter().flatten()
+    own.beside_server(now.server_bytes, now.server_cores)
 }
 
 #[cfg(test)]

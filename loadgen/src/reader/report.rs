@@ -1,8 +1,6 @@
 //! The result, for people and for programs.
 
 use std::fmt;
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -11,12 +9,12 @@ use super::account::Account;
 use super::engine::End;
 use super::timeline::{Point, Timeline};
 use super::verdict::busy;
-use crate::error::Error;
 use crate::html;
 use crate::latency::Latency;
 use crate::outcome::Spent;
+use crate::output::Findings;
 use crate::process::Usage;
-use crate::report::{MIB, command, failed, percentiles, write_latency};
+use crate::report::{MIB, command, percentiles, write_latency};
 use crate::verdict::Verdict;
 
 /// A process before and after.
@@ -84,9 +82,38 @@ impl ReaderReport {
         self.server.map(|server| server.cpu_s() * 1e6 / events as f64)
     }
 
-    /// The report as one JSON object.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
+    fn write_partitions(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "partition              events      missing   disordered  lag, events, max")?;
+        for partition in &self.account.partitions {
+            writeln!(
+                f,
+                "  {:<14} {:>12} {:>12} {:>12} {:>17}",
+                partition.id,
+                partition.events,
+                partition.missing,
+                partition.disordered,
+                partition.behind_max
+            )?;
+        }
+        Ok(())
+    }
+
+    fn write_costs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "elapsed          {:>12.1} s", self.elapsed.as_secs_f64())?;
+        writeln!(f, "own CPU          {:>12.2} s", self.own.cpu_s())?;
+        writeln!(f, "  busy           {:>12.0} %", busy(&self.account, self.elapsed) * 100.0)?;
+        writeln!(f, "own memory       {:>12.1} MiB", self.own.after.resident_bytes as f64 / MIB)?;
+        let Some(server) = self.server else { return Ok(()) };
+        writeln!(f, "server CPU       {:>12.2} s", server.cpu_s())?;
+        if let Some(us) = self.server_us_per_event() {
+            writeln!(f, "  per event      {us:>12.2} us")?;
+        }
+        writeln!(f, "server memory    {:>12.1} MiB", server.after.resident_bytes as f64 / MIB)
+    }
+}
+
+impl Findings for ReaderReport {
+    fn to_json(&self) -> Value {
         let Self { account, verdict, .. } = self;
         let partitions: Vec<Value> = account
             .partitions
@@ -138,50 +165,12 @@ impl ReaderReport {
         })
     }
 
-    /// Writes a percentile distribution for each latency into `folder`, which is made if need be.
-    pub(super) fn write_hgrm(&self, folder: &Path) -> Result<(), Error> {
-        fs::create_dir_all(folder).map_err(failed(folder))?;
-        let latencies = [("read-lag", &self.account.lag), ("read-delay", &self.account.delay)];
-        for (name, latency) in latencies.into_iter().filter(|(_, latency)| !latency.is_empty()) {
-            let path = folder.join(name).with_extension("hgrm");
-            fs::write(&path, latency.to_hgrm()).map_err(failed(&path))?;
-        }
-        Ok(())
+    fn latencies(&self) -> Vec<(&'static str, &Latency)> {
+        vec![("read-lag", &self.account.lag), ("read-delay", &self.account.delay)]
     }
 
-    /// Writes a page with plots.
-    pub(super) fn write_html(&self, path: &Path) -> Result<(), Error> {
-        let page = html::reader_page(self, &command(std::env::args()));
-        fs::write(path, page).map_err(failed(path))
-    }
-
-    fn write_partitions(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "partition              events      missing   disordered  lag, events, max")?;
-        for partition in &self.account.partitions {
-            writeln!(
-                f,
-                "  {:<14} {:>12} {:>12} {:>12} {:>17}",
-                partition.id,
-                partition.events,
-                partition.missing,
-                partition.disordered,
-                partition.behind_max
-            )?;
-        }
-        Ok(())
-    }
-
-    fn write_costs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "elapsed          {:>12.1} s", self.elapsed.as_secs_f64())?;
-        writeln!(f, "own CPU          {:>12.2} s", self.own.cpu_s())?;
-        writeln!(f, "  busy           {:>12.0} %", busy(&self.account, self.elapsed) * 100.0)?;
-        writeln!(f, "own memory       {:>12.1} MiB", self.own.after.resident_bytes as f64 / MIB)?;
-        let Some(server) = self.server else { return Ok(()) };
-        writeln!(f, "server CPU       {:>12.2} s", server.cpu_s())?;
-        if let Some(us) = self.server_us_per_event() {
-            writeln!(f, "  per event      {us:>12.2} us")?;
-        }
-        writeln!(f, "server memory    {:>12.1} MiB", server.after.resident_bytes as f64 / MIB)
+    fn to_page(&self) -> String {
+        html::reader_page(self, &command(std::env::args()))
     }
 }
 

@@ -85,6 +85,19 @@ pub(crate) struct Process {
     pub(crate) delay: Option<Brief>,
 }
 
+impl Process {
+    /// This one, and that of the server if its memory is known.
+    pub(crate) fn beside_server(
+        self,
+        bytes: Option<u64>,
+        cores: Option<f64>,
+    ) -> impl Iterator<Item = Self> {
+        let cores = cores.unwrap_or(0.0);
+        let server = bytes.map(|bytes| Self { name: "server", cores, bytes, delay: None });
+        [Some(self), server].into_iter().flatten()
+    }
+}
+
 /// What the processes use.
 pub(crate) fn processes(processes: impl IntoIterator<Item = Process>) -> String {
     let mut rows = vec![["PROCESS", "CPU", "MEMORY", "DELAY P99"].map(ToOwned::to_owned).to_vec()];
