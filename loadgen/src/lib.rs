@@ -62,3 +62,4 @@ mod verdict;
 mod view;
 
 pub use report::Report;
+pub use verdict::Verdict;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use ringhub_loadgen::cli::{Cli, Command};
 use ringhub_loadgen::error::Error;
-use ringhub_loadgen::{Report, floor, reader, run, scenario};
+use ringhub_loadgen::{Report, Verdict, floor, reader, run, scenario};
 
 /// A connection, a message or a threshold failed.
 const FAILED: u8 = 1;
@@ -16,9 +16,9 @@ const INVALID: u8 = 3;
 
 fn main() -> ExitCode {
     match execute(&Cli::parse().command) {
-        Ok((false, _)) => ExitCode::from(FAILED),
-        Ok((true, false)) => ExitCode::from(INVALID),
-        Ok((true, true)) => ExitCode::SUCCESS,
+        Ok(verdict) if !verdict.is_clean() => ExitCode::from(FAILED),
+        Ok(verdict) if !verdict.is_valid() => ExitCode::from(INVALID),
+        Ok(_) => ExitCode::SUCCESS,
         Err(Error::Arguments(error)) => error.exit(),
         Err(error) => {
             eprintln!("ringhub-loadgen: {error}");
@@ -27,22 +27,22 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether the run was clean, and valid.
-fn execute(command: &Command) -> Result<(bool, bool), Error> {
+/// What the run is worth.
+fn execute(command: &Command) -> Result<Verdict, Error> {
     match command {
         Command::Connect(arguments) => run::connect(arguments).map(worth),
         Command::Telemetry(arguments) => run::publish(arguments).map(worth),
         Command::Storm(arguments) => run::storm(arguments).map(worth),
         Command::Run(arguments) => execute(&scenario::resolve(arguments)?),
-        Command::Scenarios(arguments) => scenario::show(arguments).map(|()| (true, true)),
+        Command::Scenarios(arguments) => scenario::show(arguments).map(|()| Verdict::default()),
         Command::Reader(arguments) => {
-            reader::read(arguments).map(|report| (report.is_clean(), report.is_valid()))
+            reader::read(arguments).map(|report| report.verdict().clone())
         }
-        Command::Floor(arguments) => floor::serve(arguments).map(|()| (true, true)),
+        Command::Floor(arguments) => floor::serve(arguments).map(|()| Verdict::default()),
     }
 }
 
-/// Whether a run was clean and valid. That of a worker is judged by its parent.
-fn worth(report: Option<Report>) -> (bool, bool) {
-    report.map_or((true, true), |report| (report.is_clean(), report.is_valid()))
+/// That of a worker is judged by its parent.
+fn worth(report: Option<Report>) -> Verdict {
+    report.map(|report| report.verdict().clone()).unwrap_or_default()
 }

@@ -63,20 +63,10 @@ impl Report {
         self.timeline.points()
     }
 
-    pub(crate) fn verdict(&self) -> &Verdict {
+    /// What it is worth.
+    #[must_use]
+    pub fn verdict(&self) -> &Verdict {
         &self.verdict
-    }
-
-    /// Whether the server did all that was asked for.
-    #[must_use]
-    pub fn is_clean(&self) -> bool {
-        self.verdict.failed.is_empty()
-    }
-
-    /// Whether the numbers are those of the server, not those of this program.
-    #[must_use]
-    pub fn is_valid(&self) -> bool {
-        self.verdict.invalid.is_empty()
     }
 
     fn elapsed_s(&self) -> f64 {
@@ -279,9 +269,9 @@ impl Findings for Report {
         let busiest = self.costs.iter().map(|cost| cost.steady.busy()).fold(0.0, f64::max);
         json!({
             "interrupted": self.end == End::Interrupted,
-            "valid": self.is_valid(),
+            "valid": verdict.is_valid(),
             "invalid_because": verdict.invalid,
-            "clean": self.is_clean(),
+            "clean": verdict.is_clean(),
             "failed_because": verdict.failed,
             "elapsed_s": self.elapsed_s(),
             "attempted": tally.attempted,
@@ -408,7 +398,7 @@ mod tests {
         for line in ["interrupted", "1  no CONNACK in time", "unfinished", "p99.9", "2.0 MiB"] {
             assert!(text.contains(line), "{line} in\n{text}");
         }
-        assert!(!report(End::Complete).is_clean());
+        assert!(!report(End::Complete).verdict.is_clean());
     }
 
     #[test]

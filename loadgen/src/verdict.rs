@@ -37,7 +37,7 @@ pub(crate) struct Thresholds {
 
 /// What is wrong with a run, in words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Verdict {
+pub struct Verdict {
     /// What the server did not do.
     pub(crate) failed: Vec<String>,
     /// Why the numbers are those of this program and not those of the server.
@@ -45,6 +45,18 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
+    /// Whether the server did all that was asked for.
+    #[must_use]
+    pub const fn is_clean(&self) -> bool {
+        self.failed.is_empty()
+    }
+
+    /// Whether the numbers are those of the server, not those of this program.
+    #[must_use]
+    pub const fn is_valid(&self) -> bool {
+        self.invalid.is_empty()
+    }
+
     pub(crate) fn of(tally: &Tally, end: End, costs: &[Cost], thresholds: Thresholds) -> Self {
         let mut verdict = Self::default();
         verdict.judge_server(tally, end, thresholds);

@@ -43,19 +43,9 @@ pub struct ReaderReport {
 }
 
 impl ReaderReport {
-    /// Whether everything came once, in order, and as soon as it must.
+    /// What it is worth.
     #[must_use]
-    pub fn is_clean(&self) -> bool {
-        self.verdict.failed.is_empty()
-    }
-
-    /// Whether the numbers are those of the hub, not those of this program.
-    #[must_use]
-    pub fn is_valid(&self) -> bool {
-        self.verdict.invalid.is_empty()
-    }
-
-    pub(crate) fn verdict(&self) -> &Verdict {
+    pub fn verdict(&self) -> &Verdict {
         &self.verdict
     }
 
@@ -132,9 +122,9 @@ impl Findings for ReaderReport {
             .collect();
         json!({
             "interrupted": matches!(self.end, End::Interrupted),
-            "valid": self.is_valid(),
+            "valid": verdict.is_valid(),
             "invalid_because": verdict.invalid,
-            "clean": self.is_clean(),
+            "clean": verdict.is_clean(),
             "failed_because": verdict.failed,
             "elapsed_s": self.elapsed.as_secs_f64(),
             "events": account.events,
