@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use ringhub_core::codec::amqp::performative::DeliveryState;
 use support::amqp_raw::{self as raw, RawAmqp};
-use support::c2d::{C2d, C2dSender, FeedbackReader, eventually};
+use support::c2d::{C2d, C2dSender, FeedbackReader};
 use support::http::HttpConnection;
 use support::hub::{Hub, HubOptions, SMALL_SEGMENTS};
 use support::mqtt::{Login, MqttDevice};
+use support::patience::eventually;
 use support::rest::{self, Device};
 use support::sas;
 

@@ -8,7 +8,6 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use rustls::pki_types::ServerName;
@@ -16,15 +15,13 @@ use support::address::{Loopback, MQTT_PORT};
 use support::authority::{Authority, Issued};
 use support::hub::{Hub, HubOptions, SMALL_SEGMENTS};
 use support::mqtt::MqttDevice;
+use support::patience::eventually;
 use support::rest::Device;
 use support::tls;
 
 /// Threads that publish, and the devices of each.
 const PUBLISHERS: usize = 5;
 const DEVICES_EACH: usize = 50;
-
-/// How long a reload may take on a busy machine; the files are looked at every two seconds.
-const RELOAD_TIME_MAX: Duration = Duration::from_secs(30);
 
 const NAME: &str = "server";
 
@@ -53,19 +50,11 @@ fn presented_to(hub: &Hub, name: ServerName<'static>) -> Vec<u8> {
 }
 
 fn wait_until_presented(hub: &Hub, issued: &Issued) {
-    wait_until("the new certificate is presented", || presented(hub) == issued.der);
+    eventually("the new certificate is presented", || presented(hub) == issued.der);
 }
 
 fn wait_until_logged(hub: &Hub, text: &str) {
-    wait_until(text, || hub.log().contains(text));
-}
-
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let until = Instant::now() + RELOAD_TIME_MAX;
-    while !holds() {
-        assert!(Instant::now() < until, "not in time: {what}");
-        thread::sleep(Duration::from_millis(50));
-    }
+    eventually(text, || hub.log().contains(text));
 }
 
 /// Publishes from connected devices, each message awaited, until `done`; counts them. A connection
@@ -111,7 +100,7 @@ fn certificates_are_exchanged_under_load_without_losing_a_connection() {
             scope.spawn(|| publish_until(&done, &count, devices));
         }
         let stop = StopOnDrop(&done);
-        wait_until("messages flow", || published_since(0) > 0);
+        eventually("messages flow", || published_since(0) > 0);
 
         authority.put(NAME, &second);
         hub.signal(Signal::HUP);
@@ -125,7 +114,7 @@ fn certificates_are_exchanged_under_load_without_losing_a_connection() {
         assert_eq!(presented(&hub), third.der);
         let before = count.load(Ordering::Relaxed);
         let all = (2 * PUBLISHERS * DEVICES_EACH) as u64;
-        wait_until("every connection goes on", || published_since(before) > all);
+        eventually("every connection goes on", || published_since(before) > all);
         drop(stop);
     });
     println!("{} messages over the reloads", count.load(Ordering::Relaxed));

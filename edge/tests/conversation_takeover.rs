@@ -7,10 +7,11 @@ use std::collections::BTreeSet;
 use std::thread;
 
 use serde_json::{Value, json};
-use support::c2d::{C2d, C2dSender, eventually};
+use support::c2d::{C2d, C2dSender};
 use support::hub::{Hub, HubOptions};
 use support::methods::{MethodDevice, device_error, invoke};
 use support::mqtt::MqttDevice;
+use support::patience::eventually;
 use support::rest::{self, Device};
 
 const SHARDS: u16 = 3;

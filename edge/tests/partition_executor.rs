@@ -1,9 +1,13 @@
 //! The executor on a real directory: push, commit, read, restart, retention.
 
+#[path = "support/patience.rs"]
+mod patience;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use patience::{PATIENCE, eventually};
 use ringhub_core::id::{ConnectionId, ConsumerGroup, HubId, PartitionId, ShardId};
 use ringhub_core::log::BLOCK_BYTES;
 use ringhub_core::log::record::{NewRecord, Records, encode_record};
@@ -17,7 +21,6 @@ use ringhub_edge::partition::{
 };
 use ringhub_edge::shard::mailbox::{Mail, Mailbox, mailbox};
 
-const PATIENCE: Duration = Duration::from_secs(20);
 const P0: PartitionId = PartitionId(0);
 
 fn directory(name: &str) -> PathBuf {
@@ -317,11 +320,7 @@ fn retention_drops_segments_and_keeps_positions() {
     config.tail_bytes = 4096;
     let mut hub = Hub::start(config.clone()).expect("starts");
     let count = fill(&mut hub, 0, 12_000).len() as u64;
-    let deadline = Instant::now() + PATIENCE;
-    while hub.describe(P0).begin_sequence_number.0 == 0 {
-        assert!(Instant::now() < deadline, "nothing is dropped");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    eventually("segments are dropped", || hub.describe(P0).begin_sequence_number.0 > 0);
     std::thread::sleep(Duration::from_millis(100));
     let begin = hub.describe(P0).begin_sequence_number.0;
     let old = Selector::SequenceNumber(SequenceNumber(0), Bound::Inclusive);
@@ -399,11 +398,8 @@ fn a_reader_whose_segment_expires_goes_on_with_what_is_retained() {
     assert!(next(&hub.read(P0, between, 300_000)) < count);
     let ticket = hub.push(0, P0, b"retained");
     hub.commit(&ticket);
-    let deadline = Instant::now() + PATIENCE;
-    while hub.describe(P0).begin_sequence_number.0 < count {
-        assert!(Instant::now() < deadline, "not all segments are dropped");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    let all_dropped = || hub.describe(P0).begin_sequence_number.0 >= count;
+    eventually("all old segments are dropped", all_dropped);
     for reader in [within, between] {
         assert_eq!(next(&hub.read(P0, reader, 300_000)), count, "no expired event comes");
     }

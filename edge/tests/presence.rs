@@ -3,12 +3,13 @@
 mod support;
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use support::c2d::{C2d, C2dSender};
 use support::hub::{Hub, HubOptions};
 use support::mqtt::{Login, MqttDevice};
+use support::patience::eventually;
 use support::rest::{self, Device, Module};
 
 const SHARDS: u16 = 3;
@@ -28,15 +29,6 @@ fn get(hub: &Hub, path: &str) -> Value {
 
 fn device(hub: &Hub, id: &str) -> Value {
     get(hub, &format!("/devices/{id}"))
-}
-
-/// Asks until `is_so`, for a connection that ends is only just being noticed.
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < SAVED_TIME_MAX, "never: {what}");
-        thread::sleep(Duration::from_millis(50));
-    }
 }
 
 fn connected_count(hub: &Hub) -> u64 {
@@ -77,14 +69,14 @@ fn presence_is_right_after_a_storm_of_takeovers() {
     let changed = "connectionStateUpdatedTime";
     assert_eq!(after[changed], before[changed], "a takeover is no change");
     drop((last, taken_over));
-    wait_until("all devices are gone", || connected_count(&hub) == 0);
+    eventually("all devices are gone", || connected_count(&hub) == 0);
     for Device { id, .. } in &devices {
         assert_eq!(device(&hub, id)["connectionState"], "Disconnected", "{id}");
     }
     let path = "/devices/pump-0/modules/valve";
     assert_eq!(get(&hub, path)["connectionState"], "Connected");
     drop(valve);
-    wait_until("the module is gone", || get(&hub, path)["connectionState"] == "Disconnected");
+    eventually("the module is gone", || get(&hub, path)["connectionState"] == "Disconnected");
     hub.assert_sound();
 }
 
@@ -106,10 +98,10 @@ fn after_a_crash_nobody_is_connected_and_the_last_activity_is_known() {
     connection.publish(1, b"{}", false).expect("the hub reads");
     connection.flush().expect("the hub reads");
     assert_eq!(connection.read_puback().expect("the hub answers"), 1);
-    wait_until("a message is activity", || last(&device(&hub, "pump")) > last(&connected));
+    eventually("a message is activity", || last(&device(&hub, "pump")) > last(&connected));
     let active = device(&hub, "pump");
     assert_eq!(active["connectionState"], "Connected");
-    thread::sleep(SAVED_TIME_MAX - Duration::from_secs(5));
+    thread::sleep(SAVED_TIME_MAX);
     hub.kill();
     hub.reap();
     hub.launch();
@@ -148,13 +140,13 @@ fn a_twin_tells_the_model_and_what_waits() {
     assert_eq!(twin()["modelId"], "");
     let model = "model-id=dtmi%3Aexample%3APump%3B1";
     let connection = connect(&format!("api-version=2021-04-12&{model}"));
-    wait_until("the model is stored", || twin()["modelId"] == "dtmi:example:Pump;1");
+    eventually("the model is stored", || twin()["modelId"] == "dtmi:example:Pump;1");
     drop(connection);
     let connection = connect(&format!("api-version=2019-10-01&{model}"));
-    wait_until("old revisions announce no model", || twin()["modelId"] == "");
+    eventually("old revisions announce no model", || twin()["modelId"] == "");
     drop(connection);
     let _connection = connect(&format!("api-version=2020-09-30&{model}"));
-    wait_until("the model is back", || twin()["modelId"] == "dtmi:example:Pump;1");
+    eventually("the model is back", || twin()["modelId"] == "dtmi:example:Pump;1");
     let mut sender = C2dSender::connect(&hub).expect("the policy may");
     for (id, count) in [("a", 1), ("b", 2)] {
         assert_eq!(twin()["cloudToDeviceMessageCount"], count - 1);

@@ -7,13 +7,12 @@ use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use support::hub::Hub;
+use support::patience::eventually;
 
-const PATIENCE: Duration = Duration::from_secs(20);
 /// Back to the first screen, with a cursor.
 const LEAVE_SCREEN: &str = "\x1b[?25h\x1b[?1049l";
 
@@ -70,11 +69,16 @@ impl Terminal {
         command.stdin(line()).stdout(line()).stderr(line()).spawn().expect("setsid is there")
     }
 
+    #[track_caller]
     fn wait_for(&self, what: &str, holds: impl Fn(&str) -> bool) {
-        let until = Instant::now() + PATIENCE;
-        while !holds(&self.shown()) {
-            assert!(Instant::now() < until, "not in time: {what}; shown: {:?}", self.shown());
-            thread::sleep(Duration::from_millis(20));
+        eventually(what, || holds(&self.shown()));
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("shown: {:?}", self.shown());
         }
     }
 }

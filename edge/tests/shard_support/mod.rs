@@ -1,6 +1,9 @@
 //! A hub of a few shards that speak a line protocol, and a TLS client for it.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+#[path = "../support/patience.rs"]
+mod patience;
+
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -25,6 +28,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion,
 };
+
+pub(crate) use patience::eventually;
 
 /// Stands for the rings and executors of the hub.
 #[derive(Debug, Default)]
@@ -351,15 +356,4 @@ impl Client {
         let mut rest = String::new();
         self.stream.read_to_string(&mut rest).map(|_| rest)
     }
-}
-
-/// Waits until `condition` holds.
-pub(crate) fn eventually(what: &str, condition: impl Fn() -> bool) {
-    for _ in 0..1000 {
-        if condition() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    panic!("it never came to this: {what}");
 }

@@ -1,8 +1,7 @@
 //! A back end in plain Rust: sends messages to devices and receives feedback.
 
 use std::io;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use ringhub_core::codec::amqp::performative::DeliveryState;
@@ -157,13 +156,4 @@ fn records(sections: &[u8]) -> Vec<Value> {
     let message = Message::decode(sections).expect("feedback is a message");
     let Body::Data(body) = message.body else { panic!("feedback has one data section") };
     serde_json::from_slice(body).expect("feedback is a JSON array")
-}
-
-/// Waits until `is_true`, for ten seconds.
-pub(crate) fn eventually(what: &str, mut is_true: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(10);
-    while !is_true() {
-        assert!(Instant::now() < until, "not in time: {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
 }

@@ -19,6 +19,7 @@ pub(crate) mod hub;
 pub(crate) mod methods;
 pub(crate) mod mqtt;
 pub(crate) mod node;
+pub(crate) mod patience;
 pub(crate) mod prometheus;
 pub(crate) mod provision;
 pub(crate) mod python;
