@@ -77,7 +77,7 @@ fn a_batch_of_feedback_is_given_up_after_the_configured_deliveries() {
 /// Method: a verdict that the client does not settle itself, so that the hub has to answer it.
 #[test]
 fn a_verdict_after_the_lock_is_answered_with_message_lock_lost() {
-    let mut hub = start("feedback_lock_duration = \"5s\"");
+    let mut hub = start("feedback_lock_duration = \"10s\"");
     Device::create(&hub, "pump");
     let mut sender = C2dSender::connect(&hub).expect("the hub accepts senders");
     assert!(send(&mut sender, "x").is_empty());

@@ -65,7 +65,7 @@ impl RawAmqp {
     /// Reads until `wanted` has come, and returns all that came.
     ///
     /// # Errors
-    /// When the hub ends the connection, or says nothing for ten seconds.
+    /// When the hub ends the connection, or says nothing for thirty seconds.
     pub(crate) fn read_until(&mut self, wanted: &[u8]) -> io::Result<Vec<u8>> {
         let mut received = Vec::new();
         let mut chunk = [0; 4096];

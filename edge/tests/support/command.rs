@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::hub::Hub;
 
 /// Longer than any command of these tests takes.
-const TIMEOUT_SECS: &str = "60";
+const TIMEOUT_SECS: &str = "300";
 
 /// What a command printed and how it ended.
 #[derive(Debug)]

@@ -182,7 +182,7 @@ impl MqttDevice {
     /// Reads until the hub ends the connection, and returns what came until then.
     ///
     /// # Errors
-    /// When the hub keeps the connection open for ten seconds.
+    /// When the hub keeps the connection open for thirty seconds.
     pub(crate) fn read_to_end(&mut self) -> io::Result<Vec<u8>> {
         tls::read_to_end(&mut self.stream)
     }

@@ -12,7 +12,11 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use super::hub::Hub;
 
-/// A blocking TLS connection; reads and writes give up after ten seconds.
+/// How long reads and writes wait: more than a busy machine needs, and less than any time after
+/// which a hub ends an established connection by itself, so that a missing end is an error.
+const SILENCE_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// A blocking TLS connection; reads and writes give up after thirty seconds.
 pub(crate) type TlsStream = StreamOwned<ClientConnection, TcpStream>;
 
 /// Connects to a port of the hub and verifies its certificate against the hub's own CA.
@@ -25,8 +29,8 @@ pub(crate) fn connect(hub: &Hub, port: u16) -> io::Result<TlsStream> {
 pub(crate) fn connect_to(hub: &Hub, port: u16, name: ServerName<'static>) -> io::Result<TlsStream> {
     let socket = TcpStream::connect((hub.address.ip, port))?;
     socket.set_nodelay(true)?;
-    socket.set_read_timeout(Some(Duration::from_secs(10)))?;
-    socket.set_write_timeout(Some(Duration::from_secs(10)))?;
+    socket.set_read_timeout(Some(SILENCE_TIME_MAX))?;
+    socket.set_write_timeout(Some(SILENCE_TIME_MAX))?;
     let session = ClientConnection::new(Arc::new(config(hub)?), name).map_err(io::Error::other)?;
     Ok(StreamOwned::new(session, socket))
 }
@@ -36,7 +40,7 @@ pub(crate) fn connect_to(hub: &Hub, port: u16, name: ServerName<'static>) -> io:
 /// However the end comes, it is an end: with `close_notify`, without, or by a reset.
 ///
 /// # Errors
-/// When the hub keeps the connection open for ten seconds.
+/// When the hub keeps the connection open for thirty seconds.
 pub(crate) fn read_to_end(stream: &mut TlsStream) -> io::Result<Vec<u8>> {
     let mut received = Vec::new();
     match stream.read_to_end(&mut received) {
