@@ -1,5 +1,5 @@
 //! A start as a new user makes it: with no configuration at all, only an address of its own so that
-//! tests do not meet.
+//! tests do not meet, and time for its end.
 
 mod support;
 
@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use support::address::Loopback;
+use support::hub::SHUTDOWN_TIMEOUT;
 
 /// A data directory that does not exist yet, below the target directory.
 fn fresh_home(name: &str) -> PathBuf {
@@ -23,6 +24,7 @@ fn fresh_home(name: &str) -> PathBuf {
 fn ringhub(data_directory: &Path, listen: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringhub"));
     command.arg("--data-dir").arg(data_directory).args(["--listen", listen]);
+    command.env(SHUTDOWN_TIMEOUT.0, SHUTDOWN_TIMEOUT.1);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

@@ -29,14 +29,17 @@ impl Loopback {
     /// Takes the next address of this process on which the MQTT and AMQP ports are free.
     pub(crate) fn claim() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let free = |ip: &Ipv4Addr| {
-            [MQTT_PORT, AMQP_PORT].iter().all(|port| TcpListener::bind((*ip, *port)).is_ok())
-        };
+        let free = |ip: &Ipv4Addr| are_free(*ip, &[MQTT_PORT, AMQP_PORT]);
         let ip = std::iter::repeat_with(|| nth_address(NEXT.fetch_add(1, Ordering::Relaxed)))
             .take(1024)
             .find(free)
             .expect("one of 1,024 loopback addresses has its ports free");
         Self { ip, https_port: https_port(ip) }
+    }
+
+    /// True when no hub listens here.
+    pub(crate) fn is_free(&self) -> bool {
+        are_free(self.ip, &[MQTT_PORT, AMQP_PORT, self.https_port])
     }
 
     /// The host name in connection strings of clients that always dial 443.
@@ -63,6 +66,10 @@ impl Loopback {
 fn nth_address(number: u32) -> Ipv4Addr {
     let place = process::id().wrapping_mul(16).wrapping_add(number) & 0x003f_ffff;
     Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 16, 0, 0)) + place)
+}
+
+fn are_free(ip: Ipv4Addr, ports: &[u16]) -> bool {
+    ports.iter().all(|port| TcpListener::bind((ip, *port)).is_ok())
 }
 
 fn https_port(ip: Ipv4Addr) -> u16 {

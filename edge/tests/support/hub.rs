@@ -7,11 +7,11 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
 use super::address::{AMQP_PORT, Loopback, MQTT_PORT};
+use super::patience::{PATIENCE, eventually};
 
 /// First words of the line by which the hub says that all its ports are open.
 const READY: &str = "ringhub is ready";
@@ -21,8 +21,8 @@ const CA_FILE: &str = "tls/ca.pem";
 const POLICIES_FILE: &str = "policies.json";
 /// The Event-Hubs-compatible name of the hub.
 const EVENT_HUB: &str = "ringhub";
-/// How long a start, recovery included, may take on a busy machine.
-const START_TIME_MAX: Duration = Duration::from_secs(60);
+/// How long an end in order may take: far longer than by default, since it waits for the disk.
+pub(crate) const SHUTDOWN_TIMEOUT: (&str, &str) = ("RINGHUB_LIMITS__SHUTDOWN_TIMEOUT", "1min");
 
 /// Configuration whose segments are small: a hub prepares them by writing zeros, and tests start
 /// many.
@@ -143,10 +143,12 @@ impl Hub {
         (ended.status.code(), String::from_utf8_lossy(&ended.stderr).into_owned())
     }
 
-    /// Waits for the end of a killed process, so that its ports and files are free.
+    /// Waits for the end of a killed process, and until its ports and files are free: the kernel
+    /// closes the sockets of its rings some time after the process is gone.
     pub(crate) fn reap(&mut self) {
         let mut process = self.process.take().expect("the hub was running");
         process.wait().expect("the hub is our child");
+        eventually("the ports of the ended hub are free", || self.address.is_free());
     }
 
     /// The primary key of a shared access policy.
@@ -207,6 +209,7 @@ impl Hub {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringhub"));
         command
             .env("RINGHUB_LOG", self.options.log)
+            .env(SHUTDOWN_TIMEOUT.0, SHUTDOWN_TIMEOUT.1)
             .arg("serve")
             .arg("--data-dir")
             .arg(self.data_dir())
@@ -303,7 +306,7 @@ fn wait_until_ready(stdout: ChildStdout) -> Result<(), String> {
     });
     let mut last = String::from("no output");
     loop {
-        match lines.recv_timeout(START_TIME_MAX) {
+        match lines.recv_timeout(PATIENCE) {
             Ok(line) if line.starts_with(READY) => return Ok(()),
             Ok(line) => last = line,
             Err(RecvTimeoutError::Timeout) => return Err(format!("timed out after: {last}")),
