@@ -6,7 +6,7 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use ringhub_core::session::amqp::DeliveryId;
 use support::amqp::Fact;
 use support::c2d::{C2d, C2dSender, FeedbackReader, connect_as};
 use support::hub::{Hub, HubOptions, SMALL_SEGMENTS};
+use support::kill::kill_after;
 use support::mqtt::{Login, MqttDevice, Received};
 use support::patience::eventually;
 use support::random::Random;
@@ -25,6 +26,9 @@ const TO: &str = "/devices/pump/messages/devicebound";
 const FILTER: &str = "devices/pump/messages/devicebound/#";
 /// Deliveries that one connection has without an acknowledgement, at most.
 const WINDOW: usize = 10;
+/// Messages that the hub accepts at least in every second of the rounds that end with a kill; in
+/// the others, the kill may come before any.
+const ACCEPTED_MIN: usize = 11;
 
 fn start(shards: u16) -> Hub {
     Hub::start_with(HubOptions { shards, log: "ringhub_edge=debug", ..HubOptions::default() })
@@ -317,9 +321,10 @@ fn nothing_accepted_is_lost_when_the_hub_is_killed() {
     first.subscribe(FILTER).expect("the hub answers");
     drop(first);
     let mut ledger = Ledger::default();
-    for _ in 0..rounds {
+    for round in 0..rounds {
         let life = Duration::from_millis(20 + random.below(300));
-        run_round(&mut hub, &device, &mut ledger, life);
+        let accepted_min = if round.is_multiple_of(2) { ACCEPTED_MIN } else { 0 };
+        run_round(&mut hub, &device, &mut ledger, accepted_min, life);
         hub.launch();
     }
     drain(&hub, &device, &mut ledger);
@@ -335,14 +340,25 @@ fn nothing_accepted_is_lost_when_the_hub_is_killed() {
     assert_eq!((lost, ledger.unmarked, ledger.disordered), (0, 0, 0), "seed {seed}");
 }
 
-fn run_round(hub: &mut Hub, device: &Device, ledger: &mut Ledger, life: Duration) {
-    let killed = AtomicBool::new(false);
+/// Kills the hub `life` after it has accepted `accepted_min` messages.
+fn run_round(
+    hub: &mut Hub,
+    device: &Device,
+    ledger: &mut Ledger,
+    accepted_min: usize,
+    life: Duration,
+) {
+    let (killed, count) = (AtomicBool::new(false), AtomicUsize::new(0));
     let Ledger { next, accepted, .. } = &mut *ledger;
     let mut got = Vec::new();
     thread::scope(|scope| {
-        let (hub, killed): (&Hub, &AtomicBool) = (hub, &killed);
-        let sent = scope.spawn(move || {
-            let error = send_until_cut(hub, next, accepted).expect_err("the kill ends it");
+        let (hub, killed, count): (&Hub, _, _) = (hub, &killed, &count);
+        scope.spawn(move || {
+            let accept = |number| {
+                accepted.insert(number);
+                count.fetch_add(1, Ordering::SeqCst);
+            };
+            let error = send_until_cut(hub, next, accept).expect_err("the kill ends it");
             assert!(killed.load(Ordering::SeqCst), "before the kill: {error}");
         });
         let got = &mut got;
@@ -350,17 +366,14 @@ fn run_round(hub: &mut Hub, device: &Device, ledger: &mut Ledger, life: Duration
             let error = receive_until_cut(hub, device, got).expect_err("the kill ends it");
             assert!(killed.load(Ordering::SeqCst), "before the kill: {error}");
         });
-        thread::sleep(life);
-        killed.store(true, Ordering::SeqCst);
-        hub.kill();
-        drop(sent);
+        kill_after(hub, killed, || count.load(Ordering::SeqCst) >= accepted_min, life);
     });
     hub.reap();
     ledger.note(&got);
 }
 
 /// Sends with several messages under way; a queue that is full is no failure.
-fn send_until_cut(hub: &Hub, next: &mut usize, accepted: &mut BTreeSet<usize>) -> io::Result<()> {
+fn send_until_cut(hub: &Hub, next: &mut usize, mut accept: impl FnMut(usize)) -> io::Result<()> {
     let mut sender = C2dSender::connect(hub)?;
     let mut under_way: Vec<(DeliveryId, usize)> = Vec::new();
     loop {
@@ -374,7 +387,7 @@ fn send_until_cut(hub: &Hub, next: &mut usize, accepted: &mut BTreeSet<usize>) -
         let place = under_way.iter().position(|(delivery, _)| *delivery == settled);
         let (_, number) = under_way.swap_remove(place.expect("outcomes are of what was sent"));
         if outcome.is_empty() {
-            accepted.insert(number);
+            accept(number);
         } else {
             assert_eq!(outcome[0], "amqp:resource-limit-exceeded");
             thread::sleep(Duration::from_millis(5));

@@ -13,13 +13,14 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
 use support::event::Event;
 use support::hub::{Hub, HubOptions};
+use support::kill::kill_after;
 use support::mqtt::MqttDevice;
 use support::python::Python;
 use support::random::Random;
@@ -35,6 +36,9 @@ const WINDOW: usize = 16;
 const ROUND_MESSAGES_MAX: usize = 400;
 /// A reader watches every so many rounds; starting it takes longer than a round.
 const WATCH_EVERY: u64 = 10;
+/// PUBACKs of every second round at least; in the others, the kill may come before any.
+const ACKNOWLEDGED_MIN: usize = 3;
+
 #[test]
 fn nothing_acknowledged_is_lost_however_the_hub_ends() {
     let Some(python) = Python::provisioned() else { return };
@@ -49,7 +53,9 @@ fn nothing_acknowledged_is_lost_however_the_hub_ends() {
     let mut watched = Vec::new();
     for round in 0..rounds {
         let watcher = (round % WATCH_EVERY == 0).then(|| start_watching(&python, &hub));
-        run_round(&mut hub, &mut publishers, Duration::from_millis(20 + random.below(400)));
+        let life = Duration::from_millis(20 + random.below(400));
+        let acknowledged_min = if round.is_multiple_of(2) { ACKNOWLEDGED_MIN } else { 0 };
+        run_round(&mut hub, &mut publishers, acknowledged_min, life);
         watched.extend(watcher.into_iter().flat_map(|reader| reader.stop().events()));
         hub.launch();
     }
@@ -99,22 +105,21 @@ fn the_verdict_sees_every_kind_of_fault() {
     assert_eq!(judge(&events, &[]).damaged, 1);
 }
 
-/// Publishes from all devices until the kill has cut every one of them off.
-fn run_round(hub: &mut Hub, publishers: &mut [Publisher], life: Duration) {
-    let killed = AtomicBool::new(false);
+/// Publishes from all devices until the kill has cut every one of them off; it comes `life` after
+/// `acknowledged_min` PUBACKs.
+fn run_round(hub: &mut Hub, publishers: &mut [Publisher], acknowledged_min: usize, life: Duration) {
+    let (killed, count) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
-        let (target, killed): (&Hub, &AtomicBool) = (hub, &killed);
+        let (target, killed, count): (&Hub, _, _) = (hub, &killed, &count);
         for publisher in publishers {
             scope.spawn(move || {
-                if let Err(error) = publisher.publish(target) {
+                if let Err(error) = publisher.publish(target, count) {
                     let device = &publisher.device.id;
                     assert!(killed.load(Ordering::SeqCst), "{device} before the kill: {error}");
                 }
             });
         }
-        thread::sleep(life);
-        killed.store(true, Ordering::SeqCst);
-        target.kill();
+        kill_after(target, killed, || count.load(Ordering::SeqCst) >= acknowledged_min, life);
     });
     hub.reap();
 }
@@ -142,9 +147,9 @@ impl Publisher {
         }
     }
 
-    /// Resends what is unacknowledged, then sends new messages; the error is how the connection
-    /// ended.
-    fn publish(&mut self, hub: &Hub) -> io::Result<()> {
+    /// Resends what is unacknowledged, then sends new messages, and counts PUBACKs; the error is
+    /// how the connection ended.
+    fn publish(&mut self, hub: &Hub, count: &AtomicUsize) -> io::Result<()> {
         let mut connection = MqttDevice::connect(hub, &self.device)?;
         for number in self.in_flight.clone() {
             *self.resends.entry(number).or_default() += 1;
@@ -164,6 +169,7 @@ impl Publisher {
             }
             let acknowledged = connection.read_puback()?;
             self.on_puback(acknowledged);
+            count.fetch_add(1, Ordering::SeqCst);
         }
     }
 

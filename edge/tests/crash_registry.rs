@@ -12,12 +12,14 @@ mod support;
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::command::at;
 use support::hub::Hub;
+use support::kill::kill_after;
 use support::random::Random;
 use support::rest::exchange;
 use support::seed::{number_from, seed_from};
@@ -25,6 +27,17 @@ use support::seed::{number_from, seed_from};
 const ROUNDS: u64 = 8;
 const CLIENTS: u64 = 4;
 const ITEMS: u64 = 50;
+/// Requests that are answered in every second round at least; in the others, the kill may come
+/// before any.
+const ANSWERS_MIN: u64 = 3;
+
+/// One time between a start and a kill.
+#[derive(Debug, Default)]
+struct Round {
+    number: u64,
+    killed: AtomicBool,
+    answered: AtomicU64,
+}
 
 /// What the answers have promised.
 #[derive(Debug, Default)]
@@ -34,17 +47,20 @@ struct Promises {
 }
 
 /// Registers until the hub is gone. Every tenth item has an id that no device may have.
-fn register(hub: &Hub, round: u64, client: u64) -> Promises {
+fn register(hub: &Hub, round: &Round, client: u64) -> Promises {
     let mut promises = Promises::default();
     for request in 0_u64.. {
         let id = |item| {
             let end = if item % 10 == 9 { " refused" } else { "" };
-            format!("d-{round}-{client}-{request}-{item}{end}")
+            format!("d-{}-{client}-{request}-{item}{end}", round.number)
         };
         let ids: Vec<String> = (0..ITEMS).map(id).collect();
         let items: Vec<_> = ids.iter().map(|id| json!({ "id": id })).collect();
         let answer = exchange(hub, "POST", "/devices", &json!(items).to_string());
-        let Ok((status, body)) = answer else { break };
+        let Ok((status, body)) = answer else {
+            assert!(round.killed.load(Ordering::SeqCst), "before the kill: {answer:?}");
+            break;
+        };
         // An answer that the kill has cut short is none.
         let Ok(body) = serde_json::from_str::<Value>(&body) else { break };
         assert_eq!(status, 400, "{body}");
@@ -53,6 +69,7 @@ fn register(hub: &Hub, round: u64, client: u64) -> Promises {
         assert_eq!(refused.len() as u64, ITEMS / 10, "{body}");
         promises.refused += ITEMS / 10;
         promises.registered.extend(ids.into_iter().filter(|id| !refused.contains(id.as_str())));
+        round.answered.fetch_add(1, Ordering::SeqCst);
     }
     promises
 }
@@ -81,15 +98,17 @@ fn what_was_acknowledged_is_there_item_by_item() {
     let mut hub = Hub::start();
     let mut promised = BTreeSet::new();
     let mut refused = 0;
-    for round in 0..rounds {
-        let lifetime = Duration::from_millis(100 + random.below(500));
+    for number in 0..rounds {
+        let life = Duration::from_millis(100 + random.below(500));
+        let answers_min = if number.is_multiple_of(2) { ANSWERS_MIN } else { 0 };
+        let round = Round { number, ..Round::default() };
         let found: Vec<Promises> = thread::scope(|scope| {
-            let hub = &hub;
+            let (hub, round) = (&hub, &round);
             let clients: Vec<_> = (0..CLIENTS)
                 .map(|client| scope.spawn(move || register(hub, round, client)))
                 .collect();
-            thread::sleep(lifetime);
-            hub.kill();
+            let is_enough = || round.answered.load(Ordering::SeqCst) >= answers_min;
+            kill_after(hub, &round.killed, is_enough, life);
             clients.into_iter().map(|client| client.join().expect("no client fails")).collect()
         });
         for promises in found {

@@ -12,12 +12,13 @@
 mod support;
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::hub::{Hub, HubOptions};
+use support::kill::kill_after;
 use support::mqtt::Login;
 use support::random::Random;
 use support::rest::{Device, exchange};
@@ -26,6 +27,9 @@ use support::twin_client::TwinClient;
 
 const ROUNDS: u64 = 10;
 const DEVICES: usize = 4;
+/// Answers to either side in every second round at least; in the others, the kill may come before
+/// any.
+const ANSWERS_MIN: u64 = 3;
 
 /// One counter that its writer raises by one with each patch.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,6 +54,19 @@ impl Counter {
     }
 }
 
+/// Patches of one round that were answered, over all devices.
+#[derive(Debug, Default)]
+struct Answered {
+    reports: AtomicU64,
+    changes: AtomicU64,
+}
+
+impl Answered {
+    fn is_at_least(&self, count: u64) -> bool {
+        [&self.reports, &self.changes].iter().all(|of| of.load(Ordering::SeqCst) >= count)
+    }
+}
+
 struct Writer {
     device: Device,
     reported: Counter,
@@ -57,7 +74,12 @@ struct Writer {
 }
 
 impl Writer {
-    fn device_side(login: &Login, counter: &mut Counter, hub: &Hub) -> io::Result<()> {
+    fn device_side(
+        login: &Login,
+        counter: &mut Counter,
+        hub: &Hub,
+        answered: &AtomicU64,
+    ) -> io::Result<()> {
         let mut client = TwinClient::connect(hub, login, true)?;
         loop {
             counter.sent += 1;
@@ -66,10 +88,16 @@ impl Writer {
             assert_eq!(answer.status, 204, "{answer:?}");
             counter.stored = counter.sent;
             counter.version = answer.version.expect("a success names the version");
+            answered.fetch_add(1, Ordering::SeqCst);
         }
     }
 
-    fn service_side(id: &str, counter: &mut Counter, hub: &Hub) -> io::Result<()> {
+    fn service_side(
+        id: &str,
+        counter: &mut Counter,
+        hub: &Hub,
+        answered: &AtomicU64,
+    ) -> io::Result<()> {
         loop {
             counter.sent += 1;
             let patch = json!({"properties": {"desired": {"n": counter.sent}}}).to_string();
@@ -79,6 +107,7 @@ impl Writer {
             let Ok(twin) = serde_json::from_str::<Value>(&body) else { return Ok(()) };
             counter.stored = counter.sent;
             counter.version = twin["properties"]["desired"]["$version"].as_u64().expect("one");
+            answered.fetch_add(1, Ordering::SeqCst);
         }
     }
 }
@@ -97,8 +126,10 @@ fn no_answered_patch_is_lost_however_the_hub_ends() {
             desired: Counter::default(),
         })
         .collect();
-    for _ in 0..rounds {
-        run_round(&mut hub, &mut writers, Duration::from_millis(100 + random.below(400)));
+    for round in 0..rounds {
+        let life = Duration::from_millis(100 + random.below(400));
+        let answers_min = if round.is_multiple_of(2) { ANSWERS_MIN } else { 0 };
+        run_round(&mut hub, &mut writers, answers_min, life);
         hub.launch();
         for writer in &mut writers {
             judge(&hub, writer);
@@ -110,11 +141,11 @@ fn no_answered_patch_is_lost_however_the_hub_ends() {
     assert!(reports > rounds && changes > rounds, "too little traffic to prove anything");
 }
 
-/// Changes all twins from both sides until the kill.
-fn run_round(hub: &mut Hub, writers: &mut [Writer], life: Duration) {
-    let killed = AtomicBool::new(false);
+/// Changes all twins from both sides until the kill, `life` after `answers_min` answers to either.
+fn run_round(hub: &mut Hub, writers: &mut [Writer], answers_min: u64, life: Duration) {
+    let (killed, answered) = (AtomicBool::new(false), Answered::default());
     thread::scope(|scope| {
-        let (target, killed): (&Hub, &AtomicBool) = (hub, &killed);
+        let (target, killed, answered): (&Hub, &AtomicBool, _) = (hub, &killed, &answered);
         let check = move |result: io::Result<()>| {
             if let Err(error) = result {
                 assert!(killed.load(Ordering::SeqCst), "before the kill: {error}");
@@ -122,12 +153,12 @@ fn run_round(hub: &mut Hub, writers: &mut [Writer], life: Duration) {
         };
         for Writer { device, reported, desired } in writers {
             let login = Login::device(target, device);
-            scope.spawn(move || check(Writer::device_side(&login, reported, target)));
-            scope.spawn(move || check(Writer::service_side(&device.id, desired, target)));
+            let (reports, changes) = (&answered.reports, &answered.changes);
+            scope.spawn(move || check(Writer::device_side(&login, reported, target, reports)));
+            let id = &device.id;
+            scope.spawn(move || check(Writer::service_side(id, desired, target, changes)));
         }
-        thread::sleep(life);
-        killed.store(true, Ordering::SeqCst);
-        target.kill();
+        kill_after(target, killed, || answered.is_at_least(answers_min), life);
     });
     hub.reap();
 }

@@ -16,6 +16,7 @@ pub(crate) mod event;
 pub(crate) mod history;
 pub(crate) mod http;
 pub(crate) mod hub;
+pub(crate) mod kill;
 pub(crate) mod methods;
 pub(crate) mod mqtt;
 pub(crate) mod node;
