@@ -29,7 +29,7 @@ use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion,
 };
 
-pub(crate) use patience::eventually;
+pub(crate) use patience::{PATIENCE, eventually};
 
 /// Stands for the rings and executors of the hub.
 #[derive(Debug, Default)]
@@ -309,7 +309,17 @@ fn choose(shards: usize, ports: Ports) -> Vec<ListenerConfig> {
     let free = || probe_ports(&[ListenerConfig { kind: ListenerKind::Mqtt, address }]);
     match ports {
         Ports::Shared => free().expect("a free port").repeat(shards),
-        Ports::OnePerShard => (0..shards).flat_map(|_| free().expect("a free port")).collect(),
+        Ports::OnePerShard => {
+            let mut ports: Vec<ListenerConfig> = Vec::new();
+            while ports.len() < shards {
+                // A port that was free a moment ago may be the next free one again.
+                let drawn = free().expect("a free port");
+                if ports.iter().all(|port| port.address != drawn[0].address) {
+                    ports.extend(drawn);
+                }
+            }
+            ports
+        }
     }
 }
 
@@ -322,7 +332,7 @@ impl Client {
     pub(crate) fn connect(address: SocketAddr, config: Arc<ClientConfig>) -> Self {
         let socket = TcpStream::connect(address).expect("connect");
         socket.set_nodelay(true).expect("nodelay");
-        socket.set_read_timeout(Some(Duration::from_secs(20))).expect("timeout");
+        socket.set_read_timeout(Some(PATIENCE)).expect("timeout");
         let name = ServerName::try_from("hub.test").expect("name");
         let connection = ClientConnection::new(config, name).expect("client");
         Self { stream: BufReader::new(StreamOwned::new(connection, socket)) }
