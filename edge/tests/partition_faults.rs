@@ -166,6 +166,17 @@ impl Hub {
         tickets.iter().filter(|ticket| self.pipeline.is_committed(ticket)).count()
     }
 
+    /// As above, once nothing is under way any more.
+    fn acknowledged_at_last(&self, tickets: &[Ticket]) -> usize {
+        let mut acknowledged = self.acknowledged(tickets);
+        eventually("nothing more is acknowledged for two seconds", || {
+            std::thread::sleep(Duration::from_secs(2));
+            let before = std::mem::replace(&mut acknowledged, self.acknowledged(tickets));
+            acknowledged == before
+        });
+        acknowledged
+    }
+
     fn state(&self) -> LogState {
         self.handle.state(ExecutorId(0)).expect("an executor")
     }
@@ -236,7 +247,7 @@ fn waits_for_room(mounted: &Mounted, expected: IoMode) {
     let mut hub = Hub::start(mounted.config()).expect("starts");
     assert_eq!(hub.handle.recoveries().next().map(|found| found.io_mode), Some(expected));
     let tickets = hub.push_until_full();
-    let before = hub.acknowledged(&tickets);
+    let before = hub.acknowledged_at_last(&tickets);
     assert!(before > 200 && before < tickets.len(), "{before} of {}", tickets.len());
     hub.assert_reads(before);
     assert_eq!(hub.acknowledged(&tickets), before, "nothing is taken while the disk is full");
