@@ -10,12 +10,12 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use support::history::{StoredEvent, read_all};
 use support::hub::{Hub, HubOptions};
 use support::mqtt::MqttDevice;
+use support::patience::eventually;
 use support::rest::Device;
 
 const PUBLISHERS: usize = 4;
@@ -146,16 +146,14 @@ fn a_backup_under_load_holds_everything_acknowledged_before_it() {
         }
         scope.spawn(move || acknowledged.register(hub, done));
         let stop = StopOnDrop(done);
-        let until = Instant::now() + Duration::from_secs(60);
-        while segments(&data).len() < SEGMENTS_MIN {
-            assert!(Instant::now() < until, "segments are not filled");
-            thread::sleep(Duration::from_millis(20));
+        for count in 1..=SEGMENTS_MIN {
+            eventually("one more segment is filled", || segments(&data).len() >= count);
         }
         for backup in &backups {
             promised.push((acknowledged.bodies(), acknowledged.devices()));
             good(&["backup", "--to", text(backup), "--data-dir", text(&data)]);
-            let more = acknowledged.bodies().len();
-            assert!(more > promised[promised.len() - 1].0.len(), "the hub went on meanwhile");
+            let before = promised[promised.len() - 1].0.len();
+            eventually("the hub goes on", || acknowledged.bodies().len() > before);
         }
         drop(stop);
     });
@@ -188,6 +186,8 @@ fn come_back(hub: &mut Hub, backup: &Path, bodies: &BTreeSet<String>, devices: &
     for connection in &mut connections {
         connection.publish(1, b"after the restore", false).expect("the hub lives");
         connection.flush().expect("the hub lives");
+    }
+    for connection in &mut connections {
         assert_eq!(connection.read_puback().expect("the hub lives"), 1);
     }
     let events = read_all(hub);

@@ -87,11 +87,13 @@ fn certificates_are_exchanged_under_load_without_losing_a_connection() {
     authority.put(NAME, &first);
     let mut hub = start(&authority, address, &authority.section(NAME));
     assert_eq!(presented(&hub), first.der);
-    let connect = |number| {
-        let device = Device::create(&hub, &format!("device-{number}"));
-        MqttDevice::connect(&hub, &device).expect("the device may connect")
-    };
-    let mut devices: Vec<_> = (0..PUBLISHERS * DEVICES_EACH).map(connect).collect();
+    // None is connected before all are registered: a slow disk would take longer for that than a
+    // connection may be silent.
+    let devices: Vec<Device> = (0..PUBLISHERS * DEVICES_EACH)
+        .map(|number| Device::create(&hub, &format!("device-{number}")))
+        .collect();
+    let connect = |device| MqttDevice::connect(&hub, device).expect("the device may connect");
+    let mut devices: Vec<MqttDevice> = devices.iter().map(connect).collect();
     let (done, count) = (AtomicBool::new(false), AtomicU64::new(0));
     let published_since = |before: u64| count.load(Ordering::Relaxed) - before;
     thread::scope(|scope| {
