@@ -190,7 +190,7 @@ fn a_message_that_nobody_fetches_expires_and_its_sender_hears_so() {
     let Some(node) = Node::provisioned() else { return };
     let hub = start_hub();
     Device::create(&hub, "pump-7");
-    let message = json!({"id": "late", "body": "x", "ack": "negative", "expiry_ms": 1500});
+    let message = json!({"id": "late", "body": "x", "ack": "negative", "expiry_ms": 10_000});
     let settings = json!({"device": "pump-7", "messages": [message], "feedback": 1});
     let lines = node_service(&node, &hub, &settings);
     assert_eq!(lines.texts("sent"), ["late"]);

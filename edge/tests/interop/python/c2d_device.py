@@ -56,6 +56,8 @@ def main():
             if not left.acquire(timeout=args.seconds):
                 emit(timeout=args.expect)
                 break
+        # The SDK acknowledges a message after the callback; what is answered later comes later.
+        client.get_twin()
     finally:
         client.shutdown()
 

@@ -31,7 +31,7 @@ def parse():
     parser.add_argument("--will-topic")
     parser.add_argument("--will-payload", default="gone")
     parser.add_argument("--abort", action="store_true", help="end without DISCONNECT")
-    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--seconds", type=float, default=60)
     return parser.parse_args()
 
 
@@ -43,7 +43,9 @@ class Device:
         self.connected = threading.Event()
         self.closed = threading.Event()
         self.subscribed = threading.Event()
-        self.client = mqtt.Client(args.client_id, clean_session=args.clean)
+        self.client = mqtt.Client(
+            args.client_id, clean_session=args.clean, reconnect_on_failure=False
+        )
         self.client.username_pw_set(args.user, args.password)
         self.client.tls_set(args.ca, tls_version=ssl.PROTOCOL_TLS_CLIENT)
         self.client.on_connect = self._on_connect
