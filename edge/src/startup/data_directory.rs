@@ -282,7 +282,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::process::Command;
 
-    use super::super::test_directory::TestDirectory;
+    use super::super::test_directory::{TestDirectory, reopen};
     use super::*;
 
     const LAYOUT: Layout = Layout { partitions: 4, executors: 1 };
@@ -296,7 +296,7 @@ mod tests {
         directory.fix(LAYOUT).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
         drop(directory);
-        let mut directory = DataDirectory::open(&path).unwrap();
+        let mut directory = reopen(|| DataDirectory::open(&path)).unwrap();
         assert_eq!(directory.layout(), Some(LAYOUT));
         directory.fix(LAYOUT).unwrap();
         let error = directory.fix(Layout { partitions: 8, executors: 1 }).unwrap_err().to_string();
@@ -361,7 +361,7 @@ mod tests {
         );
         assert!(said.contains(&expected), "{said}");
         drop(directory);
-        assert!(DataDirectory::open(parent.path()).is_ok(), "free again");
+        assert!(reopen(|| DataDirectory::open(parent.path())).is_ok(), "free again");
     }
 
     #[test]

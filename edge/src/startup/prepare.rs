@@ -103,7 +103,7 @@ pub fn prepare(
 mod tests {
     use std::net::TcpListener;
 
-    use super::super::test_directory::TestDirectory;
+    use super::super::test_directory::{TestDirectory, reopen};
     use super::*;
     use crate::config::Settings;
 
@@ -131,11 +131,11 @@ mod tests {
         assert!(prepared.certificate_source.ca().unwrap().starts_with(directory.path()));
         drop(prepared);
 
-        let prepared = prepare_in(&directory, config(None)).unwrap();
+        let prepared = reopen(|| prepare_in(&directory, config(None))).unwrap();
         assert_eq!(prepared.placement.executors.len(), 2, "not said: as before");
         drop(prepared);
 
-        let error = prepare_in(&directory, config(Some(1))).unwrap_err().to_string();
+        let error = reopen(|| prepare_in(&directory, config(Some(1)))).unwrap_err().to_string();
         assert!(error.contains("executors.count is 1") && error.contains("with 2"), "{error}");
     }
 
@@ -147,7 +147,8 @@ mod tests {
         wanted.listen.amqp_port = holder.local_addr().unwrap().port();
         let error = prepare_in(&directory, wanted).unwrap_err();
         assert!(matches!(error, StartupError::Port(_)), "{error}");
-        let data_directory = DataDirectory::open(&directory.path().join("data")).unwrap();
+        let data = directory.path().join("data");
+        let data_directory = reopen(|| DataDirectory::open(&data)).unwrap();
         assert_eq!(data_directory.layout(), None);
     }
 }

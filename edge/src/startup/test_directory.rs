@@ -1,8 +1,14 @@
 //! A folder for one test.
 
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long the lock of a data directory that was closed may still be held.
+const LOCKED_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// A new folder below the system's temporary one, removed at the end.
 pub(crate) struct TestDirectory(PathBuf);
@@ -19,6 +25,22 @@ impl TestDirectory {
 
     pub(crate) fn path(&self) -> &Path {
         &self.0
+    }
+}
+
+/// Opens a data directory that was closed right before: until a process that another test starts
+/// has become its own program, it holds a copy of every descriptor, and so of the lock.
+pub(crate) fn reopen<T, E: Display>(open: impl Fn() -> Result<T, E>) -> Result<T, E> {
+    let until = Instant::now() + LOCKED_TIME_MAX;
+    loop {
+        match open() {
+            Err(error)
+                if error.to_string().contains("is in use by process") && Instant::now() < until =>
+            {
+                thread::sleep(Duration::from_millis(10));
+            }
+            result => return result,
+        }
     }
 }
 
