@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::c2d::CloudToDevice;
-use crate::{ControlPlane, ControlPlaneConfig, HubSettings, Shards};
+use crate::{ControlPlane, ControlPlaneConfig, HubSettings, OpenError, Shards};
 
 pub(crate) const HOST_NAME: &str = "hub.example.net";
 
@@ -50,8 +52,18 @@ pub(crate) struct NoShards;
 
 impl Shards for NoShards {}
 
+/// Opens the registry of `dir`. A process that another test is just starting holds the lock of an
+/// earlier owner for a moment more.
 pub(crate) fn open(dir: &TempDir) -> ControlPlane {
-    ControlPlane::open(&config(dir.path()), Arc::new(NoShards)).expect("a fresh directory opens")
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        match ControlPlane::open(&config(dir.path()), Arc::new(NoShards)) {
+            Err(OpenError::InUse { .. }) if Instant::now() < until => {
+                thread::sleep(Duration::from_millis(1));
+            }
+            opened => return opened.expect("the directory opens"),
+        }
+    }
 }
 
 /// Runs one test of this binary alone, in a process of its own.

@@ -4,12 +4,11 @@ mod support;
 
 use std::fs;
 use std::path::Path;
-use std::thread;
-use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use support::floor::Floor;
-use support::program::{finish, run, start};
+use support::heard::Heard;
+use support::program::{run, start};
 
 #[test]
 fn acknowledges_all_that_several_processes_send() {
@@ -64,10 +63,10 @@ fn pings_are_answered() {
 fn a_server_that_dies_in_the_middle_ends_the_run() {
     let mut floor = Floor::start(1);
     let more = "--connections 30 --workers 2 --rate 100 --hold 10m --json";
-    let process = start("connect", &floor.arguments(), more);
-    thread::sleep(Duration::from_secs(3));
+    let load = Heard::new(start("connect", &floor.arguments(), more));
+    load.wait_for("open 30 ");
     floor.process.kill().expect("it runs");
-    let run = finish(process).expect(1);
+    let run = load.finish().expect(1);
     assert_eq!((run.number("/accepted"), run.number("/open")), (30.0, 0.0));
     assert!(run.json["failed_because"].to_string().contains("gave up"), "{:#}", run.json);
 }
@@ -75,12 +74,12 @@ fn a_server_that_dies_in_the_middle_ends_the_run() {
 #[test]
 fn a_server_that_stops_answering_is_noticed() {
     let floor = Floor::start(1);
-    let more = "--connections 4 --rate 100 --keep-alive 1 --timeout 2s --hold 10m --json";
-    let process = start("connect", &floor.arguments(), more);
-    thread::sleep(Duration::from_secs(2));
+    let more = "--connections 4 --rate 100 --keep-alive 1 --timeout 5s --hold 10m --json";
+    let load = Heard::new(start("connect", &floor.arguments(), more));
+    load.wait_for("open 4 ");
     let server = Pid::from_child(&floor.process);
     kill_process(server, Signal::STOP).expect("it runs");
-    let run = finish(process).expect(1);
+    let run = load.finish().expect(1);
     assert_eq!(run.json["failures"]["lost: no answer to a ping"], 4, "{:#}", run.json);
 }
 
@@ -137,12 +136,12 @@ fn loads_that_cannot_be_say_why() {
 fn a_window_that_is_too_small_for_the_rate_is_told() {
     let floor = Floor::start(1);
     let server = Pid::from_child(&floor.process);
-    let more = "--connections 2 --rate 100 --per-second 100 --warm-up 0s --duration 4s \
-                --timeout 2s --json";
-    let process = start("telemetry", &floor.arguments(), more);
-    thread::sleep(Duration::from_secs(2));
+    let more = "--connections 2 --rate 100 --per-second 100 --warm-up 0s --duration 8s \
+                --timeout 5s --json";
+    let load = Heard::new(start("telemetry", &floor.arguments(), more));
+    load.wait_for("sent ");
     kill_process(server, Signal::STOP).expect("it runs");
-    let run = finish(process).expect(1);
+    let run = load.finish().expect(1);
     let because = run.json["failed_because"].to_string();
     assert!(because.contains("never sent") && because.contains("never acknowledged"), "{because}");
 }

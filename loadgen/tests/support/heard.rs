@@ -30,6 +30,10 @@ impl Heard {
         Self { process, text, listener }
     }
 
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.process)
+    }
+
     /// Waits until a line has this in it, a minute at most.
     #[track_caller]
     pub(crate) fn wait_for(&self, words: &str) {
@@ -42,7 +46,7 @@ impl Heard {
 
     /// Ends the run as Ctrl-C does.
     pub(crate) fn interrupt(self) -> Run {
-        kill_process(Pid::from_child(&self.process), Signal::INT).expect("it runs");
+        kill_process(self.pid(), Signal::INT).expect("it runs");
         self.finish()
     }
 
