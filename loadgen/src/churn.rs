@@ -14,20 +14,26 @@ use crate::storm::Wave;
 impl Engine {
     /// Lets devices take turns from `start` on for so long, if the plan says so.
     pub(crate) fn start_churn(self: &Rc<Self>, start: Instant, time: Duration, alarm: Alarm) {
-        if let Some(cadence) = self.plan.churn {
-            monoio::spawn(Rc::clone(self).take_turns(cadence, start, time, alarm));
-        }
+        let Some(cadence) = self.plan.churn else { return };
+        self.is_churning.set(true);
+        let engine = Rc::clone(self);
+        monoio::spawn(async move {
+            engine.take_turns(cadence, start, time, alarm).await;
+            engine.is_churning.set(false);
+        });
     }
 
-    /// Waits until all who left are back or have failed.
+    /// Waits until everybody has had the turn that was due, however late, and all who left are back
+    /// or have failed.
     pub(crate) async fn wait_for_returns(&self) {
         let patience = Instant::now() + self.plan.timeout;
-        let is_waiting = || Instant::now() < patience && self.is_unsettled();
-        self.wait_while(|| self.plan.churn.is_some() && is_waiting()).await;
+        let is_waiting = || self.is_churning.get() || self.is_unsettled();
+        let is_patient = || Instant::now() < patience;
+        self.wait_while(|| self.plan.churn.is_some() && is_patient() && is_waiting()).await;
     }
 
     async fn take_turns(
-        self: Rc<Self>,
+        self: &Rc<Self>,
         cadence: Cadence,
         start: Instant,
         time: Duration,

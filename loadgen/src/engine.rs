@@ -54,6 +54,8 @@ pub(crate) struct Engine {
     pub(crate) heard: RefCell<Vec<(u64, u64)>>,
     /// Attempts that are to be made, up to now.
     expected: Cell<u64>,
+    /// Devices are yet to have their turn to leave.
+    pub(crate) is_churning: Cell<bool>,
     is_ending: Cell<bool>,
 }
 
@@ -75,6 +77,7 @@ impl Engine {
             publishing: OnceCell::new(),
             heard: RefCell::default(),
             expected: Cell::new(expected),
+            is_churning: Cell::new(false),
             is_ending: Cell::new(false),
         })
     }
