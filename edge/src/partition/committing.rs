@@ -133,14 +133,15 @@ impl Executor {
     fn on_durable(self: &Rc<Self>, durable: &Durable) {
         self.note_durable(durable);
         let now = self.config.clock.now();
-        let rings = self.marks.iter().zip(&durable.rings);
-        for (ring, (marks, upto)) in self.rings.borrow_mut().iter_mut().zip(rings) {
+        let mut rings = self.rings.borrow_mut();
+        for (shard, upto) in durable.rings.iter().enumerate() {
             if let Some(upto) = upto {
-                marks.note_durable(now);
-                ring.set_committed(*upto);
+                self.marks[shard].note_durable(now);
+                rings[shard].set_committed(*upto);
+                self.shards[shard].doorbell().ring();
             }
         }
-        self.ring_doorbells();
+        drop(rings);
         let chunks = &durable.head.chunks;
         let place = |chunk: &Chunk| place_of(chunk.partition, &self.config);
         let mut tail = self.tail.borrow_mut();
