@@ -63,13 +63,6 @@ pub struct NewRecord<'a> {
 #[error("a record of {0} bytes is too large")]
 pub struct RecordTooLarge(pub usize);
 
-/// Bytes that `record` takes once encoded.
-#[must_use]
-pub fn encoded_size(record: &NewRecord<'_>) -> usize {
-    let len = RECORD_HEADER_BYTES + record.annotations.len() + record.sections.len();
-    len.next_multiple_of(RECORD_ALIGN)
-}
-
 /// Appends `record` to `out`, unstamped, and returns its length.
 ///
 /// # Errors
@@ -78,30 +71,70 @@ pub fn encode_record(
     record: &NewRecord<'_>,
     out: &mut impl BufMut,
 ) -> Result<usize, RecordTooLarge> {
-    let len = encoded_size(record);
-    let small = |len: usize| u32::try_from(len).ok().filter(|_| len <= RECORD_BYTES_MAX);
-    let lengths = (small(len), small(record.annotations.len()), small(record.sections.len()));
-    let (Some(record_len), Some(annotations_len), Some(sections_len)) = lengths else {
-        return Err(RecordTooLarge(len));
-    };
-    let header = RecordHeader {
-        record_len: record_len.into(),
-        annotations_len: annotations_len.into(),
-        sections_len: sections_len.into(),
-        annotation_count: record.annotation_count.into(),
-        partition: record.partition.0.into(),
-        offset: U64::ZERO,
-        sequence_number: U64::ZERO,
-        enqueued_time_ms: I64::ZERO,
-        hub: record.hub.0.into(),
-        reserved: U32::ZERO,
-    };
-    out.put_slice(header.as_bytes());
-    out.put_slice(record.annotations);
-    out.put_slice(record.sections);
-    let used = RECORD_HEADER_BYTES + record.annotations.len() + record.sections.len();
-    out.put_bytes(0, len - used);
-    Ok(len)
+    let NewRecord { hub, partition, annotation_count, annotations, sections } = *record;
+    let (annotations_len, sections_len) = (annotations.len(), sections.len());
+    let content = Content { hub, partition, annotation_count, annotations_len, sections_len };
+    out.put_slice(content.header()?.as_bytes());
+    out.put_slice(annotations);
+    out.put_slice(sections);
+    out.put_bytes(0, content.padding_len());
+    Ok(content.record_len())
+}
+
+/// What stands behind the header of a record that is written in place.
+#[derive(Clone, Copy, Debug)]
+pub struct Content {
+    /// Hub that the device belongs to.
+    pub hub: HubId,
+    /// Partition that the device belongs to.
+    pub partition: PartitionId,
+    /// AMQP map elements in the annotations: two per pair.
+    pub annotation_count: u16,
+    /// Bytes of the annotations.
+    pub annotations_len: usize,
+    /// Bytes of the sections, which follow the annotations.
+    pub sections_len: usize,
+}
+
+impl Content {
+    /// The header to write before it, unstamped.
+    ///
+    /// # Errors
+    /// [`RecordTooLarge`]: no such record can be.
+    pub fn header(&self) -> Result<RecordHeader, RecordTooLarge> {
+        let len = self.record_len();
+        let small = |len: usize| u32::try_from(len).ok().filter(|_| len <= RECORD_BYTES_MAX);
+        let lengths = (small(len), small(self.annotations_len), small(self.sections_len));
+        let (Some(record_len), Some(annotations_len), Some(sections_len)) = lengths else {
+            return Err(RecordTooLarge(len));
+        };
+        Ok(RecordHeader {
+            record_len: record_len.into(),
+            annotations_len: annotations_len.into(),
+            sections_len: sections_len.into(),
+            annotation_count: self.annotation_count.into(),
+            partition: self.partition.0.into(),
+            offset: U64::ZERO,
+            sequence_number: U64::ZERO,
+            enqueued_time_ms: I64::ZERO,
+            hub: self.hub.0.into(),
+            reserved: U32::ZERO,
+        })
+    }
+
+    /// Zeros to write behind it.
+    #[must_use]
+    pub fn padding_len(&self) -> usize {
+        self.record_len() - self.used_len()
+    }
+
+    fn record_len(&self) -> usize {
+        self.used_len().next_multiple_of(RECORD_ALIGN)
+    }
+
+    fn used_len(&self) -> usize {
+        RECORD_HEADER_BYTES + self.annotations_len + self.sections_len
+    }
 }
 
 /// Writes the positions of an event into its record.

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
+use zerocopy::IntoBytes;
 
 use super::stamps::Stamps;
 use crate::codec::amqp::primitive::{
@@ -12,7 +13,7 @@ use crate::codec::amqp::primitive::{
 };
 use crate::id::{HubId, PartitionId};
 use crate::limits::D2C_MESSAGE_BYTES_MAX;
-use crate::log::record::{NewRecord, RecordTooLarge, encode_record};
+use crate::log::record::{Content, RECORD_HEADER_BYTES, RecordTooLarge};
 use crate::time::UnixMillis;
 
 /// Section descriptors (AMQP 1.0 part 3, section 3.2).
@@ -78,11 +79,9 @@ impl From<RecordTooLarge> for MessageTooLarge {
     }
 }
 
-/// Turns messages into records in buffers that a shard reuses for all its connections.
+/// Turns messages into records in a buffer that a shard reuses for all its connections.
 #[derive(Debug, Default)]
 pub struct D2cEncoder {
-    annotations: BytesMut,
-    sections: BytesMut,
     record: BytesMut,
     entries: Vec<Entry>,
 }
@@ -106,26 +105,27 @@ impl D2cEncoder {
     where
         A: Iterator<Item = (Cow<'m, str>, Cow<'m, str>)>,
     {
-        self.annotations.clear();
-        self.sections.clear();
-        self.record.clear();
+        let Self { record, entries } = self;
         let D2cMessage { system, application, body } = message;
-        let annotation_count = write_annotations(&mut self.annotations, stamps, &system, ingress);
-        write_properties(&mut self.sections, stamps.to(), &system);
-        let application_len =
-            write_application_properties(&mut self.sections, application, &mut self.entries);
+        record.clear();
+        record.put_bytes(0, RECORD_HEADER_BYTES);
+        let annotation_count = write_annotations(record, stamps, &system, ingress);
+        let sections_start = record.len();
+        write_properties(record, stamps, &system);
+        let application_len = write_application_properties(record, application, entries);
         check_size(body.len() + system.len() + application_len)?;
-        write_descriptor(&mut self.sections, DATA);
-        write_binary(&mut self.sections, body);
-        let record = NewRecord {
+        write_descriptor(record, DATA);
+        write_binary(record, body);
+        let content = Content {
             hub: to.hub,
             partition: to.partition,
             annotation_count,
-            annotations: &self.annotations,
-            sections: &self.sections,
+            annotations_len: sections_start - RECORD_HEADER_BYTES,
+            sections_len: record.len() - sections_start,
         };
-        encode_record(&record, &mut self.record)?;
-        Ok(&self.record)
+        record[..RECORD_HEADER_BYTES].copy_from_slice(content.header()?.as_bytes());
+        record.put_bytes(0, content.padding_len());
+        Ok(record)
     }
 }
 
@@ -159,9 +159,8 @@ fn write_annotations(
     ingress: UnixMillis,
 ) -> u16 {
     out.extend_from_slice(stamps.pairs());
-    write_symbol(out, "iothub-enqueuedtime");
     write_timestamp(out, ingress.as_millis());
-    let mut count = stamps.element_count() + 2;
+    let mut count = stamps.element_count() + 1;
     for (name, value) in
         [("dt-subject", &system.component), ("iothub-interface-id", &system.interface_id)]
     {
@@ -174,8 +173,20 @@ fn write_annotations(
     count
 }
 
+fn write_properties(out: &mut BytesMut, stamps: &Stamps, system: &SystemProperties<'_>) {
+    if *system == SystemProperties::default() {
+        out.extend_from_slice(stamps.bare_properties());
+    } else {
+        write_properties_section(out, stamps.to(), system);
+    }
+}
+
 /// Writes the properties section up to the last field that D2C messages use, absolute-expiry-time.
-fn write_properties(out: &mut BytesMut, to: &str, system: &SystemProperties<'_>) {
+pub(super) fn write_properties_section(
+    out: &mut BytesMut,
+    to: &str,
+    system: &SystemProperties<'_>,
+) {
     write_descriptor(out, PROPERTIES);
     write_list(out, 13, |out| {
         write_optional(out, system.message_id.as_deref(), write_str);

@@ -1,7 +1,10 @@
 //! What the hub says about the origin of a message, and a device cannot forge.
 
+use std::ops::Range;
+
 use bytes::BytesMut;
 
+use super::d2c::{SystemProperties, write_properties_section};
 use crate::codec::amqp::primitive::{write_str, write_symbol};
 use crate::id::Identity;
 
@@ -33,16 +36,20 @@ impl AuthScope {
     }
 }
 
-/// The stamps of one connection, encoded once as message annotations.
+/// The stamps of one connection, encoded once as message annotations, and the properties section of
+/// a message whose sender set none.
 ///
 /// About 400 bytes for the life of the connection; spares their encoding per message.
 ///
 /// Source: device-endpoints reference, "Stamps set by the hub on accepted telemetry".
 #[derive(Debug)]
 pub struct Stamps {
-    pairs: Box<[u8]>,
+    /// The pairs, then the section.
+    bytes: Box<[u8]>,
+    pairs_len: usize,
     element_count: u16,
-    to: Box<str>,
+    /// Where the address stands in the section.
+    to: Range<usize>,
 }
 
 impl Stamps {
@@ -68,16 +75,19 @@ impl Stamps {
         if let Some(model_id) = model_id {
             pairs.add("dt-dataschema", model_id);
         }
-        Self {
-            pairs: pairs.bytes.freeze().to_vec().into_boxed_slice(),
-            element_count: pairs.element_count,
-            to: events_path(identity).into_boxed_str(),
-        }
+        pairs.add_key("iothub-enqueuedtime");
+        let Pairs { mut bytes, element_count } = pairs;
+        let (pairs_len, to) = (bytes.len(), events_path(identity));
+        write_properties_section(&mut bytes, &to, &SystemProperties::default());
+        let is_to = |place: &usize| bytes[*place..].starts_with(to.as_bytes());
+        let start = (pairs_len..bytes.len()).find(is_to).expect("the section has the address");
+        let to = start..start + to.len();
+        Self { bytes: Box::from(&bytes[..]), pairs_len, element_count, to }
     }
 
-    /// The encoded key-value pairs.
+    /// The encoded key-value pairs; the last is a key, whose value is the time of arrival.
     pub(super) fn pairs(&self) -> &[u8] {
-        &self.pairs
+        &self.bytes[..self.pairs_len]
     }
 
     /// Keys and values in [`pairs`](Self::pairs), each counted.
@@ -85,9 +95,14 @@ impl Stamps {
         self.element_count
     }
 
+    /// The properties section of a message without system properties.
+    pub(super) fn bare_properties(&self) -> &[u8] {
+        &self.bytes[self.pairs_len..]
+    }
+
     /// The address that the message was sent to.
     pub(super) fn to(&self) -> &str {
-        &self.to
+        str::from_utf8(&self.bytes[self.to.clone()]).expect("it was encoded from a text")
     }
 }
 
@@ -106,8 +121,13 @@ struct Pairs {
 
 impl Pairs {
     fn add(&mut self, key: &str, value: &str) {
-        write_symbol(&mut self.bytes, key);
+        self.add_key(key);
         write_str(&mut self.bytes, value);
-        self.element_count += 2;
+        self.element_count += 1;
+    }
+
+    fn add_key(&mut self, key: &str) {
+        write_symbol(&mut self.bytes, key);
+        self.element_count += 1;
     }
 }
