@@ -41,7 +41,7 @@ fn an_idle_executor_takes_no_processor_time() {
     let ticket = pipelines[0].push(PartitionId(0), &record).expect("room");
     pipelines[0].publish();
     eventually("the event is on disk", || pipelines[0].is_committed(&ticket));
-    // The next segment is prepared yet.
+    // At first, the next segment is still being prepared.
     eventually("two seconds take less than ten milliseconds of a processor", || {
         let before = processor_time();
         std::thread::sleep(Duration::from_secs(2));
