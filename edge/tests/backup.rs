@@ -17,6 +17,7 @@ use support::hub::{Hub, HubOptions};
 use support::mqtt::MqttDevice;
 use support::patience::eventually;
 use support::rest::Device;
+use support::stop::StopOnDrop;
 
 const PUBLISHERS: usize = 4;
 /// Messages of one publisher that await their PUBACK.
@@ -73,15 +74,6 @@ impl Acknowledged {
                 return;
             }
         }
-    }
-}
-
-/// Ends the load also when the test fails, so that it can.
-struct StopOnDrop<'a>(&'a AtomicBool);
-
-impl Drop for StopOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -17,6 +17,7 @@ use support::hub::{Hub, HubOptions, SMALL_SEGMENTS};
 use support::mqtt::MqttDevice;
 use support::patience::eventually;
 use support::rest::Device;
+use support::stop::StopOnDrop;
 use support::tls;
 
 /// Threads that publish, and the devices of each.
@@ -122,15 +123,6 @@ fn certificates_are_exchanged_under_load_without_losing_a_connection() {
     println!("{} messages over the reloads", count.load(Ordering::Relaxed));
     hub.assert_sound();
     assert!(!hub.data_dir().join("tls").exists(), "no development CA is made");
-}
-
-/// Ends the publishers also when the test fails, so that it can.
-struct StopOnDrop<'a>(&'a AtomicBool);
-
-impl Drop for StopOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 fn refuse_bad_ones(authority: &Authority, hub: &Hub) {

@@ -7,7 +7,8 @@ use std::fs;
 use rustix::process::{Pid, test_kill_process};
 use support::heard::Heard;
 use support::hub::Hub;
-use support::program::{children, run, start, wait_until};
+use support::patience::eventually;
+use support::program::{children, run, start};
 
 #[test]
 fn connections_are_held_and_devices_are_gone_afterwards() {
@@ -104,11 +105,12 @@ fn workers_end_with_a_parent_that_is_killed() {
     let more = "--connections 2 --workers 2 --hold 10m";
     let mut process = start("connect", &hub.arguments(), more);
     let parent = Pid::from_child(&process);
-    wait_until(|| children(parent).len() == 2);
+    eventually("both workers run", || children(parent).len() == 2);
     let workers = children(parent);
     process.kill().expect("it runs");
     process.wait().expect("it is our child");
-    wait_until(|| workers.iter().all(|worker| test_kill_process(*worker).is_err()));
+    let is_gone = |worker: &Pid| test_kill_process(*worker).is_err();
+    eventually("the workers end", || workers.iter().all(is_gone));
 }
 
 #[test]

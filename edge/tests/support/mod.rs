@@ -30,5 +30,6 @@ pub(crate) mod rest;
 pub(crate) mod sas;
 pub(crate) mod script;
 pub(crate) mod seed;
+pub(crate) mod stop;
 pub(crate) mod tls;
 pub(crate) mod twin_client;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::patience::PATIENCE;
 use super::program::Run;
 
 /// A run whose standard error is read as it comes.
@@ -34,12 +35,12 @@ impl Heard {
         Pid::from_child(&self.process)
     }
 
-    /// Waits until a line has this in it, a minute at most.
+    /// Waits until a line has this in it.
     #[track_caller]
     pub(crate) fn wait_for(&self, words: &str) {
-        let patience = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + PATIENCE;
         while !self.text().contains(words) {
-            assert!(Instant::now() < patience, "no `{words}` in\n{}", self.text());
+            assert!(Instant::now() < until, "no `{words}` in\n{}", self.text());
             thread::sleep(Duration::from_millis(20));
         }
     }

@@ -8,4 +8,6 @@ pub(crate) mod floor;
 pub(crate) mod heard;
 pub(crate) mod hub;
 pub(crate) mod hub_process;
+#[path = "../../../edge/tests/support/patience.rs"]
+pub(crate) mod patience;
 pub(crate) mod program;

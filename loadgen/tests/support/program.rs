@@ -2,8 +2,6 @@
 
 use std::fs;
 use std::process::{Child, Command, Output, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 use serde_json::Value;
@@ -81,14 +79,4 @@ pub(crate) fn children(parent: Pid) -> Vec<Pid> {
     let id = parent.as_raw_nonzero();
     let text = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
     text.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
-}
-
-/// Waits for what other processes do, a minute at most.
-#[track_caller]
-pub(crate) fn wait_until(condition: impl Fn() -> bool) {
-    let patience = Instant::now() + Duration::from_secs(60);
-    while !condition() {
-        assert!(Instant::now() < patience, "it does not come about");
-        thread::sleep(Duration::from_millis(50));
-    }
 }
