@@ -40,6 +40,35 @@ pub struct ConnectionId {
     pub generation: u32,
 }
 
+/// What one connected identity sits on: a place on a connection. An MQTT connection has one seat,
+/// an AMQP connection has one for each identity that uses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SeatId {
+    /// The connection that carries the seat.
+    pub connection: ConnectionId,
+    /// Which of the connection's seats it is. Not used again on the same connection, so that a late
+    /// message never reaches the next identity.
+    pub number: u32,
+}
+
+impl SeatId {
+    /// The seat of a connection that has exactly one.
+    #[must_use]
+    pub const fn only(connection: ConnectionId) -> Self {
+        Self { connection, number: 0 }
+    }
+}
+
+/// As logs name it: the connection, and the number if it is not the first.
+impl fmt::Display for SeatId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.number {
+            0 => self.connection.fmt(f),
+            number => write!(f, "{}#{number}", self.connection),
+        }
+    }
+}
+
 /// As logs name it: shard, slot and generation.
 impl fmt::Display for ConnectionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,4 +1,4 @@
-//! The device queue under a seeded simulation: back ends that send, connections that come, go and
+//! The device queue under a seeded simulation: back ends that send, seats that come, go and
 //! are slow, verdicts that are late, forged or repeated, a store that commits later, a hub that is
 //! killed, and a clock that jumps.
 //!
@@ -14,7 +14,7 @@ use random::Random;
 use ringhub_core::c2d::{
     AckLevel, DeviceQueue, Lock, LockToken, Outcome, QueuedMessage, Settled, Verdict,
 };
-use ringhub_core::id::{ConnectionId, ShardId};
+use ringhub_core::id::{ConnectionId, SeatId, ShardId};
 use ringhub_core::time::UnixMillis;
 
 const DEPTH_MAX: usize = 8;
@@ -51,7 +51,7 @@ impl Checker {
         assert!(self.alive.insert(number, story).is_none());
     }
 
-    fn handed_out(&mut self, number: u64, lock: Lock, redelivered: bool, now: UnixMillis) {
+    fn handed_out(&mut self, number: u64, lock: Lock<SeatId>, redelivered: bool, now: UnixMillis) {
         let mut free = self.alive.iter().filter(|(_, story)| story.is_free(now));
         assert_eq!(free.next().map(|(first, _)| *first), Some(number), "the first comes first");
         let story = self.alive.get_mut(&number).expect("only accepted messages are handed out");
@@ -84,12 +84,12 @@ struct World {
     uncommitted: VecDeque<Change>,
     disk: BTreeMap<u64, QueuedMessage>,
     checker: Checker,
-    held: Vec<(u64, LockToken, ConnectionId)>,
+    held: Vec<(u64, LockToken, SeatId)>,
     /// Locks that a verdict has ended.
     settling: BTreeSet<LockToken>,
     next_number: u64,
     next_token: u128,
-    connection: u32,
+    seat: u32,
 }
 
 impl World {
@@ -105,7 +105,7 @@ impl World {
             settling: BTreeSet::new(),
             next_number: 1,
             next_token: 1,
-            connection: 0,
+            seat: 0,
         }
     }
 
@@ -113,8 +113,9 @@ impl World {
         UnixMillis::from_millis(self.now.as_millis() + ms)
     }
 
-    fn holder(&self) -> ConnectionId {
-        ConnectionId { shard: ShardId(0), slot: self.connection, generation: 0 }
+    fn holder(&self) -> SeatId {
+        let connection = ConnectionId { shard: ShardId(0), slot: 0, generation: 0 };
+        SeatId { connection, number: self.seat }
     }
 
     fn send(&mut self) {
@@ -206,7 +207,7 @@ impl World {
             };
             story.holder.take_if(is_held);
         }
-        self.connection += 1;
+        self.seat += 1;
     }
 
     fn tick(&mut self, ms: i64) {
@@ -239,7 +240,7 @@ impl World {
     fn kill(&mut self) {
         self.uncommitted.clear();
         self.held.clear();
-        self.connection += 1;
+        self.seat += 1;
         self.queue = DeviceQueue::default();
         for row in self.disk.values() {
             self.queue.push(QueuedMessage { delivered: true, ..row.clone() });

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use random::Random;
-use ringhub_core::id::{ConnectionId, DeviceId, HubId, Identity, ShardId};
+use ringhub_core::id::{ConnectionId, DeviceId, HubId, Identity, SeatId, ShardId};
 use ringhub_core::method::{
     CallId, Event, Failure, Invocation, MethodCall, Patience, PendingCalls, Target, Undelivered,
 };
@@ -18,8 +18,8 @@ use ringhub_core::time::Timestamp;
 const DEVICES: u64 = 4;
 const STEPS: u64 = 4000;
 
-/// One connection; a connection that was taken over lives on until it reads its mail.
-struct Connection {
+/// One seat; a seat that was taken over lives on until it reads its mail.
+struct Seat {
     device: u64,
     is_listening: bool,
     was_called: bool,
@@ -40,10 +40,10 @@ struct World {
     random: Random,
     calls: PendingCalls<u64>,
     now: Timestamp,
-    connections: BTreeMap<u32, Connection>,
-    /// The live connection of each device, as the directory has it.
+    seats: BTreeMap<u32, Seat>,
+    /// The live seat of each device, as the directory has it.
     live: BTreeMap<u64, u32>,
-    next_slot: u32,
+    next_seat: u32,
     watched: Vec<Watched>,
     answered: u64,
     failed: BTreeMap<&'static str, u64>,
@@ -54,8 +54,9 @@ fn target(device: u64) -> Target {
     Target { hub: HubId(0), identity: Identity { device, module: None } }
 }
 
-fn id_of(slot: u32) -> ConnectionId {
-    ConnectionId { shard: ShardId(u16::try_from(slot % 3).expect("small")), slot, generation: 0 }
+fn id_of(number: u32) -> SeatId {
+    let shard = ShardId(u16::try_from(number % 3).expect("small"));
+    SeatId { connection: ConnectionId { shard, slot: 0, generation: 0 }, number }
 }
 
 impl World {
@@ -64,9 +65,9 @@ impl World {
             random: Random(seed),
             calls: PendingCalls::new(seed << 20),
             now: Timestamp::ZERO,
-            connections: BTreeMap::new(),
+            seats: BTreeMap::new(),
             live: BTreeMap::new(),
-            next_slot: 0,
+            next_seat: 0,
             watched: Vec::new(),
             answered: 0,
             failed: BTreeMap::new(),
@@ -86,7 +87,7 @@ impl World {
         self.drain();
     }
 
-    fn live_of(&self, device: u64) -> Option<ConnectionId> {
+    fn live_of(&self, device: u64) -> Option<SeatId> {
         self.live.get(&device).copied().map(id_of)
     }
 
@@ -108,92 +109,92 @@ impl World {
 
     fn connect(&mut self) {
         let device = self.random.below(DEVICES);
-        let slot = self.next_slot;
-        self.next_slot += 1;
-        let connection = Connection {
+        let seat_number = self.next_seat;
+        self.next_seat += 1;
+        let seat = Seat {
             device,
             is_listening: false,
             was_called: false,
             mail: VecDeque::new(),
             held: Vec::new(),
         };
-        self.connections.insert(slot, connection);
-        self.live.insert(device, slot);
+        self.seats.insert(seat_number, seat);
+        self.live.insert(device, seat_number);
     }
 
-    fn any_connection(&mut self) -> Option<u32> {
-        let count = self.connections.len() as u64;
+    fn any_seat(&mut self) -> Option<u32> {
+        let count = self.seats.len() as u64;
         let nth = usize::try_from(self.random.below(count.max(1))).expect("small");
-        self.connections.keys().nth(nth).copied()
+        self.seats.keys().nth(nth).copied()
     }
 
     fn listen(&mut self) {
-        let Some(slot) = self.any_connection() else { return };
+        let Some(seat_number) = self.any_seat() else { return };
         let stops = self.random.one_in(6);
-        let connection = self.connections.get_mut(&slot).expect("it is there");
-        connection.is_listening = !stops;
+        let seat = self.seats.get_mut(&seat_number).expect("it is there");
+        seat.is_listening = !stops;
         if !stops {
-            let device = connection.device;
-            self.calls.handle_ready(&target(device), id_of(slot), self.now);
+            let device = seat.device;
+            self.calls.handle_ready(&target(device), id_of(seat_number), self.now);
         }
     }
 
     fn close(&mut self) {
-        let Some(slot) = self.any_connection() else { return };
-        let connection = self.connections.remove(&slot).expect("it is there");
-        if self.live.get(&connection.device) == Some(&slot) {
-            self.live.remove(&connection.device);
+        let Some(seat_number) = self.any_seat() else { return };
+        let seat = self.seats.remove(&seat_number).expect("it is there");
+        if self.live.get(&seat.device) == Some(&seat_number) {
+            self.live.remove(&seat.device);
         }
-        if connection.was_called {
-            self.calls.handle_gone(&target(connection.device), id_of(slot));
+        if seat.was_called {
+            self.calls.handle_gone(&target(seat.device), id_of(seat_number));
         }
-        for call in connection.mail {
-            self.undelivered(call.id, connection.device, slot, Undelivered::NotListening);
+        for call in seat.mail {
+            self.undelivered(call.id, seat.device, seat_number, Undelivered::NotListening);
         }
     }
 
-    fn undelivered(&mut self, id: CallId, device: u64, slot: u32, why: Undelivered) {
+    fn undelivered(&mut self, id: CallId, device: u64, seat_number: u32, why: Undelivered) {
         let live = self.live_of(device);
-        self.calls.handle_undelivered(id, id_of(slot), why, live, self.now);
+        self.calls.handle_undelivered(id, id_of(seat_number), why, live, self.now);
     }
 
     fn deliver(&mut self) {
-        let Some(slot) = self.any_connection() else { return };
+        let Some(seat_number) = self.any_seat() else { return };
         let is_behind = self.random.one_in(40);
-        let connection = self.connections.get_mut(&slot).expect("it is there");
-        let Some(call) = connection.mail.pop_front() else { return };
-        let device = connection.device;
+        let seat = self.seats.get_mut(&seat_number).expect("it is there");
+        let Some(call) = seat.mail.pop_front() else { return };
+        let device = seat.device;
         if is_behind {
-            self.undelivered(call.id, device, slot, Undelivered::Behind);
-        } else if connection.is_listening {
+            self.undelivered(call.id, device, seat_number, Undelivered::Behind);
+        } else if seat.is_listening {
             let text = str::from_utf8(&call.invocation.payload).expect("a number");
             let number: u64 = text.parse().expect("a number");
-            connection.was_called = true;
-            connection.held.push((call.id, number));
+            seat.was_called = true;
+            seat.held.push((call.id, number));
             let watched = &mut self.watched[usize::try_from(number).expect("small")];
             assert_eq!(watched.device, device, "a call reaches its own device");
-            assert_eq!(watched.heard_by.replace(slot), None, "a device hears a call once");
+            assert_eq!(watched.heard_by.replace(seat_number), None, "a device hears a call once");
         } else {
-            self.undelivered(call.id, device, slot, Undelivered::NotListening);
+            self.undelivered(call.id, device, seat_number, Undelivered::NotListening);
         }
     }
 
     /// A device answers something that it holds, once or again; or another device does.
     fn answer(&mut self) {
-        let Some(slot) = self.any_connection() else { return };
+        let Some(seat_number) = self.any_seat() else { return };
         let (forges, repeats) = (self.random.one_in(8), self.random.one_in(8));
-        let connection = self.connections.get_mut(&slot).expect("it is there");
-        let Some(&(id, number)) = connection.held.first() else { return };
+        let seat = self.seats.get_mut(&seat_number).expect("it is there");
+        let Some(&(id, number)) = seat.held.first() else { return };
         if !repeats {
-            connection.held.remove(0);
+            seat.held.remove(0);
         }
         if forges {
-            let forged = self.calls.handle_answer(id, id_of(slot + 1));
-            assert_eq!(forged, None, "only the connection that was called may answer");
+            let forged = self.calls.handle_answer(id, id_of(seat_number + 1));
+            assert_eq!(forged, None, "only the seat that was called may answer");
         }
-        if let Some(caller) = self.calls.handle_answer(id, id_of(slot)) {
+        if let Some(caller) = self.calls.handle_answer(id, id_of(seat_number)) {
             assert_eq!(caller, number, "an answer is for its own caller");
-            assert_eq!(self.watched_of(caller).heard_by, Some(slot));
+            assert_eq!(self.watched_of(caller).heard_by, Some(seat_number));
             self.answered += 1;
             self.end(caller);
         }
@@ -217,14 +218,16 @@ impl World {
     fn drain(&mut self) {
         while let Some(event) = self.calls.poll_event() {
             match event {
-                Event::Send(connection, call) => match self.connections.get_mut(&connection.slot) {
-                    Some(connection) => connection.mail.push_back(call),
-                    None => {
-                        let device = self.device_of(&call);
-                        let why = Undelivered::NotListening;
-                        self.undelivered(call.id, device, connection.slot, why);
+                Event::Send(SeatId { number: seat_number, .. }, call) => {
+                    match self.seats.get_mut(&seat_number) {
+                        Some(seat) => seat.mail.push_back(call),
+                        None => {
+                            let device = self.device_of(&call);
+                            let why = Undelivered::NotListening;
+                            self.undelivered(call.id, device, seat_number, why);
+                        }
                     }
-                },
+                }
                 Event::Fail(caller, why) => {
                     let name = match why {
                         Failure::NotOnline(_) => "not online",

@@ -1,5 +1,5 @@
 //! Takeover of an identity under a seeded simulation: shards that run at different speeds, mail
-//! that waits, commits that lag, connections that die at any moment, also while they wait for their
+//! that waits, commits that lag, seats that end at any moment, also while they wait for their
 //! predecessors.
 
 mod random;
@@ -7,15 +7,20 @@ mod random;
 use std::collections::{BTreeMap, VecDeque};
 
 use random::Random;
-use ringhub_core::id::{ConnectionId, ExecutorId, ShardId};
+use ringhub_core::id::{ConnectionId, ExecutorId, SeatId, ShardId};
 use ringhub_core::position::{RingPosition, Ticket};
 use ringhub_core::session::takeover::{Claim, Tenure};
 
 const SHARDS: u16 = 4;
 
+/// All seats of a shard are on one connection, such as that of a gateway.
+fn seat(shard: ShardId, number: u32) -> SeatId {
+    SeatId { connection: ConnectionId { shard, slot: 0, generation: 0 }, number }
+}
+
 enum Mail {
-    Evict(ConnectionId),
-    PredecessorsGone(ConnectionId),
+    Evict(SeatId),
+    PredecessorsGone(SeatId),
 }
 
 enum Record {
@@ -24,7 +29,7 @@ enum Record {
     Will,
 }
 
-struct Connection {
+struct Seat {
     claim: Claim,
     /// Publishes that the device has sent and the shard has not read.
     unread: VecDeque<u64>,
@@ -34,7 +39,7 @@ struct Connection {
 #[derive(Default)]
 struct Shard {
     mail: VecDeque<Mail>,
-    connections: BTreeMap<u32, Connection>,
+    seats: BTreeMap<u32, Seat>,
     /// Records of this shard's ring that the executor has not committed.
     ring: VecDeque<Record>,
     pushed: u64,
@@ -46,9 +51,9 @@ struct World {
     tenure: Tenure,
     shards: Vec<Shard>,
     log: Vec<u64>,
-    next_slot: u32,
+    next_number: u32,
     next_publish: u64,
-    device: Option<ConnectionId>,
+    device: Option<SeatId>,
 }
 
 impl World {
@@ -58,7 +63,7 @@ impl World {
             tenure: Tenure::default(),
             shards: (0..SHARDS).map(|_| Shard::default()).collect(),
             log: Vec::new(),
-            next_slot: 0,
+            next_number: 0,
             next_publish: 0,
             device: None,
         }
@@ -68,22 +73,21 @@ impl World {
         &mut self.shards[usize::from(shard.0)]
     }
 
-    fn connection(&mut self, id: ConnectionId) -> Option<&mut Connection> {
-        self.shard(id.shard).connections.get_mut(&id.slot)
+    fn seat(&mut self, id: SeatId) -> Option<&mut Seat> {
+        self.shard(id.connection.shard).seats.get_mut(&id.number)
     }
 
-    /// The device connects to a shard of the network's choice; its old connection may live on half
+    /// The device connects to a shard of the network's choice; its old seat may live on half
     /// open.
     fn connect(&mut self) {
         let shard = ShardId(u16::try_from(self.random.below(SHARDS.into())).expect("small"));
-        let id = ConnectionId { shard, slot: self.next_slot, generation: 0 };
-        self.next_slot += 1;
+        let id = seat(shard, self.next_number);
+        self.next_number += 1;
         let reservation = self.tenure.reserve(id);
-        let connection =
-            Connection { claim: reservation.claim, unread: VecDeque::new(), last: None };
-        self.shard(shard).connections.insert(id.slot, connection);
+        let seat = Seat { claim: reservation.claim, unread: VecDeque::new(), last: None };
+        self.shard(shard).seats.insert(id.number, seat);
         if let Some(previous) = reservation.previous {
-            self.shard(previous.shard).mail.push_back(Mail::Evict(previous));
+            self.shard(previous.connection.shard).mail.push_back(Mail::Evict(previous));
         }
         self.device = Some(id);
     }
@@ -91,26 +95,26 @@ impl World {
     fn publish(&mut self) {
         let Some(id) = self.device else { return };
         let publish = self.next_publish;
-        if let Some(connection) = self.connection(id) {
-            connection.unread.push_back(publish);
+        if let Some(seat) = self.seat(id) {
+            seat.unread.push_back(publish);
             self.next_publish += 1;
         } else {
             self.device = None;
         }
     }
 
-    fn close(&mut self, id: ConnectionId) {
-        let Some(mut connection) = self.shard(id.shard).connections.remove(&id.slot) else {
+    fn close(&mut self, id: SeatId) {
+        let Some(mut seat) = self.shard(id.connection.shard).seats.remove(&id.number) else {
             return;
         };
         let is_committed = self.is_committed();
-        if connection.claim != Claim::AwaitingPredecessors
-            && connection.claim.may_leave_will(id.shard, is_committed)
+        if seat.claim != Claim::AwaitingPredecessors
+            && seat.claim.may_leave_will(id.connection.shard, is_committed)
         {
-            connection.last = Some(self.push(id.shard, Record::Will));
+            seat.last = Some(self.push(id.connection.shard, Record::Will));
         }
-        if let Some(holder) = self.tenure.release(id, connection.last) {
-            self.shard(holder.shard).mail.push_back(Mail::PredecessorsGone(holder));
+        if let Some(holder) = self.tenure.release(id, seat.last) {
+            self.shard(holder.connection.shard).mail.push_back(Mail::PredecessorsGone(holder));
         }
     }
 
@@ -120,27 +124,27 @@ impl World {
                 Mail::Evict(id) => self.close(id),
                 Mail::PredecessorsGone(id) => {
                     let fence = self.tenure.fence();
-                    if let Some(connection) = self.connection(id) {
-                        connection.claim.handle_predecessors_gone(fence);
+                    if let Some(seat) = self.seat(id) {
+                        seat.claim.handle_predecessors_gone(fence);
                     }
                 }
             }
         }
-        let slots: Vec<u32> = self.shard(shard).connections.keys().copied().collect();
-        for slot in slots {
-            self.read_one(ConnectionId { shard, slot, generation: 0 });
+        let numbers: Vec<u32> = self.shard(shard).seats.keys().copied().collect();
+        for number in numbers {
+            self.read_one(seat(shard, number));
         }
     }
 
-    fn read_one(&mut self, id: ConnectionId) {
+    fn read_one(&mut self, id: SeatId) {
         let is_committed = self.is_committed();
-        let connection = self.connection(id).expect("listed");
-        if !connection.claim.may_publish(is_committed) {
+        let seat = self.seat(id).expect("listed");
+        if !seat.claim.may_publish(is_committed) {
             return;
         }
-        let Some(publish) = connection.unread.pop_front() else { return };
-        let ticket = self.push(id.shard, Record::Publish(publish));
-        self.connection(id).expect("listed").last = Some(ticket);
+        let Some(publish) = seat.unread.pop_front() else { return };
+        let ticket = self.push(id.connection.shard, Record::Publish(publish));
+        self.seat(id).expect("listed").last = Some(ticket);
     }
 
     fn is_committed(&self) -> impl Fn(Ticket) -> bool + use<> {
@@ -170,9 +174,9 @@ impl World {
         match self.random.below(20) {
             0 => self.connect(),
             1 if self.random.one_in(2) => {
-                let slots: Vec<u32> = self.shard(shard).connections.keys().copied().collect();
-                if let Some(&slot) = slots.first() {
-                    self.close(ConnectionId { shard, slot, generation: 0 });
+                let numbers: Vec<u32> = self.shard(shard).seats.keys().copied().collect();
+                if let Some(&number) = numbers.first() {
+                    self.close(seat(shard, number));
                 }
             }
             2..=8 => self.publish(),
@@ -205,7 +209,7 @@ fn events_of_an_identity_stay_in_order_over_every_takeover() {
 }
 
 #[test]
-fn the_last_connection_always_ends_up_open() {
+fn the_last_seat_always_ends_up_open() {
     for seed in 1..=400_u64 {
         let mut world = World::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         for _ in 0..500 {
@@ -217,7 +221,7 @@ fn the_last_connection_always_ends_up_open() {
         let published = world.next_publish - 1;
         world.settle();
         assert_eq!(world.log.last(), Some(&published), "seed {seed}");
-        let live: usize = world.shards.iter().map(|s| s.connections.len()).sum();
-        assert_eq!(live, 1, "seed {seed}: one live connection per identity");
+        let live: usize = world.shards.iter().map(|s| s.seats.len()).sum();
+        assert_eq!(live, 1, "seed {seed}: one live seat per identity");
     }
 }

@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::listener::{BindError, ListenerConfig, ListenerKind, probe_ports};
 use crate::metrics::{Inspector, InspectorThread, Sources, inspector};
 use crate::partition::{self, PartitionsConfig, PartitionsHandle, ShardPipeline, StartError};
-use crate::shard::mailbox::{Mail, Mailbox, MailboxSender, mailbox};
+use crate::shard::mailbox::{Mail, Mailbox, MailboxSender, Mailboxes, mailbox};
 use crate::shard::{
     Clock, HubInfo, HubServices, MailboxShards, ShardConfig, ShardCounters, ShardHandle,
     ShardParts, start_shards,
@@ -62,7 +62,7 @@ pub struct Hub {
     control: Arc<ControlPlane>,
     partitions: PartitionsHandle,
     shards: Vec<ShardHandle>,
-    mailboxes: Arc<[MailboxSender]>,
+    mailboxes: Mailboxes,
     inspector: InspectorThread,
 }
 
@@ -78,17 +78,17 @@ impl Hub {
         let shard_count = prepared.placement.shards.len();
         let boxes = (0..shard_count).map(|_| mailbox()).collect::<io::Result<Vec<_>>>()?;
         let (senders, mailboxes): (Vec<MailboxSender>, Vec<Mailbox>) = boxes.into_iter().unzip();
-        let control = Arc::new(open_control_plane(prepared, &senders)?);
+        let all = Mailboxes::new(senders.clone());
+        let control = Arc::new(open_control_plane(prepared, &all)?);
         let clock = Clock::start();
         let (pipelines, partitions) =
-            partition::start(partitions_config(prepared, clock), senders.clone())?;
-        let senders: Arc<[MailboxSender]> = senders.into();
+            partition::start(partitions_config(prepared, clock), senders)?;
         let certificates = Arc::clone(&prepared.certificates);
         let tls = reloadable_server_config(certificates, TicketCount::One)?;
         let ports = probe_ports(&listener_configs(&prepared.ports))?;
         let info = Arc::new(hub_info(config, prepared));
         let (inspector, inspections) = inspector();
-        let common = Parts { control: &control, senders: &senders, info: &info, inspector };
+        let common = Parts { control: &control, mailboxes: &all, info: &info, inspector };
         let parts = common.of_all(pipelines, mailboxes, &ports, &prepared.placement.shards);
         let mut shard_config = ShardConfig::new(clock);
         shard_config.handshake_time_max = config.tls.handshake_timeout;
@@ -98,14 +98,14 @@ impl Hub {
             hub: HUB,
             host_name: config.hub.host_name.clone(),
             shards: Sources::counters_of(&shards),
-            mailboxes: Arc::clone(&senders),
+            mailboxes: all.clone(),
             partitions: partitions.view().clone(),
             control: Arc::clone(&control),
             registry_directory: prepared.data_directory.path().join(REGISTRY_DIRECTORY),
             certificates: Arc::clone(&prepared.certificates),
         };
         let inspector = InspectorThread::start(sources, inspections)?;
-        Ok(Self { control, partitions, shards, mailboxes: senders, inspector })
+        Ok(Self { control, partitions, shards, mailboxes: all, inspector })
     }
 
     /// The shared access policies, for connection strings.
@@ -119,7 +119,7 @@ impl Hub {
     pub fn heartbeat(&self) -> Heartbeat {
         let shards = Sources::counters_of(&self.shards);
         let shards = shards.into_iter().map(|counters| (counters, None)).collect();
-        Heartbeat { shards, mailboxes: Arc::clone(&self.mailboxes) }
+        Heartbeat { shards, mailboxes: self.mailboxes.clone() }
     }
 
     /// Closes all sessions, commits what they sent and ends all threads.
@@ -151,7 +151,7 @@ impl Hub {
 pub struct Heartbeat {
     /// With the number of turns when the shard was woken.
     shards: Vec<(Arc<ShardCounters>, Option<u64>)>,
-    mailboxes: Arc<[MailboxSender]>,
+    mailboxes: Mailboxes,
 }
 
 impl Heartbeat {
@@ -171,7 +171,7 @@ impl Heartbeat {
 
 fn open_control_plane(
     prepared: &Prepared,
-    mailboxes: &[MailboxSender],
+    mailboxes: &Mailboxes,
 ) -> Result<ControlPlane, OpenError> {
     let config = &prepared.config;
     let settings = HubSettings {
@@ -186,7 +186,7 @@ fn open_control_plane(
         hubs: vec![settings],
     };
     let key_files = KeyFiles::of(prepared, EVENT_HUB);
-    ControlPlane::open(&control, Arc::new(MailboxShards::new(mailboxes.to_vec(), key_files)))
+    ControlPlane::open(&control, Arc::new(MailboxShards::new(mailboxes.clone(), key_files)))
 }
 
 /// Tools on the same machine may call every hub `localhost`.
@@ -246,7 +246,7 @@ fn created_at(data_directory: &Path) -> UnixMillis {
 /// What all shards get.
 struct Parts<'a> {
     control: &'a Arc<ControlPlane>,
-    senders: &'a Arc<[MailboxSender]>,
+    mailboxes: &'a Mailboxes,
     info: &'a Arc<HubInfo>,
     inspector: Inspector,
 }
@@ -255,15 +255,15 @@ impl Parts<'_> {
     fn of_all(
         self,
         pipelines: Vec<ShardPipeline>,
-        mailboxes: Vec<Mailbox>,
+        own: Vec<Mailbox>,
         ports: &[ListenerConfig],
         cpus: &[Option<CpuId>],
     ) -> Vec<ShardParts<impl FnOnce() -> HubServices + Send + use<>>> {
-        let each = pipelines.into_iter().zip(mailboxes).zip(cpus);
+        let each = pipelines.into_iter().zip(own).zip(cpus);
         let numbered = (0..).map(ShardId).zip(each);
         numbered
             .map(|(shard, ((pipeline, mailbox), cpu))| {
-                let (control, mailboxes) = (Arc::clone(self.control), Arc::clone(self.senders));
+                let (control, mailboxes) = (Arc::clone(self.control), self.mailboxes.clone());
                 let hub = Arc::clone(self.info);
                 let inspector = self.inspector.clone();
                 let services = move || HubServices {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use ringhub_core::id::{ConnectionId, ShardId};
+use ringhub_core::id::{ConnectionId, SeatId, ShardId};
 use ringhub_core::limits::{HANDSHAKE_TIME_MAX, SHUTDOWN_TIME_MAX, WRITE_STALL_TIME_MAX};
 use ringhub_edge::shard::mailbox::Mail;
 use rustls::HandshakeKind;
@@ -350,9 +350,10 @@ fn mail_wakes_a_sleeping_shard_and_old_ids_reach_nobody() {
         slot: slot.parse().expect("slot"),
         generation: generation.parse().expect("generation"),
     };
+    let seat = SeatId::only(connection);
     for _ in 0..20 {
         std::thread::sleep(Duration::from_millis(5));
-        hub.mailboxes[0].post(Mail::SubscriptionsStored { connection, is_stored: true });
+        hub.mailboxes[0].post(Mail::SubscriptionsStored { seat, is_stored: true });
         assert_eq!(client.receive(), "mail");
     }
     assert_eq!(client.ask("quit"), "bye");
@@ -361,7 +362,7 @@ fn mail_wakes_a_sleeping_shard_and_old_ids_reach_nobody() {
     eventually("forgotten", || hub.count("connections_open") == 0);
     let mut successor = hub.connect(0);
     assert_eq!(successor.ask("id"), format!("{slot} {}", connection.generation + 1));
-    hub.mailboxes[0].post(Mail::SubscriptionsStored { connection, is_stored: true });
+    hub.mailboxes[0].post(Mail::SubscriptionsStored { seat, is_stored: true });
     eventually("undeliverable", || hub.world.undeliverable.load(Ordering::SeqCst) == 1);
     assert_eq!(successor.ask("echo alone"), "alone");
     hub.stop();

@@ -174,7 +174,7 @@ pub(super) fn device_json(directory: &Directory, hub: HubId, device: &Device) ->
 }
 
 pub(super) fn connection_state(presence: Presence) -> &'static str {
-    if presence.connection.is_some() { "Connected" } else { "Disconnected" }
+    if presence.seat.is_some() { "Connected" } else { "Disconnected" }
 }
 
 /// Source: control-plane reference, "Authentication object".

@@ -62,7 +62,7 @@ fn tell_device(
     shards: &dyn Shards,
     stored: Option<Instant>,
 ) {
-    if let Some(connection) = directory.connection(hub, IdentityRef::from(identity)) {
-        shards.device_bound(connection, stored);
+    if let Some(seat) = directory.seat(hub, IdentityRef::from(identity)) {
+        shards.device_bound(seat, stored);
     }
 }

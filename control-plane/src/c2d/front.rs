@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ringhub_core::c2d::{DeviceMessage, LockToken, LockedBatch, Verdict};
-use ringhub_core::id::{ConnectionId, HubId, Identity};
+use ringhub_core::id::{ConnectionId, HubId, Identity, SeatId};
 
 use super::hub_queues::C2dQueues;
 use super::{C2dChange, C2dRefusal, Delivery, NewMessage};
@@ -34,7 +34,7 @@ impl C2d<'_> {
     }
 
     /// Stores a message; `done` is told when it is durable and in the queue. The shard of the
-    /// device's connection hears of it before.
+    /// device's seat hears of it before.
     pub fn enqueue(&self, message: DeviceMessage, done: C2dDone) {
         if let Err(refusal) = self.admit(&message) {
             return done(Err(refusal));
@@ -63,11 +63,11 @@ impl C2d<'_> {
         self.queues.reserve(message)
     }
 
-    /// Hands the next message of an identity to its connection, for
+    /// Hands the next message of an identity to its seat, for
     /// [`C2D_LOCK_TIME`](ringhub_core::limits::C2D_LOCK_TIME); a verdict,
     /// [`take_back`](Self::take_back) or [`unlock`](Self::unlock) is owed.
     #[must_use]
-    pub fn lock_next(&self, identity: &Identity, holder: ConnectionId) -> Option<Delivery> {
+    pub fn lock_next(&self, identity: &Identity, holder: SeatId) -> Option<Delivery> {
         self.queues.lock_next(identity, holder, clock::now())
     }
 
@@ -98,8 +98,8 @@ impl C2d<'_> {
         self.queues.take_back(identity, delivery);
     }
 
-    /// Ends all locks of a connection that is gone; its messages come again in their order.
-    pub fn unlock(&self, identity: &Identity, holder: ConnectionId) {
+    /// Ends all locks of a seat that is gone; its messages come again in their order.
+    pub fn unlock(&self, identity: &Identity, holder: SeatId) {
         self.queues.unlock(identity, holder);
     }
 

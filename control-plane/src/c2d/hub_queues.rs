@@ -12,7 +12,7 @@ use ringhub_core::c2d::{
     BatchSettled, DeviceMessage, DeviceQueue, FeedbackDue, FeedbackQueue, FeedbackRecord, Lock,
     LockToken, LockedBatch, Outcome, QueuedMessage, Settled, Verdict, message_id,
 };
-use ringhub_core::id::{ConnectionId, HubId, Identity};
+use ringhub_core::id::{ConnectionId, HubId, Identity, SeatId};
 use ringhub_core::limits::{C2D_LOCK_TIME, C2D_MEMORY_BYTES_MAX, STORE_BATCH_MAX};
 use ringhub_core::time::UnixMillis;
 
@@ -126,7 +126,7 @@ impl C2dQueues {
     pub(crate) fn lock_next(
         &self,
         identity: &Identity,
-        holder: ConnectionId,
+        holder: SeatId,
         now: UnixMillis,
     ) -> Option<Delivery> {
         let mut stripe = self.stripe(identity);
@@ -171,8 +171,8 @@ impl C2dQueues {
         self.stripe(identity).change(identity, take_back);
     }
 
-    /// Ends the locks of a connection that is gone.
-    pub(crate) fn unlock(&self, identity: &Identity, holder: ConnectionId) {
+    /// Ends the locks of a seat that is gone.
+    pub(crate) fn unlock(&self, identity: &Identity, holder: SeatId) {
         self.stripe(identity).change(identity, |queue| queue.unlock(holder));
     }
 

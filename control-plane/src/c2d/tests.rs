@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use ringhub_core::c2d::{DeviceMessage, LockToken, Verdict};
 use ringhub_core::codec::amqp::section::{Properties, write_data};
-use ringhub_core::id::{ConnectionId, DeviceId, HubId, Identity, ShardId};
+use ringhub_core::id::{ConnectionId, DeviceId, HubId, Identity, SeatId, ShardId};
 use ringhub_core::limits::C2D_MEMORY_BYTES_MAX;
 
 use super::{C2d, C2dRefusal, Delivery};
@@ -18,7 +18,8 @@ use crate::store::Write;
 use crate::tests::{NoShards, TempDir, config, open};
 
 const HUB: HubId = HubId(0);
-const HOLDER: ConnectionId = ConnectionId { shard: ShardId(1), slot: 2, generation: 3 };
+const HOLDER: SeatId =
+    SeatId { connection: ConnectionId { shard: ShardId(1), slot: 2, generation: 3 }, number: 4 };
 
 fn pump() -> Identity {
     Identity { device: DeviceId::parse("pump").expect("valid"), module: None }

@@ -1,6 +1,6 @@
 //! What the directory remembers about one identity.
 
-use ringhub_core::id::{ConnectionId, DeviceId, ModuleId};
+use ringhub_core::id::{DeviceId, ModuleId, SeatId};
 use ringhub_core::session::takeover::Tenure;
 use ringhub_core::time::UnixMillis;
 
@@ -23,9 +23,9 @@ pub struct GenerationId(pub u64);
 /// What is observed of an identity, rather than configured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Presence {
-    /// The live connection.
-    pub connection: Option<ConnectionId>,
-    /// When `connection` came or went; `None` is never.
+    /// The live seat.
+    pub seat: Option<SeatId>,
+    /// When `seat` came or went; `None` is never.
     pub changed: Option<UnixMillis>,
     /// Last connect, disconnect or message, the message to a few seconds; `None` is never.
     pub last_activity: Option<UnixMillis>,
@@ -40,7 +40,7 @@ pub(super) struct Entry {
     pub(super) tenure: Tenure,
     /// Plug and Play model that was announced last, as the store has it.
     pub(super) model: Option<Box<str>>,
-    /// When the live connection came or went.
+    /// When the live seat came or went.
     pub(super) changed: Option<UnixMillis>,
     pub(super) last_activity: Option<UnixMillis>,
     /// The store does not know the three above as they are; the stripe lists the identity.
@@ -63,7 +63,7 @@ impl Entry {
 
     pub(super) fn presence(&self) -> Presence {
         Presence {
-            connection: self.tenure.holder(),
+            seat: self.tenure.holder(),
             changed: self.changed,
             last_activity: self.last_activity,
         }
@@ -105,9 +105,9 @@ impl DeviceEntry {
         modules.find(|(m, _)| m.as_str() == id).map(|(_, e)| e)
     }
 
-    /// The connections of the device and of its modules, with the module each belongs to.
-    pub(super) fn connections(&self) -> Vec<(ConnectionId, Option<ModuleId>)> {
-        let own = self.entry.tenure.holder().map(|connection| (connection, None));
+    /// The seats of the device and of its modules, with the module each belongs to.
+    pub(super) fn seats(&self) -> Vec<(SeatId, Option<ModuleId>)> {
+        let own = self.entry.tenure.holder().map(|seat| (seat, None));
         let modules = self.modules.iter().flat_map(|m| m.iter());
         let modules = modules.filter_map(|(id, e)| Some((e.tenure.holder()?, Some(id.clone()))));
         own.into_iter().chain(modules).collect()

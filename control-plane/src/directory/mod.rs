@@ -18,7 +18,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicI64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ringhub_core::id::{ConnectionId, ConsumerGroup, HubId, Identity};
+use ringhub_core::id::{ConsumerGroup, HubId, Identity, SeatId};
 
 pub(crate) use entry::IdentityRecord;
 pub use entry::{GenerationId, Presence, Status};
@@ -35,7 +35,7 @@ use entry::DeviceMap;
 /// Stripes per hub: far more than threads, so that two rarely meet.
 const STRIPES: usize = 256;
 
-/// Why a live connection must end.
+/// Why a live seat must end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CutReason {
     /// The identity was disabled.
@@ -44,10 +44,10 @@ pub enum CutReason {
     Deleted,
 }
 
-/// A connection that must end after a registry write.
+/// A seat that must end after a registry write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cut {
-    pub(crate) connection: ConnectionId,
+    pub(crate) seat: SeatId,
     pub(crate) identity: Identity,
     pub(crate) reason: CutReason,
 }
@@ -75,7 +75,7 @@ pub struct Counts {
     pub devices: u64,
     /// Of these, disabled ones.
     pub disabled: u64,
-    /// Devices with a live connection; modules do not count.
+    /// Devices with a live seat; modules do not count.
     pub connected: u64,
 }
 

@@ -1,8 +1,8 @@
-//! Who is connected where, and the hand-over from one connection to the next.
+//! Who is connected where, and the hand-over from one seat to the next.
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use ringhub_core::id::{ConnectionId, HubId};
+use ringhub_core::id::{HubId, SeatId};
 use ringhub_core::position::Ticket;
 use ringhub_core::session::takeover::Reservation;
 use ringhub_core::time::UnixMillis;
@@ -10,7 +10,7 @@ use ringhub_core::time::UnixMillis;
 use super::entry::{DeviceEntry, Entry};
 use super::{AuthFailure, Counts, Directory, Grant, IdentityRef, Presence, Status, Stripe, Table};
 
-/// What a connection finds when it takes the place of an identity.
+/// What a seat finds when it takes the place of an identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// Whom to evict, and what to wait for.
@@ -20,7 +20,7 @@ pub struct Place {
 }
 
 impl Directory {
-    /// Makes `connection` the one live connection of the identity in `grant`; it is owed one
+    /// Makes `seat` the one live seat of the identity in `grant`; it is owed one
     /// [`release`](Self::release).
     ///
     /// # Errors
@@ -28,7 +28,7 @@ impl Directory {
     pub fn reserve(
         &self,
         grant: &Grant,
-        connection: ConnectionId,
+        seat: SeatId,
         now: UnixMillis,
     ) -> Result<Place, AuthFailure> {
         let table = self.table(grant.hub).ok_or(AuthFailure::UnknownHub)?;
@@ -42,7 +42,7 @@ impl Directory {
         if entry.generation != grant.generation {
             return Err(AuthFailure::Replaced);
         }
-        let reservation = entry.tenure.reserve(connection);
+        let reservation = entry.tenure.reserve(seat);
         entry.last_activity = Some(now);
         entry.mark(unsaved, &grant.identity);
         if reservation.previous.is_none() {
@@ -52,17 +52,17 @@ impl Directory {
         Ok(Place { reservation, subscriptions: entry.subscriptions })
     }
 
-    /// Ends the reservation of `connection`; `last` is the last record that it pushed.
+    /// Ends the reservation of `seat`; `last` is the last record that it pushed.
     ///
-    /// Returns the connection that is now alone and waits to hear so. Nothing happens when the
+    /// Returns the seat that is now alone and waits to hear so. Nothing happens when the
     /// identity was deleted or replaced since.
     pub fn release(
         &self,
         grant: &Grant,
-        connection: ConnectionId,
+        seat: SeatId,
         last: Option<Ticket>,
         now: UnixMillis,
-    ) -> Option<ConnectionId> {
+    ) -> Option<SeatId> {
         let table = self.table(grant.hub)?;
         let name = IdentityRef::from(&grant.identity);
         let Stripe { devices, unsaved } = &mut *table.stripe(name.device);
@@ -71,7 +71,7 @@ impl Directory {
             return None;
         }
         let was_connected = entry.tenure.holder().is_some();
-        let alone = entry.tenure.release(connection, last);
+        let alone = entry.tenure.release(seat, last);
         entry.last_activity = Some(now);
         entry.mark(unsaved, &grant.identity);
         if was_connected && entry.tenure.holder().is_none() {
@@ -81,17 +81,17 @@ impl Directory {
         alone
     }
 
-    /// Last record of the former connections of the identity in `grant`, which the next one waits
+    /// Last record of the former seats of the identity in `grant`, which the next one waits
     /// for.
     #[must_use]
     pub fn fence(&self, grant: &Grant) -> Option<Ticket> {
         self.with_entry(grant.hub, IdentityRef::from(&grant.identity), |e| e.tenure.fence())?
     }
 
-    /// The live connection of an identity, for deliveries.
+    /// The live seat of an identity, for deliveries.
     #[must_use]
-    pub fn connection(&self, hub: HubId, name: IdentityRef<'_>) -> Option<ConnectionId> {
-        self.presence(hub, name)?.connection
+    pub fn seat(&self, hub: HubId, name: IdentityRef<'_>) -> Option<SeatId> {
+        self.presence(hub, name)?.seat
     }
 
     /// What is observed of an identity; `None` when it does not exist.

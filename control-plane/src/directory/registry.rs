@@ -3,13 +3,13 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use ringhub_core::id::{ConnectionId, DeviceId, HubId, Identity, ModuleId};
+use ringhub_core::id::{DeviceId, HubId, Identity, ModuleId, SeatId};
 
 use super::entry::{DeviceEntry, Entry};
 use super::{Cut, CutReason, Directory, IdentityRecord, IdentityRef, Status, Table};
 
 impl Directory {
-    /// Takes over a device as the registry has it. Returns the connections that must end.
+    /// Takes over a device as the registry has it. Returns the seats that must end.
     pub(crate) fn put_device(
         &self,
         hub: HubId,
@@ -31,7 +31,7 @@ impl Directory {
         table.count_disabled(device.status, status);
         let mut cuts = Vec::new();
         if status == Status::Disabled {
-            cuts.extend(device.connections().into_iter().map(cut(id, CutReason::Disabled)));
+            cuts.extend(device.seats().into_iter().map(cut(id, CutReason::Disabled)));
         }
         device.status = status;
         device.entry.update(record);
@@ -56,7 +56,7 @@ impl Directory {
         }
     }
 
-    /// Forgets a device and its modules. Returns the connections that must end.
+    /// Forgets a device and its modules. Returns the seats that must end.
     pub(crate) fn remove_device(&self, hub: HubId, id: &DeviceId) -> Vec<Cut> {
         let Some(table) = self.table(hub) else { return Vec::new() };
         let Some(device) = table.stripe(id.as_str()).devices.remove(id.as_str()) else {
@@ -66,10 +66,10 @@ impl Directory {
         table.count_disabled(device.status, Status::Enabled);
         let connected = i64::from(device.entry.tenure.holder().is_some());
         table.counters.connected.fetch_sub(connected, Relaxed);
-        device.connections().into_iter().map(cut(id, CutReason::Deleted)).collect()
+        device.seats().into_iter().map(cut(id, CutReason::Deleted)).collect()
     }
 
-    /// Forgets a module. Returns its connection, which must end.
+    /// Forgets a module. Returns its seat, which must end.
     pub(crate) fn remove_module(
         &self,
         hub: HubId,
@@ -80,8 +80,8 @@ impl Directory {
         let modules = stripe.devices.get_mut(device.as_str())?.modules.as_mut()?;
         let at = modules.iter().position(|(module, _)| module == id)?;
         let (module, entry) = modules.swap_remove(at);
-        let connection = entry.tenure.holder()?;
-        Some(cut(device, CutReason::Deleted)((connection, Some(module))))
+        let seat = entry.tenure.holder()?;
+        Some(cut(device, CutReason::Deleted)((seat, Some(module))))
     }
 
     /// Sets the subscriptions of a persistent session.
@@ -109,9 +109,9 @@ impl Table {
 fn cut(
     device: &DeviceId,
     reason: CutReason,
-) -> impl Fn((ConnectionId, Option<ModuleId>)) -> Cut + use<'_> {
-    move |(connection, module)| {
+) -> impl Fn((SeatId, Option<ModuleId>)) -> Cut + use<'_> {
+    move |(seat, module)| {
         let identity = Identity { device: device.clone(), module };
-        Cut { connection, identity, reason }
+        Cut { seat, identity, reason }
     }
 }

@@ -4,7 +4,7 @@ use ringhub_core::auth::policy::DEFAULT_POLICIES;
 use ringhub_core::auth::sas_token::sign;
 use ringhub_core::auth::{InvalidToken, KeyPair, Permissions, Segment, TokenRefused};
 use ringhub_core::id::{
-    ConnectionId, ConsumerGroup, DeviceId, ExecutorId, HubId, Identity, ModuleId, ShardId,
+    ConnectionId, ConsumerGroup, DeviceId, ExecutorId, HubId, Identity, ModuleId, SeatId, ShardId,
 };
 use ringhub_core::position::{RingPosition, Ticket};
 use ringhub_core::session::takeover::{Claim, Reservation};
@@ -69,8 +69,10 @@ fn directory() -> Directory {
     directory
 }
 
-fn connection(slot: u32) -> ConnectionId {
-    ConnectionId { shard: ShardId(0), slot, generation: 0 }
+/// Several seats share a connection.
+fn seat(number: u32) -> SeatId {
+    let connection = ConnectionId { shard: ShardId(0), slot: number / 2, generation: 0 };
+    SeatId { connection, number }
 }
 
 fn fence(position: u64) -> Ticket {
@@ -178,31 +180,27 @@ fn the_successor_waits_until_its_predecessor_has_released() {
     let directory = directory();
     let grant = grant(&directory, DEVICE);
     let reserve =
-        |slot| directory.reserve(&grant, connection(slot), NOW).expect("enabled").reservation;
-    let release = |slot, last| directory.release(&grant, connection(slot), last, NOW);
+        |number| directory.reserve(&grant, seat(number), NOW).expect("enabled").reservation;
+    let release = |number, last| directory.release(&grant, seat(number), last, NOW);
     assert_eq!(reserve(1), Reservation { previous: None, claim: Claim::Open });
     let second = reserve(2);
-    assert_eq!(second.previous, Some(connection(1)));
+    assert_eq!(second.previous, Some(seat(1)));
     assert_eq!(second.claim, Claim::AwaitingPredecessors);
     assert_eq!(directory.counts(HUB).connected, 1);
-    assert_eq!(release(1, Some(fence(5))), Some(connection(2)));
+    assert_eq!(release(1, Some(fence(5))), Some(seat(2)));
     assert_eq!(directory.fence(&grant), Some(fence(5)));
-    assert_eq!(directory.connection(HUB, DEVICE), Some(connection(2)));
+    assert_eq!(directory.seat(HUB, DEVICE), Some(seat(2)));
     assert_eq!(release(2, None), None);
-    assert_eq!(directory.connection(HUB, DEVICE), None);
+    assert_eq!(directory.seat(HUB, DEVICE), None);
     assert_eq!(directory.counts(HUB).connected, 0);
-    assert_eq!(
-        reserve(3).claim,
-        Claim::AwaitingCommit(fence(5)),
-        "a silent connection passes it on"
-    );
+    assert_eq!(reserve(3).claim, Claim::AwaitingCommit(fence(5)), "a silent seat passes it on");
 }
 
 #[test]
 fn a_device_and_its_module_do_not_evict_each_other() {
     let directory = directory();
-    let device = directory.reserve(&grant(&directory, DEVICE), connection(1), NOW);
-    let module = directory.reserve(&grant(&directory, MODULE), connection(2), NOW);
+    let device = directory.reserve(&grant(&directory, DEVICE), seat(1), NOW);
+    let module = directory.reserve(&grant(&directory, MODULE), seat(2), NOW);
     assert_eq!(device.map(|found| found.reservation.previous), Ok(None));
     assert_eq!(module.map(|found| found.reservation.previous), Ok(None));
     assert_eq!(directory.counts(HUB).connected, 1, "modules do not count");
@@ -212,7 +210,7 @@ fn a_device_and_its_module_do_not_evict_each_other() {
 fn a_grant_is_void_once_the_identity_is_disabled_deleted_or_replaced() {
     let directory = directory();
     let grant = grant(&directory, DEVICE);
-    let reserve = || directory.reserve(&grant, connection(1), NOW).map(drop);
+    let reserve = || directory.reserve(&grant, seat(1), NOW).map(drop);
     directory.put_device(HUB, &id("d"), Status::Disabled, record(1, keys(DEVICE_KEY)));
     assert_eq!(reserve(), Err(AuthFailure::Disabled));
     directory.remove_device(HUB, &id("d"));
@@ -222,20 +220,19 @@ fn a_grant_is_void_once_the_identity_is_disabled_deleted_or_replaced() {
 }
 
 #[test]
-fn disabling_or_deleting_a_device_names_the_connections_to_cut() {
+fn disabling_or_deleting_a_device_names_the_seats_to_cut() {
     for (reason, disable) in [(CutReason::Disabled, true), (CutReason::Deleted, false)] {
         let directory = directory();
-        for (slot, name) in [(1, DEVICE), (2, MODULE)] {
+        for (number, name) in [(1, DEVICE), (2, MODULE)] {
             let grant = grant(&directory, name);
-            directory.reserve(&grant, connection(slot), NOW).expect("enabled");
+            directory.reserve(&grant, seat(number), NOW).expect("enabled");
         }
         let cuts = if disable {
             directory.put_device(HUB, &id("d"), Status::Disabled, record(1, keys(DEVICE_KEY)))
         } else {
             directory.remove_device(HUB, &id("d"))
         };
-        let cut =
-            |slot, name| Cut { connection: connection(slot), identity: identity(name), reason };
+        let cut = |number, name| Cut { seat: seat(number), identity: identity(name), reason };
         assert_eq!(cuts, [cut(1, DEVICE), cut(2, MODULE)]);
     }
 }
@@ -296,9 +293,9 @@ fn what_the_store_lacks_is_taken_once_and_can_be_put_back() {
     let directory = directory();
     let [device, module] = [DEVICE, MODULE].map(|name| grant(&directory, name));
     assert_eq!(directory.take_unsaved(10), []);
-    directory.reserve(&device, connection(1), NOW).expect("may connect");
-    directory.reserve(&device, connection(2), NOW).expect("may connect");
-    directory.reserve(&module, connection(3), NOW).expect("may connect");
+    directory.reserve(&device, seat(1), NOW).expect("may connect");
+    directory.reserve(&device, seat(2), NOW).expect("may connect");
+    directory.reserve(&module, seat(3), NOW).expect("may connect");
     let first = directory.take_unsaved(1);
     let second = directory.take_unsaved(10);
     assert_eq!((first.len(), second.len()), (1, 1), "each identity once, as many as asked for");
@@ -335,16 +332,16 @@ fn who_was_connected_at_the_end_has_lost_the_connection_at_the_start() {
     let before = directory();
     let at = |millis| UnixMillis::from_millis(NOW.as_millis() + millis);
     let [device, module] = [DEVICE, MODULE].map(|name| grant(&before, name));
-    before.reserve(&device, connection(1), at(0)).expect("may connect");
-    before.reserve(&module, connection(2), at(0)).expect("may connect");
-    before.release(&module, connection(2), None, at(1));
+    before.reserve(&device, seat(1), at(0)).expect("may connect");
+    before.reserve(&module, seat(2), at(0)).expect("may connect");
+    before.release(&module, seat(2), None, at(1));
     let after = directory();
     for record in before.take_unsaved(10) {
         after.restore(&record, at(100));
     }
     let seen = |name| after.presence(HUB, name).expect("it is there");
     let presence = |changed, last_activity| Presence {
-        connection: None,
+        seat: None,
         changed: Some(changed),
         last_activity: Some(last_activity),
     };

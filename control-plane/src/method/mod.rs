@@ -1,4 +1,4 @@
-//! Direct methods: calls from REST to the connection of a device, and answers back.
+//! Direct methods: calls from REST to the seat of a device, and answers back.
 //!
 //! ```text
 //!  shard of the back end ── invoke ──▶ calls ── Shards::invoke_method ──▶ shard of the device
@@ -16,7 +16,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rand;
-use ringhub_core::id::{ConnectionId, HubId, Identity};
+use ringhub_core::id::{HubId, Identity, SeatId};
 use ringhub_core::method::{
     CallId, Event, Invocation, Patience, PendingCalls, Target, Undelivered,
 };
@@ -91,57 +91,57 @@ impl Methods {
             Ok(id) => {
                 // Whoever connects after the look finds this number in `handle_ready`.
                 self.waiting.store(table.calls.waiting(), Ordering::SeqCst);
-                let connection = self.directory.connection(target.hub, name);
-                table.calls.handle_located(id, connection, now);
+                let seat = self.directory.seat(target.hub, name);
+                table.calls.handle_located(id, seat, now);
                 self.finish(table)
             }
         };
         self.pass_on(news);
     }
 
-    /// A device answered on `connection`. An answer that nobody waits for is dropped.
+    /// A device answered on `seat`. An answer that nobody waits for is dropped.
     ///
-    /// Called on the shard of the connection; costs a look at the JSON of `body`.
-    pub fn handle_answer(&self, connection: ConnectionId, rid: &str, status: i32, body: &[u8]) {
+    /// Called on the shard of the seat; costs a look at the JSON of `body`.
+    pub fn handle_answer(&self, seat: SeatId, rid: &str, status: i32, body: &[u8]) {
         let Some(id) = CallId::parse(rid) else { return };
-        let reply = self.table().calls.handle_answer(id, connection);
+        let reply = self.table().calls.handle_answer(id, seat);
         if let Some(reply) = reply {
             reply(method_answer(status, body));
         }
     }
 
-    /// A connection did not take the call that [`Shards::invoke_method`] brought. Called on its
+    /// A seat did not take the call that [`Shards::invoke_method`] brought. Called on its
     /// shard.
-    pub fn handle_undelivered(&self, connection: ConnectionId, id: CallId, why: Undelivered) {
+    pub fn handle_undelivered(&self, seat: SeatId, id: CallId, why: Undelivered) {
         let now = self.ticks.now();
         let mut table = self.table();
         let Some(target) = table.calls.target(id) else { return };
         // As in `invoke`: the call is about to wait.
         self.waiting.store(table.calls.waiting() + 1, Ordering::SeqCst);
-        let live = self.directory.connection(target.hub, IdentityRef::from(&target.identity));
-        table.calls.handle_undelivered(id, connection, why, live, now);
+        let live = self.directory.seat(target.hub, IdentityRef::from(&target.identity));
+        table.calls.handle_undelivered(id, seat, why, live, now);
         let news = self.finish(table);
         self.pass_on(news);
     }
 
-    /// The identity listens to methods on `connection` from now on. Called on its shard; costs a
+    /// The identity listens to methods on `seat` from now on. Called on its shard; costs a
     /// load while nobody waits for any device.
-    pub fn handle_ready(&self, hub: HubId, identity: &Identity, connection: ConnectionId) {
+    pub fn handle_ready(&self, hub: HubId, identity: &Identity, seat: SeatId) {
         if self.waiting.load(Ordering::SeqCst) == 0 {
             return;
         }
         let target = Target { hub, identity: identity.clone() };
         let mut table = self.table();
-        table.calls.handle_ready(&target, connection, self.ticks.now());
+        table.calls.handle_ready(&target, seat, self.ticks.now());
         let news = self.finish(table);
         self.pass_on(news);
     }
 
-    /// `connection`, which took calls, has ended. Called on its shard.
-    pub fn handle_gone(&self, hub: HubId, identity: &Identity, connection: ConnectionId) {
+    /// `seat`, which took calls, has ended. Called on its shard.
+    pub fn handle_gone(&self, hub: HubId, identity: &Identity, seat: SeatId) {
         let target = Target { hub, identity: identity.clone() };
         let mut table = self.table();
-        table.calls.handle_gone(&target, connection);
+        table.calls.handle_gone(&target, seat);
         let news = self.finish(table);
         self.pass_on(news);
     }
@@ -165,7 +165,7 @@ impl Methods {
     fn pass_on(&self, news: News) {
         for event in news {
             match event {
-                Event::Send(connection, call) => self.shards.invoke_method(connection, call),
+                Event::Send(seat, call) => self.shards.invoke_method(seat, call),
                 Event::Fail(reply, why) => reply(MethodError::from(why).response()),
             }
         }

@@ -1,4 +1,4 @@
-//! Calls through the whole control plane, with connections that only remember what they are told.
+//! Calls through the whole control plane, with seats that only remember what they are told.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use http::header::{AUTHORIZATION, HOST};
 use http::{HeaderMap, HeaderValue, Method};
 use ringhub_core::auth::sas_token::sign;
-use ringhub_core::id::{ConnectionId, DeviceId, HubId, Identity, ShardId};
+use ringhub_core::id::{ConnectionId, DeviceId, HubId, Identity, SeatId, ShardId};
 use ringhub_core::limits::METHOD_CALLS_PER_IDENTITY_MAX;
 use ringhub_core::method::MethodCall;
 use ringhub_core::time::UnixMillis;
@@ -18,14 +18,15 @@ use crate::tests::{HOST_NAME, TempDir, config};
 use crate::{ControlPlane, Shards};
 
 const HUB: HubId = HubId(0);
-const DEVICE: ConnectionId = ConnectionId { shard: ShardId(1), slot: 4, generation: 2 };
+const DEVICE: SeatId =
+    SeatId { connection: ConnectionId { shard: ShardId(1), slot: 4, generation: 2 }, number: 7 };
 
 #[derive(Default)]
-struct Told(Mutex<Vec<(ConnectionId, MethodCall)>>);
+struct Told(Mutex<Vec<(SeatId, MethodCall)>>);
 
 impl Shards for Told {
-    fn invoke_method(&self, connection: ConnectionId, call: MethodCall) {
-        self.0.lock().expect("no test panics here").push((connection, call));
+    fn invoke_method(&self, seat: SeatId, call: MethodCall) {
+        self.0.lock().expect("no test panics here").push((seat, call));
     }
 }
 
@@ -95,8 +96,8 @@ impl World {
     fn next_call(&self) -> MethodCall {
         let begun = Instant::now();
         loop {
-            if let Some((connection, call)) = self.told.0.lock().expect("no panic").pop() {
-                assert_eq!(connection, DEVICE);
+            if let Some((seat, call)) = self.told.0.lock().expect("no panic").pop() {
+                assert_eq!(seat, DEVICE);
                 return call;
             }
             assert!(begun.elapsed() < Duration::from_secs(60), "no call came");
@@ -144,14 +145,14 @@ fn refusals_come_before_anybody_is_told() {
 }
 
 #[test]
-fn a_call_goes_to_the_live_connection_and_its_answer_back() {
+fn a_call_goes_to_the_live_seat_and_its_answer_back() {
     let world = World::new();
     world.connect();
     let answer = world.invoke(&json!({"methodName": "run", "payload": {"a": 1}}));
     let call = world.next_call();
     assert_eq!((&*call.invocation.name, &*call.invocation.payload), ("run", &br#"{"a":1}"#[..]));
     let methods = world.control.methods();
-    let other = ConnectionId { generation: 3, ..DEVICE };
+    let other = SeatId { number: 8, ..DEVICE };
     methods.handle_answer(other, &call.id.to_string(), 200, b"1");
     methods.handle_answer(DEVICE, "0", 200, b"2");
     methods.handle_answer(DEVICE, &call.id.to_string(), 201, b"3");

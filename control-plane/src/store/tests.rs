@@ -9,7 +9,7 @@ use std::time::Instant;
 use http::header::{AUTHORIZATION, HOST};
 use http::{HeaderMap, HeaderValue, Method};
 use ringhub_core::auth::sas_token::sign;
-use ringhub_core::id::{ConnectionId, ConsumerGroup, DeviceId, HubId, Identity, ShardId};
+use ringhub_core::id::{ConnectionId, ConsumerGroup, DeviceId, HubId, Identity, SeatId, ShardId};
 use ringhub_core::limits::STORE_WAL_BYTES_MAX;
 use ringhub_core::time::UnixMillis;
 use ringhub_core::twin::{ReportedPatch, Section};
@@ -209,37 +209,38 @@ fn settings_that_contradict_the_database_are_refused() {
 
 /// Shards that remember whom they were to cut.
 #[derive(Default)]
-struct Cuts(Mutex<Vec<(ConnectionId, String, CutReason)>>);
+struct Cuts(Mutex<Vec<(SeatId, String, CutReason)>>);
 
 impl Shards for Cuts {
-    fn cut(&self, connection: ConnectionId, identity: Identity, reason: CutReason) {
-        let cut = (connection, identity.to_string(), reason);
+    fn cut(&self, seat: SeatId, identity: Identity, reason: CutReason) {
+        let cut = (seat, identity.to_string(), reason);
         self.0.lock().expect("no test panics here").push(cut);
     }
 }
 
 #[test]
-fn the_live_connection_is_cut_before_the_request_is_answered() {
+fn the_live_seat_is_cut_before_the_request_is_answered() {
     let dir = TempDir::new();
     let shards = Arc::new(Cuts::default());
     let control = ControlPlane::open(&config(dir.path()), shards.clone());
     let control = control.expect("a fresh directory opens");
     let connection = ConnectionId { shard: ShardId(3), slot: 7, generation: 1 };
+    let seat = SeatId { connection, number: 2 };
     let take = || std::mem::take(&mut *shards.0.lock().expect("no test panics here"));
     put(&control, "/devices/d", &json!({}));
     let now = UnixMillis::EPOCH;
     let grant = control.directory().authenticate(HUB, device("d"), &owner_token(&control), now);
     let grant = grant.expect("the owner may act as any device");
-    control.directory().reserve(&grant, connection, now).expect("the device is enabled");
+    control.directory().reserve(&grant, seat, now).expect("the device is enabled");
 
     let mut disable = request(&control, Method::PUT, "/devices/d", &json!({"status": "disabled"}));
     disable.headers.insert("if-match", HeaderValue::from_static("*"));
     let (sender, receiver) = flume::bounded(1);
     control.submit(disable, Box::new(move |response| drop(sender.send(response))));
     assert_eq!(receiver.recv().expect("answered").status, 200);
-    assert_eq!(take(), [(connection, "d".to_owned(), CutReason::Disabled)]);
+    assert_eq!(take(), [(seat, "d".to_owned(), CutReason::Disabled)]);
     call(&control, Method::DELETE, "/devices/d", &Value::Null);
-    assert_eq!(take(), [(connection, "d".to_owned(), CutReason::Deleted)]);
+    assert_eq!(take(), [(seat, "d".to_owned(), CutReason::Deleted)]);
 }
 
 /// Method: a thousand bulk calls at once, then a restart; prints how long both take.
@@ -285,7 +286,7 @@ fn presence_survives_and_goes_with_its_identity() {
     put(&control, "/devices/gone", &json!({}));
     let module = IdentityRef { device: "d", module: Some("m") };
     let names = [device("d"), module, device("gone")];
-    let connection = ConnectionId { shard: ShardId(0), slot: 1, generation: 0 };
+    let seat = SeatId::only(ConnectionId { shard: ShardId(0), slot: 1, generation: 0 });
     let at = UnixMillis::from_millis;
     for name in names {
         let policies = control.policies(HUB);
@@ -293,8 +294,8 @@ fn presence_survives_and_goes_with_its_identity() {
         let token = sign(HOST_NAME, policy.keys.primary(), 4_000_000_000, Some("device"));
         let directory = control.directory();
         let grant = directory.authenticate(HUB, name, &token, at(0)).expect("the policy may");
-        directory.reserve(&grant, connection, at(1000)).expect("it may connect");
-        directory.release(&grant, connection, None, at(2000));
+        directory.reserve(&grant, seat, at(1000)).expect("it may connect");
+        directory.release(&grant, seat, None, at(2000));
         directory.note_activity(&grant, at(3000));
     }
     control.shutdown();

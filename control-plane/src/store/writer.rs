@@ -241,8 +241,8 @@ impl WriterThread {
     /// so that the device hears of it after what came before and before what came after.
     fn tell_device(&self, changed: &Changed) {
         let Changed { hub, identity, desired: Some(desired), .. } = changed else { return };
-        if let Some(connection) = self.directory.connection(*hub, IdentityRef::from(identity)) {
-            self.shards.desired_changed(connection, identity, desired);
+        if let Some(seat) = self.directory.seat(*hub, IdentityRef::from(identity)) {
+            self.shards.desired_changed(seat, identity, desired);
         }
     }
 
@@ -292,7 +292,7 @@ impl WriterThread {
             }
         };
         for cut in cuts {
-            self.shards.cut(cut.connection, cut.identity, cut.reason);
+            self.shards.cut(cut.seat, cut.identity, cut.reason);
         }
     }
 }

@@ -75,7 +75,7 @@ pub struct FeedbackDue {
 struct Batch {
     records: Arc<[FeedbackRecord]>,
     delivery_count: u32,
-    state: State,
+    state: State<ConnectionId>,
 }
 
 impl Batch {

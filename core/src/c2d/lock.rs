@@ -1,19 +1,18 @@
 //! Who may settle a message or a batch, and how.
 
-use crate::id::ConnectionId;
 use crate::time::UnixMillis;
 
 /// Names one hand-out of a message or batch. Random, so that nobody settles what he did not get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LockToken(pub u128);
 
-/// A lock as it is taken.
+/// A lock as it is taken. `H` is a seat for a message to a device, a connection for feedback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lock {
+pub struct Lock<H> {
     /// What settles the message.
     pub token: LockToken,
-    /// The connection that gets the message; its end ends the lock.
-    pub holder: ConnectionId,
+    /// Who gets it, and loses it by ending.
+    pub holder: H,
     /// When the lock ends by itself.
     pub until: UnixMillis,
 }
@@ -36,9 +35,9 @@ pub struct LockLost;
 
 /// Where a message or batch is between two owners.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum State<H> {
     Enqueued,
-    Locked(Lock),
+    Locked(Lock<H>),
     /// Nobody gets it until the store has settled it; when the store fails, it is there again.
     /// The token is that of the verdict; the hub's own verdicts have none.
     Settling {
@@ -47,7 +46,7 @@ pub(super) enum State {
     },
 }
 
-impl State {
+impl<H> State<H> {
     /// Whether `token` may settle at `now`.
     pub(super) fn is_held_by(&self, token: LockToken, now: UnixMillis) -> bool {
         matches!(self, Self::Locked(lock) if lock.token == token && now < lock.until)

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::lock::State;
 use super::{AckLevel, Lock, LockLost, LockToken, Outcome, Verdict};
-use crate::id::ConnectionId;
+use crate::id::SeatId;
 use crate::time::UnixMillis;
 
 /// A message that was accepted and is durable.
@@ -77,7 +77,7 @@ pub struct Due {
 #[derive(Debug)]
 struct Entry {
     message: QueuedMessage,
-    state: State,
+    state: State<SeatId>,
 }
 
 /// The queue of one identity: first in, first out; abandoned messages keep their place.
@@ -126,7 +126,7 @@ impl DeviceQueue {
     }
 
     /// Hands out the first message that nobody has, under `lock`.
-    pub fn lock_next(&mut self, lock: Lock, now: UnixMillis) -> Option<LockedMessage> {
+    pub fn lock_next(&mut self, lock: Lock<SeatId>, now: UnixMillis) -> Option<LockedMessage> {
         let free =
             |entry: &&mut Entry| entry.state == State::Enqueued && now < entry.message.expires;
         let entry = self.entries.iter_mut().find(free)?;
@@ -196,9 +196,9 @@ impl DeviceQueue {
         }
     }
 
-    /// Ends all locks of a connection that is gone. Not counted; what was handed out last comes
+    /// Ends all locks of a seat that is gone. Not counted; what was handed out last comes
     /// again in its order.
-    pub fn unlock(&mut self, holder: ConnectionId) {
+    pub fn unlock(&mut self, holder: SeatId) {
         for entry in &mut self.entries {
             if matches!(entry.state, State::Locked(lock) if lock.holder == holder) {
                 entry.state = State::Enqueued;

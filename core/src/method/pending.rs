@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::call::{
     CallId, Failure, Invocation, MethodCall, Patience, Refusal, Target, Undelivered,
 };
-use crate::id::ConnectionId;
+use crate::id::SeatId;
 use crate::limits::{METHOD_BYTES_MAX, METHOD_CALLS_MAX, METHOD_CALLS_PER_IDENTITY_MAX};
 use crate::time::Timestamp;
 
 /// What the driver has to do.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event<C> {
-    /// Hand the call to the connection, or report
+    /// Hand the call to the seat, or report
     /// [`handle_undelivered`](PendingCalls::handle_undelivered).
-    Send(ConnectionId, MethodCall),
+    Send(SeatId, MethodCall),
     /// Tell the caller that there is no answer.
     Fail(C, Failure),
 }
@@ -23,8 +23,8 @@ pub enum Event<C> {
 enum State {
     /// Nobody listens.
     Waiting,
-    /// On its way to this connection, or at the device.
-    Sent(ConnectionId),
+    /// On its way to this seat, or at the device.
+    Sent(SeatId),
 }
 
 #[derive(Debug)]
@@ -81,7 +81,7 @@ impl<C> PendingCalls<C> {
     }
 
     /// A back end calls. The call waits until [`handle_located`](Self::handle_located), which must
-    /// come next and must look for the connection after this returned: a device that connects
+    /// come next and must look for the seat after this returned: a device that connects
     /// between the two is then seen by one of them.
     ///
     /// # Errors
@@ -116,59 +116,59 @@ impl<C> PendingCalls<C> {
         Ok(id)
     }
 
-    /// The directory names the live connection of the target of `id`. Without one, a call whose
+    /// The directory names the live seat of the target of `id`. Without one, a call whose
     /// back end does not wait ends here.
-    pub fn handle_located(&mut self, id: CallId, connection: Option<ConnectionId>, now: Timestamp) {
-        match connection {
-            Some(connection) => self.send(id, connection, now),
+    pub fn handle_located(&mut self, id: CallId, seat: Option<SeatId>, now: Timestamp) {
+        match seat {
+            Some(seat) => self.send(id, seat, now),
             None => self.expire(id, now),
         }
     }
 
-    /// `connection` did not take the call. `live` is the live connection of the target, looked for
+    /// `seat` did not take the call. `live` is the live seat of the target, looked for
     /// after that: a call that missed a takeover follows it.
     pub fn handle_undelivered(
         &mut self,
         id: CallId,
-        connection: ConnectionId,
+        seat: SeatId,
         why: Undelivered,
-        live: Option<ConnectionId>,
+        live: Option<SeatId>,
         now: Timestamp,
     ) {
-        if !self.is_sent_to(id, connection) {
+        if !self.is_sent_to(id, seat) {
             return;
         }
         if why == Undelivered::Behind {
             return self.fail(id, Failure::Behind);
         }
         self.unsend(id);
-        let successor = live.filter(|live| *live != connection);
+        let successor = live.filter(|live| *live != seat);
         self.handle_located(id, successor, now);
     }
 
-    /// The target listens on `connection`: sends it what waits, in the order of the calls.
-    pub fn handle_ready(&mut self, target: &Target, connection: ConnectionId, now: Timestamp) {
+    /// The target listens on `seat`: sends it what waits, in the order of the calls.
+    pub fn handle_ready(&mut self, target: &Target, seat: SeatId, now: Timestamp) {
         let Some(ids) = self.targets.get(target) else { return };
         let is_waiting = |id: &&CallId| self.calls[*id].state == State::Waiting;
         let ids: Vec<CallId> = ids.iter().filter(is_waiting).copied().collect();
         for id in ids {
-            self.send(id, connection, now);
+            self.send(id, seat, now);
         }
     }
 
-    /// An answer came on `connection`. Returns who waits for it; nobody does if the call is
+    /// An answer came on `seat`. Returns who waits for it; nobody does if the call is
     /// unknown, has ended, or was sent elsewhere.
-    pub fn handle_answer(&mut self, id: CallId, connection: ConnectionId) -> Option<C> {
-        if !self.is_sent_to(id, connection) {
+    pub fn handle_answer(&mut self, id: CallId, seat: SeatId) -> Option<C> {
+        if !self.is_sent_to(id, seat) {
             return None;
         }
         self.remove(id).map(|call| call.caller)
     }
 
-    /// `connection` of the target has ended: what was sent there is not answered any more.
-    pub fn handle_gone(&mut self, target: &Target, connection: ConnectionId) {
+    /// `seat` of the target has ended: what was sent there is not answered any more.
+    pub fn handle_gone(&mut self, target: &Target, seat: SeatId) {
         let Some(ids) = self.targets.get(target) else { return };
-        let is_lost = |id: &&CallId| self.calls[*id].state == State::Sent(connection);
+        let is_lost = |id: &&CallId| self.calls[*id].state == State::Sent(seat);
         let lost: Vec<CallId> = ids.iter().filter(is_lost).copied().collect();
         for id in lost {
             self.fail(id, Failure::ConnectionClosed);
@@ -204,22 +204,22 @@ impl<C> PendingCalls<C> {
         self.calls.get(&id).map(|call| &call.target)
     }
 
-    fn is_sent_to(&self, id: CallId, connection: ConnectionId) -> bool {
-        self.calls.get(&id).is_some_and(|call| call.state == State::Sent(connection))
+    fn is_sent_to(&self, id: CallId, seat: SeatId) -> bool {
+        self.calls.get(&id).is_some_and(|call| call.state == State::Sent(seat))
     }
 
-    fn send(&mut self, id: CallId, connection: ConnectionId, now: Timestamp) {
+    fn send(&mut self, id: CallId, seat: SeatId, now: Timestamp) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         if call.state != State::Waiting {
             return;
         }
         self.waiting -= 1;
-        call.state = State::Sent(connection);
+        call.state = State::Sent(seat);
         let invocation = call.invocation.clone();
         // A call that was sent again gets no more time than the back end waits in all.
         let deadline = now.min(call.connect_until) + call.patience.response;
         self.set_deadline(id, deadline);
-        self.events.push_back(Event::Send(connection, MethodCall { id, invocation }));
+        self.events.push_back(Event::Send(seat, MethodCall { id, invocation }));
     }
 
     fn unsend(&mut self, id: CallId) {

@@ -1,44 +1,45 @@
-//! One live connection per identity, and telemetry in order across its connections.
+//! One live seat per identity, and telemetry in order across its seats.
 //!
 //! ```text
-//!  new CONNECT          directory             old connection
+//!  new seat             directory             old seat
 //!  reserve ───────────▶ holder = new
 //!       evict ────────────────────────────▶ stops reading, pushes the will
-//!                       release(last) ◀───── closes
+//!                       release(last) ◀───── ends
 //!  predecessors gone ◀─ only the holder left
-//!  CONNACK, publishes nothing before `last` is committed
+//!  serves, publishes nothing before `last` is committed
 //! ```
 //!
-//! [`Tenure`] is the directory's half, one per identity; [`Claim`] is the connection's half. A
-//! connection that dies while it waits releases like any other, so that every order of deaths ends
-//! with one holder and no one forgotten.
+//! [`Tenure`] is the directory's half, one per identity; [`Claim`] is the seat's half. A seat
+//! that ends while it waits releases like any other, so that every order of ends leaves one holder
+//! and no one forgotten. What becomes of the connection that carries an evicted seat is its
+//! driver's business.
 
-use crate::id::{ConnectionId, ShardId};
+use crate::id::{SeatId, ShardId};
 use crate::position::Ticket;
 
 /// Who holds an identity, kept in its directory entry.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tenure {
-    holder: Option<ConnectionId>,
-    /// Connections that reserved and have not released yet, the holder among them.
+    holder: Option<SeatId>,
+    /// Seats that reserved and have not released yet, the holder among them.
     unreleased: u16,
     fence: Option<Ticket>,
 }
 
-/// What a new connection learns when it reserves its identity.
+/// What a new seat learns when it reserves its identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reservation {
-    /// The connection to evict; it may have ended already, then its mail is answered by nobody and
+    /// The seat to evict; it may have ended already, then its mail is answered by nobody and
     /// needs no answer.
-    pub previous: Option<ConnectionId>,
-    /// Where the connection stands.
+    pub previous: Option<SeatId>,
+    /// Where the new seat stands.
     pub claim: Claim,
 }
 
 impl Tenure {
-    /// Makes `connection` the holder. Constant time.
-    pub fn reserve(&mut self, connection: ConnectionId) -> Reservation {
-        let previous = self.holder.replace(connection);
+    /// Makes `seat` the holder. Constant time.
+    pub fn reserve(&mut self, seat: SeatId) -> Reservation {
+        let previous = self.holder.replace(seat);
         self.unreleased = self.unreleased.saturating_add(1);
         let claim = if self.unreleased == 1 {
             Claim::after(self.fence)
@@ -48,56 +49,52 @@ impl Tenure {
         Reservation { previous, claim }
     }
 
-    /// Ends a reservation; `last` is the last record that the connection pushed, if it pushed one.
+    /// Ends a reservation; `last` is the last record that the seat pushed, if it pushed one.
     ///
     /// Returns the holder when it is now alone: it is to be told with [`fence`](Self::fence). Each
-    /// connection that reserved releases exactly once.
-    pub fn release(
-        &mut self,
-        connection: ConnectionId,
-        last: Option<Ticket>,
-    ) -> Option<ConnectionId> {
+    /// seat that reserved releases exactly once.
+    pub fn release(&mut self, seat: SeatId, last: Option<Ticket>) -> Option<SeatId> {
         self.unreleased = self.unreleased.saturating_sub(1);
         self.fence = last.or(self.fence);
-        if self.holder == Some(connection) {
+        if self.holder == Some(seat) {
             self.holder = None;
         }
         if self.unreleased == 1 { self.holder } else { None }
     }
 
-    /// Last record of the identity's former connections: the next one publishes nothing before it
+    /// Last record of the identity's former seats: the next one publishes nothing before it
     /// is committed.
     #[must_use]
     pub fn fence(&self) -> Option<Ticket> {
         self.fence
     }
 
-    /// The connection that serves the identity, or is about to.
+    /// The seat that serves the identity, or is about to.
     #[must_use]
-    pub fn holder(&self) -> Option<ConnectionId> {
+    pub fn holder(&self) -> Option<SeatId> {
         self.holder
     }
 }
 
-/// How far a connection is on its way to publish for its identity.
+/// How far a seat is on its way to publish for its identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// Former connections are not closed yet: no CONNACK.
+    /// Former seats have not ended yet: the client hears nothing (no CONNACK).
     AwaitingPredecessors,
-    /// CONNACK may go; nothing may be published before this record is committed.
+    /// The client may hear that it is in; nothing may be published before this record is committed.
     AwaitingCommit(Ticket),
     /// May publish.
     Open,
 }
 
 impl Claim {
-    /// The claim of the only connection of an identity.
+    /// The claim of the only seat of an identity.
     #[must_use]
     pub fn after(fence: Option<Ticket>) -> Self {
         fence.map_or(Self::Open, Self::AwaitingCommit)
     }
 
-    /// Whether a connection of `shard` that ends may still push its will.
+    /// Whether a seat on `shard` that ends may still push its will.
     ///
     /// What it pushes becomes the fence of its successor. While it waits for a fence itself, that
     /// would hide a record of another ring that is not committed yet; records of its own ring are
@@ -111,12 +108,12 @@ impl Claim {
             || matches!(*self, Self::AwaitingCommit(fence) if fence.shard == shard)
     }
 
-    /// Takes the news that all former connections have released.
+    /// Takes the news that all former seats have released.
     pub fn handle_predecessors_gone(&mut self, fence: Option<Ticket>) {
         *self = Self::after(fence);
     }
 
-    /// Whether the connection may publish now; asks `is_committed` for the fence only.
+    /// Whether the seat may publish now; asks `is_committed` for the fence only.
     pub fn may_publish(&mut self, is_committed: impl FnOnce(Ticket) -> bool) -> bool {
         if let Self::AwaitingCommit(fence) = *self
             && is_committed(fence)

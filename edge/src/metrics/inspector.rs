@@ -14,7 +14,7 @@ use ringhub_core::id::HubId;
 use super::page::{self, Page};
 use super::{certificates, executors, process, registry, shards, stages};
 use crate::partition::PartitionsView;
-use crate::shard::mailbox::MailboxSender;
+use crate::shard::mailbox::Mailboxes;
 use crate::shard::{ShardCounters, ShardHandle};
 use crate::tls::Certificates;
 
@@ -55,7 +55,7 @@ pub struct Sources {
     /// By number.
     pub shards: Vec<Arc<ShardCounters>>,
     /// By number.
-    pub mailboxes: Arc<[MailboxSender]>,
+    pub mailboxes: Mailboxes,
     /// Executors, rings and partitions.
     pub partitions: PartitionsView,
     /// Directory and store.

@@ -1,13 +1,13 @@
-//! Which connections wait for which ring positions.
+//! Which seats wait for which ring positions.
 
 use std::collections::VecDeque;
 
-use ringhub_core::id::{ConnectionId, ExecutorId, ShardId};
+use ringhub_core::id::{ExecutorId, SeatId, ShardId};
 use ringhub_core::position::{Committed, RingPosition};
 
 use crate::partition::Ticket;
 
-/// Waiters by ring, so that a turn looks at the first of each ring and not at all connections.
+/// Waiters by ring, so that a turn looks at the first of each ring and not at all seats.
 ///
 /// Bounded by the records that the rings hold: each has at most one waiter.
 #[derive(Debug)]
@@ -15,9 +15,9 @@ pub(super) struct CommitQueue {
     shard: ShardId,
     /// By executor, sorted by position; pushes come in order save after a takeover within the
     /// shard.
-    own: Vec<VecDeque<(RingPosition, ConnectionId)>>,
+    own: Vec<VecDeque<(RingPosition, SeatId)>>,
     /// Positions of other shards' rings: successors in a takeover, few and short.
-    foreign: Vec<(Ticket, ConnectionId)>,
+    foreign: Vec<(Ticket, SeatId)>,
 }
 
 impl CommitQueue {
@@ -25,9 +25,9 @@ impl CommitQueue {
         Self { shard, own: Vec::new(), foreign: Vec::new() }
     }
 
-    pub(super) fn push(&mut self, ticket: Ticket, connection: ConnectionId) {
+    pub(super) fn push(&mut self, ticket: Ticket, seat: SeatId) {
         if ticket.shard != self.shard {
-            self.foreign.push((ticket, connection));
+            self.foreign.push((ticket, seat));
             return;
         }
         let executor = usize::from(ticket.executor.0);
@@ -41,7 +41,7 @@ impl CommitQueue {
             }
             _ => queue.len(),
         };
-        queue.insert(place, (ticket.position, connection));
+        queue.insert(place, (ticket.position, seat));
     }
 
     /// True when nobody waits.
@@ -59,15 +59,15 @@ impl CommitQueue {
     pub(super) fn poll_committed(
         &mut self,
         mut committed: impl FnMut(ShardId, ExecutorId) -> Committed<RingPosition>,
-    ) -> Option<(ConnectionId, Committed<Ticket>)> {
+    ) -> Option<(SeatId, Committed<Ticket>)> {
         let shard = self.shard;
         for (queue, number) in self.own.iter_mut().zip(0_u16..) {
-            let Some(&(first, connection)) = queue.front() else { continue };
+            let Some(&(first, seat)) = queue.front() else { continue };
             let executor = ExecutorId(number);
             let Committed(position) = committed(shard, executor);
             if first <= position {
-                drop_passed(queue, position, connection);
-                return Some((connection, Committed(Ticket { shard, executor, position })));
+                drop_passed(queue, position, seat);
+                return Some((seat, Committed(Ticket { shard, executor, position })));
             }
         }
         let found = self.foreign.iter().enumerate().find_map(|(index, (ticket, _))| {
@@ -75,20 +75,16 @@ impl CommitQueue {
             (ticket.position <= position).then_some((index, position))
         });
         let (index, position) = found?;
-        let (ticket, connection) = self.foreign.swap_remove(index);
-        Some((connection, Committed(Ticket { position, ..ticket })))
+        let (ticket, seat) = self.foreign.swap_remove(index);
+        Some((seat, Committed(Ticket { position, ..ticket })))
     }
 }
 
-/// One call tells a connection about all its records up to `position`: drops its entries that
+/// One call tells a seat about all its records up to `position`: drops its entries that
 /// follow each other.
-fn drop_passed(
-    queue: &mut VecDeque<(RingPosition, ConnectionId)>,
-    position: RingPosition,
-    connection: ConnectionId,
-) {
+fn drop_passed(queue: &mut VecDeque<(RingPosition, SeatId)>, position: RingPosition, seat: SeatId) {
     while let Some(&(first, waiter)) = queue.front() {
-        if first > position || waiter != connection {
+        if first > position || waiter != seat {
             break;
         }
         queue.pop_front();
@@ -97,6 +93,8 @@ fn drop_passed(
 
 #[cfg(test)]
 mod tests {
+    use ringhub_core::id::ConnectionId;
+
     use super::*;
 
     const OWN: ShardId = ShardId(1);
@@ -105,26 +103,29 @@ mod tests {
         Ticket { shard, executor: ExecutorId(executor), position: RingPosition(position) }
     }
 
-    fn connection(slot: u32) -> ConnectionId {
-        ConnectionId { shard: OWN, slot, generation: 0 }
+    /// Several seats share a connection.
+    fn seat(number: u32) -> SeatId {
+        SeatId { connection: ConnectionId { shard: OWN, slot: 0, generation: 0 }, number }
     }
 
-    /// Slots that are released at the given positions of (executor 0, executor 1, foreign ring).
+    /// Seats that are released at the given positions of (executor 0, executor 1, foreign ring).
     fn released(queue: &mut CommitQueue, positions: [u64; 3]) -> Vec<u32> {
         let committed = |shard: ShardId, executor: ExecutorId| {
             let ring = if shard == OWN { usize::from(executor.0) } else { 2 };
             Committed(RingPosition(positions[ring]))
         };
-        std::iter::from_fn(|| queue.poll_committed(committed)).map(|(c, _)| c.slot).collect()
+        std::iter::from_fn(|| queue.poll_committed(committed))
+            .map(|(seat, _)| seat.number)
+            .collect()
     }
 
     #[test]
-    fn releases_in_order_of_position_and_tells_each_connection_once_per_run() {
+    fn releases_in_order_of_position_and_tells_each_seat_once_per_run() {
         let mut queue = CommitQueue::new(OWN);
-        for (position, slot) in [(10, 1), (20, 1), (30, 2), (40, 1), (50, 3)] {
-            queue.push(ticket(OWN, 0, position), connection(slot));
+        for (position, number) in [(10, 1), (20, 1), (30, 2), (40, 1), (50, 3)] {
+            queue.push(ticket(OWN, 0, position), seat(number));
         }
-        queue.push(ticket(OWN, 1, 15), connection(9));
+        queue.push(ticket(OWN, 1, 15), seat(9));
         assert!(released(&mut queue, [9, 14, 0]).is_empty());
         assert_eq!(released(&mut queue, [40, 14, 0]), [1, 2, 1]);
         assert_eq!(released(&mut queue, [50, 15, 0]), [3, 9]);
@@ -134,8 +135,8 @@ mod tests {
     #[test]
     fn a_position_from_before_a_takeover_is_sorted_in() {
         let mut queue = CommitQueue::new(OWN);
-        queue.push(ticket(OWN, 0, 100), connection(1));
-        queue.push(ticket(OWN, 0, 50), connection(2));
+        queue.push(ticket(OWN, 0, 100), seat(1));
+        queue.push(ticket(OWN, 0, 50), seat(2));
         assert_eq!(released(&mut queue, [60, 0, 0]), [2]);
         assert_eq!(released(&mut queue, [100, 0, 0]), [1]);
     }
@@ -143,7 +144,7 @@ mod tests {
     #[test]
     fn waits_for_the_ring_of_another_shard() {
         let mut queue = CommitQueue::new(OWN);
-        queue.push(ticket(ShardId(0), 0, 70), connection(4));
+        queue.push(ticket(ShardId(0), 0, 70), seat(4));
         assert!(queue.waits_for_foreign());
         assert!(released(&mut queue, [1000, 1000, 69]).is_empty());
         assert_eq!(released(&mut queue, [0, 0, 70]), [4]);

@@ -449,7 +449,7 @@ fn feed_kept<P: Protocol>(
 
 #[cfg(test)]
 mod tests {
-    use ringhub_core::id::{ConnectionId, ExecutorId, ShardId};
+    use ringhub_core::id::{ConnectionId, ExecutorId, SeatId, ShardId};
     use ringhub_core::position::{Committed, RingPosition};
 
     use super::super::mailbox::Mail;
@@ -500,6 +500,7 @@ mod tests {
 
         fn handle_committed(
             &mut self,
+            _: SeatId,
             _: Committed<Ticket>,
             _: &mut Context<'_>,
         ) -> Result<(), Close> {

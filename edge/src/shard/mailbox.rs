@@ -10,7 +10,7 @@ use ringhub_control_plane::api::Response;
 use ringhub_control_plane::c2d::C2dRefusal;
 use ringhub_control_plane::directory::CutReason;
 use ringhub_control_plane::twin::TwinReply;
-use ringhub_core::id::{ConnectionId, Identity};
+use ringhub_core::id::{ConnectionId, Identity, SeatId, ShardId};
 use ringhub_core::method::MethodCall;
 use ringhub_core::twin::DesiredChange;
 use rustix::event::{EventfdFlags, eventfd};
@@ -20,9 +20,10 @@ use crate::partition::PartitionReply;
 /// One message to a shard.
 ///
 /// The queue is not bounded by a number but by who may post: each connection has at most one
-/// exchange, one takeover, one request per link and a few twin requests under way, and each answers
-/// once. Method calls are bounded where they wait. Back ends have as many messages under way as
-/// their links have credit; every message that is queued for a device tells its connection once.
+/// exchange and one request per link under way, each seat one takeover and a few twin requests, and
+/// each answers once. Method calls are bounded where they wait. Back ends have as many messages
+/// under way as their links have credit; every message that is queued for a device tells its seat
+/// once.
 /// Changes of desired properties come as fast as the store commits requests of back ends.
 #[derive(Debug)]
 pub enum Mail {
@@ -35,45 +36,45 @@ pub enum Mail {
         /// What to send.
         response: Response,
     },
-    /// Another connection of the same identity wants in. Nobody answers for a connection that has
-    /// ended: its release told the directory all there is to know.
+    /// Another seat of the same identity wants in. Nobody answers for a seat that has ended: its
+    /// release told the directory all there is to know.
     Evict {
-        /// The connection to close.
-        connection: ConnectionId,
+        /// The seat that ends.
+        seat: SeatId,
     },
-    /// All former connections of the identity are closed; the directory has the fence they left.
+    /// All former seats of the identity have ended; the directory has the fence they left.
     PredecessorsGone {
-        /// The connection that waits.
-        connection: ConnectionId,
+        /// The seat that waits.
+        seat: SeatId,
     },
     /// The identity may no longer be connected.
     Cut {
-        /// The connection to close, if it still serves `identity`.
-        connection: ConnectionId,
+        /// The seat that ends, if it still serves `identity`.
+        seat: SeatId,
         /// Who was disabled or deleted.
         identity: Identity,
         /// What happened to it.
         reason: CutReason,
     },
-    /// The store has dealt with the subscriptions of the session on `connection`.
+    /// The store has dealt with the subscriptions of the session on `seat`.
     SubscriptionsStored {
-        /// Connection whose SUBACK waits.
-        connection: ConnectionId,
+        /// Seat whose SUBACK waits.
+        seat: SeatId,
         /// Whether they are on disk.
         is_stored: bool,
     },
-    /// A back end calls a method of the identity on `connection`. A connection that does not take
-    /// the call reports it to the control plane.
+    /// A back end calls a method of the identity on `seat`. A seat that does not take the call
+    /// reports it to the control plane.
     InvokeMethod {
-        /// The connection of the device.
-        connection: ConnectionId,
+        /// The seat of the device.
+        seat: SeatId,
         /// What to tell it.
         call: MethodCall,
     },
-    /// There may be a message for the device on `connection`.
+    /// There may be a message for the device on `seat`.
     DeviceBound {
-        /// Connection of the device.
-        connection: ConnectionId,
+        /// Seat of the device.
+        seat: SeatId,
         /// Since when a new message is durable.
         stored: Option<Instant>,
     },
@@ -91,19 +92,19 @@ pub enum Mail {
         /// What became of it.
         outcome: Result<(), C2dRefusal>,
     },
-    /// The control plane answers a twin request of the device on `connection`.
+    /// The control plane answers a twin request of the device on `seat`.
     TwinReply {
-        /// Connection that asked.
-        connection: ConnectionId,
-        /// The device's id of the request, verbatim.
+        /// Seat that asked.
+        seat: SeatId,
+        /// The id that the driver of the seat gave the request; over MQTT the device's, verbatim.
         rid: Box<str>,
         /// The answer.
         reply: TwinReply,
     },
     /// A back end has changed desired properties.
     DesiredChanged {
-        /// The connection that may want to know, if it still serves `identity`.
-        connection: ConnectionId,
+        /// The seat that may want to know, if it still serves `identity`.
+        seat: SeatId,
         /// Whose properties they are.
         identity: Identity,
         /// The change.
@@ -111,6 +112,27 @@ pub enum Mail {
     },
     /// Stop accepting, close every session, publish what is in the rings, then end the thread.
     Shutdown,
+}
+
+impl Mail {
+    /// The connection that the mail is for; `None` is the shard.
+    pub(super) fn connection(&self) -> Option<ConnectionId> {
+        match self {
+            Self::Partition(reply) => Some(reply.connection),
+            Self::Exchange { connection, .. }
+            | Self::FeedbackReady { connection }
+            | Self::C2dDone { connection, .. } => Some(*connection),
+            Self::Evict { seat }
+            | Self::PredecessorsGone { seat }
+            | Self::Cut { seat, .. }
+            | Self::SubscriptionsStored { seat, .. }
+            | Self::InvokeMethod { seat, .. }
+            | Self::DeviceBound { seat, .. }
+            | Self::TwinReply { seat, .. }
+            | Self::DesiredChanged { seat, .. } => Some(seat.connection),
+            Self::Shutdown => None,
+        }
+    }
 }
 
 /// Posts to one shard from any thread. Cloning is cheap.
@@ -145,6 +167,30 @@ impl MailboxSender {
     #[must_use]
     pub fn doorbell(&self) -> &Arc<Doorbell> {
         &self.doorbell
+    }
+}
+
+/// The mailboxes of all shards. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub struct Mailboxes(Arc<[MailboxSender]>);
+
+impl Mailboxes {
+    /// Takes the mailboxes in the order of the shards' numbers.
+    #[must_use]
+    pub fn new(senders: Vec<MailboxSender>) -> Self {
+        Self(senders.into())
+    }
+
+    /// Tells `shard` something. Mail to a shard that does not exist is dropped.
+    pub fn post(&self, shard: ShardId, mail: Mail) {
+        if let Some(mailbox) = self.0.get(usize::from(shard.0)) {
+            mailbox.post(mail);
+        }
+    }
+
+    /// All of them, in the order of the shards' numbers.
+    pub fn iter(&self) -> impl Iterator<Item = &MailboxSender> {
+        self.0.iter()
     }
 }
 

@@ -4,58 +4,51 @@ use std::time::Instant;
 
 use ringhub_control_plane::Shards;
 use ringhub_control_plane::directory::{CutReason, Policy};
-use ringhub_core::id::{ConnectionId, HubId, Identity};
+use ringhub_core::id::{ConnectionId, HubId, Identity, SeatId};
 use ringhub_core::method::MethodCall;
 use ringhub_core::twin::DesiredChange;
 use tracing::error;
 
-use super::mailbox::{Mail, MailboxSender};
+use super::mailbox::{Mail, Mailboxes};
 use crate::startup::KeyFiles;
 
-/// Posts what the control plane has to say; holds the mailboxes of all shards, by their number.
+/// Posts what the control plane has to say.
 #[derive(Debug)]
 pub(crate) struct MailboxShards {
-    mailboxes: Vec<MailboxSender>,
+    mailboxes: Mailboxes,
     key_files: KeyFiles,
 }
 
 impl MailboxShards {
-    pub(crate) fn new(mailboxes: Vec<MailboxSender>, key_files: KeyFiles) -> Self {
+    pub(crate) fn new(mailboxes: Mailboxes, key_files: KeyFiles) -> Self {
         Self { mailboxes, key_files }
     }
 
     fn post(&self, connection: ConnectionId, mail: Mail) {
-        if let Some(mailbox) = self.mailboxes.get(usize::from(connection.shard.0)) {
-            mailbox.post(mail);
-        }
+        self.mailboxes.post(connection.shard, mail);
     }
 }
 
 impl Shards for MailboxShards {
-    fn cut(&self, connection: ConnectionId, identity: Identity, reason: CutReason) {
-        self.post(connection, Mail::Cut { connection, identity, reason });
+    fn cut(&self, seat: SeatId, identity: Identity, reason: CutReason) {
+        self.post(seat.connection, Mail::Cut { seat, identity, reason });
     }
 
-    fn invoke_method(&self, connection: ConnectionId, call: MethodCall) {
-        self.post(connection, Mail::InvokeMethod { connection, call });
+    fn invoke_method(&self, seat: SeatId, call: MethodCall) {
+        self.post(seat.connection, Mail::InvokeMethod { seat, call });
     }
 
-    fn device_bound(&self, connection: ConnectionId, stored: Option<Instant>) {
-        self.post(connection, Mail::DeviceBound { connection, stored });
+    fn device_bound(&self, seat: SeatId, stored: Option<Instant>) {
+        self.post(seat.connection, Mail::DeviceBound { seat, stored });
     }
 
     fn feedback_ready(&self, connection: ConnectionId) {
         self.post(connection, Mail::FeedbackReady { connection });
     }
 
-    fn desired_changed(
-        &self,
-        connection: ConnectionId,
-        identity: &Identity,
-        change: &DesiredChange,
-    ) {
+    fn desired_changed(&self, seat: SeatId, identity: &Identity, change: &DesiredChange) {
         let (identity, change) = (identity.clone(), change.clone());
-        self.post(connection, Mail::DesiredChanged { connection, identity, change });
+        self.post(seat.connection, Mail::DesiredChanged { seat, identity, change });
     }
 
     /// The keys are good whether the files can be written or not: the next start writes them.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::BytesMut;
-use ringhub_core::id::{ConnectionId, ExecutorId, ShardId};
+use ringhub_core::id::{ConnectionId, ExecutorId, SeatId, ShardId};
 use ringhub_core::position::{Committed, RingPosition};
 use ringhub_core::time::{Timestamp, UnixMillis};
 use rustls::pki_types::CertificateDer;
@@ -93,13 +93,15 @@ pub trait Protocol: Sized + 'static {
         cx: &mut ShardContext<'_, Self::Services>,
     ) -> Result<usize, Close>;
 
-    /// Everything up to and including the ticket's position in the ticket's ring is durable. Comes
-    /// at least once after each [`ShardContext::await_commit`] and may come more often.
+    /// Everything up to and including the ticket's position in the ticket's ring is durable, and
+    /// `seat` of this connection has waited for it. Comes at least once after each
+    /// [`ShardContext::await_commit`] of the seat and may come more often.
     ///
     /// # Errors
     /// The reason to end the connection.
     fn handle_committed(
         &mut self,
+        seat: SeatId,
         upto: Committed<Ticket>,
         cx: &mut ShardContext<'_, Self::Services>,
     ) -> Result<(), Close>;
@@ -203,10 +205,10 @@ pub struct ShardContext<'a, S> {
 }
 
 impl<S> ShardContext<'_, S> {
-    /// Asks for [`Protocol::handle_committed`] once `ticket` is durable; it may belong to any
-    /// shard's ring.
-    pub fn await_commit(&mut self, ticket: Ticket) {
-        self.commits.push(ticket, self.connection);
+    /// Asks for [`Protocol::handle_committed`] for `seat` of this connection once `ticket` is
+    /// durable; it may belong to any shard's ring.
+    pub fn await_commit(&mut self, ticket: Ticket, seat: SeatId) {
+        self.commits.push(ticket, seat);
     }
 
     /// What the shard counts.

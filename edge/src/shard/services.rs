@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ringhub_control_plane::ControlPlane;
 use ringhub_control_plane::c2d::C2dDone;
 use ringhub_control_plane::directory::Grant;
-use ringhub_core::id::{ConnectionId, ExecutorId, HubId, ShardId};
+use ringhub_core::id::{ConnectionId, ExecutorId, HubId, SeatId, ShardId};
 use ringhub_core::message::D2cEncoder;
 use ringhub_core::method::Undelivered;
 use ringhub_core::position::{Committed, RingPosition, Ticket};
@@ -14,7 +14,7 @@ use ringhub_core::session::mqtt::Subscriptions;
 use ringhub_core::time::{Timestamp, UnixMillis};
 
 use super::driver::Driver;
-use super::mailbox::{Mail, MailboxSender};
+use super::mailbox::{Mail, Mailboxes};
 use super::{Opening, Services};
 use crate::metrics::Inspector;
 use crate::partition::{PartitionReply, ReplyBody, ShardPipeline};
@@ -42,8 +42,8 @@ pub struct HubServices {
     pub pipeline: ShardPipeline,
     /// Directory, registry and store.
     pub control: Arc<ControlPlane>,
-    /// Mailboxes of all shards, by their number.
-    pub mailboxes: Arc<[MailboxSender]>,
+    /// Mailboxes of all shards.
+    pub mailboxes: Mailboxes,
     /// Encodes records for all connections in turn.
     pub encoder: D2cEncoder,
     /// The hub.
@@ -63,33 +63,24 @@ impl HubServices {
         self.control.directory().hubs().next().map_or("", |hub| &hub.host_name)
     }
 
-    /// Tells a shard something, this one too.
-    pub(crate) fn post(&self, shard: ShardId, mail: Mail) {
-        if let Some(mailbox) = self.mailboxes.get(usize::from(shard.0)) {
-            mailbox.post(mail);
-        }
-    }
-
-    /// Ends the hold of `connection` on an identity and tells the one that waits for it.
+    /// Ends the hold of `seat` on an identity and tells the one that waits for it.
     pub(crate) fn release(
         &self,
         grant: &Grant,
-        connection: ConnectionId,
+        seat: SeatId,
         last: Option<Ticket>,
         wall: UnixMillis,
     ) {
-        if let Some(alone) = self.control.directory().release(grant, connection, last, wall) {
-            self.post(alone.shard, Mail::PredecessorsGone { connection: alone });
+        if let Some(alone) = self.control.directory().release(grant, seat, last, wall) {
+            self.mailboxes.post(alone.connection.shard, Mail::PredecessorsGone { seat: alone });
         }
     }
 
     /// Tells `connection`, which is one of this shard, what became of its request `token`.
     pub(crate) fn c2d_done(&self, connection: ConnectionId, token: u64) -> C2dDone {
-        let mailbox = self.mailboxes.get(usize::from(connection.shard.0)).cloned();
+        let mailboxes = self.mailboxes.clone();
         Box::new(move |outcome| {
-            if let Some(mailbox) = mailbox {
-                mailbox.post(Mail::C2dDone { connection, token, outcome });
-            }
+            mailboxes.post(connection.shard, Mail::C2dDone { connection, token, outcome });
         })
     }
 
@@ -98,15 +89,13 @@ impl HubServices {
         &self,
         grant: &Grant,
         subscriptions: Subscriptions,
-        told: Option<ConnectionId>,
+        told: Option<SeatId>,
     ) {
-        let told = told.and_then(|connection| {
-            let mailbox = self.mailboxes.get(usize::from(connection.shard.0))?;
-            Some((connection, mailbox.clone()))
-        });
+        let mailboxes = self.mailboxes.clone();
         let done = Box::new(move |is_stored| {
-            if let Some((connection, mailbox)) = told {
-                mailbox.post(Mail::SubscriptionsStored { connection, is_stored });
+            if let Some(seat) = told {
+                mailboxes
+                    .post(seat.connection.shard, Mail::SubscriptionsStored { seat, is_stored });
             }
         });
         let flags = u32::from(subscriptions.to_bits());
@@ -152,9 +141,9 @@ impl Services for HubServices {
             Mail::Partition(PartitionReply {
                 connection, body: ReplyBody::Opened(reader), ..
             }) => self.pipeline.close_reader(reader, connection),
-            Mail::InvokeMethod { connection, call } => {
+            Mail::InvokeMethod { seat, call } => {
                 let methods = self.control.methods();
-                methods.handle_undelivered(connection, call.id, Undelivered::NotListening);
+                methods.handle_undelivered(seat, call.id, Undelivered::NotListening);
             }
             _ => {}
         }

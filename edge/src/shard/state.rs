@@ -17,7 +17,7 @@ use super::clock::Clock;
 use super::commit_queue::CommitQueue;
 use super::connection::{Connection, Flushed, Overdue, Patience, Peer, Received, Scratch};
 use super::counters::ShardCounters;
-use super::mailbox::{Mail, Mailbox};
+use super::mailbox::Mailbox;
 use super::protocol::{Close, Protocol, Services, ShardContext};
 use super::recorder::{Recorder, nanos};
 use super::socket::Socket;
@@ -322,9 +322,11 @@ impl<S: Services> ShardState<S> {
             let Self { commits, services, .. } = self;
             let next =
                 commits.poll_committed(|shard, executor| services.committed(shard, executor));
-            let Some((id, upto)) = next else { return };
+            let Some((seat, upto)) = next else { return };
             self.has_acknowledged = true;
-            self.with_protocol(id, |protocol, cx| protocol.handle_committed(upto, cx));
+            self.with_protocol(seat.connection, |protocol, cx| {
+                protocol.handle_committed(seat, upto, cx)
+            });
         }
     }
 
@@ -521,26 +523,5 @@ fn open_of(counters: &ShardCounters, listener: ListenerKind) -> &Counter {
         ListenerKind::Mqtt => &counters.mqtt_open,
         ListenerKind::Amqp => &counters.amqp_open,
         ListenerKind::Http => &counters.https_open,
-    }
-}
-
-impl Mail {
-    /// Whom the mail is for; `None` is the shard.
-    fn connection(&self) -> Option<ConnectionId> {
-        match self {
-            Self::Partition(reply) => Some(reply.connection),
-            Self::Exchange { connection, .. }
-            | Self::Evict { connection }
-            | Self::PredecessorsGone { connection }
-            | Self::DeviceBound { connection, .. }
-            | Self::FeedbackReady { connection }
-            | Self::C2dDone { connection, .. }
-            | Self::Cut { connection, .. }
-            | Self::SubscriptionsStored { connection, .. }
-            | Self::InvokeMethod { connection, .. }
-            | Self::TwinReply { connection, .. }
-            | Self::DesiredChanged { connection, .. } => Some(*connection),
-            Self::Shutdown => None,
-        }
     }
 }

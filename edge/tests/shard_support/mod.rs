@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use ringhub_core::id::{ConnectionId, ExecutorId, ShardId};
+use ringhub_core::id::{ConnectionId, ExecutorId, SeatId, ShardId};
 use ringhub_core::position::{Committed, RingPosition};
 use ringhub_core::time::Timestamp;
 use ringhub_edge::listener::{ListenerConfig, ListenerKind, probe_ports};
@@ -100,20 +100,26 @@ impl LineProtocol {
             }
             "publish" => {
                 let position = cx.services.world.pushed.fetch_add(1, Ordering::SeqCst) + 1;
-                cx.await_commit(Ticket {
-                    shard: cx.services.shard,
-                    executor: ExecutorId(0),
-                    position: RingPosition(position),
-                });
+                cx.await_commit(
+                    Ticket {
+                        shard: cx.services.shard,
+                        executor: ExecutorId(0),
+                        position: RingPosition(position),
+                    },
+                    SeatId::only(cx.connection),
+                );
                 return Ok(());
             }
             "await" => {
                 let (shard, position) = argument.split_once(' ').expect("two numbers");
-                cx.await_commit(Ticket {
-                    shard: ShardId(shard.parse().expect("a number")),
-                    executor: ExecutorId(0),
-                    position: RingPosition(position.parse().expect("a number")),
-                });
+                cx.await_commit(
+                    Ticket {
+                        shard: ShardId(shard.parse().expect("a number")),
+                        executor: ExecutorId(0),
+                        position: RingPosition(position.parse().expect("a number")),
+                    },
+                    SeatId::only(cx.connection),
+                );
                 return Ok(());
             }
             "timeout" => {
@@ -153,6 +159,7 @@ impl Protocol for LineProtocol {
 
     fn handle_committed(
         &mut self,
+        _: SeatId,
         upto: Committed<Ticket>,
         _cx: &mut ShardContext<'_, LineServices>,
     ) -> Result<(), Close> {

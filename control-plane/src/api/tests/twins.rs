@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::header::ETAG;
-use ringhub_core::id::{ConnectionId, DeviceId, HubId, Identity, ModuleId, ShardId};
+use ringhub_core::id::{ConnectionId, DeviceId, HubId, Identity, ModuleId, SeatId, ShardId};
 use ringhub_core::time::UnixMillis;
 use ringhub_core::twin::DesiredChange;
 use serde_json::{Value, json};
@@ -298,7 +298,7 @@ enum Heard {
 struct Ear(Arc<Mutex<Vec<Heard>>>);
 
 impl Shards for Ear {
-    fn desired_changed(&self, _: ConnectionId, _: &Identity, change: &DesiredChange) {
+    fn desired_changed(&self, _: SeatId, _: &Identity, change: &DesiredChange) {
         let patch = serde_json::from_slice(&change.patch).expect("a patch is JSON");
         self.0.lock().expect("no panic").push(Heard::Desired(change.version, patch));
     }
@@ -315,8 +315,8 @@ fn a_connected_device_hears_changes_and_reads_in_one_order() {
     let desired = |desired: Value| json!({"properties": {"desired": desired}});
     client.patch("/twins/t1", None, &desired(json!({"unheard": 1})));
     let grant = grant(&client, "t1", None);
-    let connection = ConnectionId { shard: ShardId(0), slot: 0, generation: 0 };
-    control.directory().reserve(&grant, connection, UnixMillis::EPOCH).expect("enabled");
+    let seat = SeatId::only(ConnectionId { shard: ShardId(0), slot: 0, generation: 0 });
+    control.directory().reserve(&grant, seat, UnixMillis::EPOCH).expect("enabled");
     client.patch("/twins/t1", None, &desired(json!({"a": {"x": null}, "$version": 9})));
     client.patch("/twins/t1", None, &json!({"tags": {"quiet": 1}}));
     client.put("/twins/t1", None, &desired(json!({"b": [1]})));

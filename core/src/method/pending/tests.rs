@@ -1,7 +1,7 @@
 use core::time::Duration;
 
 use super::*;
-use crate::id::{DeviceId, HubId, Identity, ShardId};
+use crate::id::{ConnectionId, DeviceId, HubId, Identity, ShardId};
 
 const SECOND: Duration = Duration::from_secs(1);
 const IMPATIENT: Patience = Patience { connect: Duration::ZERO, response: SECOND };
@@ -17,8 +17,10 @@ fn target(device: &str) -> Target {
     Target { hub: HubId(0), identity: Identity { device, module: None } }
 }
 
-fn connection(slot: u32) -> ConnectionId {
-    ConnectionId { shard: ShardId(0), slot, generation: 0 }
+/// Several seats share a connection.
+fn seat(number: u32) -> SeatId {
+    let connection = ConnectionId { shard: ShardId(0), slot: number / 2, generation: 0 };
+    SeatId { connection, number }
 }
 
 fn invocation(bytes: usize) -> Invocation {
@@ -34,21 +36,21 @@ fn events(calls: &mut Calls) -> Vec<Event<&'static str>> {
     std::iter::from_fn(|| calls.poll_event()).collect()
 }
 
-fn send(slot: u32, id: CallId) -> Event<&'static str> {
-    Event::Send(connection(slot), MethodCall { id, invocation: invocation(1) })
+fn send(number: u32, id: CallId) -> Event<&'static str> {
+    Event::Send(seat(number), MethodCall { id, invocation: invocation(1) })
 }
 
 #[test]
 fn an_answer_counts_once_and_only_where_the_call_was_sent() {
     let mut calls = Calls::new(7);
     let id = call(&mut calls, "a", IMPATIENT);
-    assert_eq!(calls.handle_answer(id, connection(1)), None, "nobody has heard of it");
-    calls.handle_located(id, Some(connection(1)), at(0));
+    assert_eq!(calls.handle_answer(id, seat(1)), None, "nobody has heard of it");
+    calls.handle_located(id, Some(seat(1)), at(0));
     assert_eq!(events(&mut calls), [send(1, id)]);
-    assert_eq!(calls.handle_answer(id, connection(2)), None, "another device");
-    assert_eq!(calls.handle_answer(CallId(8), connection(1)), None, "an unknown id");
-    assert_eq!(calls.handle_answer(id, connection(1)), Some("a"));
-    assert_eq!(calls.handle_answer(id, connection(1)), None, "a second answer");
+    assert_eq!(calls.handle_answer(id, seat(2)), None, "another device");
+    assert_eq!(calls.handle_answer(CallId(8), seat(1)), None, "an unknown id");
+    assert_eq!(calls.handle_answer(id, seat(1)), Some("a"));
+    assert_eq!(calls.handle_answer(id, seat(1)), None, "a second answer");
     assert_eq!((calls.poll_timeout(), calls.waiting(), calls.bytes), (None, 0, 0));
     assert!(calls.targets.is_empty() && events(&mut calls).is_empty());
 }
@@ -71,12 +73,12 @@ fn a_late_device_gets_what_waits_in_order() {
         calls.handle_located(id, None, at(0));
         id
     });
-    calls.handle_ready(&target("other"), connection(9), at(1));
+    calls.handle_ready(&target("other"), seat(9), at(1));
     assert_eq!(events(&mut calls), []);
-    calls.handle_ready(&target("d"), connection(1), at(4));
+    calls.handle_ready(&target("d"), seat(1), at(4));
     assert_eq!(events(&mut calls), ids.map(|id| send(1, id)));
     assert_eq!(calls.poll_timeout(), Some(at(5)), "the time to answer begins with the sending");
-    assert_eq!(calls.handle_answer(ids[1], connection(1)), Some("b"));
+    assert_eq!(calls.handle_answer(ids[1], seat(1)), Some("b"));
     calls.handle_timeout(at(5));
     let late = ["a", "c"].map(|caller| Event::Fail(caller, Failure::TimedOut));
     assert_eq!(events(&mut calls), late);
@@ -86,12 +88,12 @@ fn a_late_device_gets_what_waits_in_order() {
 fn a_call_follows_a_takeover_that_it_has_missed() {
     let mut calls = Calls::new(0);
     let id = call(&mut calls, "a", IMPATIENT);
-    calls.handle_located(id, Some(connection(1)), at(0));
+    calls.handle_located(id, Some(seat(1)), at(0));
     let why = Undelivered::NotListening;
-    calls.handle_undelivered(id, connection(2), why, None, at(0));
-    calls.handle_undelivered(id, connection(1), why, Some(connection(2)), at(0));
+    calls.handle_undelivered(id, seat(2), why, None, at(0));
+    calls.handle_undelivered(id, seat(1), why, Some(seat(2)), at(0));
     assert_eq!(events(&mut calls), [send(1, id), send(2, id)]);
-    calls.handle_undelivered(id, connection(2), why, Some(connection(2)), at(0));
+    calls.handle_undelivered(id, seat(2), why, Some(seat(2)), at(0));
     let not_online = Event::Fail("a", Failure::NotOnline(Duration::ZERO));
     assert_eq!(events(&mut calls), [not_online], "it is there and does not listen");
 }
@@ -101,11 +103,11 @@ fn what_was_sent_ends_with_its_connection() {
     let mut calls = Calls::new(0);
     let patience = Patience { connect: 5 * SECOND, response: SECOND };
     let sent = call(&mut calls, "sent", patience);
-    calls.handle_located(sent, Some(connection(1)), at(0));
+    calls.handle_located(sent, Some(seat(1)), at(0));
     let waits = call(&mut calls, "waits", patience);
     calls.handle_located(waits, None, at(0));
-    calls.handle_gone(&target("d"), connection(2));
-    calls.handle_gone(&target("d"), connection(1));
+    calls.handle_gone(&target("d"), seat(2));
+    calls.handle_gone(&target("d"), seat(1));
     let closed = Event::Fail("sent", Failure::ConnectionClosed);
     assert_eq!(events(&mut calls), [send(1, sent), closed]);
     assert_eq!(calls.waiting(), 1);
@@ -115,8 +117,8 @@ fn what_was_sent_ends_with_its_connection() {
 fn a_device_that_is_behind_is_told_to_the_caller() {
     let mut calls = Calls::new(0);
     let id = call(&mut calls, "a", IMPATIENT);
-    calls.handle_located(id, Some(connection(1)), at(0));
-    calls.handle_undelivered(id, connection(1), Undelivered::Behind, None, at(0));
+    calls.handle_located(id, Some(seat(1)), at(0));
+    calls.handle_undelivered(id, seat(1), Undelivered::Behind, None, at(0));
     assert_eq!(events(&mut calls), [send(1, id), Event::Fail("a", Failure::Behind)]);
 }
 

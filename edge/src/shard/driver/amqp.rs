@@ -14,7 +14,7 @@ use std::sync::{Arc, LazyLock};
 use bytes::BytesMut;
 use ringhub_control_plane::directory::Hub;
 use ringhub_core::codec::amqp::performative::Condition;
-use ringhub_core::id::HubId;
+use ringhub_core::id::{HubId, SeatId};
 use ringhub_core::limits::{AMQP_FIRST_LINK_TIMEOUT, AMQP_NO_LINK_TIMEOUT, READER_TURN_BYTES_MAX};
 use ringhub_core::position::{Committed, Ticket};
 use ringhub_core::session::amqp::{AmqpConfig, AmqpConnection, AmqpEvent, LinkId, SessionError};
@@ -275,7 +275,12 @@ impl Protocol for AmqpDriver {
         Ok(consumed)
     }
 
-    fn handle_committed(&mut self, _: Committed<Ticket>, _: &mut Context<'_>) -> Result<(), Close> {
+    fn handle_committed(
+        &mut self,
+        _: SeatId,
+        _: Committed<Ticket>,
+        _: &mut Context<'_>,
+    ) -> Result<(), Close> {
         Ok(())
     }
 

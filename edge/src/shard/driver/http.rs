@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use ringhub_control_plane::api::{Request as ApiRequest, Response};
 use ringhub_core::codec::websocket::Protocol as Carried;
+use ringhub_core::id::SeatId;
 use ringhub_core::position::{Committed, Ticket};
 use ringhub_core::session::http::{Event, HttpExchange, Request};
 use ringhub_core::time::Timestamp;
@@ -63,11 +64,10 @@ impl HttpDriver {
             body: request.body.clone(),
         };
         let connection = cx.connection;
-        let Some(mailbox) = cx.services.mailboxes.get(usize::from(connection.shard.0)).cloned()
-        else {
-            return;
-        };
-        let reply = Box::new(move |response| mailbox.post(Mail::Exchange { connection, response }));
+        let mailboxes = cx.services.mailboxes.clone();
+        let reply = Box::new(move |response| {
+            mailboxes.post(connection.shard, Mail::Exchange { connection, response });
+        });
         match Own::of(&request.path_and_query) {
             None => cx.services.control.submit(request, reply),
             Some(own) => {
@@ -102,7 +102,12 @@ impl Protocol for HttpDriver {
         Ok(consumed)
     }
 
-    fn handle_committed(&mut self, _: Committed<Ticket>, _: &mut Context<'_>) -> Result<(), Close> {
+    fn handle_committed(
+        &mut self,
+        _: SeatId,
+        _: Committed<Ticket>,
+        _: &mut Context<'_>,
+    ) -> Result<(), Close> {
         Ok(())
     }
 

@@ -6,6 +6,7 @@ mod mqtt;
 mod websocket;
 
 use bytes::BytesMut;
+use ringhub_core::id::SeatId;
 use ringhub_core::position::{Committed, Ticket};
 use ringhub_core::time::Timestamp;
 
@@ -90,10 +91,11 @@ impl Protocol for Driver {
 
     fn handle_committed(
         &mut self,
+        seat: SeatId,
         upto: Committed<Ticket>,
         cx: &mut Context<'_>,
     ) -> Result<(), Close> {
-        dispatch!(&mut self.0, driver => driver.handle_committed(upto, cx))
+        dispatch!(&mut self.0, driver => driver.handle_committed(seat, upto, cx))
     }
 
     fn handle_mail(&mut self, mail: Mail, cx: &mut Context<'_>) -> Result<(), Close> {

@@ -2,6 +2,7 @@
 
 use bytes::{Buf, BytesMut};
 use ringhub_core::codec::websocket::{CloseCode, Role, WebSocket};
+use ringhub_core::id::SeatId;
 use ringhub_core::limits::WEBSOCKET_UNREAD_BYTES_MAX;
 use ringhub_core::position::{Committed, Ticket};
 use ringhub_core::time::Timestamp;
@@ -79,10 +80,11 @@ impl<D: Protocol<Services = HubServices>> Protocol for WebSocketDriver<D> {
 
     fn handle_committed(
         &mut self,
+        seat: SeatId,
         upto: Committed<Ticket>,
         cx: &mut Context<'_>,
     ) -> Result<(), Close> {
-        self.inner.handle_committed(upto, cx)?;
+        self.inner.handle_committed(seat, upto, cx)?;
         self.feed(cx)
     }
 

@@ -152,6 +152,6 @@ impl AmqpDriver {
 fn wake_waiting(hub: HubId, cx: &Context<'_>) {
     let Some(c2d) = cx.services.control.c2d(hub) else { return };
     for connection in c2d.take_waiting() {
-        cx.services.post(connection.shard, Mail::FeedbackReady { connection });
+        cx.services.mailboxes.post(connection.shard, Mail::FeedbackReady { connection });
     }
 }

@@ -10,7 +10,7 @@ use ringhub_core::limits::C2D_RETRY_INTERVAL;
 use ringhub_core::session::mqtt::{Delivered, DeliveryToken, DeviceBound, MqttSession, NotSent};
 use tracing::warn;
 
-use super::{Context, MqttDriver};
+use super::{Context, MqttDriver, seat};
 
 impl MqttDriver {
     /// Sends what the client takes now; whether it took something. Costs one look at the queue if
@@ -21,7 +21,7 @@ impl MqttDriver {
         let Some(c2d) = cx.services.control.c2d(device.grant.hub) else { return has_delivered };
         let identity = &device.grant.identity;
         while self.session.can_deliver().is_ok() {
-            let Some(delivery) = c2d.lock_next(identity, cx.connection) else {
+            let Some(delivery) = c2d.lock_next(identity, seat(cx)) else {
                 return has_delivered;
             };
             match send(&mut self.session, &delivery) {
@@ -65,7 +65,7 @@ impl MqttDriver {
 /// Called before the next one may enter, so that it finds everything in order.
 pub(super) fn unlock(grant: &Grant, cx: &Context<'_>) {
     if let Some(c2d) = cx.services.control.c2d(grant.hub) {
-        c2d.unlock(&grant.identity, cx.connection);
+        c2d.unlock(&grant.identity, seat(cx));
     }
 }
 

@@ -13,7 +13,7 @@ use ringhub_core::session::takeover::Claim;
 use ringhub_core::time::{Timestamp, UnixMillis};
 use tracing::{debug, info};
 
-use super::{Activity, Context, Device, MqttDriver};
+use super::{Activity, Context, Device, MqttDriver, seat};
 use crate::shard::mailbox::Mail;
 use crate::shard::{Close, HubServices};
 
@@ -31,7 +31,7 @@ impl MqttDriver {
             return Err(self.end(CloseReason::Refused(ConnackCode::NotAuthorized)));
         };
         let directory = cx.services.control.directory();
-        let Ok(found) = directory.reserve(&grant, cx.connection, cx.wall) else {
+        let Ok(found) = directory.reserve(&grant, seat(cx), cx.wall) else {
             return Err(self.end(CloseReason::Refused(ConnackCode::NotAuthorized)));
         };
         let stored = Subscriptions::from_bits(u16::try_from(found.subscriptions).unwrap_or(0));
@@ -59,7 +59,7 @@ impl MqttDriver {
         }
         self.device = Some(device);
         if let Some(previous) = previous {
-            cx.services.post(previous.shard, Mail::Evict { connection: previous });
+            cx.services.mailboxes.post(previous.connection.shard, Mail::Evict { seat: previous });
         }
         self.accept_if_alone(cx);
         Ok(())
@@ -75,7 +75,7 @@ impl MqttDriver {
         let services = &*cx.services;
         device.claim.may_publish(|fence| services.pipeline.is_committed(&fence));
         if let Claim::AwaitingCommit(fence) = device.claim {
-            cx.await_commit(fence);
+            cx.await_commit(fence, seat(cx));
         }
         self.session.accept(device.acceptance, cx.now);
         cx.counters().connects_accepted.add(1);

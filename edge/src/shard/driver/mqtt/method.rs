@@ -3,7 +3,7 @@
 use ringhub_core::method::{MethodCall, Undelivered};
 use ringhub_core::session::mqtt::{MethodResponse, NotSent, SubscriptionKind};
 
-use super::{Context, Device, MqttDriver};
+use super::{Context, Device, MqttDriver, seat};
 
 impl MqttDriver {
     pub(super) fn on_method_call(&mut self, call: MethodCall, cx: &Context<'_>) {
@@ -18,7 +18,7 @@ impl MqttDriver {
             (Err(NotSent::WindowFull | NotSent::TooLong), _) => Undelivered::Behind,
             (Err(NotSent::NotSubscribed), _) | (Ok(()), None) => Undelivered::NotListening,
         };
-        cx.services.control.methods().handle_undelivered(cx.connection, id, why);
+        cx.services.control.methods().handle_undelivered(seat(cx), id, why);
     }
 
     /// Back ends may wait for the identity to listen, which it may do from now on.
@@ -28,7 +28,7 @@ impl MqttDriver {
             && is_listening
         {
             let methods = cx.services.control.methods();
-            methods.handle_ready(device.grant.hub, &device.grant.identity, cx.connection);
+            methods.handle_ready(device.grant.hub, &device.grant.identity, seat(cx));
         }
     }
 }
@@ -36,13 +36,13 @@ impl MqttDriver {
 /// An answer that nobody waits for is acknowledged like any other.
 pub(super) fn on_method_response(response: &MethodResponse<'_>, cx: &Context<'_>) {
     let MethodResponse { status, rid, body } = *response;
-    cx.services.control.methods().handle_answer(cx.connection, rid, status, body);
+    cx.services.control.methods().handle_answer(seat(cx), rid, status, body);
 }
 
 /// What was sent on a connection is not answered on another.
 pub(super) fn tell_callers_gone(device: &Device, cx: &Context<'_>) {
     if device.was_called {
         let methods = cx.services.control.methods();
-        methods.handle_gone(device.grant.hub, &device.grant.identity, cx.connection);
+        methods.handle_gone(device.grant.hub, &device.grant.identity, seat(cx));
     }
 }

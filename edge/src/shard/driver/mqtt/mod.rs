@@ -11,6 +11,7 @@ mod twin;
 use bytes::BytesMut;
 use ringhub_control_plane::directory::Grant;
 use ringhub_core::codec::mqtt::{ConnackCode, decode_within};
+use ringhub_core::id::SeatId;
 use ringhub_core::message::{Destination, Stamps};
 use ringhub_core::position::{Committed, Ticket};
 use ringhub_core::session::mqtt::{
@@ -28,6 +29,11 @@ use crate::shard::recorder::Part;
 use crate::shard::{Close, HubServices, Protocol, ShardContext, ShardCounters};
 
 type Context<'a> = ShardContext<'a, HubServices>;
+
+/// The seat of the device.
+fn seat(cx: &Context<'_>) -> SeatId {
+    SeatId::only(cx.connection)
+}
 
 /// One MQTT connection. About 300 bytes, and as much again once a device is on it.
 #[derive(Debug)]
@@ -129,7 +135,7 @@ impl MqttDriver {
     fn on_subscriptions(&mut self, change: SubscriptionChange, cx: &mut Context<'_>) {
         match &self.device {
             Some(device) if change.persist => {
-                let told = Some(cx.connection);
+                let told = Some(seat(cx));
                 cx.services.store_subscriptions(&device.grant, change.subscriptions, told);
             }
             _ => self.on_subscribed(cx),
@@ -172,6 +178,7 @@ impl Protocol for MqttDriver {
 
     fn handle_committed(
         &mut self,
+        _: SeatId,
         Committed(upto): Committed<Ticket>,
         cx: &mut Context<'_>,
     ) -> Result<(), Close> {
@@ -279,7 +286,7 @@ impl Protocol for MqttDriver {
         if let Some(device) = self.device.take() {
             tell_callers_gone(&device, cx);
             unlock(&device.grant, cx);
-            cx.services.release(&device.grant, cx.connection, device.last, cx.wall);
+            cx.services.release(&device.grant, seat(cx), device.last, cx.wall);
         }
     }
 

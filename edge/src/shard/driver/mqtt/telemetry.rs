@@ -4,7 +4,7 @@ use ringhub_control_plane::directory::Grant;
 use ringhub_core::session::mqtt::{CloseReason, D2cPublish, SessionError, d2c_message};
 use tracing::warn;
 
-use super::{Context, MqttDriver, Next};
+use super::{Context, MqttDriver, Next, seat};
 use crate::partition::{LogState, RingFull};
 use crate::shard::{Close, HubServices};
 
@@ -39,7 +39,7 @@ impl MqttDriver {
                 self.blocked_bytes = None;
                 self.session.handle_accepted(publish.receipt, ticket.position);
                 if publish.receipt.awaits_puback() {
-                    cx.await_commit(ticket);
+                    cx.await_commit(ticket, seat(cx));
                 }
                 Ok(Next::Consume)
             }

@@ -11,7 +11,7 @@ use ringhub_core::session::mqtt::{TwinOperation, TwinRequest};
 use ringhub_core::twin::DesiredChange;
 use tracing::debug;
 
-use super::{Context, MqttDriver};
+use super::{Context, MqttDriver, seat};
 use crate::shard::mailbox::Mail;
 
 impl MqttDriver {
@@ -22,11 +22,10 @@ impl MqttDriver {
             return;
         }
         let services = &*cx.services;
-        let connection = cx.connection;
-        let Some(mailbox) = services.mailboxes.get(usize::from(connection.shard.0)) else { return };
-        let (mailbox, rid) = (mailbox.clone(), Box::<str>::from(request.rid));
+        let (seat, rid) = (seat(cx), Box::<str>::from(request.rid));
+        let mailboxes = services.mailboxes.clone();
         let done = Box::new(move |reply| {
-            mailbox.post(Mail::TwinReply { connection, rid, reply });
+            mailboxes.post(seat.connection.shard, Mail::TwinReply { seat, rid, reply });
         });
         device.twin_requests += 1;
         match request.operation {
