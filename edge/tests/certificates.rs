@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use rustix::process::Signal;
+use rustls::SignatureScheme;
 use rustls::pki_types::ServerName;
 use support::address::{Loopback, MQTT_PORT};
 use support::authority::{Authority, Issued};
@@ -236,4 +237,107 @@ fn a_start_with_a_bad_certificate_is_refused_with_file_and_remedy() {
     let here = "[[tls.certificate]]\ncertificate_file = \"none.pem\"\nkey_file = \"none.key\"\n";
     fs::write(&config, here).expect("the home is writable");
     refused(&authority.home.join("none.pem").display().to_string(), &["cannot read"]);
+}
+
+/// What `openssl s_client` says of a handshake with the hub at the MQTT port.
+///
+/// `None` where openssl is missing; the test says then that it skips.
+fn s_client(hub: &Hub, offer: &[&str]) -> Option<String> {
+    let run = Command::new("openssl")
+        .args(["s_client", "-connect", &format!("{}:{MQTT_PORT}", hub.address.ip)])
+        .arg("-CAfile")
+        .arg(hub.ca_file())
+        .args(["-verify_return_error", "-brief"])
+        .args(offer)
+        .stdin(Stdio::null())
+        .output();
+    match run {
+        Ok(output) => Some(format!(
+            "{} {}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        )),
+        Err(error) => {
+            println!("skipped: openssl cannot be started: {error}");
+            None
+        }
+    }
+}
+
+/// Goal: a hub that was started without configuration takes clients that verify RSA alone, as many
+/// devices in the field do, and costs the others nothing. Method: openssl with the offers of such
+/// clients.
+#[test]
+fn the_offer_of_a_client_chooses_between_rsa_and_ecdsa() {
+    let hub = Hub::start();
+    for (offer, kind) in [
+        (&[][..], "ECDSA"),
+        (&["-tls1_2"], "ECDSA"),
+        (&["-tls1_3"], "ECDSA"),
+        (&["-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256"], "RSA"),
+        (&["-tls1_2", "-cipher", "ECDHE-RSA-CHACHA20-POLY1305"], "RSA"),
+        (&["-tls1_2", "-cipher", "ECDHE-ECDSA-AES256-GCM-SHA384"], "ECDSA"),
+        (&["-tls1_2", "-sigalgs", "RSA+SHA256"], "RSA"),
+        (&["-tls1_2", "-sigalgs", "RSA-PSS+SHA384"], "RSA"),
+        (&["-tls1_3", "-sigalgs", "RSA-PSS+SHA256"], "RSA"),
+        (&["-tls1_3", "-sigalgs", "ECDSA+SHA256"], "ECDSA"),
+        (&["-sigalgs", "RSA-PSS+SHA256:ECDSA+SHA256"], "ECDSA"),
+    ] {
+        let Some(said) = s_client(&hub, offer) else { return };
+        // TLS 1.3 of openssl calls the type of the peer's signature by the scheme in part.
+        let signed = said.lines().find(|line| line.starts_with("Signature type: "));
+        let signed = signed.unwrap_or_else(|| panic!("{offer:?}: {said}")).to_lowercase();
+        assert_eq!(signed.contains("ecdsa"), kind == "ECDSA", "{offer:?}: {said}");
+        assert!(said.contains("Verification: OK"), "{offer:?}: {said}");
+    }
+    for offer in [
+        ["-tls1_2", "-cipher", "ECDHE-RSA-AES128-SHA256:ECDHE-ECDSA-AES128-SHA"],
+        ["-tls1_2", "-cipher", "AES128-GCM-SHA256"],
+    ] {
+        let Some(said) = s_client(&hub, &offer) else { return };
+        assert!(said.contains("handshake failure"), "{offer:?}: {said}");
+    }
+    wait_until_logged(&hub, "the TLS library of the hub has no suite with CBC or static RSA");
+    wait_until_logged(&hub, "the TLS library of the hub has no static RSA");
+}
+
+#[test]
+fn configured_files_may_be_of_both_kinds_for_one_host() {
+    let authority = Authority::new("kinds");
+    let address = Loopback::claim();
+    let ecdsa = authority.issue(&address.host(), -1, 90);
+    let rsa = authority.issue_rsa(&address.host(), -1, 90);
+    authority.put("rsa", &rsa);
+    authority.put(NAME, &ecdsa);
+    let section = authority.section("rsa") + &authority.section(NAME);
+    let file = authority.home.join("ringhub.toml");
+    fs::write(&file, format!("hub.host_name = {:?}\n{section}", address.host()))
+        .expect("the home is writable");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringhub"));
+    let checked = command.args(["config", "check"]).arg(&file).output().expect("it starts");
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+
+    let hub = start(&authority, address, &section);
+    let name = || ServerName::from(IpAddr::V4(hub.address.ip));
+    let with = |schemes: &[SignatureScheme]| {
+        let mut stream = tls::connect_verifying(&hub, MQTT_PORT, name(), schemes);
+        while stream.conn.is_handshaking() {
+            stream.conn.complete_io(&mut stream.sock).expect("the client verifies this kind");
+        }
+        stream.conn.peer_certificates().expect("the handshake is complete")[0].to_vec()
+    };
+    assert_eq!(presented(&hub), ecdsa.der);
+    assert_eq!(with(&[SignatureScheme::RSA_PSS_SHA256]), rsa.der);
+    assert_eq!(with(&[SignatureScheme::ECDSA_NISTP256_SHA256]), ecdsa.der);
+
+    let renewed = authority.issue_rsa(&hub.address.host(), -1, 91);
+    authority.put("rsa", &renewed);
+    hub.signal(Signal::HUP);
+    eventually("the new certificate is presented", || {
+        with(&[SignatureScheme::RSA_PSS_SHA256]) == renewed.der
+    });
+    authority.put("rsa", &ecdsa);
+    hub.signal(Signal::HUP);
+    wait_until_logged(&hub, "with ECDSA keys: one of each kind is due");
+    assert_eq!(with(&[SignatureScheme::RSA_PSS_SHA256]), renewed.der, "the old ones stay");
 }

@@ -13,7 +13,7 @@ use super::file::{self, make_empty_directory, require_room, sync_directories};
 use super::manifest::{FileRecord, Manifest};
 use super::{BackupError, log};
 use crate::hub::REGISTRY_DIRECTORY;
-use crate::startup::{FORMAT_FILE, Layout, layout_of};
+use crate::startup::{DEVELOPMENT_FILES, FORMAT_FILE, Layout, layout_of};
 
 /// Folder with certificates, in data directory and backup.
 pub(super) const TLS_DIRECTORY: &str = "tls";
@@ -126,7 +126,7 @@ fn copy_tls(from: &Path, to: &Path) -> Result<(), BackupError> {
     }
     for path in file::entries(&directory)? {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if matches!(&*name, "ca.pem" | "ca.key" | "server.pem" | "server.key") {
+        if DEVELOPMENT_FILES.contains(&&*name) {
             copy_small(from, to, &format!("{TLS_DIRECTORY}/{name}"))?;
         }
     }

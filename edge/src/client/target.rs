@@ -279,7 +279,7 @@ mod tests {
         let directory = std::env::temp_dir().join(format!("ringhub-ca-{}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
         let now = time::OffsetDateTime::now_utc();
-        crate::startup::development_certificate(&directory, "h", now).unwrap();
+        crate::startup::development_certificates(&directory, "h", now).unwrap();
         let ca = directory.join(DEVELOPMENT_CA_FILE);
         let text = "HostName=h:8443;SharedAccessKeyName=p;SharedAccessKey=AA==";
         let mut remote = Remote { ca: Some(ca.clone()), ..Remote::default() };

@@ -317,12 +317,14 @@ static TLS: Section = Section {
     }],
 };
 
-/// Stands once for each host name.
+/// Stands once for each certificate.
 pub(super) static CERTIFICATE: Section = Section {
     name: "tls.certificate",
-    meaning: "Certificates for production: one such section for each host name, at most 64, one of \
-              them for hub.host_name. Without any, a development CA in the data directory issues \
-              one. New files are taken up within seconds, or at once on SIGHUP; connections stay.",
+    meaning: "Certificates for production: one such section for each, at most 64, one of them for \
+              hub.host_name. A host may have two, with an ECDSA and an RSA key: clients that \
+              verify ECDSA get that one, all others RSA. Without any, a development CA in the \
+              data directory issues both. New files are taken up within seconds, or at once on \
+              SIGHUP; connections stay.",
     keys: &[
         Key {
             name: "host_name",

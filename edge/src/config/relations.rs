@@ -5,6 +5,9 @@ use super::{CertificateFiles, Config};
 /// Certificates at most.
 const CERTIFICATES_MAX: usize = 64;
 
+/// Certificates of one host at most: one for clients that verify ECDSA, one for all others.
+const CERTIFICATES_OF_HOST_MAX: usize = 2;
+
 /// A rule between values that is broken.
 #[derive(Debug)]
 pub(super) struct Broken {
@@ -70,15 +73,17 @@ fn check_certificates(config: &Config) -> Result<(), Broken> {
     let hub = &config.hub.host_name;
     let of_hub = |files: &'_ CertificateFiles| files.host_name(hub).to_lowercase();
     let names: Vec<String> = config.tls.certificate.iter().map(of_hub).collect();
-    let twice = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name));
+    let uses = |name: &String| names.iter().filter(|other| *other == name).count();
+    let too_often = names.iter().find(|name| uses(name) > CERTIFICATES_OF_HOST_MAX);
     let rule = if names.len() > CERTIFICATES_MAX {
         format!(
             "`[[tls.certificate]]` stands {} times, but must at most {CERTIFICATES_MAX}",
             names.len()
         )
-    } else if let Some((_, name)) = twice {
+    } else if let Some(name) = too_often {
         format!(
-            "`tls.certificate.host_name` names `{name}` twice: one certificate is due for each host"
+            "`tls.certificate.host_name` names `{name}` {} times: a host has at most one certificate with an ECDSA key and one with an RSA key",
+            uses(name)
         )
     } else if !names.is_empty() && !names.contains(&hub.to_lowercase()) {
         format!(

@@ -218,8 +218,9 @@ fn errors_name_line_key_and_what_is_allowed() {
         ),
         (
             "tls.certificate = [{certificate_file = \"c\", key_file = \"k\"},\n\
+             {certificate_file = \"c\", key_file = \"k\"},\n\
              {certificate_file = \"c\", key_file = \"k\"}]\n",
-            &["ringhub.toml:2: ", "names `localhost` twice"],
+            &["ringhub.toml:3: ", "names `localhost` 3 times", "one with an RSA key"],
         ),
         ("[hub\n", &["ringhub.toml:1: "]),
         ("[hub]\nhost_name = \"a\"\nhost_name = \"b\"\n", &["ringhub.toml:3: ", "duplicate"]),

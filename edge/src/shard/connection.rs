@@ -14,12 +14,13 @@ use ringhub_core::time::Timestamp;
 use rustix::io::Errno;
 use rustix::net::Shutdown;
 use rustls::pki_types::CertificateDer;
+use tracing::{debug, info};
 
 use super::protocol::{Close, Opening, Protocol, Services, ShardContext};
 use super::recorder::Part;
 use super::socket::Socket;
 use crate::listener::ListenerKind;
-use crate::tls::{PlaintextSink, TlsFault, TlsSession};
+use crate::tls::{HandshakeRefusal, PlaintextSink, TlsFault, TlsSession};
 
 /// Buffers of the shard that every connection uses in its turn.
 #[derive(Debug)]
@@ -219,7 +220,21 @@ where
             Ok(()) => sent.map(|_| Received(received)),
             Err(TlsFault::Sink(close)) => Err(close),
             Err(TlsFault::PeerClosed) => Err(Close::PeerClosed),
-            Err(TlsFault::Tls(_) | TlsFault::PartialTooLong) => Err(Close::TlsFailed),
+            Err(TlsFault::Tls(error)) => {
+                self.log_refusal(&error);
+                Err(Close::TlsFailed)
+            }
+            Err(TlsFault::PartialTooLong) => Err(Close::TlsFailed),
+        }
+    }
+
+    /// A client that offers what the hub does not have will come again and again: its owner has to
+    /// be told. What else breaks a handshake is for those who look for it.
+    fn log_refusal(&self, error: &rustls::Error) {
+        let Peer { listener, address } = self.peer;
+        match HandshakeRefusal::of(error) {
+            Some(reason) => info!(?listener, peer = %address, %reason, "TLS handshake refused"),
+            None => debug!(?listener, peer = %address, reason = %error, "TLS ended"),
         }
     }
 

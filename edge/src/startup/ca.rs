@@ -1,8 +1,9 @@
 //! The development CA: a hub has a certificate from its first start on.
 //!
 //! ```text
-//! tls/ca.pem, ca.key           made once, valid for 10 years; clients trust ca.pem
-//! tls/server.pem, server.key   made anew when they near their end, or when the host name is another
+//! tls/ca.pem, ca.key                   made once, valid for 10 years; clients trust ca.pem
+//! tls/server.pem, server.key           ECDSA; made anew when it nears its end, or the host name is another
+//! tls/server-rsa.pem, server-rsa.key   RSA, for clients that verify nothing else; as the other
 //! ```
 
 use std::fs::{self, DirBuilder};
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, SignatureAlgorithm,
 };
 use time::{Duration, OffsetDateTime};
 
@@ -23,6 +24,15 @@ use super::files::{self, Readable};
 
 /// Certificate of the development CA, below the data directory.
 pub const DEVELOPMENT_CA_FILE: &str = "tls/ca.pem";
+
+/// All that stands in `tls` below the data directory.
+pub const DEVELOPMENT_FILES: [&str; 6] =
+    ["ca.pem", "ca.key", "server.pem", "server.key", "server-rsa.pem", "server-rsa.key"];
+
+/// The certificates that are issued: names of their files, and what their keys sign with. An RSA
+/// key of 2,048 bits is what clients that know only RSA can be expected to verify quickly.
+const ISSUED: [(&str, &SignatureAlgorithm); 2] =
+    [("server", &PKCS_ECDSA_P256_SHA256), ("server-rsa", &PKCS_RSA_SHA256)];
 
 /// How long the CA is valid.
 const CA_VALIDITY: Duration = Duration::days(3_650);
@@ -46,20 +56,21 @@ struct DevelopmentCa {
     issuer: Issuer<'static, KeyPair>,
 }
 
-/// Certificate for `host_name`, `localhost`, `127.0.0.1` and `::1` from the development CA in
-/// `data_directory`.
+/// Certificates for `host_name`, `localhost`, `127.0.0.1` and `::1` from the development CA in
+/// `data_directory`: ECDSA P-256 and RSA 2048, in this order.
 ///
-/// CA and certificate are made on the first start; the certificate again when it ends within 30
-/// days or does not name `host_name`. Both on ECDSA P-256.
+/// CA and certificates are made on the first start; a certificate again when it ends within 30 days
+/// or does not name `host_name`. The CA is on ECDSA P-256. Making an RSA key takes some 50 ms of
+/// processor time, everything else little.
 ///
 /// # Errors
 /// [`CertificateError`]; a damaged file is named and never replaced silently, because clients trust
 /// what is there.
-pub fn development_certificate(
+pub fn development_certificates(
     data_directory: &Path,
     host_name: &str,
     now: OffsetDateTime,
-) -> Result<ServerCertificate, CertificateError> {
+) -> Result<[ServerCertificate; 2], CertificateError> {
     let directory = data_directory.join("tls");
     DirBuilder::new()
         .recursive(true)
@@ -67,12 +78,19 @@ pub fn development_certificate(
         .create(&directory)
         .map_err(|source| io_error("create", &directory, source))?;
     let (ca, age) = DevelopmentCa::open(&directory, now)?;
-    let (certificate, key) = (directory.join("server.pem"), directory.join("server.key"));
-    if age == Age::New || needs_issue(&certificate, &key, host_name, now)? {
-        ca.issue(&certificate, &key, host_name, now)?;
-    }
-    let loaded = configured_certificate(&certificate, &key, host_name, now)?;
-    Ok(ServerCertificate { ca: Some(ca.certificate_path), ..loaded })
+    let [ecdsa, rsa] = ISSUED.map(|(name, algorithm)| {
+        let file = |kind: &str| directory.join(format!("{name}.{kind}"));
+        let (certificate, key) = (file("pem"), file("key"));
+        if age == Age::New || needs_issue(&certificate, &key, host_name, now)? {
+            ca.issue(&KeyPair::generate_for(algorithm)?, [&certificate, &key], host_name, now)?;
+        }
+        let loaded = configured_certificate(&certificate, &key, host_name, now)?;
+        Ok::<_, CertificateError>(ServerCertificate {
+            ca: Some(ca.certificate_path.clone()),
+            ..loaded
+        })
+    });
+    Ok([ecdsa?, rsa?])
 }
 
 /// Whether the CA was there before.
@@ -115,16 +133,15 @@ impl DevelopmentCa {
         Ok(Self { certificate_path: certificate, issuer: Issuer::new(parameters, pair) })
     }
 
-    /// Makes key and certificate of the server and writes them.
+    /// Makes a certificate of the server for `pair` and writes both.
     fn issue(
         &self,
-        certificate: &Path,
-        key: &Path,
+        pair: &KeyPair,
+        [certificate, key]: [&Path; 2],
         host_name: &str,
         now: OffsetDateTime,
     ) -> Result<(), CertificateError> {
-        let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let signed = server_parameters(host_name, now)?.signed_by(&pair, &self.issuer)?;
+        let signed = server_parameters(host_name, now)?.signed_by(pair, &self.issuer)?;
         write(key, &pair.serialize_pem(), Readable::ByOwner)?;
         write(certificate, &signed.pem(), Readable::ByAll)
     }

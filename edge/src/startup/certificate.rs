@@ -15,6 +15,8 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
+use crate::tls::KeyKind;
+
 /// Certificate chain and key, checked to belong together and to be valid now.
 #[derive(Debug)]
 pub struct ServerCertificate {
@@ -22,6 +24,10 @@ pub struct ServerCertificate {
     pub chain: Vec<CertificateDer<'static>>,
     /// Private key of the leaf.
     pub key: PrivateKeyDer<'static>,
+    /// File that the chain was read from.
+    pub certificate_file: PathBuf,
+    /// File that the key was read from.
+    pub key_file: PathBuf,
     /// Certificate of the CA that clients have to trust; `None` when the certificate was
     /// configured.
     pub ca: Option<PathBuf>,
@@ -107,6 +113,21 @@ pub enum CertificateError {
         /// Those that are.
         names: Vec<String>,
     },
+    /// Two certificates of a host have keys of the same kind, so that one would never be presented.
+    #[error(
+        "{} and {} are both for {host_name} with {key_kind} keys: one of each kind is due, such as ECDSA and RSA",
+        first.display(), second.display()
+    )]
+    SameKind {
+        /// One file.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+        /// Whom both are for.
+        host_name: String,
+        /// What both sign with.
+        key_kind: KeyKind,
+    },
     /// The development CA could not issue a certificate.
     #[error("the development CA cannot issue a certificate: {0}")]
     Issue(#[from] rcgen::Error),
@@ -174,7 +195,14 @@ pub fn configured_certificate(
         let (path, host_name) = (certificate.to_owned(), host_name.to_owned());
         return Err(CertificateError::WrongName { path, host_name, names: leaf.all_names() });
     }
-    Ok(ServerCertificate { chain, key: key_der, ca: None, not_after: leaf.not_after })
+    Ok(ServerCertificate {
+        chain,
+        key: key_der,
+        certificate_file: certificate.to_owned(),
+        key_file: key.to_owned(),
+        ca: None,
+        not_after: leaf.not_after,
+    })
 }
 
 /// All certificates of a PEM file, at least one.

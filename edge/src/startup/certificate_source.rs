@@ -8,10 +8,10 @@ use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::sign::CertifiedKey;
 use time::OffsetDateTime;
 
-use super::ca::{DEVELOPMENT_CA_FILE, development_certificate};
+use super::ca::{DEVELOPMENT_CA_FILE, development_certificates};
 use super::certificate::{CertificateError, ServerCertificate, configured_certificate};
 use crate::config::{CertificateFiles, Config};
-use crate::tls::{CertificateStatus, ServedCertificate};
+use crate::tls::{CertificateStatus, KeyKind, ServedCertificate};
 
 /// Certificates of the configuration, or else of the development CA: never both.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,15 +59,13 @@ impl CertificateSource {
                 .iter()
                 .map(|(host_name, files)| {
                     let (file, key) = (&files.certificate_file, &files.key_file);
-                    let loaded = configured_certificate(file, key, host_name, now)?;
-                    served(loaded, host_name, file, key)
+                    served(configured_certificate(file, key, host_name, now)?, host_name)
                 })
-                .collect(),
+                .collect::<Result<_, _>>()
+                .and_then(one_of_each_kind),
             Self::Development { data_directory, host_name } => {
-                let loaded = development_certificate(data_directory, host_name, now)?;
-                let tls = data_directory.join("tls");
-                let (file, key) = (tls.join("server.pem"), tls.join("server.key"));
-                Ok(vec![served(loaded, host_name, &file, &key)?])
+                let issued = development_certificates(data_directory, host_name, now)?;
+                issued.into_iter().map(|certificate| served(certificate, host_name)).collect()
             }
         }
     }
@@ -98,20 +96,40 @@ impl CertificateSource {
     }
 }
 
+/// Refuses two certificates of which one would never be chosen.
+fn one_of_each_kind(
+    served: Vec<ServedCertificate>,
+) -> Result<Vec<ServedCertificate>, CertificateError> {
+    for (at, ServedCertificate { status: second, .. }) in served.iter().enumerate() {
+        let same = served[..at].iter().map(|served| &served.status).find(|first| {
+            first.key_kind == second.key_kind
+                && first.host_name.eq_ignore_ascii_case(&second.host_name)
+        });
+        if let Some(first) = same {
+            return Err(CertificateError::SameKind {
+                first: first.file.clone(),
+                second: second.file.clone(),
+                host_name: second.host_name.clone(),
+                key_kind: second.key_kind,
+            });
+        }
+    }
+    Ok(served)
+}
+
 fn served(
     loaded: ServerCertificate,
     host_name: &str,
-    file: &Path,
-    key: &Path,
 ) -> Result<ServedCertificate, CertificateError> {
     let certified = CertifiedKey::from_der(loaded.chain, loaded.key, &default_provider());
     let certified = certified.map_err(|error| CertificateError::NoKey {
-        path: key.to_owned(),
+        path: loaded.key_file,
         reason: error.to_string(),
     })?;
     let status = CertificateStatus {
         host_name: host_name.to_owned(),
-        file: file.to_owned(),
+        key_kind: KeyKind::of(&certified),
+        file: loaded.certificate_file,
         not_after: loaded.not_after,
     };
     Ok(ServedCertificate { certified: Arc::new(certified), status })
@@ -129,18 +147,26 @@ mod tests {
     fn the_development_ca_is_not_made_where_certificates_are_configured() {
         let (maker, data) = (TestDirectory::new(), TestDirectory::new());
         let now = OffsetDateTime::now_utc();
-        development_certificate(maker.path(), "localhost", now).unwrap();
+        development_certificates(maker.path(), "localhost", now).unwrap();
         let mut config = Settings::default().config().unwrap();
-        config.tls.certificate = vec![CertificateFiles {
+        let files = |name: &str| CertificateFiles {
             host_name: None,
-            certificate_file: maker.path().join("tls/server.pem"),
-            key_file: maker.path().join("tls/server.key"),
-        }];
+            certificate_file: maker.path().join(format!("tls/{name}.pem")),
+            key_file: maker.path().join(format!("tls/{name}.key")),
+        };
+        config.tls.certificate = vec![files("server"), files("server-rsa")];
         let source = CertificateSource::of(&config, data.path());
         let loaded = source.load(now).unwrap();
-        assert_eq!((loaded.len(), source.ca()), (1, None));
+        assert_eq!(source.ca(), None);
+        let kinds = loaded.iter().map(|served| served.status.key_kind);
+        assert_eq!(kinds.collect::<Vec<_>>(), [KeyKind::Ecdsa, KeyKind::Rsa]);
         assert_eq!(loaded[0].status.host_name, "localhost");
         assert_eq!(fs::read_dir(data.path()).unwrap().count(), 0, "nothing is made");
+
+        config.tls.certificate = vec![files("server-rsa"), files("server-rsa")];
+        let refused = CertificateSource::of(&config, data.path()).load(now).unwrap_err();
+        let said = "are both for localhost with RSA keys: one of each kind is due";
+        assert!(refused.to_string().contains(said), "{refused}");
     }
 
     #[test]

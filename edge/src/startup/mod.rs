@@ -14,7 +14,7 @@ mod prepare;
 mod process_limits;
 
 pub use banner::{Banner, ConnectionStrings};
-pub use ca::{DEVELOPMENT_CA_FILE, development_certificate};
+pub use ca::{DEVELOPMENT_CA_FILE, DEVELOPMENT_FILES, development_certificates};
 pub use certificate::{CertificateError, ServerCertificate, configured_certificate};
 pub use certificate_source::{CertificateSource, Fingerprint};
 pub(crate) use data_directory::FORMAT_FILE;

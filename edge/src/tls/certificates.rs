@@ -1,11 +1,13 @@
 //! The certificates that handshakes choose from; they are exchanged while connections are open.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use rustls::{SignatureAlgorithm, SignatureScheme};
 use time::OffsetDateTime;
 
 /// One certificate as it is presented.
@@ -22,6 +24,8 @@ pub struct ServedCertificate {
 pub struct CertificateStatus {
     /// Host name that it is presented for.
     pub host_name: String,
+    /// What its key signs with.
+    pub key_kind: KeyKind,
     /// File that it was read from.
     pub file: PathBuf,
     /// When it ends.
@@ -33,6 +37,39 @@ impl CertificateStatus {
     #[must_use]
     pub fn expiry_s(&self, now: OffsetDateTime) -> i64 {
         (self.not_after - now).whole_seconds()
+    }
+}
+
+/// What the key of a certificate signs with; the first one that a client can verify is presented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeyKind {
+    /// ECDSA, the cheapest to sign with.
+    Ecdsa,
+    /// Ed25519.
+    Ed25519,
+    /// RSA, which every client verifies, at a multiple of the cost.
+    Rsa,
+}
+
+impl KeyKind {
+    /// The kind of the key of `certified`.
+    #[must_use]
+    pub fn of(certified: &CertifiedKey) -> Self {
+        match certified.key.algorithm() {
+            SignatureAlgorithm::ECDSA => Self::Ecdsa,
+            SignatureAlgorithm::ED25519 => Self::Ed25519,
+            _ => Self::Rsa,
+        }
+    }
+}
+
+impl fmt::Display for KeyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ecdsa => "ECDSA",
+            Self::Ed25519 => "Ed25519",
+            Self::Rsa => "RSA",
+        })
     }
 }
 
@@ -49,9 +86,10 @@ pub struct ReloadCounts {
 ///
 /// A handshake takes the one whose host name is in SNI, and the first one without SNI, with an IP
 /// address there, or with a name that has none: which hub a client means is said by the protocol
-/// later, so no name is a reason to refuse a handshake. Choosing takes a lock for some
-/// nanoseconds, once per full handshake and never afterwards; everything here may be called from
-/// any thread.
+/// later, so no name is a reason to refuse a handshake. Where a host has certificates of several
+/// kinds, the client gets the first [`KeyKind`] that it can verify, by the cipher suites and
+/// signature algorithms that it offers. Choosing takes a lock for some nanoseconds, once per full
+/// handshake and never afterwards; everything here may be called from any thread.
 #[derive(Debug)]
 pub struct Certificates {
     served: RwLock<Arc<[ServedCertificate]>>,
@@ -60,7 +98,7 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Serves `certificates`, of which the first is for clients that name no host.
+    /// Serves `certificates`, of which the host of the first is for clients that name none.
     #[must_use]
     pub fn new(certificates: Vec<ServedCertificate>) -> Arc<Self> {
         Arc::new(Self {
@@ -101,38 +139,54 @@ impl Certificates {
         Arc::clone(&self.served.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn choose(&self, name: Option<&str>) -> Option<Arc<CertifiedKey>> {
+    /// The certificate for a client that names `name` and verifies `schemes`; one that it cannot
+    /// verify when there is none, so that the handshake fails for the client's offer.
+    fn choose(&self, name: Option<&str>, schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         let served = self.served();
-        let named = name.and_then(|name| {
-            served.iter().find(|served| served.status.host_name.eq_ignore_ascii_case(name))
+        let is_for = |served: &&ServedCertificate, name: &str| {
+            served.status.host_name.eq_ignore_ascii_case(name)
+        };
+        let named = name.and_then(|name| served.iter().find(|served| is_for(served, name)));
+        let host = &named.or_else(|| served.first())?.status.host_name;
+        let chosen = served.iter().filter(|served| is_for(served, host)).min_by_key(|served| {
+            let fits = served.certified.key.choose_scheme(schemes).is_some();
+            (!fits, served.status.key_kind)
         });
-        named.or_else(|| served.first()).map(|served| Arc::clone(&served.certified))
+        chosen.map(|served| Arc::clone(&served.certified))
     }
 }
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.choose(hello.server_name())
+        // The schemes come without those that no offered cipher suite of TLS 1.2 can use.
+        self.choose(hello.server_name(), hello.signature_schemes())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use rcgen::{CertificateParams, KeyPair};
+    use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256};
     use rustls::crypto::aws_lc_rs::default_provider;
     use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
     use time::Duration;
 
     use super::*;
 
+    const ECDSA: SignatureScheme = SignatureScheme::ECDSA_NISTP256_SHA256;
+    const RSA: SignatureScheme = SignatureScheme::RSA_PSS_SHA256;
+
     fn served(host_name: &str) -> ServedCertificate {
-        let key = KeyPair::generate().unwrap();
+        served_with(host_name, KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap())
+    }
+
+    fn served_with(host_name: &str, key: KeyPair) -> ServedCertificate {
         let parameters = CertificateParams::new([host_name.to_owned()]).unwrap();
         let chain = vec![parameters.self_signed(&key).unwrap().der().clone()];
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let certified = CertifiedKey::from_der(chain, key, &default_provider()).unwrap();
         let status = CertificateStatus {
             host_name: host_name.to_owned(),
+            key_kind: KeyKind::of(&certified),
             file: PathBuf::from("/c.pem"),
             not_after: OffsetDateTime::UNIX_EPOCH + Duration::days(1),
         };
@@ -149,13 +203,31 @@ mod tests {
             (Some("c.example"), &one),
             (None, &one),
         ] {
-            let chosen = certificates.choose(name).unwrap();
+            let chosen = certificates.choose(name, &[ECDSA]).unwrap();
             assert!(Arc::ptr_eq(&chosen, &expected.certified), "{name:?}");
         }
         certificates.replace(vec![one, three.clone()]);
-        let chosen = certificates.choose(Some("b.example")).unwrap();
+        let chosen = certificates.choose(Some("b.example"), &[ECDSA]).unwrap();
         assert!(Arc::ptr_eq(&chosen, &three.certified));
         assert_eq!(certificates.reloads(), ReloadCounts { completed: 1, failed: 0 });
+    }
+
+    #[test]
+    fn the_host_chooses_before_the_kind_and_ecdsa_comes_first() {
+        let rsa = |name| served_with(name, KeyPair::generate_for(&PKCS_RSA_SHA256).unwrap());
+        let all = [rsa("a.example"), served("a.example"), served("b.example")];
+        let certificates = Certificates::new(all.to_vec());
+        for (name, schemes, expected) in [
+            (None, &[RSA, ECDSA][..], 1),
+            (None, &[ECDSA], 1),
+            (None, &[RSA], 0),
+            (Some("a.example"), &[SignatureScheme::RSA_PKCS1_SHA256], 0),
+            (Some("c.example"), &[SignatureScheme::ED25519], 1),
+            (Some("b.example"), &[RSA], 2),
+        ] {
+            let chosen = certificates.choose(name, schemes).unwrap();
+            assert!(Arc::ptr_eq(&chosen, &all[expected].certified), "{name:?} {schemes:?}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    KeyUsagePurpose, PKCS_RSA_SHA256,
 };
 use time::{Duration, OffsetDateTime};
 
@@ -46,7 +46,16 @@ impl Authority {
 
     /// A certificate for `host`, valid from `from` to `to` days from now.
     pub(crate) fn issue(&self, host: &str, from: i64, to: i64) -> Issued {
-        let key = KeyPair::generate().expect("keys can be made");
+        self.sign(KeyPair::generate().expect("keys can be made"), host, from, to)
+    }
+
+    /// As above with an RSA key.
+    pub(crate) fn issue_rsa(&self, host: &str, from: i64, to: i64) -> Issued {
+        let key = KeyPair::generate_for(&PKCS_RSA_SHA256).expect("keys can be made");
+        self.sign(key, host, from, to)
+    }
+
+    fn sign(&self, key: KeyPair, host: &str, from: i64, to: i64) -> Issued {
         let mut parameters = CertificateParams::new([host.to_owned()]).expect("a host name");
         parameters.distinguished_name = common_name(host);
         let now = OffsetDateTime::now_utc();

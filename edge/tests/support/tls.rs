@@ -5,10 +5,10 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, SignatureScheme, StreamOwned};
 
 use super::hub::Hub;
 
@@ -27,11 +27,37 @@ pub(crate) fn connect(hub: &Hub, port: u16) -> io::Result<TlsStream> {
 /// As above, expecting any name, which goes into SNI unless it is an address. The handshake comes
 /// with the first bytes.
 pub(crate) fn connect_to(hub: &Hub, port: u16, name: ServerName<'static>) -> io::Result<TlsStream> {
+    open(hub, port, name, config(hub, aws_lc_rs::default_provider())?)
+}
+
+/// As above, as a client that verifies signatures of these schemes and no others.
+pub(crate) fn connect_verifying(
+    hub: &Hub,
+    port: u16,
+    name: ServerName<'static>,
+    schemes: &[SignatureScheme],
+) -> TlsStream {
+    let mut provider = aws_lc_rs::default_provider();
+    let known = provider.signature_verification_algorithms.mapping;
+    let verified: Vec<_> =
+        known.iter().copied().filter(|(scheme, _)| schemes.contains(scheme)).collect();
+    // The provider wants it for good; a test makes few.
+    provider.signature_verification_algorithms.mapping = verified.leak();
+    let config = config(hub, provider).expect("the CA can be trusted");
+    open(hub, port, name, config).expect("the hub accepts")
+}
+
+fn open(
+    hub: &Hub,
+    port: u16,
+    name: ServerName<'static>,
+    config: ClientConfig,
+) -> io::Result<TlsStream> {
     let socket = TcpStream::connect((hub.address.ip, port))?;
     socket.set_nodelay(true)?;
     socket.set_read_timeout(Some(SILENCE_TIME_MAX))?;
     socket.set_write_timeout(Some(SILENCE_TIME_MAX))?;
-    let session = ClientConnection::new(Arc::new(config(hub)?), name).map_err(io::Error::other)?;
+    let session = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
     Ok(StreamOwned::new(session, socket))
 }
 
@@ -51,11 +77,11 @@ pub(crate) fn read_to_end(stream: &mut TlsStream) -> io::Result<Vec<u8>> {
     }
 }
 
-fn config(hub: &Hub) -> io::Result<ClientConfig> {
+fn config(hub: &Hub, provider: CryptoProvider) -> io::Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
     let ca = CertificateDer::from_pem_file(hub.ca_file()).map_err(io::Error::other)?;
     roots.add(ca).map_err(io::Error::other)?;
-    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let builder = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())

@@ -16,8 +16,9 @@ fn today() -> OffsetDateTime {
     OffsetDateTime::now_utc()
 }
 
-fn server_pem(directory: &TestDirectory) -> String {
-    fs::read_to_string(directory.path().join("tls/server.pem")).unwrap()
+fn server_pem(directory: &TestDirectory) -> [String; 2] {
+    ["tls/server.pem", "tls/server-rsa.pem"]
+        .map(|name| fs::read_to_string(directory.path().join(name)).unwrap())
 }
 
 /// Handshakes in memory as a client that trusts the CA of `directory` and dials `name`.
@@ -66,30 +67,54 @@ fn handshake(certificate: &ServerCertificate, name: &str) -> Result<(), rustls::
 #[test]
 fn a_rustls_client_accepts_the_names_of_the_hub_and_no_other() {
     let directory = TestDirectory::new();
-    let certificate = development_certificate(directory.path(), HOST, today()).unwrap();
-    for name in [HOST, "localhost", "127.0.0.1", "::1"] {
-        assert_eq!(handshake(&certificate, name), Ok(()), "{name}");
+    for certificate in development_certificates(directory.path(), HOST, today()).unwrap() {
+        for name in [HOST, "localhost", "127.0.0.1", "::1"] {
+            assert_eq!(handshake(&certificate, name), Ok(()), "{name}");
+        }
+        assert!(handshake(&certificate, "other.example").is_err());
     }
-    assert!(handshake(&certificate, "other.example").is_err());
+}
+
+/// Goal: a data directory of an earlier version gets what it lacks and keeps what clients trust.
+/// Method: the files that were not there before are taken away.
+#[test]
+fn a_missing_rsa_certificate_is_made_beside_what_is_there() {
+    let directory = TestDirectory::new();
+    development_certificates(directory.path(), HOST, today()).unwrap();
+    let read = |name: &str| fs::read(directory.path().join("tls").join(name)).unwrap();
+    let before = ["ca.pem", "ca.key", "server.pem", "server.key"].map(read);
+    for name in ["server-rsa.pem", "server-rsa.key"] {
+        fs::remove_file(directory.path().join("tls").join(name)).unwrap();
+    }
+    let [_, rsa] = development_certificates(directory.path(), HOST, today()).unwrap();
+    assert_eq!(handshake(&rsa, HOST), Ok(()));
+    assert_eq!(["ca.pem", "ca.key", "server.pem", "server.key"].map(read), before);
+    let made = read("server-rsa.pem");
+    development_certificates(directory.path(), HOST, today()).unwrap();
+    assert_eq!(read("server-rsa.pem"), made, "made once");
 }
 
 #[test]
 fn keys_are_private_and_the_ca_is_not() {
     let directory = TestDirectory::new();
-    development_certificate(directory.path(), HOST, today()).unwrap();
+    development_certificates(directory.path(), HOST, today()).unwrap();
     let mode = |name: &str| {
         let path = directory.path().join("tls").join(name);
         fs::metadata(path).unwrap().permissions().mode() & 0o777
     };
-    let modes = [mode("ca.key"), mode("server.key"), mode("ca.pem"), mode("server.pem")];
-    assert_eq!(modes, [0o600, 0o600, 0o644, 0o644]);
+    for name in DEVELOPMENT_FILES {
+        let expected = if name.ends_with("key") { 0o600 } else { 0o644 };
+        assert_eq!(mode(name), expected, "{name}");
+    }
 }
 
 #[test]
 fn the_certificate_is_kept_until_it_ends_or_the_name_changes_and_the_ca_stays() {
     let directory = TestDirectory::new();
     let load = |host: &str, days: i64| {
-        development_certificate(directory.path(), host, today() + Duration::days(days)).unwrap()
+        let now = today() + Duration::days(days);
+        let [ecdsa, _] = development_certificates(directory.path(), host, now).unwrap();
+        ecdsa
     };
     let ca = fs::read(load(HOST, 0).ca.unwrap()).unwrap();
     let first = server_pem(&directory);
@@ -108,9 +133,10 @@ fn the_certificate_is_kept_until_it_ends_or_the_name_changes_and_the_ca_stays() 
 #[test]
 fn a_renewed_certificate_belongs_to_the_loaded_ca() {
     let directory = TestDirectory::new();
-    development_certificate(directory.path(), "first.example", today()).unwrap();
-    let second = development_certificate(directory.path(), HOST, today()).unwrap();
-    assert_eq!(handshake(&second, HOST), Ok(()));
+    development_certificates(directory.path(), "first.example", today()).unwrap();
+    for second in development_certificates(directory.path(), HOST, today()).unwrap() {
+        assert_eq!(handshake(&second, HOST), Ok(()));
+    }
 }
 
 #[test]
@@ -120,13 +146,15 @@ fn damaged_files_are_named_and_not_replaced() {
         ("ca.key", "no usable private key"),
         ("server.pem", "no usable certificate"),
         ("server.key", "no usable private key"),
+        ("server-rsa.pem", "no usable certificate"),
+        ("server-rsa.key", "no usable private key"),
     ] {
         let directory = TestDirectory::new();
-        development_certificate(directory.path(), HOST, today()).unwrap();
+        development_certificates(directory.path(), HOST, today()).unwrap();
         let path = directory.path().join("tls").join(file);
         fs::write(&path, "damaged").unwrap();
         let error =
-            development_certificate(directory.path(), HOST, today()).unwrap_err().to_string();
+            development_certificates(directory.path(), HOST, today()).unwrap_err().to_string();
         assert!(error.contains(file) && error.contains(says), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "damaged");
     }
@@ -135,8 +163,8 @@ fn damaged_files_are_named_and_not_replaced() {
 #[test]
 fn configured_files_are_refused_with_the_reason() {
     let (one, other) = (TestDirectory::new(), TestDirectory::new());
-    development_certificate(one.path(), HOST, today()).unwrap();
-    development_certificate(other.path(), HOST, today()).unwrap();
+    development_certificates(one.path(), HOST, today()).unwrap();
+    development_certificates(other.path(), HOST, today()).unwrap();
     let certificate = one.path().join("tls/server.pem");
     let key = one.path().join("tls/server.key");
     let load = |certificate: &Path, key: &Path, days: i64| {
@@ -164,18 +192,19 @@ fn configured_files_are_refused_with_the_reason() {
 #[test]
 fn openssl_accepts_the_chain_strictly() {
     let directory = TestDirectory::new();
-    let certificate = development_certificate(directory.path(), HOST, today()).unwrap();
-    let run = Command::new("openssl")
-        .args(["verify", "-x509_strict", "-purpose", "sslserver", "-verify_hostname", HOST])
-        .arg("-CAfile")
-        .arg(certificate.ca.unwrap())
-        .arg(directory.path().join("tls/server.pem"))
-        .output();
-    match run {
-        Ok(output) => {
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for certificate in development_certificates(directory.path(), HOST, today()).unwrap() {
+        let run = Command::new("openssl")
+            .args(["verify", "-x509_strict", "-purpose", "sslserver", "-verify_hostname", HOST])
+            .arg("-CAfile")
+            .arg(certificate.ca.unwrap())
+            .arg(certificate.certificate_file)
+            .output();
+        match run {
+            Ok(output) => {
+                assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            }
+            Err(error) => println!("skipped: openssl cannot be started: {error}"),
         }
-        Err(error) => println!("skipped: openssl cannot be started: {error}"),
     }
 }
 
@@ -217,7 +246,7 @@ fn accept(
 #[test]
 fn python_and_node_connect() {
     let directory = TestDirectory::new();
-    let certificate = development_certificate(directory.path(), HOST, today()).unwrap();
+    let [certificate, _] = development_certificates(directory.path(), HOST, today()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
