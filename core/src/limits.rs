@@ -263,6 +263,12 @@ pub const AMQP_LINKS_MAX: usize = 8192;
 /// Longest name of an AMQP link in bytes. Longer: refused with `amqp:invalid-field`.
 pub const AMQP_LINK_NAME_LEN_MAX: usize = 1024;
 
+/// Longest host name in bytes that an AMQP peer is called by. Longer: the hub's own name is told.
+pub const HOST_NAME_LEN_MAX: usize = 255;
+
+/// Time between the attach that answers a link which is refused and the detach with the reason.
+pub const AMQP_REFUSAL_PAUSE: Duration = Duration::from_millis(10);
+
 /// Transfer frames that a peer may send before the next session flow. More: the session ends with a
 /// window violation.
 pub const AMQP_SESSION_WINDOW: u32 = 5000;

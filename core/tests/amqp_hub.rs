@@ -9,9 +9,10 @@ use ringhub_core::codec::amqp::performative::{
 };
 use ringhub_core::codec::amqp::primitive::Map;
 use ringhub_core::codec::amqp::{DecodeError, Frame};
+use ringhub_core::limits::AMQP_REFUSAL_PAUSE;
 use ringhub_core::session::amqp::cbs::CbsRequest;
 use ringhub_core::session::amqp::{
-    AmqpConfig, AmqpConnection, AmqpEvent, LinkAccept, LinkId, Outgoing, RequestReply,
+    AmqpConfig, AmqpConnection, AmqpEvent, ClientSasl, LinkAccept, LinkId, Outgoing, RequestReply,
     SessionError, write_redirect_info,
 };
 use ringhub_core::time::Timestamp;
@@ -160,8 +161,8 @@ fn negotiation_is_byte_exact() {
     let (out, _) = driver.feed(&[AMQP, sample!("open")]);
     let open = [
         AMQP,
-        &hex!("00000039 02000000 005310 c02c0a a10c 72696e676875622d30303031"),
-        &hex!("a109 6c6f63616c686f7374 7000010000 601fff 700003a980 4040404040"),
+        &hex!("0000003b 02000000 005310 c02e0a a10c 72696e676875622d30303031"),
+        &hex!("a10b 6875622e6578616d706c65 7000010000 601fff 700003a980 4040404040"),
     ];
     assert_eq!(out[..], open.concat());
 }
@@ -191,18 +192,23 @@ fn cbs_reader_credit() -> Vec<u8> {
 }
 
 #[test]
-fn a_refusal_is_an_attach_without_termini_and_a_detach_behind_it() {
+fn a_refusal_is_an_attach_without_termini_and_a_detach_some_time_later() {
     let mut driver = begun();
     driver.refuse = Some(Condition::LinkRedirect);
     let (out, error) = driver.feed(&[sample!("attach_partition_receiver")]);
-    assert_eq!((names(&out), error), (vec!["Attach".into(), "Detach".into()], None));
-    let (attach, used) = Frame::decode(&out, 65536).unwrap().unwrap();
+    assert_eq!((names(&out), error), (vec!["Attach".to_owned()], None));
+    let (attach, _) = Frame::decode(&out, 65536).unwrap().unwrap();
     let Performative::Attach(attach) = Performative::decode(attach.body).unwrap().0 else {
         panic!("attach");
     };
     assert_eq!((attach.source, attach.target), (None, None));
     assert_eq!(attach.initial_delivery_count, Some(0));
-    let (detach, _) = Frame::decode(&out[used..], 65536).unwrap().unwrap();
+    let due = driver.hub.poll_timeout().unwrap();
+    assert_eq!(due, Timestamp::ZERO + AMQP_REFUSAL_PAUSE);
+    let mut out = BytesMut::new();
+    driver.hub.handle_timeout(due).unwrap();
+    driver.hub.poll_transmit(&mut out);
+    let (detach, _) = Frame::decode(&out, 65536).unwrap().unwrap();
     let Performative::Detach(detach) = Performative::decode(detach.body).unwrap().0 else {
         panic!("detach");
     };
@@ -211,6 +217,32 @@ fn a_refusal_is_an_attach_without_termini_and_a_detach_behind_it() {
     assert_eq!(error.condition, "amqp:link:redirect");
     let address = error.info.unwrap().value("address").unwrap();
     assert_eq!(address.as_text(), Some("amqps://ns:5671/eh/$management"));
+}
+
+#[test]
+fn a_client_that_detaches_a_refused_link_at_once_gets_the_reason_as_answer() {
+    let mut driver = begun();
+    driver.refuse = Some(Condition::NotFound);
+    let detach = hex!("00000011 02000001 005316 c00403 43 41 40");
+    let (out, error) = driver.feed(&[sample!("attach_cbs_sender"), &detach]);
+    assert_eq!((names(&out), error), (vec!["Attach".into(), "Detach".into()], None));
+    assert_eq!((last_condition(&out).as_str(), driver.detached), ("amqp:not-found", 0));
+    driver.hub.handle_timeout(Timestamp::ZERO + AMQP_REFUSAL_PAUSE).unwrap();
+    assert!(!driver.hub.poll_transmit(&mut BytesMut::new()), "there is nothing left to say");
+}
+
+#[test]
+fn a_hub_opens_under_the_name_that_was_dialled() {
+    let client = AmqpConfig { hostname: Some("hub.example".into()), ..AmqpConfig::default() };
+    let mut dialled = BytesMut::new();
+    AmqpConnection::client(Arc::new(client), ClientSasl::Skip, Timestamp::ZERO)
+        .poll_transmit(&mut dialled);
+    let (out, error) = Driver::new().feed(&[&dialled]);
+    let (open, _) = Frame::decode(out.strip_prefix(AMQP).unwrap(), 65536).unwrap().unwrap();
+    let Performative::Open(open) = Performative::decode(open.body).unwrap().0 else {
+        panic!("open");
+    };
+    assert_eq!((open.hostname, error), (Some("hub.example"), None));
 }
 
 #[test]
@@ -272,8 +304,16 @@ fn faults_of_a_session_end_it_and_detach_its_links() {
     let (out, error) = driver.feed(&[sample!("flow_credit")]);
     assert_eq!((last_condition(&out).as_str(), error), ("amqp:session:unattached-handle", None));
     assert_eq!(driver.detached, 1);
-    let (out, error) = driver.feed(&[sample!("transfer_put_token"), sample!("end")]);
-    assert_eq!((out.len(), error), (0, None));
+    let late = [
+        sample!("transfer_put_token").as_slice(),
+        sample!("end"),
+        sample!("detach"),
+        sample!("flow_credit"),
+        sample!("transfer_put_token"),
+        sample!("end"),
+    ];
+    let (out, error) = driver.feed(&late);
+    assert_eq!((out.len(), error), (0, None), "they were on their way");
     let (out, _) = driver.feed(&[sample!("begin"), sample!("attach_cbs_sender")]);
     assert_eq!(names(&out), ["Begin", "Attach", "Flow"]);
 }
@@ -329,6 +369,9 @@ fn detach_end_and_close_are_answered() {
     assert_eq!((names(&out), driver.detached), (vec!["Detach".to_owned()], 1));
     let (out, _) = driver.feed(&[sample!("end")]);
     assert_eq!((names(&out), driver.detached), (vec!["End".to_owned()], 3));
+    let late = [sample!("detach").as_slice(), sample!("flow_credit"), sample!("end")];
+    let (out, error) = driver.feed(&late);
+    assert_eq!((out.len(), error), (0, None), "what follows an end is not looked at");
     let (out, _) = driver.feed(&[sample!("close")]);
     assert_eq!(out[..], hex!("0000000f 02000000 005318 c00201 40"));
     assert!(driver.hub.is_closed());

@@ -8,6 +8,7 @@ use amqp_support::{Fact, Pair};
 use ringhub_core::codec::amqp::performative::{
     AmqpError, Condition, DeliveryState, Role, SenderSettleMode, Source,
 };
+use ringhub_core::limits::AMQP_REFUSAL_PAUSE;
 use ringhub_core::session::amqp::{
     AmqpConfig, ClientSasl, LinkId, Outgoing, SendBlocked, SessionError,
 };
@@ -169,6 +170,9 @@ fn refused_links_tell_why_and_leave_the_rest_alone() {
     pair.refuse = true;
     let session = pair.client.begin_session().unwrap();
     pair.client.attach_receiver(session, "rx", Source::new("nowhere")).unwrap();
+    pair.run();
+    assert_eq!(pair.client_facts, [Fact::SessionBegun], "the reason comes apart from the attach");
+    pair.advance(AMQP_REFUSAL_PAUSE);
     pair.run();
     let detached = Fact::Detached(Some("amqp:not-found".into()));
     assert_eq!(pair.client_facts, [Fact::SessionBegun, detached]);

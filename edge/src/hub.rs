@@ -12,6 +12,7 @@ use ringhub_control_plane::directory::Policy;
 use ringhub_control_plane::{ControlPlane, ControlPlaneConfig, HubSettings, OpenError};
 use ringhub_core::id::{HubId, ShardId};
 use ringhub_core::message::D2cEncoder;
+use ringhub_core::session::amqp::AmqpConfig;
 use ringhub_core::time::UnixMillis;
 use tracing::{error, warn};
 
@@ -228,6 +229,10 @@ fn hub_info(config: &Config, prepared: &Prepared) -> HubInfo {
         event_hub: EVENT_HUB.to_owned(),
         amqp_port: prepared.ports.amqp.port(),
         created_at: created_at(prepared.data_directory.path()),
+        amqp: Arc::new(AmqpConfig {
+            hostname: Some(config.hub.host_name.as_str().into()),
+            ..AmqpConfig::default()
+        }),
         http: config.limits.http(),
     }
 }

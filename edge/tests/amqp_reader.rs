@@ -6,6 +6,10 @@ use ringhub_core::codec::amqp::primitive::Value;
 use ringhub_core::codec::amqp::section::Message;
 use ringhub_core::session::amqp::{ClientSasl, LinkId};
 use support::amqp::{AmqpClient, Fact};
+use support::amqp_raw::{
+    AMQP_HEADER, CLOSE, DETACH, DISPOSITION, END, NULL, OPEN, RawAmqp, TRUE, attach_receiver,
+    attach_sender, contains, described, frame, open_frame, str, text, transfer, uint,
+};
 use support::hub::Hub;
 use support::mqtt::MqttDevice;
 use support::rest::Device;
@@ -153,6 +157,7 @@ fn what_is_not_there_or_not_allowed_is_refused_by_name() {
         ("service", &*address, Some("offset = 1"), "com.microsoft:argument-error"),
         ("service", &*address, Some(offset), "com.microsoft:argument-error"),
         ("service", "messages/serviceBound/filenotifications", None, "amqp:not-implemented"),
+        ("service", "/messages/modules", None, "amqp:not-implemented"),
         ("service", "nothing", None, "amqp:not-found"),
     ] {
         let mut client = connect(&hub, policy, 100);
@@ -161,6 +166,62 @@ fn what_is_not_there_or_not_allowed_is_refused_by_name() {
         let Fact::Detached { condition: found, .. } = fact else { panic!("{address}: {fact:?}") };
         assert_eq!(found, condition, "{policy} {address} {selector:?}");
     }
+}
+
+#[test]
+fn a_reader_without_owner_level_beside_one_with_it_is_told_that_its_link_is_stolen() {
+    let hub = Hub::start();
+    let mut owner = connect(&hub, "service", 100);
+    let held = owner.receive_as_owner(&partition(0), 3);
+    assert_eq!(owner.next().expect("an answer"), Fact::Attached(held));
+    let mut client = connect(&hub, "service", 100);
+    client.receive_from(&partition(0), None);
+    let fact = client.next().expect("an answer");
+    let Fact::Detached { condition, text: Some(text), .. } = fact else { panic!("{fact:?}") };
+    assert_eq!(condition, "amqp:link:stolen");
+    let words = "At least one receiver for the endpoint is created with epoch of '3', and so \
+                 non-epoch receiver is not allowed.";
+    assert!(text.starts_with(words), "{text}");
+}
+
+#[test]
+fn a_client_that_detaches_after_it_has_ended_alarms_nobody() {
+    let hub = Hub::start();
+    let mut connection = RawAmqp::begun(&hub).expect("the hub listens");
+    let detach = |handle: u32| frame(0, &described(DETACH, &[&uint(handle), TRUE]));
+    let closing = [
+        attach_sender("requests", 0, "$cbs"),
+        attach_receiver("answers", 1, "$cbs"),
+        frame(0, &described(END, &[NULL])),
+        detach(0),
+        detach(1),
+        transfer(0, 0, b"late"),
+        frame(0, &described(DISPOSITION, &[TRUE, &uint(0), &uint(0), TRUE])),
+        frame(0, &described(END, &[NULL])),
+        frame(0, &described(CLOSE, &[NULL])),
+    ];
+    connection.send(&closing.concat()).expect("the hub listens");
+    let answer = connection.read_to_end().expect("the hub closes too");
+    assert!(contains(&answer, &[0, 0x53, CLOSE]), "{}", text(&answer));
+    assert!(!contains(&answer, b"amqp:"), "{}", text(&answer));
+    let alarming = |line: &&str| line.contains("against the rules") || line.contains("WARN");
+    assert_eq!(hub.log().lines().find(alarming), None);
+}
+
+#[test]
+fn the_hub_opens_under_the_name_that_was_dialled() {
+    let hub = Hub::start();
+    let host = hub.address.host();
+    for (dialled, told) in [(host.as_str(), host.as_str()), ("gateway.example", "gateway.example")]
+    {
+        let mut connection = RawAmqp::open(&hub).expect("the hub listens");
+        let open = frame(0, &described(OPEN, &[&str("client"), &str(dialled)]));
+        connection.send(&[&AMQP_HEADER[..], &open].concat()).expect("the hub listens");
+        connection.read_until(told.as_bytes()).expect("its name");
+    }
+    let mut connection = RawAmqp::open(&hub).expect("the hub listens");
+    connection.send(&[&AMQP_HEADER[..], &open_frame()].concat()).expect("the hub listens");
+    connection.read_until(host.as_bytes()).expect("its own name where the client says none");
 }
 
 #[test]

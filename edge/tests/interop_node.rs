@@ -9,6 +9,7 @@ use support::event::Event;
 use support::hub::Hub;
 use support::node::Node;
 use support::rest::Device;
+use support::sas;
 
 #[test]
 fn registry_creates_gets_updates_lists_and_deletes_a_device() {
@@ -122,6 +123,22 @@ fn describes_the_event_hub_and_its_partitions() {
     assert_eq!(own["lastEnqueuedSequenceNumber"], 2);
     assert_eq!(own["lastEnqueuedOffset"], event.offset.as_str());
     assert_eq!(partitions.iter().filter(|one| one["isEmpty"] == true).count(), 3);
+}
+
+#[test]
+fn a_program_that_awaits_its_receiver_before_it_listens_gets_the_redirect() {
+    const ROUNDS: usize = 20;
+    let Some(node) = Node::provisioned() else { return };
+    let hub = Hub::start();
+    let host = hub.address.host();
+    let lines = node
+        .script(&hub, "redirect.js")
+        .args([&host, &format!("service@sas.root.{host}")])
+        .arg(sas::token(&host, &hub.policy_key("service"), Some("service")))
+        .arg(ROUNDS.to_string())
+        .run();
+    let address = format!("amqps://{host}:5671/ringhub/$management");
+    assert_eq!(lines.texts("redirect"), vec![address; ROUNDS]);
 }
 
 #[test]

@@ -126,7 +126,7 @@ impl Refusal {
                 ),
             ),
             ReadRefused::EpochHeld { holder } => (
-                Condition::NotAllowed,
+                Condition::Stolen,
                 format!(
                     "At least one receiver for the endpoint is created with epoch of '{holder}', \
                      and so non-epoch receiver is not allowed. Either reconnect with a higher \
@@ -214,7 +214,7 @@ mod tests {
             (ReadRefused::LowerEpoch { holder: 3 }, Condition::Stolen, "higher epoch '3'"),
             (
                 ReadRefused::EpochHeld { holder: 3 },
-                Condition::NotAllowed,
+                Condition::Stolen,
                 "created with epoch of '3', and so non-epoch receiver is not allowed. Either \
                  reconnect with a higher epoch, ",
             ),

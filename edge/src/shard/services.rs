@@ -9,6 +9,7 @@ use ringhub_core::id::{ConnectionId, ExecutorId, HubId, SeatId, ShardId};
 use ringhub_core::message::D2cEncoder;
 use ringhub_core::method::Undelivered;
 use ringhub_core::position::{Committed, RingPosition, Ticket};
+use ringhub_core::session::amqp::AmqpConfig;
 use ringhub_core::session::http::HttpLimits;
 use ringhub_core::session::mqtt::Subscriptions;
 use ringhub_core::time::{Timestamp, UnixMillis};
@@ -28,6 +29,8 @@ pub struct HubInfo {
     pub amqp_port: u16,
     /// When the hub was made, for `$management`.
     pub created_at: UnixMillis,
+    /// What AMQP connections are told.
+    pub amqp: Arc<AmqpConfig>,
     /// Bounds of an HTTP connection.
     pub http: HttpLimits,
 }

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
-use ringhub_core::codec::amqp::performative::{AmqpError, DeliveryState, SELECTOR_FILTER, Source};
-use ringhub_core::codec::amqp::primitive::{Map, write_str, write_symbol};
+use ringhub_core::codec::amqp::performative::{
+    AmqpError, Attach, DeliveryState, Role, SELECTOR_FILTER, Source, Target,
+};
+use ringhub_core::codec::amqp::primitive::{Map, write_long, write_str, write_symbol};
 use ringhub_core::session::amqp::{
     AmqpConfig, AmqpConnection, AmqpEvent, ClientSasl, DeliveryId, LinkId, SessionId,
 };
@@ -69,6 +71,20 @@ impl AmqpClient {
         let filter = selector.map(|_| Map::from_encoded(2, &pairs).expect("one pair"));
         let source = Source { filter, ..Source::new(address) };
         let link = self.wire.machine.attach_receiver(self.session, address, source);
+        link.expect("the session takes another link")
+    }
+
+    /// Asks for a link to receive on as the owner of a partition, with its level.
+    pub(crate) fn receive_as_owner(&mut self, address: &str, level: i64) -> LinkId {
+        let mut pairs = BytesMut::new();
+        write_symbol(&mut pairs, "com.microsoft:epoch");
+        write_long(&mut pairs, level);
+        let properties = Map::from_encoded(2, &pairs).ok();
+        let attach = Attach {
+            properties,
+            ..Attach::plain(address, Role::Receiver, Source::new(address), Target::new(address))
+        };
+        let link = self.wire.machine.attach(self.session, &attach);
         link.expect("the session takes another link")
     }
 

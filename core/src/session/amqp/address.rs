@@ -34,8 +34,11 @@ pub enum NodeAddress {
     DeviceBound,
     /// `messages/serviceBound/feedback`: what became of them.
     Feedback,
-    /// `messages/serviceBound/filenotifications`: files that devices have uploaded.
-    FileNotifications,
+    /// A node that such hubs have and this one does not, yet.
+    NotOffered {
+        /// What the node is for, as a text to say so.
+        what: &'static str,
+    },
     /// A node of a device or module.
     Device {
         /// Whose node.
@@ -74,6 +77,14 @@ impl NodeAddress {
             }
             [messages, bound, what] if is(messages, "messages") && is(bound, "servicebound") => {
                 service_bound(what)
+            }
+            [messages, modules, ..] if is(messages, "messages") && is(modules, "modules") => {
+                Self::NotOffered { what: "messages between modules" }
+            }
+            [messages, operations, ..]
+                if is(messages, "messages") && is(operations, "operationsmonitoringevents") =>
+            {
+                Self::NotOffered { what: "operations monitoring" }
             }
             [messages, events, ..] if is(messages, "messages") && is(events, "events") => {
                 let suffix = path["messages/events".len()..].trim_matches('/');
@@ -118,7 +129,7 @@ fn service_bound(what: &str) -> NodeAddress {
     if is(what, "feedback") {
         NodeAddress::Feedback
     } else if is(what, "filenotifications") {
-        NodeAddress::FileNotifications
+        NodeAddress::NotOffered { what: "file upload notifications" }
     } else {
         NodeAddress::Unknown
     }
@@ -160,6 +171,10 @@ fn device_node(device: &str, rest: &[&str]) -> Option<NodeAddress> {
 mod tests {
     use super::*;
 
+    const fn not_offered(what: &'static str) -> NodeAddress {
+        NodeAddress::NotOffered { what }
+    }
+
     #[test]
     fn every_form_of_a_partition_resolves() {
         let expected = NodeAddress::Partition {
@@ -198,7 +213,9 @@ mod tests {
             ("/messages/deviceBound", NodeAddress::DeviceBound),
             ("amqps://hub:5671/messages/servicebound/feedback", NodeAddress::Feedback),
             ("/messages/serviceBound/Feedback", NodeAddress::Feedback),
-            ("/messages/serviceBound/filenotifications", NodeAddress::FileNotifications),
+            ("/messages/serviceBound/filenotifications", not_offered("file upload notifications")),
+            ("/messages/operationsMonitoringEvents", not_offered("operations monitoring")),
+            ("messages/modules/a", not_offered("messages between modules")),
         ] {
             assert_eq!(NodeAddress::parse(address), expected, "{address}");
         }

@@ -1,5 +1,7 @@
 //! Links come and go.
 
+use bytes::BytesMut;
+
 use super::connection::{AmqpConnection, Phase};
 use super::link::{Link, LinkAccept, LinkId, LinkState, SessionId};
 use super::signal::AmqpEvent;
@@ -7,7 +9,18 @@ use crate::codec::amqp::performative::{
     AmqpError, Attach, Condition, Detach, Performative, Role, Source, Target,
 };
 use crate::codec::amqp::primitive::Value;
-use crate::limits::AMQP_LINK_NAME_LEN_MAX;
+use crate::limits::{AMQP_LINK_NAME_LEN_MAX, AMQP_REFUSAL_PAUSE};
+use crate::time::Timestamp;
+
+/// A refused link whose detach is still to come.
+#[derive(Debug)]
+pub(super) struct Refused {
+    link: LinkId,
+    /// The detach as it will be written.
+    detach: Box<[u8]>,
+    /// When it is written.
+    pub(super) due: Timestamp,
+}
 
 impl AmqpConnection {
     /// The peer attaches: anew, or in answer to us. `body` is the frame as it came.
@@ -26,7 +39,7 @@ impl AmqpConnection {
         if let Some(id) = self.named(channel, attach.name, attach.role.opposite()) {
             match self.links.link(id)?.state {
                 LinkState::AwaitingAttach => return self.on_attach_answer(id, attach),
-                LinkState::AwaitingDetach => {}
+                LinkState::AwaitingDetach | LinkState::Refused => {}
                 _ => self.steal(id),
             }
         }
@@ -138,8 +151,9 @@ impl AmqpConnection {
         }
     }
 
-    /// Refuses the link that awaits an answer: an attach without termini and the detach with the
-    /// reason behind it.
+    /// Refuses the link that awaits an answer: an attach without termini, and the detach with the
+    /// reason [`AMQP_REFUSAL_PAUSE`] later. A client that begins to listen for the end of a link
+    /// once it has the attach would miss a detach that comes with it.
     pub fn refuse_link(&mut self, id: LinkId, error: &AmqpError<'_>) {
         let Some((attach_body, link)) = self.take_requested(id) else { return };
         let Ok((Performative::Attach(asked), _)) = Performative::decode(&attach_body) else {
@@ -158,7 +172,27 @@ impl AmqpConnection {
             ..asked
         };
         self.write(channel, |out| answer.encode(out));
-        self.send_detach(id, Some(*error));
+        let mut detach = BytesMut::new();
+        Detach { handle, closed: true, error: Some(*error) }.encode(&mut detach);
+        let due = self.now + AMQP_REFUSAL_PAUSE;
+        self.refused.push_back(Refused { link: id, detach: detach[..].into(), due });
+        if let Some(link) = self.links.link_mut(id) {
+            link.state = LinkState::Refused;
+        }
+    }
+
+    /// Detaches the refused links whose time has come.
+    pub(super) fn detach_refused(&mut self) {
+        while let Some(refused) = self.refused.pop_front_if(|first| first.due <= self.now) {
+            self.detach_refused_link(&refused);
+        }
+    }
+
+    fn detach_refused_link(&mut self, refused: &Refused) {
+        let Some(link) = self.links.link_mut(refused.link) else { return };
+        link.state = LinkState::AwaitingDetach;
+        let channel = link.session;
+        self.write(channel, |out| out.extend_from_slice(&refused.detach));
     }
 
     fn take_requested(&mut self, id: LinkId) -> Option<(Box<[u8]>, &Link)> {
@@ -193,7 +227,7 @@ impl AmqpConnection {
         name: &str,
         target: &str,
     ) -> Option<LinkId> {
-        let attach = plain_attach(name, Role::Sender, Source::new(name), Target::new(target));
+        let attach = Attach::plain(name, Role::Sender, Source::new(name), Target::new(target));
         self.attach(session, &attach)
     }
 
@@ -204,7 +238,7 @@ impl AmqpConnection {
         name: &str,
         source: Source<'_>,
     ) -> Option<LinkId> {
-        self.attach(session, &plain_attach(name, Role::Receiver, source, Target::new(name)))
+        self.attach(session, &Attach::plain(name, Role::Receiver, source, Target::new(name)))
     }
 
     /// Detaches a link for good; nothing more comes from it.
@@ -239,6 +273,11 @@ impl AmqpConnection {
             self.end_for_unattached_handle(channel);
             return None;
         };
+        if let Some(place) = self.refused.iter().position(|refused| refused.link == id)
+            && let Some(refused) = self.refused.remove(place)
+        {
+            self.detach_refused_link(&refused);
+        }
         let link = self.links.link(id)?;
         let (handle, ours) = (link.handle, link.state == LinkState::AwaitingDetach);
         self.remove_link(id);
@@ -269,31 +308,6 @@ impl AmqpConnection {
             session.unsettled.retain(|delivery| delivery.link != id);
             session.unsent.take_if(|unsent| unsent.link == id);
         }
-        link.state != LinkState::AwaitingDetach
-    }
-}
-
-const fn plain_attach<'a>(
-    name: &'a str,
-    role: Role,
-    source: Source<'a>,
-    target: Target<'a>,
-) -> Attach<'a> {
-    use crate::codec::amqp::performative::{ReceiverSettleMode, SenderSettleMode};
-    Attach {
-        name,
-        handle: 0,
-        role,
-        snd_settle_mode: SenderSettleMode::Mixed,
-        rcv_settle_mode: ReceiverSettleMode::First,
-        source: Some(source),
-        target: Some(target),
-        initial_delivery_count: match role {
-            Role::Sender => Some(0),
-            Role::Receiver => None,
-        },
-        max_message_size: None,
-        desired_capabilities: Value::Null,
-        properties: None,
+        !matches!(link.state, LinkState::AwaitingDetach | LinkState::Refused)
     }
 }

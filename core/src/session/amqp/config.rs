@@ -9,7 +9,7 @@ use crate::limits::{AMQP_FRAME_BYTES_MAX, AMQP_LINKS_MAX, AMQP_SESSION_WINDOW, A
 pub struct AmqpConfig {
     /// Name of this container; not empty.
     pub container_id: Box<str>,
-    /// Host: what a hub calls itself, or what a client means.
+    /// Host: what a hub calls itself where the client names none, or what a client means.
     pub hostname: Option<Box<str>>,
     /// Largest frame in bytes that is accepted; at least 512.
     pub max_frame_size: u32,

@@ -1,11 +1,12 @@
 //! The machine of one connection: phases, channels and what a frame leads to.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bytes::BytesMut;
 
+use super::attach::Refused;
 use super::config::{AmqpConfig, ClientSasl};
 use super::error::SessionError;
 use super::link::{LinkId, LinkTable, SessionId};
@@ -16,7 +17,7 @@ use crate::codec::amqp::performative::{
     AmqpError, Begin, Close, Condition, End, Open, Performative,
 };
 use crate::codec::amqp::{EMPTY_FRAME, Frame, FrameKind, write_frame};
-use crate::limits::AMQP_OUT_BYTES_MAX;
+use crate::limits::{AMQP_OUT_BYTES_MAX, HOST_NAME_LEN_MAX};
 use crate::time::Timestamp;
 
 pub(super) type Result<T> = core::result::Result<T, SessionError>;
@@ -75,9 +76,14 @@ pub struct AmqpConnection {
     pub(super) peer_channel_max: u16,
     pub(super) sessions: Vec<Option<AmqpSession>>,
     pub(super) channels: BTreeMap<u16, u16>,
+    /// Channels of the peer whose session is over: what still comes there was on its way.
+    ended: BTreeSet<u16>,
     pub(super) links: LinkTable,
     /// The attach that awaits the driver's answer, as it came.
     pub(super) requested: Option<(LinkId, Box<[u8]>)>,
+    /// Refusals of which the peer has the attach and not yet the reason, in the order of their
+    /// time.
+    pub(super) refused: VecDeque<Refused>,
     /// Links that are gone without the driver knowing.
     pub(super) orphans: Vec<LinkId>,
     pub(super) window_opened: bool,
@@ -114,8 +120,10 @@ impl AmqpConnection {
             peer_channel_max: u16::MAX,
             sessions: Vec::new(),
             channels: BTreeMap::new(),
+            ended: BTreeSet::new(),
             links: LinkTable::default(),
             requested: None,
+            refused: VecDeque::new(),
             orphans: Vec::new(),
             window_opened: false,
             partial_bytes: 0,
@@ -199,8 +207,11 @@ impl AmqpConnection {
             Performative::Begin(begin) => return Ok((len, self.on_begin(frame.channel, &begin)?)),
             _ => {}
         }
-        let channel = self.channels.get(&frame.channel).copied();
-        let channel = channel.ok_or(SessionError::Channel(frame.channel))?;
+        let channel = match self.channels.get(&frame.channel) {
+            Some(channel) => *channel,
+            None if self.ended.contains(&frame.channel) => return Ok((len, None)),
+            None => return Err(SessionError::Channel(frame.channel)),
+        };
         let ending = self.session_mut(channel).is_none_or(|session| session.ending);
         let event = match performative {
             Performative::End(_) => {
@@ -231,7 +242,7 @@ impl AmqpConnection {
         }
         self.peer_max_frame = open.max_frame_size;
         self.peer_channel_max = open.channel_max;
-        self.send_open();
+        self.send_open_as(open.hostname);
         self.phase = Phase::Open;
         let idle = open.idle_timeout_ms.map(|ms| Duration::from_millis(ms.into()));
         self.timer.on_opened(idle, self.now);
@@ -239,13 +250,18 @@ impl AmqpConnection {
     }
 
     pub(super) fn send_open(&mut self) {
+        self.send_open_as(None);
+    }
+
+    /// Opens, as a hub under the name that the client dialled: it may have several.
+    fn send_open_as(&mut self, dialled: Option<&str>) {
         if core::mem::replace(&mut self.opened, true) {
             return;
         }
         let idle_ms = u32::try_from(self.config.idle_timeout.as_millis()).unwrap_or(u32::MAX);
         let open = Open {
             container_id: &self.config.container_id,
-            hostname: self.config.hostname.as_deref(),
+            hostname: dialled.filter(is_host_name).or(self.config.hostname.as_deref()),
             max_frame_size: self.config.max_frame_size,
             channel_max: self.config.channel_max,
             idle_timeout_ms: Some(idle_ms),
@@ -299,6 +315,7 @@ impl AmqpConnection {
 
     fn adopt_begin(&mut self, ours: u16, channel: u16, begin: &Begin) {
         self.channels.insert(channel, ours);
+        self.ended.remove(&channel);
         if let Some(session) = self.session_mut(ours) {
             session.remote_channel = Some(channel);
             session.next_incoming_id = Some(begin.next_outgoing_id);
@@ -352,6 +369,7 @@ impl AmqpConnection {
         let Some(session) = place.and_then(Option::take) else { return };
         if let Some(remote) = session.remote_channel {
             self.channels.remove(&remote);
+            self.ended.insert(remote);
         }
         if !session.ending {
             self.write(channel, |out| End { error: None }.encode(out));
@@ -389,6 +407,7 @@ impl AmqpConnection {
         self.write(0, |out| Close { error }.encode(out));
         self.phase = Phase::Closing;
         self.requested = None;
+        self.refused.clear();
         self.timer.on_closing(self.now);
     }
 
@@ -421,16 +440,22 @@ impl AmqpConnection {
     /// When to call [`handle_timeout`](Self::handle_timeout); `None` once closed.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        (self.phase != Phase::Closed).then(|| self.timer.deadline())
+        if self.phase == Phase::Closed {
+            return None;
+        }
+        let deadline = self.timer.deadline();
+        Some(self.refused.front().map_or(deadline, |refused| refused.due.min(deadline)))
     }
 
-    /// Sends a heartbeat if one is due, and gives memory back when nothing else went out.
+    /// Tells the reasons of refusals, sends a heartbeat if one is due, and gives memory back when
+    /// nothing else went out.
     ///
     /// # Errors
     /// [`SessionError`] once the peer has been silent for too long, as for
     /// [`handle_bytes`](Self::handle_bytes).
     pub fn handle_timeout(&mut self, now: Timestamp) -> Result<()> {
         self.now = self.now.max(now);
+        self.detach_refused();
         match self.timer.on_timeout(self.now) {
             Ok(true) => {
                 if self.out.is_empty() {
@@ -455,4 +480,10 @@ impl AmqpConnection {
         write_frame(&mut self.out, FrameKind::Amqp, channel, body);
         self.timer.on_sent();
     }
+}
+
+/// Whether a text can be the name of a host.
+fn is_host_name(text: &&str) -> bool {
+    (1..=HOST_NAME_LEN_MAX).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_graphic())
 }

@@ -45,6 +45,8 @@ pub(super) enum LinkState {
     Attached,
     /// The peer's detach after an attach that refused us.
     AwaitingRefusal,
+    /// The time to tell the peer why it was refused.
+    Refused,
     /// The peer's detach after ours.
     AwaitingDetach,
 }

@@ -9,7 +9,7 @@ mod login;
 mod request;
 mod service;
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use ringhub_control_plane::directory::Hub;
@@ -17,7 +17,7 @@ use ringhub_core::codec::amqp::performative::Condition;
 use ringhub_core::id::{HubId, SeatId};
 use ringhub_core::limits::{AMQP_FIRST_LINK_TIMEOUT, AMQP_NO_LINK_TIMEOUT, READER_TURN_BYTES_MAX};
 use ringhub_core::position::{Committed, Ticket};
-use ringhub_core::session::amqp::{AmqpConfig, AmqpConnection, AmqpEvent, LinkId, SessionError};
+use ringhub_core::session::amqp::{AmqpConnection, AmqpEvent, LinkId, SessionError};
 use ringhub_core::time::Timestamp;
 use tracing::{debug, info};
 
@@ -29,9 +29,6 @@ use crate::shard::mailbox::Mail;
 use crate::shard::{Close, HubServices, Protocol, ShardContext};
 
 type Context<'a> = ShardContext<'a, HubServices>;
-
-/// The same for all connections of the process.
-static CONFIG: LazyLock<Arc<AmqpConfig>> = LazyLock::new(Arc::default);
 
 /// One AMQP connection.
 #[derive(Debug)]
@@ -55,9 +52,9 @@ pub(crate) struct AmqpDriver {
 }
 
 impl AmqpDriver {
-    pub(crate) fn new(_: &HubServices, now: Timestamp) -> Self {
+    pub(crate) fn new(services: &HubServices, now: Timestamp) -> Self {
         Self {
-            connection: AmqpConnection::hub(Arc::clone(&CONFIG), now),
+            connection: AmqpConnection::hub(Arc::clone(&services.hub.amqp), now),
             claims: Claims::default(),
             claims_end: None,
             requests: RequestLinks::default(),

@@ -92,6 +92,27 @@ pub struct Attach<'a> {
 }
 
 impl<'a> Attach<'a> {
+    /// Asks for a link with nothing special about it, under handle 0.
+    #[must_use]
+    pub const fn plain(name: &'a str, role: Role, source: Source<'a>, target: Target<'a>) -> Self {
+        Self {
+            name,
+            handle: 0,
+            role,
+            snd_settle_mode: SenderSettleMode::Mixed,
+            rcv_settle_mode: ReceiverSettleMode::First,
+            source: Some(source),
+            target: Some(target),
+            initial_delivery_count: match role {
+                Role::Sender => Some(0),
+                Role::Receiver => None,
+            },
+            max_message_size: None,
+            desired_capabilities: Value::Null,
+            properties: None,
+        }
+    }
+
     pub(super) fn decode(fields: &mut Fields<'a>) -> Result<Self, DecodeError> {
         let name = fields.text()?.ok_or(DecodeError::MissingField("name"))?;
         let handle = fields.number("handle")?.ok_or(DecodeError::MissingField("handle"))?;

@@ -239,7 +239,7 @@ fn refusal_of(node: &NodeAddress, role: Role, address: &str, cx: &Context<'_>) -
     match node {
         NodeAddress::DeviceBound => wrong_direction("back ends send here"),
         NodeAddress::Feedback => wrong_direction("back ends receive here"),
-        NodeAddress::FileNotifications => Refusal::not_offered("file upload notifications"),
+        NodeAddress::NotOffered { what } => Refusal::not_offered(what),
         NodeAddress::Device { .. } => Refusal::not_offered("the nodes of devices"),
         NodeAddress::Partition { .. } | NodeAddress::Events { .. } => {
             Refusal::unauthorized("Send", host, address)
