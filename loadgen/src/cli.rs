@@ -92,7 +92,7 @@ pub enum Command {
     /// Connect many devices and keep their connections open
     Connect(ConnectArguments),
     /// Connect many devices and publish from each
-    Telemetry(TelemetryArguments),
+    Telemetry(Box<TelemetryArguments>),
     /// Connect many devices, cut all of them off at once, and let them come back
     Storm(StormArguments),
     /// Run a scenario: one of those that come with this program, or a file
@@ -244,10 +244,9 @@ pub struct TelemetryArguments {
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub per_segment: u32,
-    /// Messages of a device that may await their PUBACK
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=65_535))]
-    pub inflight: u32,
+    /// Messages of a device that may await their PUBACK [default: as many as it sends at once]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_535))]
+    pub inflight: Option<u32>,
     /// Longest time to PUBACK, at the 99th percentile, before the run has failed
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub puback_p99_max: Option<Duration>,
@@ -266,6 +265,14 @@ pub struct TelemetryArguments {
     /// Who connects.
     #[command(flatten)]
     pub connections: Connections,
+}
+
+impl TelemetryArguments {
+    /// Messages of a device that may await their PUBACK: those of a segment, if nothing else is
+    /// said.
+    pub(crate) fn inflight(&self) -> u32 {
+        self.inflight.unwrap_or(self.per_segment)
+    }
 }
 
 /// What a back end and the devices say to each other beside telemetry; for hubs only.

@@ -1,10 +1,11 @@
 //! The worker processes of a run, and what they bring home.
 
 use std::env;
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,8 +23,26 @@ const SHOW_INTERVAL: Duration = Duration::from_secs(1);
 /// From the word to the beginning, so that the last worker hears it in time.
 const HEAD_START: Duration = Duration::from_millis(50);
 
+/// What workers have said and nobody has heard yet. When there is more, those who say it wait.
+const NEWS_MAX: usize = 1024;
+
 /// What a worker said, or that it says no more.
 type Said = (usize, Option<News>);
+
+/// What a worker has counted: the newest alone, because it holds all that came before. So a parent
+/// that is slow has no more to hold than one that is not.
+#[derive(Clone, Debug, Default)]
+struct Counted(Arc<Mutex<Tally>>);
+
+impl Counted {
+    fn replace(&self, tally: Tally) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = tally;
+    }
+
+    fn add_to(&self, sum: &mut Tally) {
+        sum.add(&self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
 
 /// One worker process; dropping it ends it.
 struct Worker {
@@ -31,7 +50,7 @@ struct Worker {
     /// Opens gates; its end stops the worker.
     input: Option<ChildStdin>,
     is_waiting: bool,
-    counted: Tally,
+    counted: Counted,
     outcome: Option<Outcome>,
 }
 
@@ -53,7 +72,7 @@ pub(crate) struct Crew {
 impl Crew {
     /// Starts so many workers with the arguments of this process.
     pub(crate) fn start(count: u32) -> Result<Self, Error> {
-        let (sender, news) = mpsc::channel();
+        let (sender, news) = mpsc::sync_channel(NEWS_MAX);
         let workers = (0..count).map(|index| start_worker(Share { index, count }, &sender));
         Ok(Self { workers: workers.collect::<Result<_, _>>()?, news, start: Instant::now() })
     }
@@ -92,9 +111,8 @@ impl Crew {
         let fault = |reason| Err(Error::Worker { index, reason });
         match news {
             Some(News::Waiting) => worker.is_waiting = true,
-            Some(News::Counted(tally)) => worker.counted = *tally,
             Some(News::Done(outcome)) => {
-                worker.counted = outcome.tally.clone();
+                worker.counted.replace(outcome.tally.clone());
                 worker.outcome = Some(*outcome);
             }
             Some(News::Failed(reason)) => return fault(reason),
@@ -102,7 +120,7 @@ impl Crew {
                 let status = worker.process.wait()?;
                 return fault(format!("it ended in the middle ({status}); `dmesg` may say why"));
             }
-            Some(News::Heard(_)) | None => {}
+            Some(News::Counted(_) | News::Heard(_)) | None => {}
         }
         Ok(())
     }
@@ -125,12 +143,12 @@ impl Crew {
 
     fn show(&self, observer: &mut Observer) {
         let mut sum = Tally::default();
-        self.workers.iter().for_each(|worker| sum.add(&worker.counted));
+        self.workers.iter().for_each(|worker| worker.counted.add_to(&mut sum));
         observer.note(self.start.elapsed(), &sum);
     }
 }
 
-fn start_worker(share: Share, news: &Sender<Said>) -> Result<Worker, Error> {
+fn start_worker(share: Share, news: &SyncSender<Said>) -> Result<Worker, Error> {
     let index = share.index as usize;
     let failed = |error: std::io::Error| Error::Worker { index, reason: error.to_string() };
     let mut process = Command::new(env::current_exe().map_err(failed)?)
@@ -141,21 +159,47 @@ fn start_worker(share: Share, news: &Sender<Said>) -> Result<Worker, Error> {
         .spawn()
         .map_err(failed)?;
     let (input, output) = (process.stdin.take(), process.stdout.take());
+    let counted = Counted::default();
     if let Some(output) = output {
-        listen(index, output, news.clone());
+        let (counted, news) = (counted.clone(), news.clone());
+        thread::spawn(move || listen(index, output, &counted, &news));
     }
-    let counted = Tally::default();
     Ok(Worker { process, input, is_waiting: false, counted, outcome: None })
 }
 
-/// Passes on what a worker says, on a thread that ends with the worker's output.
-fn listen(index: usize, output: ChildStdout, news: Sender<Said>) {
-    thread::spawn(move || {
-        let lines = BufReader::new(output).lines().map_while(Result::ok);
-        for said in lines.filter_map(|line| serde_json::from_str(&line).ok()) {
+/// Keeps what a worker counts and passes on what else it says, until its output ends.
+fn listen(index: usize, output: impl Read, counted: &Counted, news: &SyncSender<Said>) {
+    let lines = BufReader::new(output).lines().map_while(Result::ok);
+    for said in lines.filter_map(|line| serde_json::from_str(&line).ok()) {
+        match said {
+            News::Counted(tally) => counted.replace(*tally),
             // Nobody listens any more when the run has failed, and then the worker ends too.
-            let _ = news.send((index, Some(said)));
+            said => drop(news.send((index, Some(said)))),
         }
-        let _ = news.send((index, None));
-    });
+    }
+    let _ = news.send((index, None));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_worker_counts_never_waits_for_its_parent() {
+        let mut output = String::new();
+        for attempted in 1..=3 * NEWS_MAX as u64 {
+            let tally = Box::new(Tally { attempted, ..Tally::default() });
+            output += &serde_json::to_string(&News::Counted(tally)).unwrap();
+            output.push('\n');
+        }
+        output += &serde_json::to_string(&News::Waiting).unwrap();
+        let (sender, news) = mpsc::sync_channel(NEWS_MAX);
+        let counted = Counted::default();
+        listen(7, output.as_bytes(), &counted, &sender);
+        let heard: Vec<Said> = news.try_iter().collect();
+        assert!(matches!(heard[..], [(7, Some(News::Waiting)), (7, None)]), "{heard:?}");
+        let mut sum = Tally::default();
+        counted.add_to(&mut sum);
+        assert_eq!(sum.attempted, 3 * NEWS_MAX as u64);
+    }
 }

@@ -150,7 +150,10 @@ pub enum Error {
     #[error(transparent)]
     Reader(Fault),
     /// What is to come cannot be caught up with.
-    #[error("--until-caught-up needs a beginning: give --from earliest, or --from TIME")]
+    #[error(
+        "--until-caught-up has nothing to catch up with from `latest` on: leave out --from, or give \
+         --from TIME"
+    )]
     NothingToCatchUp,
     /// The floor cannot listen.
     #[error(transparent)]

@@ -25,53 +25,77 @@ pub(crate) struct Brief {
     pub(crate) max_ms: f64,
 }
 
-/// Times in microseconds.
-#[derive(Clone, Debug)]
-pub(crate) struct Latency(Histogram<u64>);
+impl Brief {
+    /// The worse of each.
+    pub(crate) fn worse(self, other: Self) -> Self {
+        Self {
+            p50_ms: self.p50_ms.max(other.p50_ms),
+            p99_ms: self.p99_ms.max(other.p99_ms),
+            max_ms: self.max_ms.max(other.max_ms),
+        }
+    }
 
-impl Default for Latency {
-    fn default() -> Self {
-        Self(
-            Histogram::new_with_bounds(1, MAX_US, DIGITS)
-                .expect("the bounds are constants that fit each other"),
-        )
+    /// The worse of each, where there is anything.
+    pub(crate) fn worse_of(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        [one, other].into_iter().flatten().reduce(Self::worse)
     }
 }
 
+/// Times in microseconds.
+///
+/// Most of the many that a run has stay empty, and own nothing; the others grow with their longest
+/// time: 16 KiB, and 8 KiB more with each doubling from 2 ms on, up to 168 KiB.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Latency(Option<Histogram<u64>>);
+
 impl Latency {
     pub(crate) fn record(&mut self, time: Duration) {
-        self.0.saturating_record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+        self.record_us(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), 1);
+    }
+
+    fn record_us(&mut self, us: u64, count: u64) {
+        let recorded = self.histogram().record_n(us.min(MAX_US), count);
+        recorded.expect("it grows to any time up to the longest one");
+    }
+
+    fn histogram(&mut self) -> &mut Histogram<u64> {
+        let new = || Histogram::new(DIGITS).expect("so many digits can be kept");
+        self.0.get_or_insert_with(new)
     }
 
     pub(crate) fn add(&mut self, other: &Self) {
-        self.0.add(&other.0).expect("all have the same bounds");
+        if let Some(other) = &other.0 {
+            self.histogram().add(other).expect("it grows to what the other has");
+        }
     }
 
     /// What came after `earlier`, which is the same histogram as it was before.
     pub(crate) fn since(&self, earlier: &Self) -> Self {
         let mut later = self.clone();
-        later.0.subtract(&earlier.0).expect("the later one has all that the earlier one has");
+        if let (Some(later), Some(earlier)) = (&mut later.0, &earlier.0) {
+            later.subtract(earlier).expect("the later one has all that the earlier one has");
+        }
         later
     }
 
     /// Part of all times, and the milliseconds that it does not exceed.
     pub(crate) fn distribution(&self) -> Vec<(f64, f64)> {
-        let steps = self.0.iter_quantiles(TICKS_PER_HALF);
+        let steps = self.0.iter().flat_map(|times| times.iter_quantiles(TICKS_PER_HALF));
         let steps = steps.filter(|step| step.quantile_iterated_to() < 1.0);
         steps.map(|step| (step.quantile_iterated_to(), ms(step.value_iterated_to()))).collect()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.count() == 0
     }
 
     pub(crate) fn count(&self) -> u64 {
-        self.0.len()
+        self.0.as_ref().map_or(0, Histogram::len)
     }
 
     /// The time that this part of all times does not exceed, in milliseconds.
     pub(crate) fn at_ms(&self, quantile: f64) -> f64 {
-        ms(self.0.value_at_quantile(quantile))
+        ms(self.0.as_ref().map_or(0, |times| times.value_at_quantile(quantile)))
     }
 
     /// A few percentiles; `None` when nothing was recorded.
@@ -86,22 +110,24 @@ impl Latency {
         PERCENTILES.into_iter().map(|(name, part)| (name, self.at_ms(part)))
     }
 
-    /// The percentile distribution in milliseconds, as plotters of HDR histograms read it.
+    /// The percentile distribution in milliseconds, as plotters of HDR histograms read it; nothing
+    /// when nothing was recorded.
     pub(crate) fn to_hgrm(&self) -> String {
+        let Some(times) = &self.0 else { return String::new() };
         let mut text = format!(
             "{:>12} {:>14} {:>10} {:>14}\n\n",
             "Value", "Percentile", "TotalCount", "1/(1-Percentile)"
         );
-        for step in self.0.iter_quantiles(TICKS_PER_HALF) {
+        for step in times.iter_quantiles(TICKS_PER_HALF) {
             let (value, part) = (step.value_iterated_to(), step.quantile_iterated_to());
-            let count = self.0.count_between(0, value);
+            let count = times.count_between(0, value);
             let rest =
                 if part < 1.0 { format!("{:14.2}", 1.0 / (1.0 - part)) } else { "inf".to_owned() };
             // Writing to a String does not fail.
             let _ = writeln!(text, "{:12.3} {part:14.9} {count:10} {rest:>14}", ms(value));
         }
-        let (mean, deviation) = (self.0.mean() / 1e3, self.0.stdev() / 1e3);
-        let (max, total) = (self.at_ms(1.0), self.0.len());
+        let (mean, deviation) = (times.mean() / 1e3, times.stdev() / 1e3);
+        let (max, total) = (self.at_ms(1.0), times.len());
         let _ = writeln!(text, "#[Mean    = {mean:12.3}, StdDeviation   = {deviation:12.3}]");
         let _ = writeln!(text, "#[Max     = {max:12.3}, Total count    = {total:12}]");
         text
@@ -115,7 +141,7 @@ fn ms(us: u64) -> f64 {
 /// As pairs of value and count; what is not recorded takes no room.
 impl Serialize for Latency {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let steps = self.0.iter_recorded();
+        let steps = self.0.iter().flat_map(Histogram::iter_recorded);
         serializer.collect_seq(steps.map(|step| (step.value_iterated_to(), step.count_at_value())))
     }
 }
@@ -124,7 +150,7 @@ impl<'de> Deserialize<'de> for Latency {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let pairs = Vec::<(u64, u64)>::deserialize(deserializer)?;
         let mut latency = Self::default();
-        pairs.into_iter().for_each(|(value, count)| latency.0.saturating_record_n(value, count));
+        pairs.into_iter().for_each(|(us, count)| latency.record_us(us, count));
         Ok(latency)
     }
 }
@@ -149,6 +175,21 @@ mod tests {
         assert!((median[0] - 500.0).abs() < 1.0 && (median[2] - 500.0).abs() <= 1.0, "{median:?}");
         assert!((rows.last().unwrap()[2] - 1000.0).abs() < 0.5);
         assert!(text.contains("Total count    =         1000"), "{text}");
+    }
+
+    #[test]
+    fn what_was_never_recorded_owns_nothing() {
+        let mut sum = Latency::default();
+        sum.add(&Latency::default());
+        assert!(sum.0.is_none() && sum.brief().is_none() && sum.distribution().is_empty());
+        assert!(sum.since(&Latency::default()).is_empty());
+        sum.record(Duration::from_millis(1));
+        let times = sum.0.as_ref().expect("one was recorded");
+        assert_eq!(times.distinct_values() * size_of::<u64>(), 16 << 10);
+        sum.record(Duration::MAX);
+        let times = sum.0.as_ref().expect("two were recorded");
+        assert_eq!(times.distinct_values() * size_of::<u64>(), 168 << 10);
+        assert_eq!(sum.at_ms(0.5), 1.0);
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub(crate) struct Load {
 
 impl Load {
     fn new(arguments: &TelemetryArguments, devices: u32) -> Result<Self, Error> {
-        let TelemetryArguments { per_segment, inflight, .. } = *arguments;
+        let (per_segment, inflight) = (arguments.per_segment, arguments.inflight());
         if arguments.qos == 1 && per_segment > inflight {
             return Err(Error::SegmentBeyondWindow { per_segment, inflight });
         }
@@ -147,7 +147,7 @@ impl Plan {
     pub(crate) fn to_publish(arguments: &TelemetryArguments) -> Result<Self, Error> {
         let fleet = fleet(&arguments.connections)?;
         let load = Load::new(arguments, fleet.size())?;
-        let inflight_max = arguments.inflight as usize;
+        let inflight_max = arguments.inflight() as usize;
         let work = Work::Publish(load);
         let mut plan = Self::new(&arguments.connections, fleet, work, inflight_max)?;
         plan.turn_over(&arguments.connections, arguments.turnover);

@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
+use crate::history::{History, Moment, Together};
 use crate::latency::{Brief, Latency};
 use crate::process::Usage;
 use crate::tally::Tally;
 
 /// What stood at one moment, and what came since the moment before.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Point {
     /// Time since the start of the run.
     pub(crate) at_s: f64,
+    /// Time since the moment before.
+    pub(crate) took_s: f64,
     /// Connections that stand.
     pub(crate) open: u64,
     /// Connections accepted per second.
@@ -40,13 +43,13 @@ pub(crate) struct Point {
 /// The moments of a run, about a second apart.
 #[derive(Debug, Default)]
 pub(crate) struct Timeline {
-    points: Vec<Point>,
-    last: Option<Moment>,
+    points: History<Point>,
+    last: Option<Counted>,
 }
 
 /// What was counted up to one moment.
 #[derive(Debug)]
-struct Moment {
+struct Counted {
     at: Duration,
     tally: Tally,
     own: Option<Usage>,
@@ -57,7 +60,7 @@ impl Timeline {
     /// Takes note of what was counted up to now, of this program and of the server.
     pub(crate) fn push(&mut self, at: Duration, tally: &Tally, own: Usage, server: Option<Usage>) {
         let none =
-            || Moment { at: Duration::ZERO, tally: Tally::default(), own: None, server: None };
+            || Counted { at: Duration::ZERO, tally: Tally::default(), own: None, server: None };
         let before = self.last.take().unwrap_or_else(none);
         let took_s = at.saturating_sub(before.at).as_secs_f64().max(1e-3);
         let rate = |now: u64, then: u64| now.saturating_sub(then) as f64 / took_s;
@@ -68,6 +71,7 @@ impl Timeline {
         let (now, then) = (&tally.telemetry, &before.tally.telemetry);
         self.points.push(Point {
             at_s: at.as_secs_f64(),
+            took_s,
             open: tally.open,
             accepted_per_s: rate(tally.accepted, before.tally.accepted),
             failed_per_s: rate(tally.failed(), before.tally.failed()),
@@ -85,11 +89,34 @@ impl Timeline {
             server_bytes: server.map(|usage| usage.resident_bytes),
             server_cores: cores(server, before.server),
         });
-        self.last = Some(Moment { at, tally: tally.clone(), own: Some(own), server });
+        self.last = Some(Counted { at, tally: tally.clone(), own: Some(own), server });
     }
 
     pub(crate) fn points(&self) -> &[Point] {
-        &self.points
+        self.points.moments()
+    }
+}
+
+impl Moment for Point {
+    /// Of percentiles the worse ones: those of both are not known any more.
+    fn until(self, later: Self) -> Self {
+        let both = Together::new(self.took_s, later.took_s);
+        Self {
+            at_s: later.at_s,
+            took_s: both.took_s(),
+            open: later.open,
+            accepted_per_s: both.rate(self.accepted_per_s, later.accepted_per_s),
+            failed_per_s: both.rate(self.failed_per_s, later.failed_per_s),
+            sent_per_s: both.rate(self.sent_per_s, later.sent_per_s),
+            acknowledged_per_s: both.rate(self.acknowledged_per_s, later.acknowledged_per_s),
+            connect: Brief::worse_of(self.connect, later.connect),
+            puback: Brief::worse_of(self.puback, later.puback),
+            delay: Brief::worse_of(self.delay, later.delay),
+            own_cores: both.rate(self.own_cores, later.own_cores),
+            own_bytes: later.own_bytes,
+            server_bytes: later.server_bytes,
+            server_cores: both.known_rate(self.server_cores, later.server_cores),
+        }
     }
 }
 
@@ -126,5 +153,9 @@ mod tests {
         assert!((second.connect.unwrap().p50_ms - 80.0).abs() < 0.1, "none of those before");
         assert!(second.puback.is_none() && second.server_cores.is_none());
         assert!(second.own_bytes > 100_000);
+        let both = first.until(*second);
+        assert_eq!((both.at_s, both.took_s, both.open), (3.0, 3.0, 50));
+        assert!((both.accepted_per_s - 50.0 / 3.0).abs() < 1e-9 && both.sent_per_s == 100.0);
+        assert!((both.connect.unwrap().max_ms - 80.0).abs() < 0.1, "the worse one");
     }
 }

@@ -8,7 +8,8 @@ use std::path::Path;
 use rustix::process::{Pid, Signal, kill_process};
 use support::floor::Floor;
 use support::heard::Heard;
-use support::program::{run, start};
+use support::patience::eventually;
+use support::program::{resident_bytes, run, start};
 
 #[test]
 fn acknowledges_all_that_several_processes_send() {
@@ -23,6 +24,36 @@ fn acknowledges_all_that_several_processes_send() {
     assert_eq!(run.number("/telemetry/sent_in_all"), 5000.0);
     assert!(run.number("/telemetry/server_us_per_message") > 0.0);
     assert!(run.number("/server_bytes_per_connection") > 0.0);
+}
+
+#[test]
+fn a_segment_fits_into_the_window_that_nobody_named() {
+    let floor = Floor::start(1);
+    let more = "--connections 4 --per-second 100 --per-segment 5 --warm-up 0s --duration 1s";
+    let run = run("telemetry", &floor.arguments(), more).expect_clean();
+    assert_eq!(run.number("/telemetry/acknowledged"), 100.0);
+}
+
+#[test]
+fn the_memory_of_a_parent_grows_neither_with_workers_nor_with_time() {
+    const MIB: u64 = 1 << 20;
+    let floor = Floor::start(1);
+    let more = "--connections 96 --workers 48 --rate 100 --per-second 200 --qos 1 --duration 10m";
+    let load = Heard::new(start("telemetry", &floor.arguments(), more));
+    let lines_with_load = || load.text().lines().filter(|line| line.contains("  sent ")).count();
+    let peak_until = |lines: usize| {
+        let mut peak = 0;
+        eventually("the run goes on", || {
+            peak = peak.max(resident_bytes(load.pid()));
+            lines_with_load() >= lines
+        });
+        peak
+    };
+    let early = peak_until(5);
+    let late = peak_until(20);
+    load.interrupt().expect_clean();
+    assert!(late < early * 5 / 4 + 4 * MIB, "{} MiB, and {} before", late / MIB, early / MIB);
+    assert!(late < 64 * MIB, "{} MiB for 48 workers", late / MIB);
 }
 
 #[test]
@@ -123,7 +154,7 @@ fn what_cannot_be_started_says_why() {
 fn loads_that_cannot_be_say_why() {
     let floor = Floor::start(1);
     for (more, mend) in [
-        ("--per-second 10 --per-segment 5", "raise --inflight"),
+        ("--per-second 10 --per-segment 5 --inflight 4", "raise --inflight"),
         ("--closed --qos 0", "give --per-second instead"),
         ("--per-device 0.001", "choose another rate"),
     ] {

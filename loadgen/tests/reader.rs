@@ -65,7 +65,7 @@ fn what_was_published_is_read_once_and_in_order() {
     let page = fs::read_to_string(html).expect("it was written");
     assert!(page.contains("--key …") && page.contains("Lag by percentile"), "{page}");
 
-    let again = read(&hub, "--from earliest --until-caught-up --partitions 0").expect_clean();
+    let again = read(&hub, "--until-caught-up --partitions 0").expect_clean();
     let partition = &all.json["partitions"][0];
     assert_eq!(Some(again.number("/events")), partition["events"].as_f64());
     let none = format!("--from {} --until-caught-up", unix_ms());
@@ -166,7 +166,7 @@ fn what_cannot_be_read_says_how_to_mend_it() {
         (good.clone(), "--partitions 0,77", ["no partition `77`", "only 0, 1"]),
         (good.clone(), "--port 8883", ["AMQP", "--port"]),
         (good.clone(), "--port 1", ["connection refused", "--port"]),
-        (good.clone(), "--until-caught-up", ["--until-caught-up", "--from earliest"]),
+        (good.clone(), "--until-caught-up --from latest", ["--until-caught-up", "--from TIME"]),
         (hub.reader_arguments("device"), "", ["Listen", "ServiceConnect"]),
         (with("--key", "c2VjcmV0"), "", ["refuses the login", "--key"]),
         (with("--key", "?"), "", ["key", "base64"]),

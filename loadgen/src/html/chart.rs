@@ -5,11 +5,16 @@ use std::fmt::Write as _;
 use super::escape;
 
 const WIDTH: f64 = 760.0;
-const HEIGHT: f64 = 260.0;
+const HEIGHT: f64 = 276.0;
 const LEFT: f64 = 70.0;
-const RIGHT: f64 = 16.0;
-const TOP: f64 = 14.0;
+/// Half a label of the last tick hangs over.
+const RIGHT: f64 = 30.0;
 const BOTTOM: f64 = 40.0;
+/// Height of letters, as the style has it.
+const FONT_SIZE: f64 = 12.0;
+const UNIT_BASELINE: f64 = 11.0;
+/// The label of the topmost tick stands below the unit.
+const TOP: f64 = UNIT_BASELINE + 1.5 * FONT_SIZE;
 /// Lines of the grid, about.
 const TICKS: f64 = 5.0;
 /// Decades of a logarithmic axis at most, from the largest value down.
@@ -95,7 +100,7 @@ impl Chart {
         }
         let _ = write!(
             html,
-            "<text class=x x={} y={}>{}</text><text class=unit x=4 y=11>{}</text>",
+            "<text class=x x={} y={}>{}</text><text class=unit x=4 y={UNIT_BASELINE}>{}</text>",
             (LEFT + WIDTH - RIGHT) / 2.0,
             HEIGHT - 6.0,
             escape(self.x_label),
@@ -225,14 +230,26 @@ mod tests {
     #[test]
     fn lines_go_from_corner_to_corner() {
         let html = chart(Scale::Linear, &[(0.0, 0.0), (10.0, 50.0)]).to_html();
-        assert!(html.contains("points=\"70.0,220.0 744.0,14.0 \""), "{html}");
+        assert!(html.contains("points=\"70.0,236.0 730.0,29.0 \""), "{html}");
         assert!(html.contains("A &amp; B") && html.contains(">50</text>"), "{html}");
+    }
+
+    #[test]
+    fn the_unit_stands_above_the_topmost_tick() {
+        for scale in [Scale::Linear, Scale::Logarithmic] {
+            let html = chart(scale, &[(0.0, 1.0), (1.0, 10_000.0)]).to_html();
+            let label = html.find(">10 k</text>").expect("the topmost tick has a label");
+            let (before, _) = html.split_at(label);
+            let baseline = before.rsplit("y=").next().and_then(|y| y.parse::<f64>().ok());
+            let below_unit = baseline.expect("it has a place") - UNIT_BASELINE;
+            assert!(below_unit > FONT_SIZE, "{below_unit} in {html}");
+        }
     }
 
     #[test]
     fn decades_are_at_equal_distances_and_zero_is_not_shown() {
         let html = chart(Scale::Logarithmic, &[(0.0, 0.0), (1.0, 1.0), (2.0, 100.0)]).to_html();
-        assert!(html.contains("points=\"407.0,220.0 744.0,14.0 \""), "{html}");
+        assert!(html.contains("points=\"400.0,236.0 730.0,29.0 \""), "{html}");
         for label in [">1</text>", ">10</text>", ">100</text>"] {
             assert!(html.contains(label), "{label} in {html}");
         }

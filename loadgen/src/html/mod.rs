@@ -45,7 +45,9 @@ const NOTES: &str = "\
 server that stalls pays for everything that it kept waiting.</li>
 <li>The own delay is how late this program was itself; a run in which it matters is called
 invalid.</li>
-<li>Points over time are a second apart, and each is about that second alone.</li>
+<li>Points over time are a second apart, and each is about that second alone. A run of more than an
+hour has fewer of its older seconds: a point there is about all since the one before, with the worst
+percentiles of those.</li>
 </ul>
 ";
 

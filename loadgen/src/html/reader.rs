@@ -11,7 +11,9 @@ const NOTES: &str = "\
 machine: hub and reader must be on the same one. The stamp is in whole milliseconds.</li>
 <li>The own delay is the longest time for which something that had arrived can have waited for this
 program; a run in which it matters is called invalid.</li>
-<li>Points over time are a second apart, and each is about that second alone.</li>
+<li>Points over time are a second apart, and each is about that second alone. A run of more than an
+hour has fewer of its older seconds: a point there is about all since the one before, with the worst
+percentiles of those.</li>
 </ul>
 ";
 

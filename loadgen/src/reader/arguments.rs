@@ -20,7 +20,7 @@ Examples:
       --duration 10m --lag-p99-max 1s --lag-events-max 100000 --server-pid \"$(pidof ringhub)\"
                         does one consumer group keep up? Start `ringhub-loadgen telemetry` beside it
   ringhub-loadgen reader --host localhost --ca tls/ca.pem --policy service --key BASE64 \\
-      --from earliest --until-caught-up --json
+      --until-caught-up --json
                         all that is retained, as fast as it comes";
 
 /// Arguments of `reader`.
@@ -56,9 +56,9 @@ pub struct ReaderArguments {
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub partitions: Vec<String>,
     /// Where to begin: `latest`, `earliest`, or with what was enqueued at a time, in milliseconds
-    /// since 1970 or like 2026-11-23T06:00:00Z
-    #[arg(long, value_name = "START", default_value = "latest", value_parser = parse_start)]
-    pub from: Start,
+    /// since 1970 or like 2026-11-23T06:00:00Z [default: latest; earliest with --until-caught-up]
+    #[arg(long, value_name = "START", value_parser = parse_start)]
+    pub from: Option<Start>,
     /// Events that the hub may send ahead, per partition
     #[arg(long, value_name = "N", default_value_t = 5000)]
     #[arg(value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
@@ -90,6 +90,14 @@ pub struct ReaderArguments {
     /// Most events by which a partition may be ahead of its reader before the run has failed
     #[arg(long, value_name = "N")]
     pub lag_events_max: Option<u64>,
+}
+
+impl ReaderArguments {
+    /// Where to begin: before all that is to be caught up with, if nothing else is said.
+    pub(super) fn from(&self) -> Start {
+        let default = if self.until_caught_up { Start::Earliest } else { Start::Latest };
+        self.from.unwrap_or(default)
+    }
 }
 
 fn parse_start(text: &str) -> Result<Start, String> {

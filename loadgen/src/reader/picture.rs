@@ -49,6 +49,7 @@ mod tests {
         let account = Account { events: 123_456, ..Account::default() };
         let now = Point {
             at_s: 3.0,
+            took_s: 1.0,
             events_per_s: 40_000.0,
             bytes_per_s: 20_000_000.0,
             lag: Some(Brief { p50_ms: 1.0, p99_ms: 12.0, max_ms: 30.0 }),

@@ -50,7 +50,7 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn new(arguments: &ReaderArguments) -> Result<Self, Error> {
         let ReaderArguments { host, policy, key, .. } = arguments;
-        let until = match (arguments.until_caught_up, arguments.from) {
+        let until = match (arguments.until_caught_up, arguments.from()) {
             (true, Start::Latest) => return Err(Error::NothingToCatchUp),
             (true, _) => Until::CaughtUp,
             (false, _) => Until::Elapsed(arguments.duration),
@@ -69,7 +69,7 @@ impl Plan {
             entity: arguments.entity.clone(),
             consumer_group: arguments.consumer_group.clone(),
             partitions: arguments.partitions.clone(),
-            start: arguments.from,
+            start: arguments.from(),
             credit: arguments.credit,
             epoch: arguments.epoch,
             is_numbered: arguments.numbered,

@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use super::account::Account;
+use crate::history::{History, Moment, Together};
 use crate::latency::{Brief, Latency};
 use crate::process::Usage;
 
 /// What stood at one moment, and what came since the moment before.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Point {
     /// Time since the beginning.
     pub(crate) at_s: f64,
+    /// Time since the moment before.
+    pub(crate) took_s: f64,
     pub(crate) events_per_s: f64,
     pub(crate) bytes_per_s: f64,
     /// From enqueued to received, of what came meanwhile.
@@ -29,13 +32,13 @@ pub(crate) struct Point {
 /// The moments of a run, about a second apart.
 #[derive(Debug)]
 pub(crate) struct Timeline {
-    points: Vec<Point>,
-    last: Moment,
+    points: History<Point>,
+    last: Counted,
 }
 
 /// What was counted up to one moment.
 #[derive(Debug)]
-struct Moment {
+struct Counted {
     at: Duration,
     events: u64,
     bytes: u64,
@@ -49,8 +52,8 @@ impl Timeline {
     /// Begins with what both processes have used so far.
     pub(super) fn new(own: Usage, server: Option<Usage>) -> Self {
         let (lag, delay) = (Latency::default(), Latency::default());
-        let last = Moment { at: Duration::ZERO, events: 0, bytes: 0, lag, delay, own, server };
-        Self { points: Vec::new(), last }
+        let last = Counted { at: Duration::ZERO, events: 0, bytes: 0, lag, delay, own, server };
+        Self { points: History::default(), last }
     }
 
     /// Takes note of what was counted up to now.
@@ -67,6 +70,7 @@ impl Timeline {
             |now: Usage, then: Usage| now.cpu.saturating_sub(then.cpu).as_secs_f64() / took_s;
         self.points.push(Point {
             at_s: at.as_secs_f64(),
+            took_s,
             events_per_s: account.events.saturating_sub(before.events) as f64 / took_s,
             bytes_per_s: account.bytes.saturating_sub(before.bytes) as f64 / took_s,
             lag: account.lag.since(&before.lag).brief(),
@@ -79,10 +83,30 @@ impl Timeline {
         });
         let Account { events, bytes, lag, delay, .. } = account;
         let (lag, delay) = (lag.clone(), delay.clone());
-        self.last = Moment { at, events: *events, bytes: *bytes, lag, delay, own, server };
+        self.last = Counted { at, events: *events, bytes: *bytes, lag, delay, own, server };
     }
 
     pub(crate) fn points(&self) -> &[Point] {
-        &self.points
+        self.points.moments()
+    }
+}
+
+impl Moment for Point {
+    /// Of percentiles the worse ones: those of both are not known any more.
+    fn until(self, later: Self) -> Self {
+        let both = Together::new(self.took_s, later.took_s);
+        Self {
+            at_s: later.at_s,
+            took_s: both.took_s(),
+            events_per_s: both.rate(self.events_per_s, later.events_per_s),
+            bytes_per_s: both.rate(self.bytes_per_s, later.bytes_per_s),
+            lag: Brief::worse_of(self.lag, later.lag),
+            delay: Brief::worse_of(self.delay, later.delay),
+            behind: later.behind,
+            own_cores: both.rate(self.own_cores, later.own_cores),
+            own_bytes: later.own_bytes,
+            server_cores: both.known_rate(self.server_cores, later.server_cores),
+            server_bytes: later.server_bytes,
+        }
     }
 }

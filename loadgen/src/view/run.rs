@@ -71,6 +71,7 @@ mod tests {
     fn point() -> Point {
         Point {
             at_s: 12.0,
+            took_s: 1.0,
             open: 1000,
             accepted_per_s: 25.0,
             failed_per_s: 0.0,

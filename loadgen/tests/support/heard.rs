@@ -63,7 +63,8 @@ impl Heard {
         Run { status, json, output: String::from_utf8_lossy(&stdout).into_owned(), text }
     }
 
-    fn text(&self) -> String {
+    /// What it has said so far.
+    pub(crate) fn text(&self) -> String {
         self.text.lock().expect("no thread panics with it").clone()
     }
 }

@@ -74,6 +74,15 @@ pub(crate) fn run(command: &str, common: &[String], more: &str) -> Run {
     finish(start(command, common, &format!("--json {more}")))
 }
 
+/// Resident memory of a process; 0 when it has ended.
+pub(crate) fn resident_bytes(process: Pid) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", process.as_raw_nonzero()));
+    let status = status.unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
+}
+
 /// Processes that a run has started and that have not ended.
 pub(crate) fn children(parent: Pid) -> Vec<Pid> {
     let id = parent.as_raw_nonzero();
