@@ -38,14 +38,15 @@ fn a_segment_fits_into_the_window_that_nobody_named() {
 fn the_memory_of_a_parent_grows_neither_with_workers_nor_with_time() {
     const MIB: u64 = 1 << 20;
     let floor = Floor::start(1);
-    let more = "--connections 96 --workers 48 --rate 100 --per-second 200 --qos 1 --duration 10m";
-    let load = Heard::new(start("telemetry", &floor.arguments(), more));
-    let lines_with_load = || load.text().lines().filter(|line| line.contains("  sent ")).count();
-    let peak_until = |lines: usize| {
+    let more = "--connections 96 --workers 48 --rate 100 --hold 10m";
+    let load = Heard::new(start("connect", &floor.arguments(), more));
+    load.wait_for("open 96 ");
+    let seconds = || load.text().lines().filter(|line| line.contains("open 96 ")).count();
+    let peak_until = |second: usize| {
         let mut peak = 0;
         eventually("the run goes on", || {
             peak = peak.max(resident_bytes(load.pid()));
-            lines_with_load() >= lines
+            seconds() >= second
         });
         peak
     };
