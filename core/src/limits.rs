@@ -460,9 +460,9 @@ pub const TWIN_INTEGER_MIN: i64 = -(1 << 52);
 /// Largest whole number in a twin. Larger: refused as a bad argument.
 pub const TWIN_INTEGER_MAX: i64 = (1 << 52) - 1;
 
-/// Twin requests of one connection that may be under way: what one device may keep of the store's
+/// Twin requests of one seat that may be under way: what one device may keep of the store's
 /// queue. One more is answered with 429 at once.
-pub const TWIN_REQUESTS_PER_CONNECTION_MAX: u8 = 16;
+pub const TWIN_REQUESTS_PER_SEAT_MAX: u8 = 16;
 
 /// Longest id of a Plug and Play model in bytes. Longer: as if the device had announced none.
 pub const MODEL_ID_BYTES_MAX: usize = 2048;

@@ -17,6 +17,7 @@ mod mailbox_shards;
 mod protocol;
 mod recorder;
 mod runtime;
+mod seat;
 mod services;
 mod signal;
 mod socket;

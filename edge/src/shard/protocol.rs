@@ -1,7 +1,7 @@
 //! What a shard asks of the protocols that it carries, and what it offers them.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use ringhub_core::id::{ConnectionId, ExecutorId, SeatId, ShardId};
@@ -209,6 +209,12 @@ impl<S> ShardContext<'_, S> {
     /// durable; it may belong to any shard's ring.
     pub fn await_commit(&mut self, ticket: Ticket, seat: SeatId) {
         self.commits.push(ticket, seat);
+    }
+
+    /// When a wall-clock time comes on the shard's monotonic clock, as far as the two agree now.
+    pub fn deadline_at(&self, wall: UnixMillis) -> Timestamp {
+        let left_ms = wall.as_millis().saturating_sub(self.wall.as_millis());
+        self.now + Duration::from_millis(u64::try_from(left_ms).unwrap_or(0))
     }
 
     /// What the shard counts.

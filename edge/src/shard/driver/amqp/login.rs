@@ -2,7 +2,6 @@
 
 use ringhub_core::codec::amqp::performative::SaslCode;
 use ringhub_core::session::amqp::SaslStep;
-use ringhub_core::time::{Timestamp, UnixMillis};
 use tracing::info;
 
 use super::attach::LISTEN;
@@ -37,7 +36,7 @@ impl AmqpDriver {
     }
 
     pub(super) fn note_claims(&mut self, cx: &Context<'_>) {
-        self.claims_end = self.claims.next_end().map(|end| deadline(end, cx));
+        self.claims_end = self.claims.next_end().map(|end| cx.deadline_at(end));
     }
 
     /// Forgets claims that have ended, and detaches the readers that nothing allows any more.
@@ -66,10 +65,4 @@ impl AmqpDriver {
         }
         self.detach_unclaimed_service(cx);
     }
-}
-
-/// When a wall-clock time comes on the shard's monotonic clock, as far as the two agree now.
-fn deadline(at: UnixMillis, cx: &Context<'_>) -> Timestamp {
-    let left_ms = at.as_millis().saturating_sub(cx.wall.as_millis());
-    cx.now + std::time::Duration::from_millis(u64::try_from(left_ms).unwrap_or(0))
 }

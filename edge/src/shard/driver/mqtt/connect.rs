@@ -4,18 +4,15 @@ use std::fmt::Display;
 
 use ringhub_control_plane::directory::{Grant, IdentityRef};
 use ringhub_core::codec::mqtt::ConnackCode;
-use ringhub_core::id::PartitionId;
 use ringhub_core::limits::{MODEL_ID_BYTES_MAX, TOKEN_EXPIRY_GRACE};
-use ringhub_core::message::{Destination, Stamps, partition_of};
 use ringhub_core::session::mqtt::user_name::{ApiVersion, UserName};
 use ringhub_core::session::mqtt::{Acceptance, CloseReason, ConnectRequest, Subscriptions};
-use ringhub_core::session::takeover::Claim;
 use ringhub_core::time::{Timestamp, UnixMillis};
 use tracing::{debug, info};
 
-use super::{Activity, Context, Device, MqttDriver, seat};
-use crate::shard::mailbox::Mail;
-use crate::shard::{Close, HubServices};
+use super::{Context, MqttDriver};
+use crate::shard::Close;
+use crate::shard::seat::Seat;
 
 impl MqttDriver {
     pub(super) fn on_connect(
@@ -30,58 +27,37 @@ impl MqttDriver {
         let Some(grant) = authenticate(request, cx) else {
             return Err(self.end(CloseReason::Refused(ConnackCode::NotAuthorized)));
         };
-        let directory = cx.services.control.directory();
-        let Ok(found) = directory.reserve(&grant, seat(cx), cx.wall) else {
+        let expires = grant.expires;
+        let Ok(taken) = Seat::take(grant, announced_model(user_name), 0, cx) else {
             return Err(self.end(CloseReason::Refused(ConnackCode::NotAuthorized)));
         };
-        let stored = Subscriptions::from_bits(u16::try_from(found.subscriptions).unwrap_or(0));
-        let acceptance = Acceptance {
+        let stored = Subscriptions::from_bits(u16::try_from(taken.subscriptions).unwrap_or(0));
+        self.acceptance = Some(Box::new(Acceptance {
             session_present: stored != Subscriptions::NONE,
             subscriptions: stored,
-            token_deadline: Some(token_deadline(grant.expires, cx)),
-        };
-        let model = announced_model(user_name);
-        cx.services.control.note_model(&grant, model);
-        let previous = found.reservation.previous;
-        let device = Box::new(Device {
-            destination: destination(&grant, cx.services),
-            stamps: stamps(&grant, model),
-            claim: found.reservation.claim,
-            acceptance,
-            last: None,
-            was_called: false,
-            activity: Activity::default(),
-            twin_requests: 0,
-            grant,
-        });
+            token_deadline: Some(token_deadline(expires, cx)),
+        }));
         if request.clean_session && stored != Subscriptions::NONE {
-            cx.services.store_subscriptions(&device.grant, Subscriptions::NONE, None);
+            cx.services.store_subscriptions(taken.seat.grant(), Subscriptions::NONE, None);
         }
-        self.device = Some(device);
-        if let Some(previous) = previous {
-            cx.services.mailboxes.post(previous.connection.shard, Mail::Evict { seat: previous });
-        }
+        self.seat = Some(Box::new(taken.seat));
         self.accept_if_alone(cx);
         Ok(())
     }
 
-    /// Sends CONNACK once no former connection is left; what they pushed last is awaited before
-    /// anything is read.
+    /// Sends CONNACK once no former seat of the identity is left; what they pushed last is awaited
+    /// before anything is read.
     pub(super) fn accept_if_alone(&mut self, cx: &mut Context<'_>) {
-        let Some(device) = &mut self.device else { return };
-        if device.claim == Claim::AwaitingPredecessors {
+        let Some(seat) = &mut self.seat else { return };
+        if !seat.admit(cx) {
             return;
         }
-        let services = &*cx.services;
-        device.claim.may_publish(|fence| services.pipeline.is_committed(&fence));
-        if let Claim::AwaitingCommit(fence) = device.claim {
-            cx.await_commit(fence, seat(cx));
-        }
-        self.session.accept(device.acceptance, cx.now);
+        let Some(acceptance) = self.acceptance.take() else { return };
+        self.session.accept(*acceptance, cx.now);
         cx.counters().connects_accepted.add(1);
         self.was_accepted = true;
-        let (hub, connection) = (cx.services.hub_name(device.grant.hub), cx.connection);
-        debug!(hub, identity = %device.grant.identity, %connection, "device connected");
+        let (hub, connection) = (seat.hub_name(cx), cx.connection);
+        debug!(hub, identity = %seat.grant().identity, %connection, "device connected");
         self.tell_callers_ready(cx);
         self.deliver_waiting(cx);
     }
@@ -105,13 +81,6 @@ fn authenticate(request: &ConnectRequest<'_>, cx: &Context<'_>) -> Option<Grant>
     judged.map_or_else(|reason| refused(&reason), Some)
 }
 
-fn destination(grant: &Grant, services: &HubServices) -> Destination {
-    let hub = services.control.directory().hub(grant.hub);
-    let partition =
-        hub.map_or(PartitionId(0), |hub| partition_of(&grant.identity.device, hub.partition_count));
-    Destination { hub: grant.hub, partition }
-}
-
 /// The Plug and Play model in the user name; old revisions of the device API know none.
 ///
 /// Source: device-endpoints reference, "CONNECT".
@@ -121,17 +90,11 @@ fn announced_model<'a>(user_name: &'a UserName<'_>) -> Option<&'a str> {
     user_name.model_id.as_deref().filter(is_model)
 }
 
-fn stamps(grant: &Grant, model: Option<&str>) -> Stamps {
-    Stamps::new(&grant.identity, grant.scope, &grant.generation.0.to_string(), model)
-}
-
-/// When a connection ends whose token expires at `expires`, on the shard's monotonic clock as far
-/// as the two clocks agree now.
+/// When a connection ends whose token expires at `expires`.
 ///
 /// The grace is added before clocks change: a token may have expired when it is accepted.
 fn token_deadline(expires: UnixMillis, cx: &Context<'_>) -> Timestamp {
     let grace_ms = i64::try_from(TOKEN_EXPIRY_GRACE.as_millis()).unwrap_or(i64::MAX);
     let end_ms = expires.as_millis().saturating_add(grace_ms);
-    let left_ms = end_ms.saturating_sub(cx.wall.as_millis());
-    cx.now + std::time::Duration::from_millis(u64::try_from(left_ms).unwrap_or(0))
+    cx.deadline_at(UnixMillis::from_millis(end_ms))
 }

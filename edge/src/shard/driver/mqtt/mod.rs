@@ -1,7 +1,6 @@
 //! Drives the MQTT session of one device: directory, ring and control plane on one side, packets on
 //! the other.
 
-mod activity;
 mod c2d;
 mod connect;
 mod method;
@@ -9,37 +8,29 @@ mod telemetry;
 mod twin;
 
 use bytes::BytesMut;
-use ringhub_control_plane::directory::Grant;
 use ringhub_core::codec::mqtt::{ConnackCode, decode_within};
 use ringhub_core::id::SeatId;
-use ringhub_core::message::{Destination, Stamps};
 use ringhub_core::position::{Committed, Ticket};
 use ringhub_core::session::mqtt::{
     Acceptance, CloseReason, Handled, MqttSession, SessionError, SubscriptionChange,
 };
-use ringhub_core::session::takeover::Claim;
 use ringhub_core::time::Timestamp;
 use tracing::{debug, info};
 
-use self::activity::Activity;
-use self::c2d::unlock;
-use self::method::{on_method_response, tell_callers_gone};
 use crate::shard::mailbox::Mail;
 use crate::shard::recorder::Part;
+use crate::shard::seat::Seat;
 use crate::shard::{Close, HubServices, Protocol, ShardContext, ShardCounters};
 
 type Context<'a> = ShardContext<'a, HubServices>;
 
-/// The seat of the device.
-fn seat(cx: &Context<'_>) -> SeatId {
-    SeatId::only(cx.connection)
-}
-
-/// One MQTT connection. About 300 bytes, and as much again once a device is on it.
+/// One MQTT connection. About 300 bytes, and as much again for the seat of its device.
 #[derive(Debug)]
 pub(crate) struct MqttDriver {
     session: MqttSession,
-    device: Option<Box<Device>>,
+    seat: Option<Box<Seat>>,
+    /// What CONNACK will say, while it is owed.
+    acceptance: Option<Box<Acceptance>>,
     /// Length of the record that found its ring full; nothing is read before it has room.
     blocked_bytes: Option<usize>,
     /// When a delivery is tried again to a client that does not take its bytes.
@@ -48,22 +39,6 @@ pub(crate) struct MqttDriver {
     was_accepted: bool,
     /// The reason to close, while the shard only knows its kind.
     reason: Option<CloseReason>,
-}
-
-/// The identity that was authenticated on the connection.
-#[derive(Debug)]
-struct Device {
-    grant: Grant,
-    destination: Destination,
-    stamps: Stamps,
-    claim: Claim,
-    acceptance: Acceptance,
-    last: Option<Ticket>,
-    /// A method was called here, so that the end of the connection is news to the callers.
-    was_called: bool,
-    activity: Activity,
-    /// Twin requests whose answers are still to come.
-    twin_requests: u8,
 }
 
 /// What becomes of the packet that was just handled.
@@ -78,7 +53,8 @@ impl MqttDriver {
     pub(crate) fn new(now: Timestamp) -> Self {
         Self {
             session: MqttSession::new(now),
-            device: None,
+            seat: None,
+            acceptance: None,
             blocked_bytes: None,
             deliver_at: None,
             was_accepted: false,
@@ -87,11 +63,9 @@ impl MqttDriver {
     }
 
     fn may_read(&self, services: &HubServices) -> bool {
-        let is_open = self.device.as_ref().is_none_or(|device| device.claim == Claim::Open);
-        let has_room = match (self.blocked_bytes, &self.device) {
-            (Some(len), Some(device)) => {
-                services.pipeline.has_room(device.destination.partition, len)
-            }
+        let is_open = self.seat.as_ref().is_none_or(|seat| seat.is_open());
+        let has_room = match (self.blocked_bytes, &self.seat) {
+            (Some(record_bytes), Some(seat)) => seat.has_room(record_bytes, services),
             _ => true,
         };
         is_open && has_room && self.session.can_read()
@@ -99,7 +73,7 @@ impl MqttDriver {
 
     /// The hub of the device, as log lines name it.
     fn hub_name<'c>(&self, cx: &'c Context<'_>) -> &'c str {
-        let hub = self.device.as_ref().map(|device| cx.services.hub_name(device.grant.hub));
+        let hub = self.seat.as_ref().map(|seat| seat.hub_name(cx));
         hub.unwrap_or_else(|| cx.services.any_hub_name())
     }
 
@@ -123,7 +97,7 @@ impl MqttDriver {
             }
             Handled::TwinRequest(request) => self.on_twin_request(&request, cx),
             Handled::Disconnect => return Err(self.end(CloseReason::Disconnect)),
-            Handled::MethodResponse(response) => on_method_response(&response, cx),
+            Handled::MethodResponse(response) => self.on_method_response(&response, cx),
             Handled::Delivered(token) => self.on_delivered(token, cx),
             Handled::Nothing => {
                 self.deliver_waiting(cx);
@@ -133,10 +107,10 @@ impl MqttDriver {
     }
 
     fn on_subscriptions(&mut self, change: SubscriptionChange, cx: &mut Context<'_>) {
-        match &self.device {
-            Some(device) if change.persist => {
-                let told = Some(seat(cx));
-                cx.services.store_subscriptions(&device.grant, change.subscriptions, told);
+        match &self.seat {
+            Some(seat) if change.persist => {
+                let told = Some(seat.id(cx));
+                cx.services.store_subscriptions(seat.grant(), change.subscriptions, told);
             }
             _ => self.on_subscribed(cx),
         }
@@ -179,17 +153,13 @@ impl Protocol for MqttDriver {
     fn handle_committed(
         &mut self,
         _: SeatId,
-        Committed(upto): Committed<Ticket>,
+        upto: Committed<Ticket>,
         cx: &mut Context<'_>,
     ) -> Result<(), Close> {
-        let Some(device) = &mut self.device else { return Ok(()) };
-        let services = &*cx.services;
-        if !device.claim.may_publish(|fence| services.pipeline.is_committed(&fence)) {
-            return Ok(());
-        }
-        let executor = services.pipeline.executor_of(device.destination.partition);
-        if upto.shard == cx.connection.shard && upto.executor == executor {
-            self.session.handle_committed(Committed(upto.position));
+        if let Some(seat) = &mut self.seat
+            && let Some(position) = seat.handle_committed(upto, cx)
+        {
+            self.session.handle_committed(position);
         }
         Ok(())
     }
@@ -201,16 +171,15 @@ impl Protocol for MqttDriver {
                 Err(Close::Evicted)
             }
             Mail::PredecessorsGone { .. } => {
-                if let Some(device) = &mut self.device {
-                    let fence = cx.services.control.directory().fence(&device.grant);
-                    device.claim.handle_predecessors_gone(fence);
+                if let Some(seat) = &mut self.seat {
+                    seat.handle_predecessors_gone(cx);
                     self.accept_if_alone(cx);
                 }
                 Ok(())
             }
-            Mail::Cut { identity, reason, .. } => match &self.device {
-                Some(device) if device.grant.identity == identity => {
-                    let hub = cx.services.hub_name(device.grant.hub);
+            Mail::Cut { identity, reason, .. } => match &self.seat {
+                Some(seat) if seat.serves(&identity) => {
+                    let hub = seat.hub_name(cx);
                     info!(hub, %identity, connection = %cx.connection, ?reason, "device cut off");
                     self.reason = Some(CloseReason::IdentityRemoved);
                     Err(Close::Cut)
@@ -252,7 +221,9 @@ impl Protocol for MqttDriver {
     }
 
     fn handle_timeout(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
-        self.report_activity(cx);
+        if let Some(seat) = &mut self.seat {
+            seat.handle_timeout(cx);
+        }
         if self.deliver_at.take_if(|at| **at <= cx.now).is_some() {
             self.deliver_waiting(cx);
         }
@@ -283,15 +254,13 @@ impl Protocol for MqttDriver {
             count_refusal(reason, cx.counters());
         }
         self.publish_will(reason, cx);
-        if let Some(device) = self.device.take() {
-            tell_callers_gone(&device, cx);
-            unlock(&device.grant, cx);
-            cx.services.release(&device.grant, seat(cx), device.last, cx.wall);
+        if let Some(seat) = self.seat.take() {
+            seat.leave(cx);
         }
     }
 
     fn poll_timeout(&self) -> Option<Timestamp> {
-        let report = self.device.as_ref().and_then(|device| device.activity.poll_timeout());
+        let report = self.seat.as_ref().and_then(|seat| seat.poll_timeout());
         let retry = self.deliver_at.as_deref().copied();
         [self.session.poll_timeout(), report, retry].into_iter().flatten().min()
     }

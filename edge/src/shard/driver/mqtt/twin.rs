@@ -1,45 +1,32 @@
-//! Twin requests of the device to the control plane, replies and changes of desired properties
-//! back.
-//!
-//! A request is only handed over, so telemetry of the same connection does not wait for it.
+//! Twin requests of the device, and replies and changes of desired properties to it.
 
-use bytes::Bytes;
 use ringhub_control_plane::twin::TwinReply;
 use ringhub_core::id::Identity;
-use ringhub_core::limits::TWIN_REQUESTS_PER_CONNECTION_MAX;
 use ringhub_core::session::mqtt::{TwinOperation, TwinRequest};
 use ringhub_core::twin::DesiredChange;
 use tracing::debug;
 
-use super::{Context, MqttDriver, seat};
-use crate::shard::mailbox::Mail;
+use super::{Context, MqttDriver};
+use crate::shard::seat::TwinBusy;
 
 impl MqttDriver {
     pub(super) fn on_twin_request(&mut self, request: &TwinRequest<'_>, cx: &Context<'_>) {
-        let Some(device) = &mut self.device else { return };
-        if device.twin_requests >= TWIN_REQUESTS_PER_CONNECTION_MAX {
-            self.reply_twin(request.rid, &TwinReply::throttled(), cx);
-            return;
-        }
-        let services = &*cx.services;
-        let (seat, rid) = (seat(cx), Box::<str>::from(request.rid));
-        let mailboxes = services.mailboxes.clone();
-        let done = Box::new(move |reply| {
-            mailboxes.post(seat.connection.shard, Mail::TwinReply { seat, rid, reply });
-        });
-        device.twin_requests += 1;
-        match request.operation {
-            TwinOperation::Get => services.control.read_twin(&device.grant, done),
+        let Some(seat) = &mut self.seat else { return };
+        let rid = request.rid;
+        let asked = match request.operation {
+            TwinOperation::Get => seat.read_twin(rid, cx),
             TwinOperation::PatchReported { version, patch } => {
-                let patch = Bytes::copy_from_slice(patch);
-                services.control.report_twin(&device.grant, version, patch, done);
+                seat.report_twin(rid, version, patch, cx)
             }
+        };
+        if asked == Err(TwinBusy) {
+            self.reply_twin(rid, &TwinReply::throttled(), cx);
         }
     }
 
     pub(super) fn on_twin_reply(&mut self, rid: &str, reply: &TwinReply, cx: &Context<'_>) {
-        if let Some(device) = &mut self.device {
-            device.twin_requests = device.twin_requests.saturating_sub(1);
+        if let Some(seat) = &mut self.seat {
+            seat.handle_twin_reply();
         }
         self.reply_twin(rid, reply, cx);
     }
@@ -52,7 +39,7 @@ impl MqttDriver {
         change: &DesiredChange,
         cx: &Context<'_>,
     ) {
-        if self.device.as_ref().is_none_or(|device| device.grant.identity != *identity) {
+        if self.seat.as_ref().is_none_or(|seat| !seat.serves(identity)) {
             return;
         }
         let DesiredChange { version, patch, .. } = change;

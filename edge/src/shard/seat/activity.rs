@@ -1,14 +1,12 @@
 //! When a device was last active, as the directory hears of it.
 //!
-//! A message only leaves its time behind. The timer of the connection passes it on, so that the
+//! A message only leaves its time behind. The timer of its connection passes it on, so that the
 //! path of telemetry takes no lock.
 
 use ringhub_core::limits::ACTIVITY_REPORT_INTERVAL;
 use ringhub_core::time::{Timestamp, UnixMillis};
 
-use super::{Context, MqttDriver};
-
-/// Activity of one connection.
+/// Activity of one seat.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Activity {
     last: UnixMillis,
@@ -31,18 +29,8 @@ impl Activity {
     }
 
     /// The time to report, once it is due.
-    fn take_due(&mut self, now: Timestamp) -> Option<UnixMillis> {
+    pub(super) fn take_due(&mut self, now: Timestamp) -> Option<UnixMillis> {
         self.report_at.take_if(|at| *at <= now).map(|_| self.last)
-    }
-}
-
-impl MqttDriver {
-    pub(super) fn report_activity(&mut self, cx: &Context<'_>) {
-        if let Some(device) = &mut self.device
-            && let Some(last) = device.activity.take_due(cx.now)
-        {
-            cx.services.control.directory().note_activity(&device.grant, last);
-        }
     }
 }
 
