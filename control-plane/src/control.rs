@@ -8,7 +8,9 @@ use bytes::Bytes;
 use ringhub_core::id::{HubId, Identity};
 use ringhub_core::limits::REST_QUEUE_MAX;
 
-use crate::api::{Api, ApiError, Context, Front, Reply, Request, Response};
+use crate::api::{
+    Api, ApiError, Context, Front, QUERY_THREADS, QueryJob, QueryService, Reply, Request, Response,
+};
 use crate::c2d::C2d;
 use crate::directory::{Directory, Grant, Hub, Policy};
 use crate::method::{MethodClock, Methods};
@@ -47,6 +49,7 @@ pub struct ControlPlane {
     method_clock: MethodClock,
     presence: PresenceSaver,
     requests: flume::Sender<Job>,
+    queries: QueryService,
     writes: WriteQueue,
     workers: Vec<JoinHandle<()>>,
     writer: Writer,
@@ -88,6 +91,11 @@ impl ControlPlane {
                 start_worker(number, api, jobs.clone()).map_err(OpenError::Thread)
             })
             .collect::<Result<_, _>>()?;
+        let stores = (0..QUERY_THREADS)
+            .map(|_| Ok(SqliteStore::new(database.connect_read_only()?)))
+            .collect::<Result<_, _>>()
+            .map_err(explain)?;
+        let queries = QueryService::start(&directory, stores).map_err(OpenError::Thread)?;
         Ok(Self {
             directory,
             methods,
@@ -95,6 +103,7 @@ impl ControlPlane {
             method_clock,
             presence,
             requests,
+            queries,
             writes,
             workers,
             writer,
@@ -127,6 +136,9 @@ impl ControlPlane {
     /// the shard of its device.
     pub fn submit(&self, request: Request, reply: Reply) {
         let Some((context, reply)) = self.front.pass(request, reply) else { return };
+        if context.is_query() {
+            return self.queries.submit(QueryJob { context, reply });
+        }
         if let Err(refused) = self.requests.try_send(Job { context, reply }) {
             (refused.into_inner().reply)(ApiError::Busy.response());
         }
@@ -228,6 +240,7 @@ impl ControlPlane {
         presence::save(&self.directory, &self.writes);
         self.presence.finish();
         drop((self.requests, self.writes, self.method_clock));
+        self.queries.finish();
         for worker in self.workers {
             if worker.join().is_err() {
                 tracing::error!("a worker thread of the control plane has panicked");

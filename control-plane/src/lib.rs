@@ -20,6 +20,7 @@ pub mod directory;
 mod hub;
 mod method;
 mod presence;
+pub mod query;
 mod registry;
 mod shards;
 mod store;

@@ -20,8 +20,8 @@ use super::{Answer, Api, ApiError, Response};
 use crate::registry::{Device, Module, RegistryError};
 use crate::store::Store as _;
 
-const PAGE_SIZE: HeaderName = HeaderName::from_static("x-ms-max-item-count");
-const CONTINUATION: HeaderName = HeaderName::from_static("x-ms-continuation");
+pub(super) const PAGE_SIZE: HeaderName = HeaderName::from_static("x-ms-max-item-count");
+pub(super) const CONTINUATION: HeaderName = HeaderName::from_static("x-ms-continuation");
 
 /// First bytes of a token: another list has others.
 const TOKEN_KIND: &str = "devices:";

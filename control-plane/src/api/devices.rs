@@ -173,12 +173,12 @@ pub(super) fn device_json(directory: &Directory, hub: HubId, device: &Device) ->
     })
 }
 
-pub(super) fn connection_state(presence: Presence) -> &'static str {
+pub(crate) fn connection_state(presence: Presence) -> &'static str {
     if presence.seat.is_some() { "Connected" } else { "Disconnected" }
 }
 
 /// Source: control-plane reference, "Authentication object".
-pub(super) fn authentication_json(credentials: &Credentials) -> Value {
+pub(crate) fn authentication_json(credentials: &Credentials) -> Value {
     let (kind, keys, thumbprints) = match credentials {
         Credentials::Keys(keys) => ("sas", Some(keys), None),
         Credentials::Thumbprints(pair) => ("selfSigned", None, Some(pair)),

@@ -40,6 +40,9 @@ pub(crate) enum ApiError {
     DuplicateItem(String),
     #[error("policyKey is primaryKey, secondaryKey or both")]
     PolicyKey,
+    /// A query that is not understood, or is more work than one may be.
+    #[error("{0}")]
+    Query(String),
     #[error("Too many requests wait")]
     Busy,
     #[error("Too many twin requests of this connection wait")]
@@ -89,6 +92,7 @@ impl ApiError {
     fn code(&self) -> Code {
         match self {
             Self::Registry(error) => error.code(),
+            Self::Query(_) => code(400_004, "ArgumentInvalid"),
             Self::ApiVersion => code(400_001, "InvalidProtocolVersion"),
             Self::DuplicateItem(_) => code(400_011, "DeviceDefinedMultipleTimes"),
             Self::PolicyKey => code(400_035, "InvalidPolicyKey"),

@@ -15,6 +15,8 @@ mod json;
 mod keys;
 mod methods;
 mod modules;
+mod query;
+mod query_service;
 mod request;
 mod route;
 mod statistics;
@@ -32,11 +34,14 @@ use crate::directory::Directory;
 use crate::registry::{Change, Outcome};
 use crate::store::{SqliteStore, Write, WriteQueue};
 
+pub(crate) use devices::{authentication_json, connection_state};
 pub(crate) use error::ApiError;
 pub(crate) use front::Front;
 pub(crate) use methods::{MethodError, method_answer};
+pub(crate) use query_service::{QUERY_THREADS, QueryJob, QueryService};
 pub(crate) use request::Context;
 use route::Resource;
+pub(crate) use twins::{TwinJson, twin_time_text};
 
 /// Content type of every body.
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
@@ -186,4 +191,4 @@ impl Api {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

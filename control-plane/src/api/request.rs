@@ -33,7 +33,7 @@ impl Context {
     ) -> Result<Self, ApiError> {
         let host = request.headers.get(HOST).and_then(|host| host.to_str().ok());
         let hub = host.and_then(|host| directory.hub_by_host(host)).ok_or(ApiError::HubNotFound)?;
-        let resource = routes.resolve(request.path())?;
+        let resource = routes.resolve(&request.method, request.path())?;
         let needed = permissions(&resource, &request.method).ok_or(ApiError::MethodNotAllowed)?;
         let context = Self { hub: hub.id, resource, request };
         let is_versioned = context.resource != Resource::Metrics;
@@ -142,6 +142,7 @@ fn permissions(resource: &Resource, method: &Method) -> Option<&'static [Permiss
         (Resource::ConsumerGroups | Resource::ConsumerGroup(_), _) => None,
         (Resource::Methods(_), "POST") | (Resource::Metrics, "GET") => Some(SERVICE),
         (Resource::Methods(_) | Resource::Metrics, _) => None,
+        (Resource::Query, "POST") => Some(SERVICE),
         (Resource::Twin(_), "GET" | "PATCH" | "PUT") => Some(SERVICE),
         (Resource::ServiceStatistics, "GET") => Some(STATISTICS),
         (Resource::KeyRegeneration, "POST") => Some(WRITE),

@@ -1,5 +1,6 @@
 //! Paths of the API.
 
+use http::Method;
 use matchit::Router;
 use percent_encoding::percent_decode_str;
 use ringhub_core::auth::Segment;
@@ -13,6 +14,8 @@ use crate::registry::RegistryError;
 pub(crate) enum Resource {
     Devices,
     KeyRegeneration,
+    /// Queries, for POST alone: a device may have this name.
+    Query,
     Device(DeviceId),
     Commands(DeviceId),
     Modules(DeviceId),
@@ -35,6 +38,7 @@ pub(crate) enum Resource {
 enum Shape {
     Devices,
     KeyRegeneration,
+    Query,
     Device,
     Commands,
     Modules,
@@ -64,6 +68,7 @@ impl Routes {
         for (path, shape) in [
             ("/devices", Shape::Devices),
             ("/devices/keys/regenerate", Shape::KeyRegeneration),
+            ("/devices/query", Shape::Query),
             ("/devices/{device}", Shape::Device),
             ("/devices/{device}/commands", Shape::Commands),
             ("/devices/{device}/modules", Shape::Modules),
@@ -90,7 +95,7 @@ impl Routes {
     /// slash may follow.
     ///
     /// Source: control-plane reference, "Host, scheme, version".
-    pub(super) fn resolve(&self, path: &str) -> Result<Resource, ApiError> {
+    pub(super) fn resolve(&self, method: &Method, path: &str) -> Result<Resource, ApiError> {
         let path = path.strip_suffix('/').unwrap_or(path);
         // Matching is without case, so ids are taken from the path as it came.
         let lower = path.to_ascii_lowercase();
@@ -101,7 +106,8 @@ impl Routes {
         Ok(match shape {
             Shape::Devices => Resource::Devices,
             Shape::KeyRegeneration => Resource::KeyRegeneration,
-            Shape::Device => Resource::Device(device()?),
+            Shape::Query if *method == Method::POST => Resource::Query,
+            Shape::Device | Shape::Query => Resource::Device(device()?),
             Shape::Commands => Resource::Commands(device()?),
             Shape::Modules => Resource::Modules(device()?),
             Shape::Module => Resource::Module(device()?, module()?),
@@ -145,6 +151,7 @@ impl Resource {
             Self::KeyRegeneration => {
                 vec![Literal("devices"), Literal("keys"), Literal("regenerate")]
             }
+            Self::Query => vec![Literal("devices"), Literal("query")],
             Self::Device(id) => vec![Literal("devices"), Id(id.as_str())],
             Self::Commands(id) => vec![Literal("devices"), Id(id.as_str()), Literal("commands")],
             Self::Modules(id) => vec![Literal("devices"), Id(id.as_str()), Literal("modules")],
@@ -204,29 +211,42 @@ mod tests {
             ("/Devices/a%2Bb+c%23%40%24", device("a+b+c#@$")),
             ("/devices/100%2525", device("100%25")),
             ("/devices/devices", device("devices")),
+            ("/devices/Query", device("Query")),
             ("/devices/Keys/regenerate/", Resource::KeyRegeneration),
             ("/devices/keys", device("keys")),
             ("/devices/keys/modules", Resource::Modules(DeviceId::parse("keys").expect("valid"))),
             ("/statistics/Devices", Resource::DeviceStatistics),
             ("/statistics/service/", Resource::ServiceStatistics),
         ] {
-            assert_eq!(routes.resolve(path).expect(path), expected, "{path}");
+            assert_eq!(routes.resolve(&Method::GET, path).expect(path), expected, "{path}");
         }
         for path in ["/devices/D/modules/$edgeAgent", "/devices/D/Modules/%24edgeAgent/"] {
-            let found = routes.resolve(path).expect(path);
+            let found = routes.resolve(&Method::GET, path).expect(path);
             let module = ModuleId::parse("$edgeAgent").expect("valid id");
             assert_eq!(found, Resource::Module(DeviceId::parse("D").expect("valid id"), module));
         }
     }
 
     #[test]
+    fn a_post_to_the_path_of_queries_is_one() {
+        let found = Routes::new().resolve(&Method::POST, "/Devices/QUERY/");
+        assert_eq!(found.expect("the path is known"), Resource::Query);
+    }
+
+    #[test]
     fn other_paths_are_not_found_and_bad_ids_are_bad_arguments() {
         let routes = Routes::new();
         for path in ["", "/", "/device", "/devices/a/b", "/devices//modules", "/statistics/x"] {
-            assert!(matches!(routes.resolve(path), Err(ApiError::NotFound)), "{path}");
+            assert!(
+                matches!(routes.resolve(&Method::GET, path), Err(ApiError::NotFound)),
+                "{path}"
+            );
         }
         for path in ["/devices/a%20b", "/devices/a%2Fb", "/devices/%FF", "/devices/%C3%A4"] {
-            assert!(matches!(routes.resolve(path), Err(ApiError::Registry(_))), "{path}");
+            assert!(
+                matches!(routes.resolve(&Method::GET, path), Err(ApiError::Registry(_))),
+                "{path}"
+            );
         }
     }
 }

@@ -18,17 +18,23 @@ use crate::tests::{HOST_NAME, TempDir, open};
 const FAR_FUTURE: u64 = 4_000_000_000;
 
 /// A service client that signs with one policy.
-struct Client<'c> {
+pub(crate) struct Client<'c> {
     control: &'c ControlPlane,
     authorization: String,
 }
 
 impl<'c> Client<'c> {
-    fn new(control: &'c ControlPlane, policy: &str) -> Self {
+    pub(crate) fn new(control: &'c ControlPlane, policy: &str) -> Self {
         Self { control, authorization: token(control, policy, HOST_NAME, FAR_FUTURE) }
     }
 
-    fn request(&self, verb: &str, path: &str, if_match: Option<&str>, body: &Value) -> Request {
+    pub(crate) fn request(
+        &self,
+        verb: &str,
+        path: &str,
+        if_match: Option<&str>,
+        body: &Value,
+    ) -> Request {
         let mut headers = HeaderMap::new();
         headers.insert(HOST, HeaderValue::from_static(HOST_NAME));
         let authorization = HeaderValue::try_from(&self.authorization).expect("a header value");
@@ -45,15 +51,21 @@ impl<'c> Client<'c> {
         }
     }
 
-    fn send(&self, verb: &str, path: &str, if_match: Option<&str>, body: &Value) -> Response {
+    pub(crate) fn send(
+        &self,
+        verb: &str,
+        path: &str,
+        if_match: Option<&str>,
+        body: &Value,
+    ) -> Response {
         call(self.control, self.request(verb, path, if_match, body))
     }
 
-    fn get(&self, path: &str) -> Response {
+    pub(crate) fn get(&self, path: &str) -> Response {
         self.send("GET", path, None, &Value::Null)
     }
 
-    fn put(&self, path: &str, if_match: Option<&str>, body: &Value) -> Response {
+    pub(crate) fn put(&self, path: &str, if_match: Option<&str>, body: &Value) -> Response {
         self.send("PUT", path, if_match, body)
     }
 }
@@ -64,18 +76,18 @@ fn token(control: &ControlPlane, policy: &str, resource: &str, expiry: u64) -> S
     sign(resource, found.keys.primary(), expiry, Some(policy))
 }
 
-fn call(control: &ControlPlane, request: Request) -> Response {
+pub(crate) fn call(control: &ControlPlane, request: Request) -> Response {
     let (sender, receiver) = flume::bounded(1);
     control.submit(request, Box::new(move |response| drop(sender.send(response))));
     receiver.recv().expect("every request is answered")
 }
 
-fn body(response: &Response) -> Value {
+pub(crate) fn body(response: &Response) -> Value {
     serde_json::from_slice(&response.body).expect("the body is JSON")
 }
 
 /// Status, and the name of the error if there is one. Checks what every answer must have.
-fn verdict(response: &Response) -> (u16, String) {
+pub(crate) fn verdict(response: &Response) -> (u16, String) {
     let status = response.status.as_u16();
     let header = |name: &str| response.headers.get(name).and_then(|value| value.to_str().ok());
     assert_eq!(header("x-ms-request-id").map(str::len), Some(36), "{response:?}");

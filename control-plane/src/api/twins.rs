@@ -73,7 +73,7 @@ fn twin_response(
 /// Source: control-plane reference, "Twin document".
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct TwinJson<'a> {
+pub(crate) struct TwinJson<'a> {
     device_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     module_id: Option<&'a str>,
@@ -107,7 +107,7 @@ struct Properties<'a> {
 }
 
 impl<'a> TwinJson<'a> {
-    fn new(
+    pub(crate) fn new(
         directory: &Directory,
         hub: HubId,
         identity: &'a Identity,
@@ -133,9 +133,9 @@ impl<'a> TwinJson<'a> {
             device_etag: etag.text(),
             status: if is_disabled { "disabled" } else { "enabled" },
             status_reason: device.and_then(|device| device.status_reason.as_deref()),
-            status_update_time: time_text(device.and_then(|device| device.status_updated)),
+            status_update_time: twin_time_text(device.and_then(|device| device.status_updated)),
             connection_state: connection_state(presence),
-            last_activity_time: time_text(presence.last_activity),
+            last_activity_time: twin_time_text(presence.last_activity),
             cloud_to_device_message_count: directory.queued_messages(hub, identity),
             authentication_type: authentication["type"].take(),
             x509_thumbprint: authentication["x509Thumbprint"].take(),
@@ -151,6 +151,6 @@ impl<'a> TwinJson<'a> {
 }
 
 /// A time as twins show it: "never" has a zone here.
-fn time_text(time: Option<UnixMillis>) -> String {
+pub(crate) fn twin_time_text(time: Option<UnixMillis>) -> String {
     time.and_then(UnixMillis::to_iso8601).unwrap_or_else(|| "0001-01-01T00:00:00Z".to_owned())
 }

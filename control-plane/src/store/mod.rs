@@ -13,6 +13,7 @@ mod counters;
 mod hubs;
 mod load;
 mod models;
+mod query;
 mod row;
 mod schema;
 mod section_cache;
@@ -35,6 +36,9 @@ pub use hubs::HubSettings;
 pub(crate) use hubs::{HubStore, open_hubs};
 pub(crate) use load::load;
 pub(crate) use models::ModelStore;
+pub(crate) use query::{
+    ScanPlan, SectionName, StoredTwin, TwinColumns, TwinKeys, TwinScan, TwinScans,
+};
 pub(crate) use schema::Database;
 pub use schema::REGISTRY_FILE;
 pub(crate) use sqlite::SqliteStore;
@@ -42,7 +46,7 @@ pub(crate) use twins::TwinStore;
 pub(crate) use writer::{Write, WriteQueue, Writer};
 
 /// Registry documents of all hubs. Writes count once the transaction around them is committed.
-pub(crate) trait Store: C2dStore + HubStore + ModelStore + TwinStore {
+pub(crate) trait Store: C2dStore + HubStore + ModelStore + TwinScans + TwinStore {
     /// The device, if it is registered.
     fn device(&self, hub: HubId, id: &DeviceId) -> Result<Option<Device>, StoreError>;
     /// At most `limit` devices whose ids come after `after`, in the order of their ids; from the

@@ -218,7 +218,7 @@ impl SqliteStore {
 }
 
 /// A section in three columns from `first` on; `None` when nothing is stored.
-fn section(row: &Row<'_>, first: usize) -> Result<Option<Section>, StoreError> {
+pub(super) fn section(row: &Row<'_>, first: usize) -> Result<Option<Section>, StoreError> {
     if row.get_ref(first)? == ValueRef::Null {
         return Ok(None);
     }

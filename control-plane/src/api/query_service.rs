@@ -1,0 +1,139 @@
+//! The threads that answer queries, apart from those for all other requests.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread::{self, JoinHandle};
+
+use ringhub_core::limits::{QUERIES_MAX, QUERY_TURN};
+
+use super::query::{Asked, hub};
+use super::{ApiError, Context, Reply};
+use crate::directory::Directory;
+use crate::query::Sources;
+use crate::store::SqliteStore;
+
+/// Threads that answer queries; each works on all of its queries in turns.
+pub(crate) const QUERY_THREADS: usize = 2;
+
+/// A query as it came, and who waits for its page.
+pub(crate) struct QueryJob {
+    pub(crate) context: Context,
+    pub(crate) reply: Reply,
+}
+
+/// Hands queries to their threads.
+#[derive(Debug)]
+pub(crate) struct QueryService {
+    jobs: flume::Sender<QueryJob>,
+    /// Queries that run or wait.
+    count: Arc<AtomicUsize>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// A query that has its turns.
+struct Running {
+    job: QueryJob,
+    asked: Asked,
+}
+
+/// What one thread works with.
+struct Worker {
+    store: SqliteStore,
+    directory: Arc<Directory>,
+    jobs: flume::Receiver<QueryJob>,
+    count: Arc<AtomicUsize>,
+}
+
+impl QueryService {
+    /// Starts a thread for each store, whose connection only reads.
+    pub(crate) fn start(directory: &Arc<Directory>, stores: Vec<SqliteStore>) -> io::Result<Self> {
+        let (jobs, receiver) = flume::bounded(QUERIES_MAX);
+        let count = Arc::new(AtomicUsize::new(0));
+        let start = |(number, store)| {
+            let (directory, count) = (directory.clone(), count.clone());
+            let worker = Worker { store, directory, jobs: receiver.clone(), count };
+            let name = format!("control-query-{number}");
+            thread::Builder::new().name(name).spawn(move || worker.run())
+        };
+        let threads = stores.into_iter().enumerate().map(start).collect::<io::Result<_>>()?;
+        Ok(Self { jobs, count, threads })
+    }
+
+    /// Queues a query. When as many run and wait as may, the answer is 503, at once and on this
+    /// thread.
+    pub(crate) fn submit(&self, job: QueryJob) {
+        let is_room = self.count.fetch_add(1, Relaxed) < QUERIES_MAX;
+        let refused = match is_room {
+            true => self.jobs.try_send(job).err().map(flume::TrySendError::into_inner),
+            false => Some(job),
+        };
+        if let Some(job) = refused {
+            self.count.fetch_sub(1, Relaxed);
+            (job.reply)(ApiError::Busy.response());
+        }
+    }
+
+    /// Answers what is queued and ends the threads.
+    pub(crate) fn finish(self) {
+        drop(self.jobs);
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread for queries has panicked");
+            }
+        }
+    }
+}
+
+impl Worker {
+    /// Gives each query a turn after the other. New ones come to the end of the row, so that a
+    /// short query waits for one turn of each long one at most.
+    fn run(self) {
+        let mut row = VecDeque::new();
+        loop {
+            if row.is_empty() {
+                match self.jobs.recv() {
+                    Ok(job) => row.extend(self.begin(job)),
+                    Err(_) => return,
+                }
+            } else if let Ok(job) = self.jobs.try_recv() {
+                row.extend(self.begin(job));
+            }
+            if let Some(running) = row.pop_front() {
+                row.extend(self.work(running));
+            }
+        }
+    }
+
+    /// Reads a query; `None` when that was all, because it is refused or only explained.
+    fn begin(&self, job: QueryJob) -> Option<Running> {
+        let hub = hub(&self.directory, &job.context);
+        let response = match hub.and_then(|hub| Asked::parse(&job.context, hub)) {
+            Ok(asked) if asked.is_explained => asked.explanation(&self.store),
+            Ok(asked) => return Some(Running { job, asked }),
+            Err(error) => error.response(),
+        };
+        self.count.fetch_sub(1, Relaxed);
+        (job.reply)(response);
+        None
+    }
+
+    /// One turn of a query; gives it back when it needs more.
+    fn work(&self, mut running: Running) -> Option<Running> {
+        let sources = Sources { store: &self.store, directory: &self.directory };
+        let page = match running.asked.execution.work(sources, QUERY_TURN) {
+            Ok(None) => return Some(running),
+            Ok(Some(page)) => Ok(page),
+            Err(failure) => Err(failure),
+        };
+        let Running { job, asked } = running;
+        let response = match hub(&self.directory, &job.context) {
+            Ok(hub) => asked.answer(hub, &self.store, page),
+            Err(error) => error.response(),
+        };
+        self.count.fetch_sub(1, Relaxed);
+        (job.reply)(response);
+        None
+    }
+}

@@ -1,0 +1,47 @@
+//! The query language over twins.
+//!
+//! ```text
+//!  text ── lexer, parser ──▶ Query ──▶ Plan: keys and columns ── SQL, parameters only ──▶ rows
+//!       ──▶ Document: a row and the directory ── condition, columns, groups ──▶ Page, token
+//! ```
+//!
+//! SQL finds rows by their keys, in order, with the columns that are needed; conditions are asked
+//! here, of each row. That is exact where SQL would not be (three values, no comparison between
+//! types, names with any character), knows what only memory knows (who is connected now), and no
+//! word of a query becomes part of a statement.
+//!
+//! Source: control-plane reference, "Query language".
+
+mod document;
+mod error;
+mod evaluate;
+mod execution;
+mod expression;
+mod function;
+mod groups;
+mod json_text;
+mod lexer;
+mod parser;
+mod path;
+mod plan;
+mod syntax;
+mod token;
+mod value;
+
+pub(crate) use execution::{Execution, Page, QueryFailure, Sources};
+pub(crate) use plan::Plan;
+pub(crate) use syntax::Query;
+pub(crate) use token::Sealer;
+
+/// Parses anything as a query. Must not panic, and must end.
+#[doc(hidden)]
+pub fn fuzz(data: &[u8]) {
+    if let Ok(text) = str::from_utf8(data)
+        && let Ok(query) = Query::parse(text)
+    {
+        let _ = Plan::new(query);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! Generated queries over generated fleets: the engine answers what the plain evaluator does.
+
+use std::env;
+
+use bytes::Bytes;
+use ringhub_core::id::{DeviceId, HubId, Identity};
+use ringhub_core::time::UnixMillis;
+use serde_json::{Value, json};
+
+use super::fleet::Asker;
+use super::generate::{Dice, selection_text, tree_text};
+use super::oracle::{self, Selection};
+use crate::ControlPlane;
+use crate::directory::{AuthScope, GenerationId, Grant};
+use crate::tests::{TempDir, open};
+
+/// Queries that are compared, unless the variable says another number.
+const COMPARISONS: usize = 4_000;
+const COMPARISONS_VARIABLE: &str = "RINGHUB_QUERY_COMPARISONS";
+/// Queries over one fleet.
+const PER_FLEET: usize = 2_000;
+const SEED: u64 = 20_261_130;
+
+#[test]
+fn the_engine_answers_what_the_plain_evaluator_does() {
+    let wanted = env::var(COMPARISONS_VARIABLE).ok().and_then(|text| text.parse().ok());
+    let wanted = wanted.unwrap_or(COMPARISONS);
+    let (mut compared, mut with_rows, mut differences) = (0, 0, Vec::new());
+    while compared < wanted {
+        let mut dice = Dice::new(SEED + compared as u64);
+        let dir = TempDir::new();
+        let control = open(&dir);
+        let fleet = Fleet::new(&control, &mut dice);
+        for _ in 0..PER_FLEET.min(wanted - compared) {
+            match fleet.compare(&mut dice) {
+                Ok(rows) => with_rows += usize::from(rows > 0),
+                Err(difference) => differences.push(difference),
+            }
+            compared += 1;
+        }
+        control.shutdown();
+    }
+    println!("{compared} comparisons, {with_rows} with rows, {} differences", differences.len());
+    differences.truncate(10);
+    assert!(differences.is_empty(), "{}", differences.join("\n\n"));
+    assert!(with_rows > wanted / 10, "most queries take nothing: {with_rows} of {compared}");
+}
+
+/// Documents as they are read by their ids, in order.
+struct Fleet<'c> {
+    asker: Asker<'c>,
+    devices: Vec<Value>,
+    modules: Vec<Value>,
+}
+
+impl<'c> Fleet<'c> {
+    fn new(control: &'c ControlPlane, dice: &mut Dice) -> Self {
+        let asker = Asker::new(control);
+        let (mut devices, mut modules) = (Vec::new(), Vec::new());
+        for number in 0..8 + dice.below(8) {
+            let id = format!("d{number}");
+            let status = ["enabled", "disabled"][dice.below(2)];
+            let edge = json!({"iotEdge": dice.below(3) == 0});
+            let identity = json!({"deviceId": id, "status": status, "capabilities": edge});
+            asker.identity(&format!("/devices/{id}"), &identity);
+            let path = format!("/twins/{id}");
+            if dice.below(4) > 0 {
+                asker.change(&path, &dice.twin());
+            }
+            if dice.below(2) == 0 {
+                report(control, &asker, &id, &dice.object(3));
+            }
+            devices.push(path);
+            for module in ["A", "b"].into_iter().take(dice.below(3)) {
+                asker.module(&id, module, &dice.twin());
+                modules.push(format!("/twins/{id}/modules/{module}"));
+            }
+            if edge["iotEdge"] == true {
+                modules
+                    .extend(["$edgeAgent", "$edgeHub"].map(|m| format!("/twins/{id}/modules/{m}")));
+            }
+        }
+        let read = |paths: Vec<String>| {
+            let mut documents: Vec<_> = paths.iter().map(|path| asker.read(path)).collect();
+            let key = |document: &Value| {
+                let text = |name| document[name].as_str().unwrap_or_default().to_owned();
+                (text("deviceId"), text("moduleId"))
+            };
+            documents.sort_by_key(key);
+            documents
+        };
+        Self { devices: read(devices), modules: read(modules), asker }
+    }
+
+    /// Asks one query of both; the number of rows if they agree.
+    fn compare(&self, dice: &mut Dice) -> Result<usize, String> {
+        let selection = dice.selection();
+        let depth = 1 + dice.below(4);
+        let condition = (dice.below(8) > 0).then(|| dice.tree(depth));
+        let (from, documents) = match dice.below(3) {
+            0 => ("devices.modules", &self.modules),
+            _ => ("devices", &self.devices),
+        };
+        let (columns, groups) = selection_text(&selection);
+        let text = condition.as_ref().map(|tree| format!(" WHERE {}", tree_text(tree)));
+        let text = text.unwrap_or_default();
+        let query = format!("SELECT {columns} FROM {from}{text}{groups}");
+        let found = self.asker.rows_by(&query, 1 + dice.below(12));
+        let expected = oracle::rows(&selection, condition.as_ref(), documents);
+        let [mut found, mut expected] =
+            [&found, &expected].map(|rows| rows.iter().map(oracle::normal).collect::<Vec<_>>());
+        if matches!(selection, Selection::Groups(..)) {
+            found.sort_by_key(Value::to_string);
+            expected.sort_by_key(Value::to_string);
+        }
+        if found == expected {
+            return Ok(found.len());
+        }
+        Err(format!("{query}\nfound {}\nexpected {}", json!(found), json!(expected)))
+    }
+}
+
+/// Reports as the device does.
+fn report(control: &ControlPlane, asker: &Asker<'_>, id: &str, patch: &Value) {
+    let generation = asker.read(&format!("/devices/{id}"))["generationId"].clone();
+    let generation = generation.as_str().and_then(|text| text.parse().ok());
+    let grant = Grant {
+        hub: HubId(0),
+        identity: Identity { device: DeviceId::parse(id).expect("valid"), module: None },
+        generation: GenerationId(generation.expect("a number")),
+        expires: UnixMillis::from_millis(i64::MAX),
+        scope: AuthScope::Device,
+    };
+    let (sender, receiver) = flume::bounded(1);
+    let patch = Bytes::from(patch.to_string());
+    control.report_twin(&grant, None, patch, Box::new(move |reply| drop(sender.send(reply))));
+    assert_eq!(receiver.recv().map(|reply| reply.status), Ok(204), "every report is taken");
+}
