@@ -4,9 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Instant;
 
+use ringhub_edge::shard::Socket;
+use rustix::net::Shutdown;
+
 use crate::device::{Device, Scratch, Stage};
 use crate::failure::Failure;
-use crate::socket::Socket;
 
 /// A device and the socket that it talks through.
 pub(crate) struct Connection {
@@ -48,7 +50,7 @@ impl Connection {
     /// Ends the connection; its task finds out by itself.
     pub(crate) fn end(&self, failure: Failure) {
         self.ended.set(Some(failure));
-        self.socket.end();
+        self.socket.shutdown(Shutdown::Both);
     }
 
     /// The device is to leave as soon as nothing of it is under way.
@@ -68,7 +70,7 @@ impl Connection {
     /// Ends the connection on purpose, without a goodbye.
     pub(crate) fn leave(&self) {
         self.has_left.set(true);
-        self.socket.end();
+        self.socket.shutdown(Shutdown::Both);
     }
 
     pub(crate) fn has_left(&self) -> bool {

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ringhub_core::time::Timestamp;
+use ringhub_edge::shard::Socket;
 use rustix::io::Errno;
+use rustix::net::Shutdown;
 
 use crate::alarm::Alarm;
 use crate::connection::Connection;
@@ -21,7 +23,6 @@ use crate::plan::{Plan, Work};
 use crate::process::Usage;
 use crate::publishing::Publishing;
 use crate::schedule::Schedule;
-use crate::socket::Socket;
 use crate::storm::Wave;
 use crate::tally::Tally;
 use crate::tls::TlsClient;
@@ -400,7 +401,7 @@ impl Engine {
             // Nothing depends on the goodbye.
             let _ = connection.transmit(scratch);
             scratch.clear();
-            connection.socket.end();
+            connection.socket.shutdown(Shutdown::Both);
         }
     }
 }

@@ -52,7 +52,6 @@ pub mod run;
 pub mod scenario;
 mod schedule;
 pub mod share;
-mod socket;
 mod source;
 mod storm;
 mod tally;

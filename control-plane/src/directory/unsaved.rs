@@ -48,7 +48,11 @@ impl Directory {
                 let stripe = &mut *table.lock(index);
                 let room = limit - records.len();
                 let first = stripe.unsaved.len().saturating_sub(room);
-                let taken = stripe.unsaved.split_off(first);
+                // With all that was listed goes its room: after a storm it is the greater part.
+                let taken = match first {
+                    0 => std::mem::take(&mut stripe.unsaved),
+                    first => stripe.unsaved.split_off(first),
+                };
                 records.extend(taken.into_iter().filter_map(|i| stripe.record(table.hub.id, i)));
                 if records.len() == limit {
                     return records;

@@ -35,4 +35,5 @@ pub use protocol::{Close, Opening, Protocol, Services, ShardContext};
 pub(crate) use recorder::DeliveryRecorder;
 pub use runtime::runtime;
 pub use services::{HubInfo, HubServices};
+pub use socket::Socket;
 pub use start::{ShardConfig, ShardHandle, ShardParts, start_shard, start_shards};

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use ringhub_core::codec::mqtt::{Connack, Delivery, Packet, Pingresp, Puback, decode};
+use ringhub_edge::shard::Socket;
 use ringhub_edge::tls::{PlaintextSink, TlsSession};
 use rustix::io::Errno;
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
 
 use super::log::Log;
-use crate::socket::Socket;
 
 /// Bytes received at a time.
 const RECEIVE_BYTES: usize = 16 * 1024;

@@ -21,7 +21,7 @@ use std::thread;
 use monoio::net::TcpListener;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use ringhub_edge::listener::{ListenerConfig, ListenerKind, accept_loop, bind, probe_ports};
-use ringhub_edge::shard::{make_descriptors_private, runtime};
+use ringhub_edge::shard::{Socket, make_descriptors_private, runtime};
 use ringhub_edge::tls::{TicketCount, TlsIdentity, server_config};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
@@ -30,7 +30,6 @@ use crate::cli::FloorArguments;
 use crate::descriptors;
 use crate::error::Error;
 use crate::run::RING_ENTRIES;
-use crate::socket::Socket;
 use client::{Buffers, Client};
 use log::Log;
 

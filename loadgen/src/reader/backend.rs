@@ -9,12 +9,13 @@ use ringhub_core::session::amqp::{
     AmqpConfig, AmqpConnection, AmqpEvent, ClientSasl, LinkId, SessionId,
 };
 use ringhub_core::time::Timestamp;
+use ringhub_edge::shard::Socket;
 use rustix::io::Errno;
+use rustix::net::Shutdown;
 
 use super::fault::Fault;
 use super::plan::Plan;
 use crate::records::Records;
-use crate::socket::Socket;
 use crate::tls::{TlsClient, TlsProgress};
 
 /// Bytes received at a time, with the beginning of a record that was left over.
@@ -199,7 +200,7 @@ impl BackEnd {
         if self.flush().await.is_ok() && self.records.write_close_notify(&mut self.out).is_ok() {
             let _ = send(&self.socket, &mut self.out).await;
         }
-        self.socket.end();
+        self.socket.shutdown(Shutdown::Both);
     }
 
     fn now(&self) -> Timestamp {
