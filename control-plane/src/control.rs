@@ -9,7 +9,8 @@ use ringhub_core::id::{HubId, Identity};
 use ringhub_core::limits::REST_QUEUE_MAX;
 
 use crate::api::{
-    Api, ApiError, Context, Front, QUERY_THREADS, QueryJob, QueryService, Reply, Request, Response,
+    Api, ApiError, Context, DeviceRequest, Front, QUERY_THREADS, QueryJob, QueryService, Reply,
+    Request, Response, admit_device,
 };
 use crate::c2d::C2d;
 use crate::directory::{Directory, Grant, Hub, Policy};
@@ -142,6 +143,17 @@ impl ControlPlane {
         if let Err(refused) = self.requests.try_send(Job { context, reply }) {
             (refused.into_inner().reply)(ApiError::Busy.response());
         }
+    }
+
+    /// Who asks for what on a route of devices; `None` for other routes, which are for
+    /// [`submit`](Self::submit). Never blocks; costs the check of a token.
+    ///
+    /// # Errors
+    /// The answer that refuses.
+    #[must_use]
+    pub fn admit_device(&self, request: &Request) -> Option<Result<DeviceRequest, Box<Response>>> {
+        let admitted = admit_device(request, &self.directory)?;
+        Some(admitted.map_err(|error| Box::new(error.response())))
     }
 
     /// The hub whose numbers the sender of `request` may see: that takes a token with the right

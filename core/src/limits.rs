@@ -402,6 +402,18 @@ pub const C2D_MEMORY_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Source: device-endpoints reference, "Cloud-to-device queue".
 pub const C2D_LOCK_TIME: Duration = Duration::from_secs(60);
 
+/// How soon a request over HTTP tries again a ring that was full. Other requests of its connection
+/// wait meanwhile.
+pub const RING_RETRY_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Shortest time for which a client over HTTP may lock a message: the writer of the store looks for
+/// lapsed locks as often. Shorter: the request is refused with 400.
+pub const C2D_LOCK_TIME_MIN: Duration = Duration::from_secs(1);
+
+/// Longest time for which a client over HTTP may lock a message. Longer: the request is refused
+/// with 400.
+pub const C2D_LOCK_TIME_MAX: Duration = Duration::from_secs(300);
+
 /// Longest life of a C2D message. Later expiry: rejected as a bad argument.
 pub const C2D_TTL_MAX: Duration = Duration::from_hours(48);
 

@@ -127,6 +127,7 @@ impl World {
             sequence_number: self.next_number,
             content: Bytes::from(self.next_number.to_string()),
             ack: AckLevel::Full,
+            enqueued: self.now,
             expires: self.later(TTL_MS),
             delivery_count: 0,
             delivered: false,

@@ -45,6 +45,14 @@ pub(crate) enum ApiError {
     Query(String),
     #[error("Too many requests wait")]
     Busy,
+    #[error("The device is disabled")]
+    DeviceDisabled,
+    #[error("The lock on the message is lost")]
+    LockLost,
+    #[error("A message has at most 262144 bytes with its properties")]
+    MessageTooLarge,
+    #[error("The hub does not know messages of this media type")]
+    MediaType,
     #[error("Too many twin requests of this connection wait")]
     TwinRequests,
 }
@@ -103,6 +111,10 @@ impl ApiError {
             Self::BodyTooLarge => code(413_000, "GenericRequestEntityTooLarge"),
             Self::TooManyItems => code(413_002, "TooManyDevices"),
             Self::ContentType => code(415_000, "GenericUnsupportedMediaType"),
+            Self::DeviceDisabled => code(403_012, "DeviceDisabled"),
+            Self::LockLost => code(412_002, "DeviceMessageLockLost"),
+            Self::MessageTooLarge => code(413_001, "MessageTooLarge"),
+            Self::MediaType => code(415_101, "UnsupportedMediaType"),
             Self::TwinRequests => code(429_005, "DeviceThrottlingLimitExceeded"),
             Self::Busy => code(503_005, "ServerBusy"),
         }

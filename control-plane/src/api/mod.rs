@@ -6,6 +6,7 @@
 
 mod bulk;
 mod commands;
+mod device_front;
 mod device_list;
 mod devices;
 mod error;
@@ -34,6 +35,8 @@ use crate::directory::Directory;
 use crate::registry::{Change, Outcome};
 use crate::store::{SqliteStore, Write, WriteQueue};
 
+pub(crate) use device_front::admit as admit_device;
+pub use device_front::{DeviceOperation, DeviceRefusal, DeviceRequest, delivery_response, done};
 pub(crate) use devices::{authentication_json, connection_state};
 pub(crate) use error::ApiError;
 pub(crate) use front::Front;

@@ -31,15 +31,13 @@ impl Context {
         directory: &Directory,
         routes: &Routes,
     ) -> Result<Self, ApiError> {
-        let host = request.headers.get(HOST).and_then(|host| host.to_str().ok());
-        let hub = host.and_then(|host| directory.hub_by_host(host)).ok_or(ApiError::HubNotFound)?;
+        let hub = find_hub(&request.headers, directory)?;
         let resource = routes.resolve(&request.method, request.path())?;
         let needed = permissions(&resource, &request.method).ok_or(ApiError::MethodNotAllowed)?;
         let context = Self { hub: hub.id, resource, request };
         let is_versioned = context.resource != Resource::Metrics;
-        let version = context.parameter("api-version");
-        if is_versioned && !version.is_some_and(|text| is_api_version(&text)) {
-            return Err(ApiError::ApiVersion);
+        if is_versioned {
+            check_version(&context.request)?;
         }
         context.authorize(directory, hub, needed)?;
         context.check_content_type()?;
@@ -62,9 +60,7 @@ impl Context {
 
     /// First value of a query parameter, decoded; its name compares without case.
     pub(super) fn parameter(&self, name: &str) -> Option<String> {
-        let pairs = self.request.query().split('&').filter_map(|pair| pair.split_once('='));
-        let (_, value) = pairs.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
-        percent_decode_str(value).decode_utf8().ok().map(Into::into)
+        parameter(self.request.query(), name)
     }
 
     /// When a PUT may happen: without `If-Match` it creates and never overwrites.
@@ -121,7 +117,32 @@ impl Context {
     }
 }
 
-fn unauthorized(text: &str) -> ApiError {
+/// The hub that a request names.
+pub(super) fn find_hub<'d>(
+    headers: &HeaderMap,
+    directory: &'d Directory,
+) -> Result<&'d Hub, ApiError> {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    host.and_then(|host| directory.hub_by_host(host)).ok_or(ApiError::HubNotFound)
+}
+
+/// First value of a query parameter, decoded; its name compares without case.
+pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let (_, value) = pairs.find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+    percent_decode_str(value).decode_utf8().ok().map(Into::into)
+}
+
+pub(super) fn check_version(request: &Request) -> Result<(), ApiError> {
+    let version = parameter(request.query(), "api-version");
+    if version.is_some_and(|text| is_api_version(&text)) {
+        Ok(())
+    } else {
+        Err(ApiError::ApiVersion)
+    }
+}
+
+pub(super) fn unauthorized(text: &str) -> ApiError {
     ApiError::Unauthorized(text.to_owned())
 }
 

@@ -50,11 +50,12 @@ impl C2dApplier<'_> {
             return Err(not_found(identity).into());
         }
         let sequence_number = self.store.insert_message(hub, &new)?;
-        let NewMessage { message: new, accepted, .. } = new;
+        let NewMessage { message: new, enqueued, accepted } = new;
         let message = QueuedMessage {
             sequence_number,
             content: new.content,
             ack: new.ack,
+            enqueued,
             expires: new.expires,
             delivery_count: 0,
             delivered: false,

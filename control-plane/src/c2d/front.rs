@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use ringhub_core::c2d::{DeviceMessage, LockToken, LockedBatch, Verdict};
 use ringhub_core::id::{ConnectionId, HubId, Identity, SeatId};
+use ringhub_core::limits::C2D_LOCK_TIME;
 
 use super::hub_queues::C2dQueues;
 use super::{C2dChange, C2dRefusal, Delivery, NewMessage};
@@ -68,7 +69,19 @@ impl C2d<'_> {
     /// [`take_back`](Self::take_back) or [`unlock`](Self::unlock) is owed.
     #[must_use]
     pub fn lock_next(&self, identity: &Identity, holder: SeatId) -> Option<Delivery> {
-        self.queues.lock_next(identity, holder, clock::now())
+        self.lock_next_for(identity, holder, C2D_LOCK_TIME)
+    }
+
+    /// [`lock_next`](Self::lock_next) for another time, at least
+    /// [`C2D_LOCK_TIME_MIN`](ringhub_core::limits::C2D_LOCK_TIME_MIN).
+    #[must_use]
+    pub fn lock_next_for(
+        &self,
+        identity: &Identity,
+        holder: SeatId,
+        lock_time: Duration,
+    ) -> Option<Delivery> {
+        self.queues.lock_next(identity, holder, lock_time, clock::now())
     }
 
     /// Takes the verdict of the device. Until the store has it, nobody else gets the message; if
@@ -91,6 +104,23 @@ impl C2d<'_> {
             }
         });
         Ok(())
+    }
+
+    /// [`settle`](Self::settle) for a client that hears of it: `done` is told when the verdict is
+    /// durable, or that the lock was lost.
+    pub fn settle_then(
+        &self,
+        identity: &Identity,
+        token: LockToken,
+        verdict: Verdict,
+        done: C2dDone,
+    ) {
+        match self.queues.settle(identity, token, verdict, clock::now()) {
+            Ok(change) => {
+                self.write(change, |outcome| done(outcome.map(drop).map_err(C2dRefusal::from)));
+            }
+            Err(refusal) => done(Err(refusal)),
+        }
     }
 
     /// Takes a message back that did not leave the hub.

@@ -10,7 +10,7 @@ use aws_lc_rs::rand;
 use bytes::Bytes;
 use ringhub_core::c2d::{
     BatchSettled, DeviceMessage, DeviceQueue, FeedbackDue, FeedbackQueue, FeedbackRecord, Lock,
-    LockToken, LockedBatch, Outcome, QueuedMessage, Settled, Verdict, message_id,
+    LockToken, LockedBatch, LockedMessage, Outcome, QueuedMessage, Settled, Verdict, message_id,
 };
 use ringhub_core::id::{ConnectionId, HubId, Identity, SeatId};
 use ringhub_core::limits::{C2D_LOCK_TIME, C2D_MEMORY_BYTES_MAX, STORE_BATCH_MAX};
@@ -30,6 +30,12 @@ const MESSAGE_OVERHEAD_BYTES: usize = 192;
 pub struct Delivery {
     /// What settles it.
     pub token: LockToken,
+    /// Its place in the queue of the identity.
+    pub sequence_number: u64,
+    /// When it was accepted.
+    pub enqueued: UnixMillis,
+    /// How often it was abandoned before.
+    pub delivery_count: u32,
     /// Properties and body, as [`DeviceMessage`] encodes them.
     pub content: Bytes,
     /// Whether a device may have seen it before.
@@ -127,15 +133,17 @@ impl C2dQueues {
         &self,
         identity: &Identity,
         holder: SeatId,
+        lock_time: Duration,
         now: UnixMillis,
     ) -> Option<Delivery> {
         let mut stripe = self.stripe(identity);
         stripe.queue(identity)?;
         let token = new_token()?;
-        let lock = Lock { token, holder, until: after(now, C2D_LOCK_TIME) };
+        let lock = Lock { token, holder, until: after(now, lock_time) };
         let message = stripe.change(identity, |queue| queue.lock_next(lock, now))??;
-        let (content, redelivered) = (message.content, message.redelivered);
-        Some(Delivery { token, content, redelivered })
+        let LockedMessage { sequence_number, content, enqueued, delivery_count, redelivered } =
+            message;
+        Some(Delivery { token, sequence_number, enqueued, delivery_count, content, redelivered })
     }
 
     /// Takes a verdict; the change that it returns makes it durable.
@@ -274,7 +282,8 @@ impl C2dQueues {
     }
 
     /// The next time at which [`take_due`](Self::take_due) has something; a lock taken since may
-    /// lapse earlier, but never within [`C2D_LOCK_TIME`] of being taken.
+    /// lapse earlier, but never within
+    /// [`C2D_LOCK_TIME_MIN`](ringhub_core::limits::C2D_LOCK_TIME_MIN) of being taken.
     pub(crate) fn deadline(&self) -> Option<UnixMillis> {
         let of_stripe = |stripe: &Mutex<Stripe>| lock(stripe).deadline();
         let queues = self.stripes.iter().filter_map(of_stripe).min();

@@ -31,6 +31,27 @@ impl Directory {
         seat: SeatId,
         now: UnixMillis,
     ) -> Result<Place, AuthFailure> {
+        let (place, is_first) = self.let_in(grant, now, |entry| {
+            let reservation = entry.tenure.reserve(seat);
+            let is_first = reservation.previous.is_none();
+            if is_first {
+                entry.changed = Some(now);
+            }
+            (Place { reservation, subscriptions: entry.subscriptions }, is_first)
+        })?;
+        if is_first && let Some(table) = self.table(grant.hub) {
+            table.count_connected(IdentityRef::from(&grant.identity), 1);
+        }
+        Ok(place)
+    }
+
+    /// Does something with the entry of an identity that may connect, and notes its activity.
+    fn let_in<T>(
+        &self,
+        grant: &Grant,
+        now: UnixMillis,
+        work: impl FnOnce(&mut Entry) -> T,
+    ) -> Result<T, AuthFailure> {
         let table = self.table(grant.hub).ok_or(AuthFailure::UnknownHub)?;
         let name = IdentityRef::from(&grant.identity);
         let Stripe { devices, unsaved } = &mut *table.stripe(name.device);
@@ -42,14 +63,10 @@ impl Directory {
         if entry.generation != grant.generation {
             return Err(AuthFailure::Replaced);
         }
-        let reservation = entry.tenure.reserve(seat);
+        let result = work(entry);
         entry.last_activity = Some(now);
         entry.mark(unsaved, &grant.identity);
-        if reservation.previous.is_none() {
-            entry.changed = Some(now);
-            table.count_connected(name, 1);
-        }
-        Ok(Place { reservation, subscriptions: entry.subscriptions })
+        Ok(result)
     }
 
     /// Ends the reservation of `seat`; `last` is the last record that it pushed.
@@ -79,6 +96,27 @@ impl Directory {
             table.count_connected(name, -1);
         }
         alone
+    }
+
+    /// Lets the identity in `grant` in without a seat. Returns the last record of those before it,
+    /// which is to be committed before anything is published.
+    ///
+    /// # Errors
+    /// When the identity was deleted, disabled or replaced since it was authenticated.
+    pub fn visit(&self, grant: &Grant, now: UnixMillis) -> Result<Option<Ticket>, AuthFailure> {
+        self.let_in(grant, now, |entry| entry.tenure.fence())
+    }
+
+    /// A visitor goes that has published; `last` is its last record. Nothing happens when the
+    /// identity was deleted or replaced since.
+    pub fn end_visit(&self, grant: &Grant, last: Ticket) {
+        let Some(table) = self.table(grant.hub) else { return };
+        let name = IdentityRef::from(&grant.identity);
+        let devices = &mut table.stripe(name.device).devices;
+        let entry = devices.get_mut(name.device).and_then(|device| entry_mut(device, name.module));
+        if let Some(entry) = entry.filter(|entry| entry.generation == grant.generation) {
+            entry.tenure.visit(last);
+        }
     }
 
     /// Last record of the former seats of the identity in `grant`, which the next one waits

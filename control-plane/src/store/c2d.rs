@@ -165,7 +165,7 @@ impl C2dStore for SqliteStore {
 pub(super) fn load(connection: &Connection, directory: &Directory) -> Result<(), StoreError> {
     let mut statement = connection.prepare(
         "SELECT hub_id, device_id, module_id, sequence_number, ack, expires_ms, delivery_count, \
-         content FROM c2d_message ORDER BY sequence_number",
+         content, enqueued_ms FROM c2d_message ORDER BY sequence_number",
     )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -193,6 +193,7 @@ fn message(row: &Row<'_>) -> Result<QueuedMessage, StoreError> {
     Ok(QueuedMessage {
         sequence_number: unsigned(row.get(3)?),
         ack: AckLevel::from_code(row.get(4)?).ok_or(StoreError::Column("ack"))?,
+        enqueued: UnixMillis::from_millis(row.get(8)?),
         expires: UnixMillis::from_millis(row.get(5)?),
         delivery_count: row.get(6)?,
         content: row.get::<_, Vec<u8>>(7)?.into(),

@@ -1,10 +1,40 @@
 //! Who may settle a message or a batch, and how.
 
+use core::fmt;
+
+use crate::codec::amqp::primitive::uuid_text;
 use crate::time::UnixMillis;
 
 /// Names one hand-out of a message or batch. Random, so that nobody settles what he did not get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LockToken(pub u128);
+
+impl LockToken {
+    /// Reads what [`Display`](fmt::Display) writes, in any case.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_hyphen = |place| matches!(place, 8 | 13 | 18 | 23);
+        if text.len() != 36 {
+            return None;
+        }
+        let mut token = 0;
+        for (place, byte) in text.bytes().enumerate() {
+            if is_hyphen(place) {
+                (byte == b'-').then_some(())?;
+            } else {
+                token = token << 4 | u128::from(char::from(byte).to_digit(16)?);
+            }
+        }
+        Some(Self(token))
+    }
+}
+
+/// As a UUID in lower case.
+impl fmt::Display for LockToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&uuid_text(&self.0.to_be_bytes()))
+    }
+}
 
 /// A lock as it is taken. `H` is a seat for a message to a device, a connection for feedback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

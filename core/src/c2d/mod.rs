@@ -16,6 +16,7 @@
 mod ack;
 mod bag;
 mod feedback;
+mod http;
 mod lock;
 mod message;
 mod queue;
@@ -24,6 +25,7 @@ pub use ack::{AckLevel, Outcome};
 pub use bag::MqttForm;
 pub use feedback::LockedBatch;
 pub use feedback::{BatchSettled, FeedbackDue, FeedbackLimits, FeedbackQueue, FeedbackRecord};
+pub use http::HttpForm;
 pub use lock::{Lock, LockLost, LockToken, Verdict};
 pub use message::{DeviceMessage, Unacceptable, message_id};
 pub use queue::{DeviceQueue, Due, LockedMessage, QueueFull, QueuedMessage, Settled};

@@ -18,6 +18,8 @@ pub struct QueuedMessage {
     pub content: Bytes,
     /// Whether the sender wants to hear of its end.
     pub ack: AckLevel,
+    /// When it was accepted.
+    pub enqueued: UnixMillis,
     /// When it is worth nothing any more.
     pub expires: UnixMillis,
     /// How often it was abandoned.
@@ -38,6 +40,8 @@ pub struct LockedMessage {
     pub sequence_number: u64,
     /// Properties and body.
     pub content: Bytes,
+    /// When it was accepted.
+    pub enqueued: UnixMillis,
     /// How often it was abandoned before.
     pub delivery_count: u32,
     /// Whether a device may have seen it before.
@@ -135,6 +139,7 @@ impl DeviceQueue {
         Some(LockedMessage {
             sequence_number: message.sequence_number,
             content: message.content.clone(),
+            enqueued: message.enqueued,
             delivery_count: message.delivery_count,
             redelivered: core::mem::replace(&mut message.delivered, true),
         })

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use bytes::{BufMut, BytesMut};
+use time::OffsetDateTime;
+use time::format_description::well_known::Iso8601;
 use zerocopy::IntoBytes;
 
 use super::stamps::Stamps;
@@ -129,9 +131,33 @@ impl D2cEncoder {
     }
 }
 
+/// A time as devices write it; `None` for what is no ISO 8601 time.
+pub(crate) fn parse_time(text: &str) -> Option<UnixMillis> {
+    let time = OffsetDateTime::parse(text, &Iso8601::DEFAULT).ok()?;
+    let millis = i64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok()?;
+    Some(UnixMillis::from_millis(millis))
+}
+
 impl SystemProperties<'_> {
+    /// The same properties, borrowed from these.
+    pub(super) fn borrowed(&self) -> SystemProperties<'_> {
+        fn borrow<'s>(text: &'s Option<Cow<'_, str>>) -> Option<Cow<'s, str>> {
+            text.as_deref().map(Cow::Borrowed)
+        }
+        SystemProperties {
+            message_id: borrow(&self.message_id),
+            correlation_id: borrow(&self.correlation_id),
+            user_id: borrow(&self.user_id),
+            content_type: borrow(&self.content_type),
+            content_encoding: borrow(&self.content_encoding),
+            absolute_expiry: self.absolute_expiry,
+            component: borrow(&self.component),
+            interface_id: borrow(&self.interface_id),
+        }
+    }
+
     /// Bytes of the values that count towards the size of a message.
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         let texts = [
             &self.message_id,
             &self.correlation_id,

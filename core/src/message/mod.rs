@@ -1,9 +1,12 @@
 //! Messages on their way through the hub.
 
 mod d2c;
+mod http;
 mod route;
 mod stamps;
 
+pub(crate) use d2c::parse_time;
 pub use d2c::{D2cEncoder, D2cMessage, Destination, MessageTooLarge, SystemProperties};
+pub use http::{BATCH_CONTENT_TYPE, HttpMessage, InvalidBatch};
 pub use route::partition_of;
 pub use stamps::{AuthScope, Stamps};

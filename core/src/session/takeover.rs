@@ -62,6 +62,13 @@ impl Tenure {
         if self.unreleased == 1 { self.holder } else { None }
     }
 
+    /// A visitor has pushed `last`: one that takes no seat and evicts nobody, such as a request
+    /// over HTTP. It too publishes nothing before the [`fence`](Self::fence) is committed, and
+    /// becomes the fence of whoever comes next. Beside a live seat its records have no order.
+    pub fn visit(&mut self, last: Ticket) {
+        self.fence = Some(last);
+    }
+
     /// Last record of the identity's former seats: the next one publishes nothing before it
     /// is committed.
     #[must_use]

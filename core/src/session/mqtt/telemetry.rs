@@ -2,13 +2,9 @@
 
 use std::borrow::Cow;
 
-use time::OffsetDateTime;
-use time::format_description::well_known::Iso8601;
-
 use super::d2c::D2cPublish;
 use super::property_bag::{Encoded, Property, PropertyName, SystemProperty};
-use crate::message::{D2cMessage, SystemProperties};
-use crate::time::UnixMillis;
+use crate::message::{D2cMessage, SystemProperties, parse_time};
 
 /// Makes the message of a publish: system properties typed, all others as application properties;
 /// what the hub adds comes last, so that a device cannot forge it.
@@ -88,12 +84,6 @@ fn application_name(name: SystemProperty, value: &str) -> Option<&'static str> {
     }
 }
 
-fn parse_time(text: &str) -> Option<UnixMillis> {
-    let time = OffsetDateTime::parse(text, &Iso8601::DEFAULT).ok()?;
-    let millis = i64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok()?;
-    Some(UnixMillis::from_millis(millis))
-}
-
 #[cfg(test)]
 mod tests {
     use core::num::NonZeroU16;
@@ -101,6 +91,7 @@ mod tests {
     use super::*;
     use crate::codec::mqtt::{Delivery, Publish};
     use crate::id::PacketId;
+    use crate::time::UnixMillis;
 
     fn application(text: &str, dup: bool) -> Vec<String> {
         let publish = publish(text, dup);

@@ -1,6 +1,7 @@
 //! Drives the exchanges of one HTTP connection: requests to the control plane, handshakes to a
 //! WebSocket.
 
+mod device;
 mod own;
 
 use bytes::{Bytes, BytesMut};
@@ -13,6 +14,7 @@ use ringhub_core::session::http::{Event, HttpExchange, Request};
 use ringhub_core::time::Timestamp;
 use tracing::debug;
 
+use self::device::Sending;
 use self::own::Own;
 use crate::shard::mailbox::Mail;
 use crate::shard::{Close, HubServices, Protocol, ShardContext, ShardCounters};
@@ -24,11 +26,17 @@ type Context<'a> = ShardContext<'a, HubServices>;
 pub(super) struct HttpDriver {
     exchange: HttpExchange,
     upgraded_to: Option<Carried>,
+    /// The messages of the request that awaits its answer.
+    sending: Option<Box<Sending>>,
 }
 
 impl HttpDriver {
     pub(super) fn new(services: &HubServices, now: Timestamp) -> Self {
-        Self { exchange: HttpExchange::new(services.hub.http, now), upgraded_to: None }
+        Self {
+            exchange: HttpExchange::new(services.hub.http, now),
+            upgraded_to: None,
+            sending: None,
+        }
     }
 
     /// What the connection carries from now on, once its handshake was accepted.
@@ -57,12 +65,20 @@ impl HttpDriver {
             let (headers, body) = (HeaderMap::new(), Bytes::new());
             return self.respond(&Response { status, headers, body }, cx);
         };
-        let request = ApiRequest {
+        let api = ApiRequest {
             method,
             path_and_query: request.path_and_query().to_owned(),
             headers: headers_of(request),
             body: request.body.clone(),
         };
+        match cx.services.control.admit_device(&api) {
+            None => self.on_api_request(api, cx),
+            Some(Ok(device)) => self.on_device_request(device, request, &api, cx),
+            Some(Err(refusal)) => self.respond(&refusal, cx),
+        }
+    }
+
+    fn on_api_request(&mut self, request: ApiRequest, cx: &Context<'_>) {
         let connection = cx.connection;
         let mailboxes = cx.services.mailboxes.clone();
         let reply = Box::new(move |response| {
@@ -105,20 +121,26 @@ impl Protocol for HttpDriver {
     fn handle_committed(
         &mut self,
         _: SeatId,
-        _: Committed<Ticket>,
-        _: &mut Context<'_>,
+        upto: Committed<Ticket>,
+        cx: &mut Context<'_>,
     ) -> Result<(), Close> {
-        Ok(())
+        self.on_committed(upto, cx);
+        self.end_if_closing()
     }
 
     fn handle_mail(&mut self, mail: Mail, cx: &mut Context<'_>) -> Result<(), Close> {
-        if let Mail::Exchange { response, .. } = mail {
-            self.respond(&response, cx);
+        match mail {
+            Mail::Exchange { response, .. } => self.respond(&response, cx),
+            Mail::C2dDone { outcome, .. } => self.on_settled(outcome, cx),
+            _ => {}
         }
         self.end_if_closing()
     }
 
     fn handle_timeout(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
+        if self.retry_at().is_some_and(|at| at <= cx.now) {
+            self.go_on_sending(cx);
+        }
         self.exchange.handle_timeout(cx.now, cx.wall);
         while let Some(event) = self.exchange.poll_event() {
             self.on_event(event, cx);
@@ -127,16 +149,18 @@ impl Protocol for HttpDriver {
     }
 
     /// The registry does not need the log.
-    fn handle_log_failed(&mut self, _: &mut Context<'_>) -> Result<(), Close> {
-        Ok(())
+    fn handle_log_failed(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
+        self.on_log_failed(cx);
+        self.end_if_closing()
     }
 
-    fn handle_closed(&mut self, _: Close, _: &mut Context<'_>) {
+    fn handle_closed(&mut self, _: Close, cx: &mut Context<'_>) {
+        self.stop_sending(cx);
         self.exchange.shut_down();
     }
 
     fn poll_timeout(&self) -> Option<Timestamp> {
-        self.exchange.poll_timeout()
+        [self.exchange.poll_timeout(), self.retry_at()].into_iter().flatten().min()
     }
 
     fn poll_transmit(&mut self, out: &mut BytesMut) -> bool {

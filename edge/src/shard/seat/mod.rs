@@ -44,6 +44,8 @@ pub(crate) struct Seat {
     number: u32,
     /// A method was called here, so that the end of the seat is news to the callers.
     was_called: bool,
+    /// Holds the identity, instead of visiting it.
+    is_holder: bool,
     /// Twin requests whose answers are still to come.
     twin_requests: u8,
 }
@@ -77,18 +79,35 @@ impl Seat {
         if let Some(previous) = found.reservation.previous {
             cx.services.mailboxes.post(previous.connection.shard, Mail::Evict { seat: previous });
         }
-        let seat = Self {
+        let seat = Self::new(grant, model, found.reservation.claim, number, cx);
+        Ok(Taken { seat, subscriptions: found.subscriptions })
+    }
+
+    /// Sits down for one exchange without holding the identity: evicts nobody, is not evicted and
+    /// gets no mail. It publishes after all who left before it, and those who come later after it;
+    /// beside a live seat its records have no order.
+    ///
+    /// # Errors
+    /// When the identity was deleted, disabled or replaced since it was authenticated.
+    pub(crate) fn visit(grant: Grant, cx: &Context<'_>) -> Result<Self, AuthFailure> {
+        let fence = cx.services.control.directory().visit(&grant, cx.wall)?;
+        let seat = Self::new(grant, None, Claim::after(fence), 0, cx);
+        Ok(Self { is_holder: false, ..seat })
+    }
+
+    fn new(grant: Grant, model: Option<&str>, claim: Claim, number: u32, cx: &Context<'_>) -> Self {
+        Self {
             destination: destination(&grant, cx.services),
             stamps: stamps(&grant, model),
-            claim: found.reservation.claim,
+            claim,
             last: None,
             activity: Activity::default(),
             number,
             was_called: false,
+            is_holder: true,
             twin_requests: 0,
             grant,
-        };
-        Ok(Taken { seat, subscriptions: found.subscriptions })
+        }
     }
 
     /// The seat's name.
@@ -165,8 +184,14 @@ impl Seat {
     }
 
     /// Gives up the identity: callers of methods hear of it, messages that were not settled come
-    /// again, and the next seat may enter.
+    /// again, and the next seat may enter. A visitor only leaves its last record behind.
     pub(crate) fn leave(self, cx: &Context<'_>) {
+        if !self.is_holder {
+            if let Some(last) = self.last {
+                cx.services.control.directory().end_visit(&self.grant, last);
+            }
+            return;
+        }
         self.tell_callers_gone(cx);
         self.unlock_messages(cx);
         cx.services.release(&self.grant, self.id(cx), self.last, cx.wall);
