@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
+use ringhub_edge::tls::encode;
+use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
-use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData};
+use rustls::unbuffered::ConnectionState;
 use rustls::{ClientConfig, HandshakeKind};
 
 use crate::records::Records;
@@ -86,28 +87,5 @@ impl TlsClient {
     /// Whether a ticket made the handshake shorter.
     pub(crate) fn is_resumed(&self) -> bool {
         self.connection.handshake_kind() == Some(HandshakeKind::Resumed)
-    }
-}
-
-/// Lets a handshake message fill as much room at the end of `out` as it says that it needs.
-fn encode(
-    data: &mut EncodeTlsData<'_, ClientConnectionData>,
-    out: &mut Vec<u8>,
-) -> Result<(), rustls::Error> {
-    let start = out.len();
-    loop {
-        match data.encode(&mut out[start..]) {
-            Ok(written) => {
-                out.truncate(start + written);
-                return Ok(());
-            }
-            Err(EncodeError::InsufficientSize(size)) if size.required_size > out.len() - start => {
-                out.resize(start + size.required_size, 0);
-            }
-            Err(_) => {
-                out.truncate(start);
-                return Err(rustls::Error::EncryptError);
-            }
-        }
     }
 }

@@ -232,6 +232,10 @@ impl<S: Services> ShardState<S> {
             self.counters.buffered_bytes.sub(connection.accounted_bytes());
             open_of(&self.counters, connection.listener()).sub(1);
         }
+        if self.table.shrink() {
+            let Self { table, wheel, .. } = self;
+            wheel.retain(|connection| table.holds(connection));
+        }
         self.count_open();
     }
 

@@ -2,6 +2,9 @@
 
 use ringhub_core::id::{ConnectionId, ShardId};
 
+/// Slots that are kept, however few are taken.
+const SLOTS_KEPT: usize = 1024;
+
 #[derive(Debug)]
 struct Slot<T> {
     generation: u32,
@@ -15,11 +18,16 @@ pub(super) struct Table<T> {
     slots: Vec<Slot<T>>,
     free: Vec<u32>,
     capacity: u32,
+    /// Generation of a slot that is made: no slot that was given up has had an owner of it.
+    first_generation: u32,
+    /// Most values since slots were given up.
+    most: usize,
 }
 
 impl<T> Table<T> {
     pub(super) fn new(shard: ShardId, capacity: u32) -> Self {
-        Self { shard, slots: Vec::new(), free: Vec::new(), capacity }
+        let (slots, free) = (Vec::new(), Vec::new());
+        Self { shard, slots, free, capacity, first_generation: 0, most: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -44,13 +52,20 @@ impl<T> Table<T> {
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => {
-                self.slots.push(Slot { generation: 0, value: None });
+                self.slots.push(Slot { generation: self.first_generation, value: None });
                 u32::try_from(self.slots.len() - 1).expect("capacity is a u32")
             }
         };
+        self.most = self.most.max(self.len());
         let entry = &mut self.slots[slot as usize];
         entry.value = Some(value);
         Some(ConnectionId { shard: self.shard, slot, generation: entry.generation })
+    }
+
+    /// Whether `id` has a value.
+    pub(super) fn holds(&self, id: ConnectionId) -> bool {
+        let entry = self.slots.get(id.slot as usize).filter(|_| id.shard == self.shard);
+        entry.is_some_and(|entry| entry.generation == id.generation && entry.value.is_some())
     }
 
     /// The value, if `id` is its present owner.
@@ -68,6 +83,24 @@ impl<T> Table<T> {
         entry.generation = entry.generation.wrapping_add(1);
         self.free.push(id.slot);
         entry.value.take()
+    }
+
+    /// Gives up the free slots at the end, if half of the values have gone since the last time;
+    /// whether they have. Linear in the slots then, so constant for each value that goes.
+    pub(super) fn shrink(&mut self) -> bool {
+        if self.slots.len() <= SLOTS_KEPT || 2 * self.len() > self.most {
+            return false;
+        }
+        self.most = self.len();
+        let last = self.slots.iter().rposition(|slot| slot.value.is_some());
+        let kept = last.map_or(0, |last| last + 1).max(SLOTS_KEPT);
+        let given_up = self.slots.drain(kept.min(self.slots.len())..);
+        let newest = given_up.map(|slot| slot.generation).max();
+        self.first_generation = self.first_generation.max(newest.unwrap_or(0));
+        self.free.retain(|slot| (*slot as usize) < kept);
+        self.slots.shrink_to_fit();
+        self.free.shrink_to_fit();
+        true
     }
 
     /// Ids of all values at this moment.
@@ -98,6 +131,25 @@ mod tests {
         assert_eq!(table.remove(old), None);
         assert_eq!(table.find(new), Some(&mut 'b'));
         assert_eq!(table.find(ConnectionId { shard: ShardId(4), ..new }), None);
+    }
+
+    #[test]
+    fn slots_are_given_up_and_their_ids_never_come_again() {
+        let mut table = Table::new(ShardId(0), u32::MAX);
+        let ids: Vec<_> = (0..5000).map(|n| table.insert(Box::new(n)).expect("room")).collect();
+        let full = table.memory();
+        let (staying, leaving) = ids.split_first().expect("there are some");
+        for id in leaving {
+            table.remove(*id);
+            assert!(table.shrink() == (table.len() == table.most));
+        }
+        assert!(table.memory() * 4 < full, "{} of {full}", table.memory());
+        assert!(table.holds(*staying) && !leaving.iter().any(|id| table.holds(*id)));
+        for _ in 0..5000 {
+            let id = table.insert(Box::new(0)).expect("room");
+            assert!(table.holds(id) && !ids.contains(&id));
+        }
+        assert_eq!(table.len(), 5001);
     }
 
     #[test]

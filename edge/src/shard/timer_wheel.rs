@@ -60,6 +60,21 @@ impl TimerWheel {
         level.slots[slot].push(deadline);
     }
 
+    /// Forgets deadlines of connections that are not `wanted`, and gives up their room. Linear in
+    /// all deadlines.
+    pub(super) fn retain(&mut self, wanted: impl Fn(ConnectionId) -> bool) {
+        self.expired.retain(|deadline| wanted(deadline.connection));
+        for level in &mut *self.levels {
+            for (number, slot) in level.slots.iter_mut().enumerate() {
+                slot.retain(|deadline| wanted(deadline.connection));
+                slot.shrink_to(2 * slot.len());
+                if slot.is_empty() {
+                    level.occupied &= !(1 << number);
+                }
+            }
+        }
+    }
+
     /// When to call [`poll_expired`](Self::poll_expired) next; `None` with no deadline set.
     pub(super) fn next_wake(&self) -> Option<Timestamp> {
         if !self.expired.is_empty() {
@@ -140,6 +155,22 @@ mod tests {
             }
         }
         assert_eq!(seen, delays_ms.len());
+    }
+
+    #[test]
+    fn what_nobody_wants_never_expires() {
+        let mut wheel = TimerWheel::new(Timestamp::ZERO);
+        for slot in 0..1000 {
+            wheel.insert(deadline(Timestamp::ZERO + Duration::from_millis(u64::from(slot)), slot));
+        }
+        wheel.retain(|connection| connection.slot % 100 == 7);
+        let now = Timestamp::ZERO + Duration::from_secs(2);
+        let expired = std::iter::from_fn(|| wheel.poll_expired(now));
+        let mut slots: Vec<u32> = expired.map(|deadline| deadline.connection.slot).collect();
+        slots.sort_unstable();
+        assert_eq!(slots, (0..10).map(|number| number * 100 + 7).collect::<Vec<_>>());
+        wheel.retain(|_| false);
+        assert_eq!(wheel.next_wake(), None);
     }
 
     #[test]

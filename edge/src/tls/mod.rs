@@ -11,4 +11,4 @@ pub use config::{
     TicketCount, TlsConfigError, TlsIdentity, reloadable_server_config, server_config,
 };
 pub(crate) use refusal::HandshakeRefusal;
-pub use session::{PlaintextSink, TlsFault, TlsSession};
+pub use session::{PlaintextSink, TlsFault, TlsSession, encode};

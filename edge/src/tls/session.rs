@@ -240,8 +240,12 @@ impl TlsSession {
     }
 }
 
-fn encode(
-    data: &mut EncodeTlsData<'_, ServerConnectionData>,
+/// Appends a handshake message of either side to `out`.
+///
+/// # Errors
+/// When rustls contradicts itself about the room that it needs.
+pub fn encode<Side>(
+    data: &mut EncodeTlsData<'_, Side>,
     out: &mut Vec<u8>,
 ) -> Result<(), rustls::Error> {
     use rustls::unbuffered::EncodeError;
