@@ -99,7 +99,7 @@ fn one_bad_message_fails_all() {
 #[test]
 fn sizes_are_bounded() {
     let array = |bytes: usize| {
-        let text = format!(r#"[{{"base64Encoded":false,"body":"{}"}}]"#, "x".repeat(bytes - 34));
+        let text = format!(r#"[{{"base64Encoded":false,"body":"{}"}}]"#, "x".repeat(bytes - 35));
         HttpMessage::batch(text.as_bytes()).map(|batch| batch.len())
     };
     assert_eq!(array(D2C_MESSAGE_BYTES_MAX), Ok(1));
