@@ -154,6 +154,32 @@ fn what_stands_in_the_data_directory() {
 }
 
 #[test]
+fn queries_are_shown_as_tables_and_as_json() {
+    let hub = Hub::start();
+    for id in ["pump-1", "pump-2", "valve"] {
+        at(&hub, &["device-identity", "create", "-d", id]).good();
+    }
+    let tags = "{\"site\":\"north\"}";
+    at(&hub, &["device-twin", "update", "-d", "pump-1", "--tags", tags]).good();
+    let ask = |arguments: &[&str]| at(&hub, &[&["query"], arguments].concat());
+    let sites = "SELECT deviceId, tags.site FROM devices WHERE deviceId < 'q'";
+    let table = ask(&[sites]).good();
+    assert_eq!(table, "deviceId  site\npump-1    north\npump-2    -\n");
+    let rows = ask(&["-q", sites, "--output", "json"]).json();
+    let expected = json!([{"deviceId": "pump-1", "site": "north"}, {"deviceId": "pump-2"}]);
+    assert_eq!(rows, expected);
+    let twins = ask(&["select * from devices", "--top", "1"]).good();
+    assert!(twins.starts_with("DEVICE ID  MODULE ID  STATUS"), "{twins}");
+    assert_eq!(twins.lines().count(), 2, "{twins}");
+    assert_eq!(ask(&["select * from devices.modules", "-o", "json"]).json(), json!([]));
+    let plan = ask(&["SELECT * FROM devices WHERE deviceId IN ['a', 'b']", "--explain"]).json();
+    assert_eq!(plan["rows"], "those of 2 device ids, by index");
+    assert!(plan["steps"].to_string().contains("USING PRIMARY KEY"), "{plan}");
+    let wrong = ask(&["SELECT * FORM devices"]);
+    wrong.refused(1, &["line 1, column 10: expected FROM, found 'FORM'"]);
+}
+
+#[test]
 fn consumer_groups_come_and_go_while_the_hub_runs() {
     let config = format!("{SMALL_SEGMENTS}[hub]\nconsumer_groups = [\"cold\"]\n");
     let mut hub = Hub::start_with(HubOptions { config, ..HubOptions::default() });

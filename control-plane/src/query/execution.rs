@@ -93,7 +93,7 @@ pub(crate) struct Execution {
     left: Option<u64>,
     rows: Rows,
     grouping: Grouping,
-    spent: Duration,
+    pub(super) spent: Duration,
 }
 
 /// The rows of a page.

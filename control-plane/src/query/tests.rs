@@ -8,3 +8,4 @@ mod fleet;
 mod generate;
 mod oracle;
 mod pages;
+mod turns;

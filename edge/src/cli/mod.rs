@@ -32,6 +32,7 @@ mod output;
 mod policy;
 mod progress;
 mod properties;
+mod query;
 mod registered;
 mod restore;
 mod send_d2c_message;
@@ -99,6 +100,7 @@ pub enum ClientCommand {
     #[command(name = "c2d-message")]
     C2dMessage(c2d_message::C2dMessage),
     MonitorFeedback(monitor_feedback::MonitorFeedback),
+    Query(query::Query),
     Ca(ca::Ca),
     Policy(policy::Policy),
     ConsumerGroup(consumer_group::ConsumerGroup),
@@ -138,6 +140,7 @@ impl ClientCommand {
             Self::InvokeModuleMethod(command) => command.run(),
             Self::C2dMessage(command) => command.run(),
             Self::MonitorFeedback(command) => command.run(),
+            Self::Query(command) => command.run(),
             Self::Ca(command) => command.run(),
             Self::Policy(command) => command.run(),
             Self::ConsumerGroup(command) => command.run(),

@@ -58,6 +58,12 @@ impl Output {
 
     /// Begins a list that comes in parts.
     pub(super) fn listing(self, columns: &'static [Column]) -> Listing {
+        let owned = |(name, path): &Column| ((*name).to_owned(), (*path).to_owned());
+        self.listing_of(columns.iter().map(owned).collect())
+    }
+
+    /// Begins a list whose columns follow from what is in it.
+    pub(super) fn listing_of(self, columns: Vec<(String, String)>) -> Listing {
         Listing { format: self.or(Format::Table), columns, widths: Vec::new(), is_empty: true }
     }
 
@@ -80,7 +86,8 @@ impl Output {
 #[derive(Debug)]
 pub(super) struct Listing {
     format: Format,
-    columns: &'static [Column],
+    /// Headers, and where the values stand in the JSON of a row.
+    columns: Vec<(String, String)>,
     /// Of the columns so far: a later part may need more, and never less.
     widths: Vec<usize>,
     is_empty: bool,
@@ -100,9 +107,10 @@ impl Listing {
                 }
             }
             Format::Table => {
-                let header = self.columns.iter().map(|(name, _)| (*name).to_owned()).collect();
+                let header = self.columns.iter().map(|(name, _)| name.clone()).collect();
                 let header = std::mem::take(&mut self.is_empty).then_some(header);
-                let cell = |item: &Value, path| text(item.pointer(path).unwrap_or(&Value::Null));
+                let cell =
+                    |item: &Value, path: &str| text(item.pointer(path).unwrap_or(&Value::Null));
                 let row = |item| self.columns.iter().map(|(_, path)| cell(item, path)).collect();
                 let rows = header.into_iter().chain(items.iter().map(row)).collect::<Vec<_>>();
                 write_rows(&mut stdout, &rows, &mut self.widths)?;

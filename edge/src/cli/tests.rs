@@ -124,6 +124,9 @@ fn arguments_that_exclude_each_other_are_refused() {
         "send-d2c-message -d x --interval -1",
         "c2d-message send -d x --ack maybe",
         "config show --defaults --shards 2",
+        "query",
+        "query a -q b",
+        "query a --explain --top 5",
     ] {
         let words = [vec!["ringhub".to_owned()], words(line)].concat();
         assert!(Cli::try_parse_from(words).is_err(), "{line}");

@@ -16,6 +16,7 @@ mod error;
 mod interrupt;
 pub mod management;
 pub mod mqtt;
+mod query_pages;
 mod refusal;
 mod rest;
 pub mod start;
@@ -27,8 +28,9 @@ pub use connection_string::{ConnectionString, ConnectionStringError, Principal};
 pub use device_pages::DevicePages;
 pub use error::{ClientError, Origin};
 pub use interrupt::Interrupt;
+pub use query_pages::QueryPages;
 pub use refusal::Refusal;
-pub use rest::{Answer, Precondition, RestClient};
+pub use rest::{Answer, Page, Precondition, RestClient};
 pub use target::{Address, Remote, Target, read_endpoints, read_policies, read_policy};
 pub use token::{Credential, encode_segment, sasl_user};
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
 use http::{Method, Request, Uri, request};
 use rustls::crypto::aws_lc_rs;
-use serde_json::Value;
+use serde_json::{Value, json};
 use ureq::config::Config;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
@@ -29,9 +29,13 @@ const REQUEST_TIME_MAX: Duration = Duration::from_secs(60);
 /// Largest answer: a list of a thousand devices takes about 1 MiB.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
+/// Path of queries.
+const QUERY: &str = "/devices/query";
+
 const ERROR_CODE: &str = "iothub-errorcode";
 const PAGE_SIZE: &str = "x-ms-max-item-count";
 const CONTINUATION: &str = "x-ms-continuation";
+const ITEM_TYPE: &str = "x-ms-item-type";
 
 /// Connections that wait for the next request.
 const IDLE_CONNECTIONS_MAX: usize = 64;
@@ -75,6 +79,19 @@ pub struct Answer {
     code: Option<String>,
     /// Names the next page of a list.
     continuation: Option<String>,
+    /// What the items of a list are.
+    item_type: Option<String>,
+}
+
+/// A part of a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    /// In order.
+    pub items: Vec<Value>,
+    /// Names the next one; `None` for the last.
+    pub continuation: Option<String>,
+    /// What the items are, where the hub says so.
+    pub item_type: Option<String>,
 }
 
 /// A client of the REST API; cheap to clone, and clones share their connections.
@@ -177,15 +194,46 @@ impl RestClient {
         size: usize,
         continuation: Option<&str>,
     ) -> Result<(Vec<Value>, Option<String>)> {
-        let mut request = self.request(Method::GET, path)?.header(PAGE_SIZE, size);
-        if let Some(token) = continuation {
-            request = request.header(CONTINUATION, token);
-        }
-        let answer = self.run(request.body(()), REQUEST_TIME_MAX)?;
-        match answer.json()? {
-            Value::Array(items) => Ok((items, answer.continuation)),
-            _ => Err(ClientError::Protocol("what should be a list".to_owned())),
-        }
+        let request = self.page_request(Method::GET, path, size, continuation)?;
+        let page = self.run(request.body(()), REQUEST_TIME_MAX)?.page()?;
+        Ok((page.items, page.continuation))
+    }
+
+    /// Reads the page of a query that `continuation` names; `body` is that of the query.
+    ///
+    /// # Errors
+    /// [`ClientError`], as for [`send`](Self::send).
+    pub fn query_page(
+        &self,
+        body: &Value,
+        size: usize,
+        continuation: Option<&str>,
+    ) -> Result<Page> {
+        let request = self.page_request(Method::POST, QUERY, size, continuation)?;
+        self.run(request.body(body.to_string()), REQUEST_TIME_MAX)?.page()
+    }
+
+    /// How the hub answers a query.
+    ///
+    /// # Errors
+    /// [`ClientError`], as for [`send`](Self::send).
+    pub fn explain(&self, query: &str) -> Result<Value> {
+        let body = json!({ "query": query, "explain": true });
+        Ok(self.query_page(&body, 1, None)?.items.pop().unwrap_or_default())
+    }
+
+    fn page_request(
+        &self,
+        method: Method,
+        path: &str,
+        size: usize,
+        continuation: Option<&str>,
+    ) -> Result<request::Builder> {
+        let request = self.request(method, path)?.header(PAGE_SIZE, size);
+        Ok(match continuation {
+            Some(token) => request.header(CONTINUATION, token),
+            None => request,
+        })
     }
 
     fn request(&self, method: Method, path: &str) -> Result<request::Builder> {
@@ -211,6 +259,7 @@ impl RestClient {
             body: body.map_err(|error| self.failure(error, patience))?,
             code: header(ERROR_CODE),
             continuation: header(CONTINUATION),
+            item_type: header(ITEM_TYPE),
         })
     }
 
@@ -263,6 +312,16 @@ impl Answer {
             return Ok(Value::Null);
         }
         serde_json::from_slice(&self.body).map_err(|error| ClientError::Protocol(error.to_string()))
+    }
+
+    fn page(self) -> Result<Page> {
+        match self.json()? {
+            Value::Array(items) => {
+                let Self { continuation, item_type, .. } = self;
+                Ok(Page { items, continuation, item_type })
+            }
+            _ => Err(ClientError::Protocol("what should be a list".to_owned())),
+        }
     }
 
     /// What the hub says no with.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::ControlPlane;
 use crate::api::Response;
 use crate::api::tests::{Client, body, call, verdict};
+use crate::directory::Directory;
 
 const CONTINUATION: HeaderName = HeaderName::from_static("x-ms-continuation");
 const PAGE_SIZE: HeaderName = HeaderName::from_static("x-ms-max-item-count");
@@ -55,6 +56,28 @@ impl<'c> Asker<'c> {
             request.headers.insert(CONTINUATION, token.clone());
         }
         call(self.control, request)
+    }
+
+    /// Begins to ask for the first page; the answer comes through the channel.
+    pub(super) fn begin(&self, query: &str) -> flume::Receiver<Response> {
+        let request =
+            self.client.request("POST", "/devices/query", None, &json!({ "query": query }));
+        let (sender, receiver) = flume::bounded(1);
+        self.control.submit(request, Box::new(move |response| drop(sender.send(response))));
+        receiver
+    }
+
+    pub(super) fn directory(&self) -> &'c Directory {
+        self.control.directory()
+    }
+
+    /// Registers devices by the hundred, without twins of their own.
+    pub(super) fn devices(&self, ids: &[String]) {
+        for some in ids.chunks(100) {
+            let items: Value =
+                some.iter().map(|id| json!({ "id": id, "importMode": "create" })).collect();
+            assert_eq!(verdict(&self.client.send("POST", "/devices", None, &items)).0, 200);
+        }
     }
 
     /// All rows of a query, in pages of `size`.
