@@ -334,10 +334,9 @@ const _: () = assert!(AMQP_FRAME_BYTES_MAX >= 512);
 /// some.
 pub const WEBSOCKET_UNREAD_BYTES_MAX: usize = 512 * 1024;
 
-/// Longest name of a direct method in characters. Longer: refused as a bad argument.
-///
-/// Source: service-endpoints reference, "Direct methods (HTTPS)".
-pub const METHOD_NAME_LEN_MAX: usize = 100;
+/// Longest name of a direct method in characters: a component and a command of a Plug and Play
+/// model, 64 characters each, and the `*` between them. Longer: refused as a bad argument.
+pub const METHOD_NAME_LEN_MAX: usize = 129;
 
 /// Largest payload of a method call or of its answer in bytes. Larger call: 413. Larger answer: the
 /// caller hears that the device answered badly.

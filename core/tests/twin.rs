@@ -187,7 +187,12 @@ fn service_step(twin: &mut Twin, model: &mut Model, random: &mut Random, now: i6
         desired["k"] = random.fault();
     }
     let has_tags = random.below(2) == 0;
-    let tags = Value::Object(random.members(2));
+    let mut tags = Value::Object(random.members(2));
+    if mode == Mode::Replace && random.below(4) > 0 {
+        [&mut desired, &mut tags].into_iter().for_each(drop_nulls);
+    }
+    let is_bad =
+        is_bad || mode == Mode::Replace && (has_null(&desired) || has_tags && has_null(&tags));
     let mut body = json!({"properties": {"desired": desired, "reported": {"x": 1}}, "etag": "?"});
     if has_tags {
         body["tags"] = tags.clone();
@@ -215,6 +220,17 @@ fn service_step(twin: &mut Twin, model: &mut Model, random: &mut Random, now: i6
     model.versions[0] += 1;
     model.versions[1] = version;
     *twin = applied.twin;
+}
+
+fn has_null(value: &Value) -> bool {
+    value.is_null() || value.as_object().is_some_and(|members| members.values().any(has_null))
+}
+
+fn drop_nulls(value: &mut Value) {
+    if let Value::Object(members) = value {
+        members.retain(|_, value| !value.is_null());
+        members.values_mut().for_each(drop_nulls);
+    }
 }
 
 fn device_step(twin: &mut Twin, model: &mut Model, random: &mut Random, now: i64, seed: u64) {
@@ -335,10 +351,71 @@ fn bodies_that_are_no_patches_are_refused_with_the_place() {
     assert_eq!(service(r#"{"properties":1}"#), place("properties", TwinProblem::NotAnObject));
     let desired = place("properties.desired", TwinProblem::NotAnObject);
     assert_eq!(service(r#"{"Properties":{"Desired":[]}}"#), desired);
-    for payload in ["", " ", "null", "1", "[{}]", "{\"a\":1}x", "\u{feff}{}"] {
+    for payload in ["", " ", "null", "1", "[{}]", "{\"a\":1}x", "{}\0{}"] {
         assert!(ReportedPatch::parse(payload.as_bytes()).is_err(), "{payload}");
     }
     assert!(ReportedPatch::parse(b"{\"a\":\"\xff\"}").is_err());
+}
+
+#[test]
+fn numbers_are_bounded_by_how_they_are_written() {
+    let body = |number: &str| format!(r#"{{"properties":{{"desired":{{"a":{{"n":{number}}}}}}}}}"#);
+    for (number, stored) in [
+        ("6.02214076e23", "6.02214076e+23"),
+        ("1e308", "1e+308"),
+        ("10000000000000000.0", "1e+16"),
+        ("4503599627370495", "4503599627370495"),
+    ] {
+        let change = ServiceChange::parse(Mode::Merge, body(number).as_bytes()).expect("objects");
+        let twin = Twin::new(UnixMillis::EPOCH).apply(change, UnixMillis::EPOCH).expect(number);
+        assert_eq!(twin.twin.desired.properties(), format!(r#"{{"a":{{"n":{stored}}}}}"#));
+        let patch = format!(r#"{{"n":{number}}}"#);
+        let patch = ReportedPatch::parse(patch.as_bytes()).expect("an object");
+        let mut reported = Section::new(UnixMillis::EPOCH);
+        reported.report(&patch, UnixMillis::EPOCH).expect(number);
+        assert_eq!(reported.properties(), format!(r#"{{"n":{stored}}}"#));
+    }
+    for number in ["4503599627370496", "10000000000000000000", "-123456789012345678901234567890"] {
+        let change = ServiceChange::parse(Mode::Merge, body(number).as_bytes()).expect("objects");
+        let error = Twin::new(UnixMillis::EPOCH).apply(change, UnixMillis::EPOCH);
+        let error = error.expect_err(number);
+        assert_eq!(error.problem(), TwinProblem::NumberRange, "{number}");
+        assert_eq!(error.path(), "properties.desired.a.n");
+        let patch = format!(r#"{{"n":{number}}}"#);
+        let patch = ReportedPatch::parse(patch.as_bytes()).expect("an object");
+        let error = Section::new(UnixMillis::EPOCH).report(&patch, UnixMillis::EPOCH);
+        assert_eq!(error.expect_err(number).path(), "properties.reported.n");
+    }
+}
+
+#[test]
+fn a_replacement_holds_no_null() {
+    for (body, name) in [
+        (r#"{"tags":{"my-tag":null}}"#, "my-tag"),
+        (r#"{"tags":{"a":{"b":{"inner":null}}}}"#, "inner"),
+        (r#"{"properties":{"desired":{"x":1,"y":null}}}"#, "y"),
+        (r#"{"properties":{"desired":{"x":{"z":null}}}}"#, "z"),
+    ] {
+        let apply = |mode| {
+            let change = ServiceChange::parse(mode, body.as_bytes()).expect("objects");
+            Twin::new(UnixMillis::EPOCH).apply(change, UnixMillis::EPOCH)
+        };
+        apply(Mode::Merge).expect("null removes");
+        let text = format!("Value of Property or Tag cannot be null. Error in Property/Tag {name}");
+        assert_eq!(apply(Mode::Replace).expect_err(body).to_string(), text);
+    }
+}
+
+#[test]
+fn marks_and_nuls_around_a_patch_are_no_part_of_it() {
+    let sent = b"\xef\xbb\xbf{\"tags\":{\"a\":1}}\0";
+    let change = ServiceChange::parse(Mode::Merge, sent).expect("an object");
+    let twin = Twin::new(UnixMillis::EPOCH).apply(change, UnixMillis::EPOCH).expect("good");
+    assert_eq!(twin.twin.tags.encode(), r#"{"a":1}"#);
+    let patch = ReportedPatch::parse(b"\xef\xbb\xbf{\"n\":1}\0\0").expect("an object");
+    let mut reported = Section::new(UnixMillis::EPOCH);
+    reported.report(&patch, UnixMillis::EPOCH).expect("good");
+    assert_eq!(reported.properties(), r#"{"n":1}"#);
 }
 
 #[test]
@@ -373,9 +450,9 @@ fn the_examples_of_the_reference_hold() {
     assert!(cleared.twin.tags.is_empty());
     let told: Value = serde_json::from_slice(&cleared.desired.expect("told").patch).unwrap();
     assert_eq!(told, json!({"a": null, "b": null, "$version": 4}));
-    let replaced = patch(cleared.twin, Mode::Replace, r#"{"properties":{"desired":{"c":null}}}"#);
+    let replaced = patch(cleared.twin, Mode::Replace, r#"{"properties":{"desired":{"c":1}}}"#);
     assert_eq!(replaced.twin.desired.version(), 5);
-    assert_eq!(replaced.twin.desired.properties(), "{}");
+    assert_eq!(replaced.twin.desired.properties(), r#"{"c":1}"#);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 pub mod amqp;
 pub mod http;
+pub mod json_text;
 pub mod mqtt;
 mod utf8;
 pub mod websocket;

@@ -44,7 +44,7 @@ pub struct Target {
 pub struct Invocation {
     /// Name that follows the rules of [`check_method_name`](super::check_method_name).
     pub name: Arc<str>,
-    /// JSON text.
+    /// JSON text, or empty when the caller gives none.
     pub payload: Bytes,
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::error::TwinError;
 use super::patch::{Part, ReportedPatch, ServiceChange};
 use super::patch_value::PatchMembers;
-use super::section::{Section, check_patch, check_size, decode};
+use super::section::{Section, check_content, check_patch, check_size, decode};
 use super::stamp::{DamagedTwin, Stamp};
 use super::tree::Tree;
 use super::view::Plain;
@@ -170,10 +170,15 @@ impl Tags {
             (Part::Clear, _) => self.0 = Tree::new(),
             (Part::Given(content), mode) => {
                 let content = PatchMembers::from(content);
-                check_patch(&content, TWIN_TAGS_BYTES_MAX)?;
                 self.0 = match mode {
-                    Mode::Merge => self.0.merged(&content, Stamp::default()),
-                    Mode::Replace => Tree::of(&content, Stamp::default()),
+                    Mode::Merge => {
+                        check_patch(&content, TWIN_TAGS_BYTES_MAX)?;
+                        self.0.merged(&content, Stamp::default())
+                    }
+                    Mode::Replace => {
+                        check_content(&content, TWIN_TAGS_BYTES_MAX)?;
+                        Tree::of(&content, Stamp::default())
+                    }
                 };
                 check_size(self.0.size(), TWIN_TAGS_BYTES_MAX)?;
             }

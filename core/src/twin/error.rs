@@ -36,6 +36,9 @@ pub enum TwinProblem {
     /// `null` stands in an array, where it can delete nothing.
     #[error("null must not stand within an array")]
     NullInArray,
+    /// `null` stands in content that takes the place of all.
+    #[error("Value of Property or Tag cannot be null")]
+    Null,
     /// The section would have more bytes than it may.
     #[error("must have at most {0} bytes")]
     SectionSize(usize),
@@ -76,6 +79,12 @@ impl TwinError {
 
 impl fmt::Display for TwinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path(), self.problem)
+        match (self.problem, self.path.first()) {
+            // In the words of the real service, which tools look for.
+            (TwinProblem::Null, Some(name)) => {
+                write!(f, "{}. Error in Property/Tag {name}", self.problem)
+            }
+            _ => write!(f, "{}: {}", self.path(), self.problem),
+        }
     }
 }

@@ -1,10 +1,13 @@
 //! Patches as they come from back ends and devices.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::document::Mode;
 use super::error::{TwinError, TwinProblem};
 use super::patch_value::{PatchMembers, PatchValue};
+use crate::codec::json_text;
 
 /// What the hub itself writes into a section.
 const OWN_MEMBERS: [&str; 2] = ["$metadata", "$version"];
@@ -42,7 +45,8 @@ impl ServiceChange {
         Self::of(mode, object(body).map_err(|error| error.within("body"))?)
     }
 
-    /// As [`parse`](Self::parse), from a body that is read already.
+    /// As [`parse`](Self::parse), from a body that is read already, with its integers
+    /// [clamped](json_text::clamp_integers).
     ///
     /// # Errors
     /// [`TwinError`] when a section is no object.
@@ -70,8 +74,12 @@ impl<'p> ReportedPatch<'p> {
     pub fn parse(payload: &'p [u8]) -> Result<Self, TwinError> {
         let not_json = || TwinError::new(TwinProblem::NotJson).within("body");
         // One look at all bytes costs less than one at each text.
-        let payload = str::from_utf8(payload).map_err(|_| not_json())?;
-        match serde_json::from_str(payload) {
+        let payload = str::from_utf8(json_text::trim(payload)).map_err(|_| not_json())?;
+        let parsed = match json_text::clamp_integers(payload) {
+            Cow::Borrowed(payload) => serde_json::from_str(payload),
+            Cow::Owned(payload) => serde_json::from_str::<Value>(&payload).map(PatchValue::from),
+        };
+        match parsed {
             Ok(PatchValue::Object(members)) => Ok(Self(members.without(&OWN_MEMBERS))),
             Ok(_) => Err(not_an_object().within("body")),
             Err(_) => Err(not_json()),
@@ -80,7 +88,9 @@ impl<'p> ReportedPatch<'p> {
 }
 
 fn object(json: &[u8]) -> Result<Map<String, Value>, TwinError> {
-    match serde_json::from_slice(json) {
+    let text = str::from_utf8(json_text::trim(json));
+    let text = text.map_err(|_| TwinError::new(TwinProblem::NotJson))?;
+    match serde_json::from_str(&json_text::clamp_integers(text)) {
         Ok(Value::Object(members)) => Ok(members),
         Ok(_) => Err(not_an_object()),
         Err(_) => Err(TwinError::new(TwinProblem::NotJson)),

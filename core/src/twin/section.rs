@@ -106,7 +106,7 @@ impl Section {
         content: &PatchMembers<'_>,
         now: UnixMillis,
     ) -> Result<(), TwinError> {
-        check_patch(content, TWIN_DESIRED_BYTES_MAX)?;
+        check_content(content, TWIN_DESIRED_BYTES_MAX)?;
         self.version += 1;
         self.stamp = Stamp { updated: now, version: self.version };
         self.tree = Tree::of(content, self.stamp);
@@ -137,6 +137,12 @@ impl Section {
 pub(super) fn check_patch(patch: &PatchMembers<'_>, bytes_max: usize) -> Result<(), TwinError> {
     rules::check(patch)?;
     check_size(Size::of_members(patch), bytes_max)
+}
+
+/// Checks what takes the place of all.
+pub(super) fn check_content(content: &PatchMembers<'_>, bytes_max: usize) -> Result<(), TwinError> {
+    rules::check_no_null(content)?;
+    check_patch(content, bytes_max)
 }
 
 pub(super) fn check_size(size: Size, bytes_max: usize) -> Result<(), TwinError> {
