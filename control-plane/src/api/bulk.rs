@@ -71,7 +71,7 @@ pub(super) fn check_once<'a>(names: impl Iterator<Item = &'a ItemName>) -> Resul
 impl ItemName {
     pub(super) fn read(members: Members<'_>) -> Result<Self, ApiError> {
         let device = members.text("id")?.ok_or(RegistryError::Argument("an item has no id"))?;
-        let module = members.text("moduleId")?.filter(|id| !id.is_empty());
+        let module = members.filled("moduleId")?;
         Ok(Self { device: device.to_owned(), module: module.map(ToOwned::to_owned) })
     }
 
@@ -85,7 +85,7 @@ impl ItemName {
 fn item(hub: HubId, value: &Value) -> Result<Item, ApiError> {
     let members = Members::of(value)?;
     let name = ItemName::read(members)?;
-    let mode = members.text("importMode")?.unwrap_or("create");
+    let mode = members.filled("importMode")?.unwrap_or("create");
     let change = name.identity().map_err(ApiError::from);
     let change = change.and_then(|identity| change_of(hub, members, identity, mode));
     let change = change.map_err(|error| match error {
@@ -103,7 +103,7 @@ fn change_of(
     mode: &str,
 ) -> Result<BulkChange, ApiError> {
     let when = |member| match members.text(member)?.map(|text| text.trim_matches('"')) {
-        None | Some("*") => Ok::<_, ApiError>(Existing::Overwrite),
+        None | Some("" | "*") => Ok::<_, ApiError>(Existing::Overwrite),
         Some(etag) => Ok(Existing::Match(etag.to_owned())),
     };
     let put = |missing, existing| put(hub, members, &identity, Precondition { missing, existing });

@@ -27,7 +27,7 @@ impl Api {
     pub(super) fn put_device(&self, context: &Context, id: DeviceId) -> Result<Answer, ApiError> {
         let body = parse(&context.request.body)?;
         let members = Members::of(&body)?;
-        check_same(members.text("deviceId")?, id.as_str())?;
+        check_same(members.filled("deviceId")?, id.as_str())?;
         let draft = device_draft(members, id)?;
         let (hub, directory) = (context.hub, self.directory.clone());
         let change = Change::PutDevice(hub, draft.into(), context.put_precondition());
@@ -76,7 +76,7 @@ pub(super) fn device_draft(members: Members<'_>, id: DeviceId) -> Result<DeviceD
     let capabilities = members.object("capabilities")?;
     Ok(DeviceDraft {
         id,
-        status: status(members.text("status")?)?,
+        status: status(members.filled("status")?)?,
         status_reason,
         credentials: credentials_draft(members)?,
         iot_edge: capabilities.map(|members| members.flag("iotEdge")).transpose()?.flatten(),
@@ -99,7 +99,8 @@ fn parent_scope(members: Members<'_>) -> Result<Option<String>, ApiError> {
         None => Ok(None),
         Some(Some(scopes)) if scopes.is_empty() => Ok(None),
         Some(Some(scopes)) if scopes.len() == 1 => {
-            Ok(Some(scopes[0].as_str().ok_or(SHAPE)?.to_owned()))
+            let scope = scopes[0].as_str().ok_or(SHAPE)?;
+            Ok(Some(scope.to_owned()).filter(|scope| !scope.is_empty()))
         }
         Some(_) => Err(SHAPE.into()),
     }
@@ -113,14 +114,14 @@ pub(super) fn credentials_draft(
     let keys = authentication.object("symmetricKey")?;
     let thumbprints = authentication.object("x509Thumbprint")?;
     let text = |object: Option<Members<'_>>, name| match object {
-        None => Ok(None),
+        None => Ok::<_, RegistryError>(None),
         Some(object) => object.text(name).map(|text| text.map(ToOwned::to_owned)),
     };
     let [primary_key, secondary_key] = [text(keys, "primaryKey")?, text(keys, "secondaryKey")?];
     let [primary_thumbprint, secondary_thumbprint] =
         [text(thumbprints, "primaryThumbprint")?, text(thumbprints, "secondaryThumbprint")?];
     let texts = AuthenticationText {
-        kind: authentication.text("type")?.map(kind).transpose()?,
+        kind: authentication.filled("type")?.map(kind).transpose()?,
         primary_key: primary_key.as_deref(),
         secondary_key: secondary_key.as_deref(),
         primary_thumbprint: primary_thumbprint.as_deref(),

@@ -75,6 +75,7 @@ impl RegistryError {
     pub(super) fn code(&self) -> Code {
         match self {
             Self::Argument(_)
+            | Self::Member { .. }
             | Self::ConsumerGroup(_)
             | Self::Id(_)
             | Self::Key(_)

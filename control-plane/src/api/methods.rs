@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
+use ringhub_core::codec::json_text;
 use ringhub_core::id::{HubId, Identity};
 use ringhub_core::limits::METHOD_PAYLOAD_BYTES_MAX;
 use ringhub_core::method::{Failure, Invocation, Patience, Refusal, Target, check_method_name};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use super::error::{Code, DeviceError, code};
 use super::front::Front;
+use super::json::Members;
 use super::{Reply, Response};
 use crate::directory::{IdentityRef, Status};
 use crate::registry::RegistryError;
@@ -100,7 +103,7 @@ impl MethodError {
 ///
 /// Source: control-plane reference, "Direct methods".
 pub(crate) fn method_answer(status: i32, body: &[u8]) -> Response {
-    let body = body.trim_ascii();
+    let body = json_text::trim(body);
     let payload = match body {
         b"" => "null",
         _ if body.len() > METHOD_PAYLOAD_BYTES_MAX => return MethodError::BadAnswer.response(),
@@ -146,20 +149,27 @@ struct Call {
 
 impl Call {
     fn parse(body: &[u8]) -> Result<Self, MethodError> {
+        let body = json_text::trim(body);
         if body.is_empty() {
             return Err(RegistryError::BodyMissing.into());
         }
-        let members = serde_json::from_slice(body).map_err(|_| argument("no JSON object"))?;
-        let members = Members(members);
-        let payload = members.get("payload").unwrap_or("null");
+        let mut written: BTreeMap<String, &RawValue> =
+            serde_json::from_slice(body).map_err(|_| argument("no JSON object"))?;
+        let payload = take_payload(&mut written);
         if payload.len() > METHOD_PAYLOAD_BYTES_MAX {
             return Err(MethodError::TooLarge);
         }
         let payload = Bytes::copy_from_slice(payload.as_bytes());
-        let response = members.seconds("responseTimeoutInSeconds", RESPONSE_SECS)?;
-        let connect = members.seconds("connectTimeoutInSeconds", CONNECT_SECS)?;
+        let read = |(name, text): (String, &RawValue)| {
+            serde_json::from_str(text.get()).ok().map(|value: Value| (name, value))
+        };
+        let members: Map<String, Value> = written.into_iter().filter_map(read).collect();
+        let members = Members::from(&members);
+        let seconds = |name, range| members.whole(name, range).map(|n| n.map(Duration::from_secs));
+        let response = seconds("responseTimeoutInSeconds", RESPONSE_SECS)?;
+        let connect = seconds("connectTimeoutInSeconds", CONNECT_SECS)?;
         Ok(Self {
-            invocation: Invocation { name: members.method_name()?.into(), payload },
+            invocation: Invocation { name: method_name(members)?.into(), payload },
             patience: Patience {
                 connect: connect.unwrap_or_default(),
                 response: response.unwrap_or(RESPONSE_TIMEOUT_DEFAULT) - ANSWER_MARGIN,
@@ -168,36 +178,21 @@ impl Call {
     }
 }
 
-/// Members of a call as they were written. Names compare without case, `null` counts as absent.
-struct Members<'b>(BTreeMap<String, &'b RawValue>);
+/// The payload as it was written; empty when there is none or it is null: the device then gets no
+/// bytes.
+///
+/// Source: device-endpoints reference, "Direct methods".
+fn take_payload<'b>(written: &mut BTreeMap<String, &'b RawValue>) -> &'b str {
+    let name = written.keys().find(|name| name.eq_ignore_ascii_case("payload")).cloned();
+    let payload = name.and_then(|name| written.remove(&name)).map_or("", RawValue::get);
+    if payload == "null" { "" } else { payload }
+}
 
-impl Members<'_> {
-    fn get(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
-        Some(value.get()).filter(|text| *text != "null")
-    }
-
-    fn method_name(&self) -> Result<String, MethodError> {
-        let text = self.get("methodName").ok_or(RegistryError::BodyMissing)?;
-        let name: String =
-            serde_json::from_str(text).map_err(|_| argument("methodName is no text"))?;
-        check_method_name(&name)
-            .map_err(|_| argument("methodName is too long or holds a character that it may not"))?;
-        Ok(name)
-    }
-
-    /// A whole number of seconds; `None` when it is absent.
-    fn seconds(
-        &self,
-        name: &str,
-        range: RangeInclusive<u64>,
-    ) -> Result<Option<Duration>, MethodError> {
-        let Some(text) = self.get(name) else { return Ok(None) };
-        match serde_json::from_str(text) {
-            Ok(seconds) if range.contains(&seconds) => Ok(Some(Duration::from_secs(seconds))),
-            _ => Err(argument("a time-out is out of its range")),
-        }
-    }
+fn method_name(members: Members<'_>) -> Result<&str, MethodError> {
+    let name = members.text("methodName")?.ok_or(RegistryError::BodyMissing)?;
+    check_method_name(name)
+        .map_err(|_| argument("methodName is too long or holds a character that it may not"))?;
+    Ok(name)
 }
 
 fn argument(text: &'static str) -> MethodError {
@@ -221,7 +216,7 @@ mod tests {
     #[test]
     fn members_have_defaults_and_any_case() {
         let call = parse(r#"{"METHODNAME":"reboot"}"#).expect("a name is enough");
-        assert_eq!((&*call.invocation.name, &*call.invocation.payload), ("reboot", &b"null"[..]));
+        assert_eq!((&*call.invocation.name, &*call.invocation.payload), ("reboot", &b""[..]));
         let patience = |connect, response| Patience {
             connect: Duration::from_secs(connect),
             response: Duration::from_secs(response) - ANSWER_MARGIN,
@@ -235,6 +230,15 @@ mod tests {
         let payload = br#"{"delay" : 123456789012345678901234567890}"#;
         assert_eq!(&*call.invocation.payload, payload, "payloads pass through as they are");
         assert_eq!(call.patience, patience(7, 300));
+        for body in [
+            r#"{"methodName":"x","responseTimeoutInSeconds":"40","connectTimeoutInSeconds":"30"}"#,
+            r#"{"methodName":"x","responseTimeoutInSeconds":40.0,"connectTimeoutInSeconds":30.0}"#,
+        ] {
+            assert_eq!(parse(body).expect(body).patience, patience(30, 40), "{body}");
+        }
+        let marked = "\u{feff}{\"methodName\":\"x\",\"payload\":null}\0";
+        let call = parse(marked).expect("marks are skipped");
+        assert!(call.invocation.payload.is_empty(), "null is no payload");
     }
 
     #[test]
@@ -251,7 +255,7 @@ mod tests {
             (r#"{"methodName":"a b"}"#, 400_004),
             (r#"{"methodName":"a","responseTimeoutInSeconds":4}"#, 400_004),
             (r#"{"methodName":"a","responseTimeoutInSeconds":301}"#, 400_004),
-            (r#"{"methodName":"a","responseTimeoutInSeconds":"5"}"#, 400_004),
+            (r#"{"methodName":"a","responseTimeoutInSeconds":"soon"}"#, 400_004),
             (r#"{"methodName":"a","connectTimeoutInSeconds":-1}"#, 400_004),
             (r#"{"methodName":"a","connectTimeoutInSeconds":301}"#, 400_004),
             (&large, 413_001),
@@ -271,6 +275,9 @@ mod tests {
         for (body, expected) in [
             (&b""[..], r#"{"status":200,"payload":null}"#),
             (b" ", r#"{"status":200,"payload":null}"#),
+            (b"{\"ok\":1}\0", r#"{"status":200,"payload":{"ok":1}}"#),
+            (b"\xef\xbb\xbf[1]\r\n\0\0", r#"{"status":200,"payload":[1]}"#),
+            (b"\0", r#"{"status":200,"payload":null}"#),
             (b" 1e400 ", r#"{"status":200,"payload":1e400}"#),
             (b"{\"a\": [1]}", r#"{"status":200,"payload":{"a": [1]}}"#),
         ] {

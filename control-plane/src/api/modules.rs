@@ -51,8 +51,8 @@ impl Api {
     ) -> Result<Answer, ApiError> {
         let body = parse(&context.request.body)?;
         let members = Members::of(&body)?;
-        check_same(members.text("deviceId")?, device.as_str())?;
-        check_same(members.text("moduleId")?, id.as_str())?;
+        check_same(members.filled("deviceId")?, device.as_str())?;
+        check_same(members.filled("moduleId")?, id.as_str())?;
         if EDGE_MODULES.contains(&id.as_str()) {
             self.check_device(context.hub, &device)?;
             return Err(RegistryError::SystemModule.into());

@@ -154,7 +154,8 @@ impl Applier<'_> {
             device.device_scope = Some(device.edge_scope());
             draft.parent_scope
         } else {
-            device.device_scope = draft.device_scope.or(draft.parent_scope);
+            let scope = draft.device_scope.or(draft.parent_scope);
+            device.device_scope = scope.filter(|scope| !scope.is_empty());
             device.device_scope.clone()
         };
         if let Some(scope) = &parent

@@ -60,6 +60,7 @@ pub(crate) struct DeviceDraft {
     pub(crate) status_reason: Option<String>,
     pub(crate) credentials: Option<CredentialsDraft>,
     pub(crate) iot_edge: Option<bool>,
+    /// Empty for a device that shall have no parent, whatever `parent_scope` says.
     pub(crate) device_scope: Option<String>,
     pub(crate) parent_scope: Option<String>,
 }

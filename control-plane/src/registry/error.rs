@@ -11,6 +11,8 @@ use crate::store::StoreError;
 pub(crate) enum RegistryError {
     #[error("{0}")]
     Argument(&'static str),
+    #[error("{name} must be {rule}")]
+    Member { name: &'static str, rule: String },
     #[error(transparent)]
     Id(#[from] InvalidId),
     #[error(transparent)]
