@@ -78,8 +78,9 @@ impl ControlPlane {
         let methods = Methods::new(directory.clone(), shards.clone());
         let methods = Arc::new(methods.map_err(|_| OpenError::Entropy)?);
         let method_clock = MethodClock::start(methods.clone()).map_err(OpenError::Thread)?;
-        let writer = Writer::start(connection, checkpoints, directory.clone(), mint, shards)
-            .map_err(OpenError::Thread)?;
+        let writer =
+            Writer::start(connection, checkpoints, directory.clone(), mint, shards.clone())
+                .map_err(OpenError::Thread)?;
         let writes = writer.queue();
         let presence = PresenceSaver::start(directory.clone(), writes.clone());
         let presence = presence.map_err(OpenError::Thread)?;
@@ -88,7 +89,7 @@ impl ControlPlane {
         let workers = (0..WORKERS)
             .map(|number| {
                 let store = SqliteStore::new(database.connect_read_only().map_err(explain)?);
-                let api = Api::new(directory.clone(), store, writes.clone());
+                let api = Api::new(directory.clone(), store, writes.clone(), shards.clone());
                 start_worker(number, api, jobs.clone()).map_err(OpenError::Thread)
             })
             .collect::<Result<_, _>>()?;

@@ -4,12 +4,14 @@ use std::fmt::Write as _;
 
 use aws_lc_rs::rand;
 use http::{HeaderName, HeaderValue, StatusCode};
+use ringhub_core::c2d::Unacceptable;
 use serde::Serialize;
 use serde_json::json;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
 use super::Response;
+use crate::c2d::C2dRefusal;
 use crate::clock;
 use crate::registry::RegistryError;
 
@@ -26,6 +28,16 @@ pub(crate) enum ApiError {
     HubNotFound,
     #[error("No resource has this path")]
     NotFound,
+    #[error("This hub does not have {0} yet")]
+    NotBuilt(&'static str),
+    /// A message to a device that cannot be queued.
+    #[error(transparent)]
+    Message(#[from] Unacceptable),
+    /// A message that was not queued, or a verdict that was not taken.
+    #[error(transparent)]
+    C2d(#[from] C2dRefusal),
+    #[error("A message to a device needs a body")]
+    MessageMissing,
     #[error("The resource does not know this method")]
     MethodNotAllowed,
     #[error("The api-version is missing or unknown")]
@@ -102,6 +114,9 @@ impl ApiError {
         match self {
             Self::Registry(error) => error.code(),
             Self::Query(_) => code(400_004, "ArgumentInvalid"),
+            Self::Message(why) => code_of_message(*why),
+            Self::C2d(why) => code_of_c2d(*why),
+            Self::MessageMissing => code(400_026, "NullMessage"),
             Self::ApiVersion => code(400_001, "InvalidProtocolVersion"),
             Self::DuplicateItem(_) => code(400_011, "DeviceDefinedMultipleTimes"),
             Self::PolicyKey => code(400_035, "InvalidPolicyKey"),
@@ -117,6 +132,7 @@ impl ApiError {
             Self::MessageTooLarge => code(413_001, "MessageTooLarge"),
             Self::MediaType => code(415_101, "UnsupportedMediaType"),
             Self::TwinRequests => code(429_005, "DeviceThrottlingLimitExceeded"),
+            Self::NotBuilt(_) => code(501_000, "GenericNotImplemented"),
             Self::Busy => code(503_005, "ServerBusy"),
         }
     }
@@ -145,6 +161,32 @@ impl ApiError {
             "timestampUtc": clock::now().to_iso8601(),
         });
         (status_of(number), body.to_string().into_bytes())
+    }
+}
+
+fn code_of_message(why: Unacceptable) -> Code {
+    match why {
+        Unacceptable::Expiry => code(403_009, "InvalidMessageExpiryTime"),
+        Unacceptable::TooLarge => code(413_001, "MessageTooLarge"),
+        Unacceptable::Malformed(_)
+        | Unacceptable::To
+        | Unacceptable::Ack
+        | Unacceptable::MessageId
+        | Unacceptable::NotText
+        | Unacceptable::Property
+        | Unacceptable::Body => code(400_004, "ArgumentInvalid"),
+    }
+}
+
+fn code_of_c2d(why: C2dRefusal) -> Code {
+    match why {
+        C2dRefusal::DeviceNotFound => RegistryError::DeviceNotFound.code(),
+        C2dRefusal::ModuleNotFound => RegistryError::ModuleNotFound.code(),
+        C2dRefusal::QueueFull => code(403_004, "DeviceMaximumQueueDepthExceeded"),
+        C2dRefusal::OutOfMemory => code(403_007, "DeviceMaximumQueueSizeExceeded"),
+        C2dRefusal::LockLost => code(412_002, "DeviceMessageLockLost"),
+        C2dRefusal::Busy => RegistryError::Busy.code(),
+        C2dRefusal::Storage => RegistryError::Storage.code(),
     }
 }
 

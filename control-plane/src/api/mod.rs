@@ -6,16 +6,19 @@
 
 mod bulk;
 mod commands;
+mod device_bound;
 mod device_front;
 mod device_list;
 mod devices;
 mod error;
+mod feedback;
 mod front;
 mod hub;
 mod json;
 mod keys;
 mod methods;
 mod modules;
+mod not_built;
 mod query;
 mod query_service;
 mod request;
@@ -28,9 +31,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, ETAG};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use ringhub_core::c2d::{DeviceMessage, LockToken, Verdict};
 use ringhub_core::twin::Mode;
 use serde::Serialize;
 
+use crate::Shards;
 use crate::directory::Directory;
 use crate::registry::{Change, Outcome};
 use crate::store::{SqliteStore, Write, WriteQueue};
@@ -46,6 +51,11 @@ pub(crate) use request::Context;
 use route::Resource;
 pub(crate) use twins::{TwinJson, twin_time_text};
 
+/// How headers begin that are properties of a message, in lower case.
+///
+/// Source: device-endpoints reference, "Telemetry".
+pub const PROPERTY_PREFIX: &str = "iothub-app-";
+
 /// Content type of every body.
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
@@ -59,6 +69,9 @@ pub struct Request {
     pub path_and_query: String,
     /// Headers; `Host` selects the hub.
     pub headers: HeaderMap,
+    /// Those that [begin](PROPERTY_PREFIX) as a property of a message does, with their names as they
+    /// were written.
+    pub properties: Vec<(String, String)>,
     /// Whole body.
     pub body: Bytes,
 }
@@ -135,6 +148,10 @@ enum Answer {
     Ready(Response),
     /// The answer follows when this change is durable.
     After(Change, MapOutcome),
+    /// The answer is 204 when this message is durable.
+    Send(DeviceMessage),
+    /// The answer is 204 when this verdict on feedback is durable.
+    Settle(LockToken, Verdict),
 }
 
 /// One worker's hold on everything that handlers use.
@@ -142,11 +159,17 @@ pub(crate) struct Api {
     directory: Arc<Directory>,
     store: SqliteStore,
     writes: WriteQueue,
+    shards: Arc<dyn Shards>,
 }
 
 impl Api {
-    pub(crate) fn new(directory: Arc<Directory>, store: SqliteStore, writes: WriteQueue) -> Self {
-        Self { directory, store, writes }
+    pub(crate) fn new(
+        directory: Arc<Directory>,
+        store: SqliteStore,
+        writes: WriteQueue,
+        shards: Arc<dyn Shards>,
+    ) -> Self {
+        Self { directory, store, writes, shards }
     }
 
     /// Answers one request that has passed the [`Front`], now or from the writer's thread.
@@ -159,6 +182,10 @@ impl Api {
                     reply(response.unwrap_or_else(|error| error.response()));
                 };
                 self.writes.submit(Write { change, done: Box::new(done) });
+            }
+            Ok(Answer::Send(message)) => self.send_to_device(context.hub, message, reply),
+            Ok(Answer::Settle(token, verdict)) => {
+                self.settle_feedback(context.hub, token, verdict, reply);
             }
             Err(error) => reply(error.response()),
         }
@@ -183,6 +210,10 @@ impl Api {
             (Resource::Twin(identity), "GET") => self.show_twin(context, &identity),
             (Resource::Twin(identity), "PATCH") => self.change_twin(context, identity, Mode::Merge),
             (Resource::Twin(identity), "PUT") => self.change_twin(context, identity, Mode::Replace),
+            (Resource::DeviceBound(identity), "POST") => self.device_bound(context, &identity),
+            (Resource::Feedback, "GET") => self.next_feedback(context),
+            (Resource::FeedbackLock(lock), "DELETE") => feedback::verdict(&lock, Verdict::Complete),
+            (Resource::FeedbackAbandon(lock), "POST") => feedback::verdict(&lock, Verdict::Abandon),
             (Resource::Policies, "POST") => self.list_policies(context),
             (Resource::PolicyKeys(name), "POST") => self.regenerate_policy_keys(context, name),
             (Resource::ConsumerGroups, "GET") => self.list_consumer_groups(context),

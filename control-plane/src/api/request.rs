@@ -7,10 +7,11 @@ use ringhub_core::auth::{Permissions, SasToken};
 use ringhub_core::id::HubId;
 use ringhub_core::limits::REST_BODY_BYTES_MAX;
 
+use super::json::{self, Members};
 use super::route::{Resource, Routes};
 use super::{ApiError, Request};
 use crate::clock;
-use crate::directory::{AuthFailure, Directory, Hub};
+use crate::directory::{AuthFailure, AuthScope, Directory, Hub, IdentityRef};
 use crate::registry::{Existing, Missing, Precondition};
 
 /// Oldest `api-version` of any client.
@@ -34,7 +35,10 @@ impl Context {
         let hub = find_hub(&request.headers, directory)?;
         let resource = routes.resolve(&request.method, request.path())?;
         let needed = permissions(&resource, &request.method).ok_or(ApiError::MethodNotAllowed)?;
-        let context = Self { hub: hub.id, resource, request };
+        let mut context = Self { hub: hub.id, resource, request };
+        if !context.puts_identity() {
+            context.settle_ids(directory);
+        }
         let is_versioned = context.resource != Resource::Metrics;
         if is_versioned {
             check_version(&context.request)?;
@@ -44,13 +48,56 @@ impl Context {
         if context.request.body.len() > REST_BODY_BYTES_MAX {
             return Err(ApiError::BodyTooLarge);
         }
+        // It takes a look into the body, which is only for those who may do this.
+        if context.puts_identity() && context.settle_ids(directory) {
+            context.authorize(directory, hub, needed)?;
+        }
         Ok(context)
     }
 
+    /// Ids that were encoded twice are decoded twice if that finds an identity and nothing else
+    /// does: every id may hold a `%` of its own. True if the resource is another one now.
+    fn settle_ids(&mut self, directory: &Directory) -> bool {
+        let Some(other) = self.resource.decoded_again() else { return false };
+        let is_there = |resource: &Resource| {
+            resource.identity().is_some_and(|identity| {
+                directory.presence(self.hub, IdentityRef::from(&identity)).is_some()
+            })
+        };
+        let is_other = match self.id_in_body() {
+            Some(id) => other.last_id() == Some(&*id),
+            None => !is_there(&self.resource) && is_there(&other),
+        };
+        if is_other {
+            self.resource = other;
+        }
+        is_other
+    }
+
+    /// The id that the body of a PUT gives to the identity.
+    fn id_in_body(&self) -> Option<String> {
+        if !self.puts_identity() {
+            return None;
+        }
+        let body = json::parse(&self.request.body).ok()?;
+        let is_module = matches!(self.resource, Resource::Module(..));
+        let member = if is_module { "moduleId" } else { "deviceId" };
+        Some(Members::of(&body).ok()?.filled(member).ok()??.to_owned())
+    }
+
+    fn puts_identity(&self) -> bool {
+        let is_identity = matches!(self.resource, Resource::Device(_) | Resource::Module(..));
+        is_identity && self.request.method == Method::PUT
+    }
+
     /// A body is JSON, also where nothing says so; one that is said to be something else is not.
+    /// What a device is sent may be anything.
     ///
     /// Source: control-plane reference, "Request headers".
     fn check_content_type(&self) -> Result<(), ApiError> {
+        if matches!(self.resource, Resource::DeviceBound(_)) {
+            return Ok(());
+        }
         let Some(kind) = self.request.headers.get(CONTENT_TYPE) else { return Ok(()) };
         let essence = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
         let essence = essence.trim();
@@ -95,7 +142,20 @@ impl Context {
                 Err(why) => refusal = why,
             }
         }
+        if self.is_of_own_device(directory, token) {
+            return Ok(());
+        }
         Err(unauthorized(&self.refusal_text(refusal, token)))
+    }
+
+    /// A device may manage its own modules, with a token of its own.
+    fn is_of_own_device(&self, directory: &Directory, token: &str) -> bool {
+        let (Resource::Modules(device) | Resource::Module(device, _)) = &self.resource else {
+            return false;
+        };
+        let name = IdentityRef { device: device.as_str(), module: None };
+        let grant = directory.authenticate(self.hub, name, token, clock::now());
+        grant.is_ok_and(|grant| grant.scope == AuthScope::Device)
     }
 
     /// Source: control-plane reference, "What an authorization failure looks like".
@@ -164,6 +224,10 @@ fn permissions(resource: &Resource, method: &Method) -> Option<&'static [Permiss
         (Resource::Methods(_), "POST") | (Resource::Metrics, "GET") => Some(SERVICE),
         (Resource::Methods(_) | Resource::Metrics, _) => None,
         (Resource::Query, "POST") => Some(SERVICE),
+        (Resource::DeviceBound(_) | Resource::FeedbackAbandon(_), "POST") => Some(SERVICE),
+        (Resource::Feedback, "GET") | (Resource::FeedbackLock(_), "DELETE") => Some(SERVICE),
+        (Resource::DeviceBound(_) | Resource::Feedback, _) => None,
+        (Resource::FeedbackLock(_) | Resource::FeedbackAbandon(_), _) => None,
         (Resource::Twin(_), "GET" | "PATCH" | "PUT") => Some(SERVICE),
         (Resource::ServiceStatistics, "GET") => Some(STATISTICS),
         (Resource::KeyRegeneration, "POST") => Some(WRITE),

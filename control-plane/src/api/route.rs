@@ -4,9 +4,10 @@ use http::Method;
 use matchit::Router;
 use percent_encoding::percent_decode_str;
 use ringhub_core::auth::Segment;
-use ringhub_core::id::{DeviceId, Identity, ModuleId};
+use ringhub_core::id::{DeviceId, Identity, InvalidId, ModuleId};
 
 use super::ApiError;
+use super::not_built::{DEVICES_OVER_HTTPS, NOT_BUILT};
 use crate::registry::RegistryError;
 
 /// What a path names.
@@ -24,6 +25,13 @@ pub(crate) enum Resource {
     ServiceStatistics,
     Methods(Identity),
     Twin(Identity),
+    /// The queue of messages to a device or module, for back ends.
+    DeviceBound(Identity),
+    Feedback,
+    /// A batch of feedback by its lock token, to be completed.
+    FeedbackLock(String),
+    /// A batch of feedback by its lock token, to be abandoned.
+    FeedbackAbandon(String),
     /// The shared access policies with their keys.
     Policies,
     /// The keys of the policy of this name.
@@ -49,6 +57,12 @@ enum Shape {
     ModuleMethods,
     DeviceTwin,
     ModuleTwin,
+    DeviceQueue,
+    ModuleQueue,
+    Feedback,
+    FeedbackLock,
+    FeedbackAbandon,
+    NotBuilt(&'static str),
     Policies,
     PolicyKeys,
     ConsumerGroups,
@@ -79,12 +93,20 @@ impl Routes {
             ("/twins/{device}/modules/{module}/methods", Shape::ModuleMethods),
             ("/twins/{device}", Shape::DeviceTwin),
             ("/twins/{device}/modules/{module}", Shape::ModuleTwin),
+            ("/devices/{device}/messages/devicebound", Shape::DeviceQueue),
+            ("/devices/{device}/modules/{module}/messages/devicebound", Shape::ModuleQueue),
+            ("/messages/servicebound/feedback", Shape::Feedback),
+            ("/messages/servicebound/feedback/{lock}", Shape::FeedbackLock),
+            ("/messages/servicebound/feedback/{lock}/abandon", Shape::FeedbackAbandon),
             ("/listkeys", Shape::Policies),
             ("/iothubkeys/{policy}/regenerate", Shape::PolicyKeys),
             ("/eventhubendpoints/events/consumergroups", Shape::ConsumerGroups),
             ("/eventhubendpoints/events/consumergroups/{group}", Shape::ConsumerGroup),
             ("/metrics", Shape::Metrics),
-        ] {
+        ]
+        .into_iter()
+        .chain(NOT_BUILT.iter().map(|&(path, name)| (path, Shape::NotBuilt(name))))
+        {
             let inserted = router.insert(path, shape);
             inserted.expect("the paths of the table do not contradict each other");
         }
@@ -94,8 +116,26 @@ impl Routes {
     /// Finds what a path names. Words of the path match in any case, ids are decoded once, and one
     /// slash may follow.
     ///
+    /// Some tools encode the whole path. So where a path as it came names nothing, encoded slashes
+    /// are slashes, and where that does not help either, all of it is decoded once before. Whoever
+    /// authorizes looks at the resource that was found, never at the path.
+    ///
     /// Source: control-plane reference, "Host, scheme, version".
     pub(super) fn resolve(&self, method: &Method, path: &str) -> Result<Resource, ApiError> {
+        let fits = |found: &Result<Resource, ApiError>| {
+            matches!(found, Ok(_) | Err(ApiError::NotBuilt(_)))
+        };
+        let found = self.read(method, path);
+        if fits(&found) || !path.contains('%') {
+            return found;
+        }
+        let decoded = percent_decode_str(path).decode_utf8().unwrap_or_default();
+        let readings = [path, &decoded].map(with_slashes);
+        let others = readings.iter().map(|reading| self.read(method, reading));
+        others.into_iter().find(fits).unwrap_or(found)
+    }
+
+    fn read(&self, method: &Method, path: &str) -> Result<Resource, ApiError> {
         let path = path.strip_suffix('/').unwrap_or(path);
         // Matching is without case, so ids are taken from the path as it came.
         let lower = path.to_ascii_lowercase();
@@ -103,10 +143,24 @@ impl Routes {
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         let device = || decode(segments[1], DeviceId::parse);
         let module = || decode(segments[3], ModuleId::parse);
+        let is_post = *method == Method::POST;
         Ok(match shape {
+            Shape::NotBuilt(name) => return Err(ApiError::NotBuilt(name)),
+            Shape::Query if is_post => Resource::Query,
+            Shape::DeviceQueue | Shape::ModuleQueue if !is_post => {
+                return Err(ApiError::NotBuilt(DEVICES_OVER_HTTPS));
+            }
+            Shape::DeviceQueue => {
+                Resource::DeviceBound(Identity { device: device()?, module: None })
+            }
+            Shape::ModuleQueue => {
+                Resource::DeviceBound(Identity { device: device()?, module: Some(module()?) })
+            }
+            Shape::Feedback => Resource::Feedback,
+            Shape::FeedbackLock => Resource::FeedbackLock(decode_text(segments[3])?),
+            Shape::FeedbackAbandon => Resource::FeedbackAbandon(decode_text(segments[3])?),
             Shape::Devices => Resource::Devices,
             Shape::KeyRegeneration => Resource::KeyRegeneration,
-            Shape::Query if *method == Method::POST => Resource::Query,
             Shape::Device | Shape::Query => Resource::Device(device()?),
             Shape::Commands => Resource::Commands(device()?),
             Shape::Modules => Resource::Modules(device()?),
@@ -130,10 +184,13 @@ impl Routes {
     }
 }
 
-fn decode<T>(
-    raw: &str,
-    parse: impl Fn(&str) -> Result<T, ringhub_core::id::InvalidId>,
-) -> Result<T, ApiError> {
+/// A path in which encoded slashes are slashes.
+fn with_slashes(path: &str) -> String {
+    let path = path.replace("%2F", "/").replace("%2f", "/");
+    format!("/{}", path.trim_start_matches('/'))
+}
+
+fn decode<T>(raw: &str, parse: impl Fn(&str) -> Result<T, InvalidId>) -> Result<T, ApiError> {
     Ok(parse(&decode_text(raw)?).map_err(RegistryError::Id)?)
 }
 
@@ -143,6 +200,49 @@ fn decode_text(raw: &str) -> Result<String, ApiError> {
 }
 
 impl Resource {
+    /// The device or module that the path names.
+    pub(super) fn identity(&self) -> Option<Identity> {
+        let (device, module) = match self {
+            Self::Device(device) | Self::Commands(device) | Self::Modules(device) => (device, None),
+            Self::Module(device, module) => (device, Some(module)),
+            Self::Methods(identity) | Self::Twin(identity) | Self::DeviceBound(identity) => {
+                return Some(identity.clone());
+            }
+            _ => return None,
+        };
+        Some(Identity { device: device.clone(), module: module.cloned() })
+    }
+
+    /// The id at the end of the path of an identity.
+    pub(super) fn last_id(&self) -> Option<&str> {
+        match self {
+            Self::Device(device) => Some(device.as_str()),
+            Self::Module(_, module) => Some(module.as_str()),
+            _ => None,
+        }
+    }
+
+    /// The same with ids that are decoded once more; `None` when that changes nothing, or leads to
+    /// no ids.
+    pub(super) fn decoded_again(&self) -> Option<Self> {
+        let Identity { device, module } = self.identity()?;
+        let device = again(device.as_str(), DeviceId::parse)?;
+        let module = module.map(|module| again(module.as_str(), ModuleId::parse).ok_or(()));
+        let module = module.transpose().ok()?;
+        let identity = || Identity { device: device.clone(), module: module.clone() };
+        let other = match self {
+            Self::Device(_) => Self::Device(device),
+            Self::Commands(_) => Self::Commands(device),
+            Self::Modules(_) => Self::Modules(device),
+            Self::Module(..) => Self::Module(device, module?),
+            Self::Methods(_) => Self::Methods(identity()),
+            Self::Twin(_) => Self::Twin(identity()),
+            Self::DeviceBound(_) => Self::DeviceBound(identity()),
+            _ => return None,
+        };
+        (other != *self).then_some(other)
+    }
+
     /// The path below the host, for scope checks.
     pub(super) fn segments(&self) -> Vec<Segment<'_>> {
         use Segment::{Id, Literal};
@@ -169,6 +269,17 @@ impl Resource {
                 CONSUMER_GROUPS.into_iter().chain([Literal(name)]).collect()
             }
             Self::Metrics => vec![Literal("metrics")],
+            Self::DeviceBound(Identity { device, module }) => {
+                let mut path = vec![Literal("devices"), Id(device.as_str())];
+                if let Some(module) = module {
+                    path.extend([Literal("modules"), Id(module.as_str())]);
+                }
+                path.extend([Literal("messages"), Literal("deviceBound")]);
+                path
+            }
+            Self::Feedback | Self::FeedbackLock(_) | Self::FeedbackAbandon(_) => {
+                vec![Literal("messages"), Literal("serviceBound"), Literal("feedback")]
+            }
             Self::Twin(identity) => twin_segments(identity),
             Self::Methods(identity) => {
                 let mut path = twin_segments(identity);
@@ -177,6 +288,10 @@ impl Resource {
             }
         }
     }
+}
+
+fn again<T>(id: &str, parse: impl Fn(&str) -> Result<T, InvalidId>) -> Option<T> {
+    parse(&percent_decode_str(id).decode_utf8().ok()?).ok()
 }
 
 const CONSUMER_GROUPS: [Segment<'static>; 3] = [
@@ -231,6 +346,67 @@ mod tests {
     fn a_post_to_the_path_of_queries_is_one() {
         let found = Routes::new().resolve(&Method::POST, "/Devices/QUERY/");
         assert_eq!(found.expect("the path is known"), Resource::Query);
+    }
+
+    #[test]
+    fn encoded_slashes_are_slashes_where_nothing_else_fits() {
+        let routes = Routes::new();
+        let identity = |device: &str, module: Option<&str>| Identity {
+            device: DeviceId::parse(device).expect("valid id"),
+            module: module.map(|id| ModuleId::parse(id).expect("valid id")),
+        };
+        let statistics = Resource::DeviceStatistics;
+        for (path, expected) in [
+            ("/devices%2Fdev1", device("dev1")),
+            ("/%2Fdevices%2Fdev1", device("dev1")),
+            ("/devices%2fa%252Bb", device("a%2Bb")),
+            ("/devices%252Fdev1", device("dev1")),
+            ("/statistics%2Fdevices", statistics),
+            ("/devices%2Fd%2Fmodules", Resource::Modules(identity("d", None).device)),
+            ("/twins%2Fd%2Fmodules%2Fm", Resource::Twin(identity("d", Some("m")))),
+            ("/twins%2Fd%2Fmethods", Resource::Methods(identity("d", None))),
+            ("/messages%2FserviceBound%2Ffeedback", Resource::Feedback),
+            ("/twins/d%2Fmodules/m", Resource::Twin(identity("d", Some("m")))),
+        ] {
+            assert_eq!(routes.resolve(&Method::GET, path).expect(path), expected, "{path}");
+        }
+        // Dots are ids like others: there is no way up.
+        for path in ["/devices%2F..", "/devices/%2E%2E"] {
+            assert_eq!(routes.resolve(&Method::GET, path).expect(path), device(".."), "{path}");
+        }
+    }
+
+    #[test]
+    fn ids_can_be_decoded_once_more() {
+        let routes = Routes::new();
+        let again = |path| routes.resolve(&Method::GET, path).expect(path).decoded_again();
+        assert_eq!(again("/devices/a%252Bb"), Some(device("a+b")));
+        let twin = |path| routes.resolve(&Method::GET, path).expect(path);
+        assert_eq!(again("/twins/d/modules/m%2523"), Some(twin("/twins/d/modules/m%23")));
+        for path in ["/devices/a%2Bb", "/devices/a%252Fb", "/devices/a%25FF", "/devices"] {
+            assert_eq!(again(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_built_is_told_by_its_name() {
+        let routes = Routes::new();
+        for (method, path, expected) in [
+            (Method::GET, "/jobs/", "import and export jobs"),
+            (Method::POST, "/jobs/create", "import and export jobs"),
+            (Method::GET, "/jobs/0b1f", "import and export jobs"),
+            (Method::GET, "/jobs/v2/query", "scheduled jobs"),
+            (Method::POST, "/jobs/v2/j/cancel", "scheduled jobs"),
+            (Method::PUT, "/Configurations/c", "configurations"),
+            (Method::POST, "/devices/d/applyConfigurationContent", "configurations"),
+            (Method::GET, "/digitaltwins/d", "digital twins"),
+            (Method::POST, "/digitaltwins%2Fd%2Fcommands%2Fc", "digital twins"),
+            (Method::GET, "/subscriptions/s/providers/Microsoft.Devices", "the resource provider"),
+            (Method::POST, "/devices/d/files/notifications", "file upload"),
+        ] {
+            let refused = routes.resolve(&method, path).expect_err(path);
+            assert_eq!(refused, ApiError::NotBuilt(expected), "{path}");
+        }
     }
 
     #[test]

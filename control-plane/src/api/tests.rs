@@ -47,6 +47,7 @@ impl<'c> Client<'c> {
             method: Method::from_bytes(verb.as_bytes()).expect("a method"),
             path_and_query: format!("{path}?api-version=2021-04-12"),
             headers,
+            properties: Vec::new(),
             body: body.into(),
         }
     }

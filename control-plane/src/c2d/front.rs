@@ -141,6 +141,13 @@ impl C2d<'_> {
         self.queues.lock_feedback(holder, clock::now())
     }
 
+    /// Hands the next batch of feedback to a back end that has no connection to be told on later; a
+    /// verdict is owed, and without one the batch comes again when the time of its lock is over.
+    #[must_use]
+    pub fn lock_feedback_now(&self) -> Option<LockedBatch> {
+        self.queues.lock_feedback_now(clock::now())
+    }
+
     /// Takes the verdict of a back end; `done` is told when it is durable.
     pub fn settle_feedback(&self, token: LockToken, verdict: Verdict, done: C2dDone) {
         match self.queues.settle_feedback(token, verdict, clock::now()) {

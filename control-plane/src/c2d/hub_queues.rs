@@ -239,12 +239,17 @@ impl C2dQueues {
     ) -> Option<LockedBatch> {
         let token = new_token()?;
         let mut feedback = self.feedback();
-        let batch = feedback.lock_next(token, holder, now);
+        let batch = feedback.lock_next(token, now);
         if batch.is_none() {
             // Under the lock, so that a batch that comes now finds the connection waiting.
             self.waiting().insert(holder);
         }
         batch
+    }
+
+    /// Hands the next batch to whoever asks, and tells nobody later.
+    pub(crate) fn lock_feedback_now(&self, now: UnixMillis) -> Option<LockedBatch> {
+        self.feedback().lock_next(new_token()?, now)
     }
 
     /// Takes a verdict on a batch; `None` when there is nothing to make durable.

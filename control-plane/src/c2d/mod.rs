@@ -16,6 +16,7 @@
 mod apply;
 mod change;
 pub(crate) mod effect;
+mod feedback_json;
 mod front;
 mod hub_queues;
 mod refusal;
@@ -24,6 +25,7 @@ mod stripe;
 
 pub(crate) use apply::C2dApplier;
 pub(crate) use change::{C2dChange, C2dEffect, Ended, NewMessage};
+pub use feedback_json::{FEEDBACK_CONTENT_TYPE, feedback_json};
 pub use front::{C2d, C2dDone};
 pub(crate) use hub_queues::C2dQueues;
 pub use hub_queues::Delivery;

@@ -68,6 +68,7 @@ impl World {
             method: Method::from_bytes(verb.as_bytes()).expect("a method"),
             path_and_query: format!("{path}?api-version=2021-04-12"),
             headers,
+            properties: Vec::new(),
             body: body.to_string().into(),
         };
         let (sender, receiver) = flume::bounded(1);

@@ -40,7 +40,8 @@ fn request(control: &ControlPlane, verb: Method, path: &str, body: &Value) -> Re
     let token = HeaderValue::try_from(owner_token(control)).expect("a header value");
     headers.insert(AUTHORIZATION, token);
     let path_and_query = format!("{path}?api-version=2021-04-12");
-    Request { method: verb, path_and_query, headers, body: body.to_string().into() }
+    let (properties, body) = (Vec::new(), body.to_string().into());
+    Request { method: verb, path_and_query, headers, properties, body }
 }
 
 fn call(control: &ControlPlane, verb: Method, path: &str, body: &Value) -> Response {

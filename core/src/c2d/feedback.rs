@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use super::lock::State;
 use super::{Lock, LockLost, LockToken, Outcome, Verdict};
-use crate::id::{ConnectionId, Identity};
+use crate::id::Identity;
 use crate::limits::{FEEDBACK_BATCH_INTERVAL, FEEDBACK_BATCH_RECORDS_MAX, FEEDBACK_RECORDS_MAX};
 use crate::time::UnixMillis;
 
@@ -75,7 +75,7 @@ pub struct FeedbackDue {
 struct Batch {
     records: Arc<[FeedbackRecord]>,
     delivery_count: u32,
-    state: State<ConnectionId>,
+    state: State<()>,
 }
 
 impl Batch {
@@ -133,17 +133,12 @@ impl FeedbackQueue {
         self.batches.iter().any(|batch| batch.state == State::Enqueued)
     }
 
-    /// Hands out the oldest batch that nobody has, to `holder` under `token`.
-    pub fn lock_next(
-        &mut self,
-        token: LockToken,
-        holder: ConnectionId,
-        now: UnixMillis,
-    ) -> Option<LockedBatch> {
+    /// Hands out the oldest batch that nobody has, under `token`.
+    pub fn lock_next(&mut self, token: LockToken, now: UnixMillis) -> Option<LockedBatch> {
         let FeedbackLimits { ttl, lock_time, .. } = self.limits;
         let free = |batch: &&mut Batch| batch.state == State::Enqueued && now < batch.expires(ttl);
         let batch = self.batches.iter_mut().find(free)?;
-        batch.state = State::Locked(Lock { token, holder, until: after(now, lock_time) });
+        batch.state = State::Locked(Lock { token, holder: (), until: after(now, lock_time) });
         let records = Arc::clone(&batch.records);
         Some(LockedBatch { token, records, delivery_count: batch.delivery_count })
     }
@@ -268,14 +263,13 @@ fn after(time: UnixMillis, span: Duration) -> UnixMillis {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{DeviceId, ShardId};
+    use crate::id::DeviceId;
 
     const LIMITS: FeedbackLimits = FeedbackLimits {
         ttl: Duration::from_secs(3600),
         lock_time: Duration::from_secs(60),
         delivery_count_max: 2,
     };
-    const HOLDER: ConnectionId = ConnectionId { shard: ShardId(0), slot: 0, generation: 0 };
 
     fn at(secs: i64) -> UnixMillis {
         UnixMillis::from_millis(1_700_000_000_000 + secs * 1000)
@@ -303,7 +297,7 @@ mod tests {
         queue.push(record(1, "d", 0), at(0));
         assert!(queue.poll_timeout() <= Some(at(0)), "the last batch is long ago");
         assert!(queue.handle_timeout(at(0)).ready);
-        assert_eq!(ids(&queue.lock_next(LockToken(1), HOLDER, at(0)).unwrap()), [1]);
+        assert_eq!(ids(&queue.lock_next(LockToken(1), at(0)).unwrap()), [1]);
         queue.push(record(2, "d", 1), at(1));
         assert!(!queue.is_ready());
         assert_eq!(queue.poll_timeout(), Some(at(15)));
@@ -312,8 +306,8 @@ mod tests {
         for id in 3..3 + FEEDBACK_BATCH_RECORDS_MAX as u64 {
             queue.push(record(id, "d", 16), at(16));
         }
-        assert_eq!(ids(&queue.lock_next(LockToken(2), HOLDER, at(16)).unwrap()), [2]);
-        let full = queue.lock_next(LockToken(3), HOLDER, at(16)).unwrap();
+        assert_eq!(ids(&queue.lock_next(LockToken(2), at(16)).unwrap()), [2]);
+        let full = queue.lock_next(LockToken(3), at(16)).unwrap();
         assert_eq!(full.records.len(), FEEDBACK_BATCH_RECORDS_MAX);
     }
 
@@ -322,8 +316,8 @@ mod tests {
         let mut queue = FeedbackQueue::new(LIMITS);
         queue.push(record(1, "d", 0), at(0));
         queue.handle_timeout(at(0));
-        let batch = queue.lock_next(LockToken(1), HOLDER, at(0)).unwrap();
-        assert_eq!(queue.lock_next(LockToken(2), HOLDER, at(0)), None);
+        let batch = queue.lock_next(LockToken(1), at(0)).unwrap();
+        assert_eq!(queue.lock_next(LockToken(2), at(0)), None);
         assert_eq!(queue.settle(LockToken(2), Verdict::Complete, at(1)), Err(LockLost));
         let settled = queue.settle(batch.token, Verdict::Complete, at(1));
         assert_eq!(settled, Ok(BatchSettled::Ended { ids: vec![1] }));
@@ -338,16 +332,16 @@ mod tests {
         let mut queue = FeedbackQueue::new(LIMITS);
         queue.push(record(1, "d", 0), at(0));
         queue.handle_timeout(at(0));
-        queue.lock_next(LockToken(1), HOLDER, at(0)).unwrap();
+        queue.lock_next(LockToken(1), at(0)).unwrap();
         assert_eq!(queue.settle(LockToken(1), Verdict::Complete, at(60)), Err(LockLost), "late");
         assert!(queue.handle_timeout(at(60)).ready);
-        let again = queue.lock_next(LockToken(2), HOLDER, at(60)).unwrap();
+        let again = queue.lock_next(LockToken(2), at(60)).unwrap();
         assert_eq!(again.delivery_count, 0);
         queue.unlock(LockToken(2));
-        queue.lock_next(LockToken(3), HOLDER, at(60)).unwrap();
+        queue.lock_next(LockToken(3), at(60)).unwrap();
         let abandoned = queue.settle(LockToken(3), Verdict::Abandon, at(61));
         assert_eq!(abandoned, Ok(BatchSettled::Abandoned));
-        let again = queue.lock_next(LockToken(4), HOLDER, at(61)).unwrap();
+        let again = queue.lock_next(LockToken(4), at(61)).unwrap();
         assert_eq!(again.delivery_count, 1);
         let ended = queue.settle(LockToken(4), Verdict::Abandon, at(61));
         assert_eq!(ended, Ok(BatchSettled::Ended { ids: vec![1] }));

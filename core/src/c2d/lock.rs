@@ -36,7 +36,8 @@ impl fmt::Display for LockToken {
     }
 }
 
-/// A lock as it is taken. `H` is a seat for a message to a device, a connection for feedback.
+/// A lock as it is taken. `H` is a seat for a message to a device; of feedback the
+/// token is all that counts, because a back end may take and settle it with two requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lock<H> {
     /// What settles the message.

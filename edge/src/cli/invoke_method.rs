@@ -49,8 +49,8 @@ struct Call<N: Named> {
     /// Name of the method
     #[arg(long, visible_alias = "mn", value_name = "NAME")]
     method_name: String,
-    /// What the method is given, as JSON
-    #[arg(long, visible_alias = "mp", value_name = "JSON", default_value = "null", value_parser = json_value)]
+    /// What the method is given, as JSON; null is no payload
+    #[arg(long, visible_alias = "mp", value_name = "JSON", default_value = "{}", value_parser = json_value)]
     method_payload: Value,
     /// Seconds for the answer of the device
     #[arg(long, visible_alias = "to", value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(5..=300))]
@@ -126,5 +126,8 @@ mod tests {
         });
         assert_eq!(call.body(), expected);
         assert_eq!(call.name.identity().path("twins"), "/twins/pump/modules/fan");
+        let typed = "ringhub -d pump -m fan --method-name stop";
+        let bare = Arguments::try_parse_from(typed.split(' ')).unwrap().call;
+        assert_eq!(bare.body()["payload"], json!({}), "as the Azure CLI sends it");
     }
 }

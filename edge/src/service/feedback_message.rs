@@ -3,17 +3,14 @@
 //! Source: service-endpoints reference, "Delivery feedback".
 
 use bytes::BytesMut;
-use ringhub_core::c2d::{FeedbackRecord, LockedBatch, Outcome};
+use ringhub_control_plane::c2d::{FEEDBACK_CONTENT_TYPE, feedback_json};
+use ringhub_core::c2d::LockedBatch;
 use ringhub_core::codec::amqp::primitive::{write_symbol, write_timestamp};
 use ringhub_core::codec::amqp::section::{
     MapSection, Properties, begin_map_section, end_map_section, write_data, write_header,
 };
 use ringhub_core::time::UnixMillis;
-use serde_json::{Value, json};
-use time::OffsetDateTime;
-use time::macros::format_description;
 
-const CONTENT_TYPE: &str = "application/vnd.microsoft.iothub.feedback.json";
 const TO: &str = "/messages/serviceBound/feedback";
 
 /// Appends the sections of a batch; `host` is the hub's name.
@@ -27,46 +24,20 @@ pub(super) fn write(out: &mut BytesMut, batch: &LockedBatch, host: &str) {
     let properties = Properties {
         user_id: Some(host.as_bytes()),
         to: Some(TO),
-        content_type: Some(CONTENT_TYPE),
+        content_type: Some(FEEDBACK_CONTENT_TYPE),
         ..Properties::default()
     };
     properties.encode(out);
-    let records: Vec<Value> = batch.records.iter().map(record_json).collect();
-    write_data(out, Value::from(records).to_string().as_bytes());
-}
-
-fn record_json(record: &FeedbackRecord) -> Value {
-    json!({
-        "originalMessageId": &*record.message_id,
-        "description": description(record.outcome),
-        "deviceGenerationId": record.generation.to_string(),
-        "deviceId": record.identity.device.as_str(),
-        "enqueuedTimeUtc": time_text(record.time),
-        "statusCode": record.outcome.name(),
-    })
-}
-
-/// One SDK reads the outcome here and nowhere else.
-fn description(outcome: Outcome) -> &'static str {
-    outcome.name()
-}
-
-/// As .NET writes times: seven digits of the fraction.
-fn time_text(time: UnixMillis) -> String {
-    let format = format_description!(
-        "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]0000Z"
-    );
-    let nanos = i128::from(time.as_millis()) * 1_000_000;
-    let time = OffsetDateTime::from_unix_timestamp_nanos(nanos);
-    time.unwrap_or(OffsetDateTime::UNIX_EPOCH).format(format).unwrap_or_default()
+    write_data(out, feedback_json(&batch.records).as_bytes());
 }
 
 #[cfg(test)]
 mod tests {
-    use ringhub_core::c2d::LockToken;
+    use ringhub_core::c2d::{FeedbackRecord, LockToken, Outcome};
     use ringhub_core::codec::amqp::primitive::Value as AmqpValue;
     use ringhub_core::codec::amqp::section::{Body, Message};
     use ringhub_core::id::{DeviceId, Identity};
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -85,7 +56,7 @@ mod tests {
         let mut out = BytesMut::new();
         write(&mut out, &batch, "hub.example");
         let message = Message::decode(&out).expect("a message");
-        assert_eq!(message.properties.content_type, Some(CONTENT_TYPE));
+        assert_eq!(message.properties.content_type, Some(FEEDBACK_CONTENT_TYPE));
         assert_eq!(message.properties.user_id, Some(&b"hub.example"[..]));
         let annotations = message.message_annotations.expect("annotations");
         let enqueued = annotations.value("iothub-enqueuedtime");

@@ -6,7 +6,7 @@ mod own;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use ringhub_control_plane::api::{Request as ApiRequest, Response};
+use ringhub_control_plane::api::{PROPERTY_PREFIX, Request as ApiRequest, Response};
 use ringhub_core::codec::websocket::Protocol as Carried;
 use ringhub_core::id::SeatId;
 use ringhub_core::position::{Committed, Ticket};
@@ -69,6 +69,7 @@ impl HttpDriver {
             method,
             path_and_query: request.path_and_query().to_owned(),
             headers: headers_of(request),
+            properties: properties_of(request),
             body: request.body.clone(),
         };
         match cx.services.control.admit_device(&api) {
@@ -182,6 +183,16 @@ fn count_status(status: StatusCode, counters: &ShardCounters) {
         _ => &counters.http_5xx,
     };
     counter.add(1);
+}
+
+/// Headers that become properties of a message, whose names keep their case.
+fn properties_of(request: &Request) -> Vec<(String, String)> {
+    let is_property = |name: &str| {
+        let start = name.get(..PROPERTY_PREFIX.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(PROPERTY_PREFIX))
+    };
+    let properties = request.headers().filter(|(name, _)| is_property(name));
+    properties.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// Headers as the control plane looks them up; what the `http` types do not take has no meaning for

@@ -1,0 +1,43 @@
+//! Paths that the real service has and this hub does not have yet.
+
+/// Paths, in lower case, with what they belong to.
+///
+/// Source: the service's OpenAPI documents; control-plane reference.
+pub(super) const NOT_BUILT: &[(&str, &str)] = &[
+    ("/configurations", CONFIGURATIONS),
+    ("/configurations/{rest}", CONFIGURATIONS),
+    ("/devices/{device}/applyconfigurationcontent", CONFIGURATIONS),
+    ("/jobs", REGISTRY_JOBS),
+    ("/jobs/create", REGISTRY_JOBS),
+    ("/jobs/{job}", REGISTRY_JOBS),
+    ("/jobs/v2", SCHEDULED_JOBS),
+    ("/jobs/v2/{*rest}", SCHEDULED_JOBS),
+    ("/digitaltwins/{*rest}", "digital twins"),
+    ("/twins/{device}/tags", TWIN_SECTIONS),
+    ("/twins/{device}/properties/desired", TWIN_SECTIONS),
+    ("/twins/{device}/modules/{module}/tags", TWIN_SECTIONS),
+    ("/twins/{device}/modules/{module}/properties/desired", TWIN_SECTIONS),
+    ("/twins/{device}/streams/{stream}", DEVICE_STREAMS),
+    ("/twins/{device}/modules/{module}/streams/{stream}", DEVICE_STREAMS),
+    ("/devices/{device}/files", FILE_UPLOAD),
+    ("/devices/{device}/files/{*rest}", FILE_UPLOAD),
+    ("/messages/servicebound/filenotifications", FILE_UPLOAD),
+    ("/messages/servicebound/filenotifications/{*rest}", FILE_UPLOAD),
+    ("/devices/{device}/messages/events", DEVICES_OVER_HTTPS),
+    ("/devices/{device}/modules/{module}/messages/events", DEVICES_OVER_HTTPS),
+    ("/devices/{device}/messages/devicebound/{*rest}", DEVICES_OVER_HTTPS),
+    ("/providers/{*rest}", RESOURCE_PROVIDER),
+    ("/subscriptions", RESOURCE_PROVIDER),
+    ("/subscriptions/{*rest}", RESOURCE_PROVIDER),
+];
+
+const CONFIGURATIONS: &str = "configurations";
+const REGISTRY_JOBS: &str = "import and export jobs";
+const SCHEDULED_JOBS: &str = "scheduled jobs";
+const TWIN_SECTIONS: &str = "replacement of one section of a twin";
+const DEVICE_STREAMS: &str = "device streams";
+const FILE_UPLOAD: &str = "file upload";
+const RESOURCE_PROVIDER: &str = "the resource provider";
+
+/// Devices that send and receive over HTTPS.
+pub(super) const DEVICES_OVER_HTTPS: &str = "devices over HTTPS";
