@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use ringhub_benches::{quartiles, report};
 use ringhub_core::id::DeviceId;
-use ringhub_core::message::partition_of;
+use ringhub_core::message::PartitionMapping;
 
 use path_support::floor::Floor;
 use path_support::harness::rest::Device;
@@ -64,7 +64,7 @@ fn catch_up(hub: &mut Hub) -> io::Result<()> {
     fill(hub, &device)?;
     hub.restart();
     let id = DeviceId::parse(DEVICE).expect("a valid name");
-    let partition = partition_of(&id, PARTITIONS).0;
+    let partition = PartitionMapping::default().partition_of(&id, PARTITIONS).0;
     let floor = Floor::start(hub)?;
     let mut pairs = Vec::new();
     let (mut rates, mut bytes) = (Vec::new(), 0);

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ringhub_core::id::HubId;
+
 use crate::c2d::CloudToDevice;
 use crate::{ControlPlane, ControlPlaneConfig, HubSettings, OpenError, Shards};
 
@@ -38,6 +40,7 @@ impl Drop for TempDir {
 
 pub(crate) fn config(dir: &Path) -> ControlPlaneConfig {
     let hub = HubSettings {
+        id: HubId(0),
         host_name: HOST_NAME.to_owned(),
         aliases: vec!["localhost".to_owned()],
         partition_count: 4,

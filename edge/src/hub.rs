@@ -176,6 +176,7 @@ fn open_control_plane(
 ) -> Result<ControlPlane, OpenError> {
     let config = &prepared.config;
     let settings = HubSettings {
+        id: HUB,
         host_name: config.hub.host_name.clone(),
         aliases: aliases_of(&config.hub.host_name),
         partition_count: config.format.partitions,

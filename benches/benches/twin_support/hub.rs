@@ -53,6 +53,7 @@ struct Run {
 impl TwinHub {
     pub(crate) fn open(dir: &Path, devices: usize) -> Self {
         let hub = HubSettings {
+            id: HubId(0),
             host_name: HOST_NAME.to_owned(),
             aliases: Vec::new(),
             partition_count: 4,

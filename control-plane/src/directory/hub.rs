@@ -4,7 +4,8 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ringhub_core::auth::{KeyPair, Permissions, Segment};
-use ringhub_core::id::{ConsumerGroup, HubId};
+use ringhub_core::id::{ConsumerGroup, DeviceId, HubId, PartitionId};
+use ringhub_core::message::PartitionMapping;
 
 use crate::c2d::CloudToDevice;
 
@@ -52,6 +53,8 @@ pub struct Hub {
     pub aliases: Vec<String>,
     /// Number of D2C partitions, fixed when the hub was created.
     pub partition_count: u16,
+    /// How devices are shared out among the partitions, fixed likewise.
+    pub partition_mapping: PartitionMapping,
     /// Shared access policies.
     pub policies: Shared<Policy>,
     /// Consumer groups of the built-in endpoint; always has `$default`.
@@ -71,6 +74,12 @@ impl Hub {
         let host = host.strip_suffix('.').unwrap_or(host);
         let mut names = std::iter::once(&self.host_name).chain(&self.aliases);
         names.any(|name| name.eq_ignore_ascii_case(host))
+    }
+
+    /// The partition of a device and its modules.
+    #[must_use]
+    pub fn partition_of(&self, device: &DeviceId) -> PartitionId {
+        self.partition_mapping.partition_of(device, self.partition_count)
     }
 
     /// Finds a policy by its name, which compares with case.

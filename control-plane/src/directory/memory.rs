@@ -115,6 +115,7 @@ impl Directory {
 mod tests {
     use ringhub_core::auth::KeyPair;
     use ringhub_core::id::Identity;
+    use ringhub_core::message::PartitionMapping;
 
     use super::super::{GenerationId, Hub, IdentityRecord, Shared, Status};
     use super::*;
@@ -128,6 +129,7 @@ mod tests {
             host_name: "hub".to_owned(),
             aliases: Vec::new(),
             partition_count: 1,
+            partition_mapping: PartitionMapping::default(),
             policies: Shared::new(Vec::new()),
             consumer_groups: Shared::new(Vec::new()),
             cloud_to_device: CloudToDevice::default(),

@@ -6,6 +6,7 @@ use ringhub_core::auth::{InvalidToken, KeyPair, Permissions, Segment, TokenRefus
 use ringhub_core::id::{
     ConnectionId, ConsumerGroup, DeviceId, ExecutorId, HubId, Identity, ModuleId, SeatId, ShardId,
 };
+use ringhub_core::message::PartitionMapping;
 use ringhub_core::position::{RingPosition, Ticket};
 use ringhub_core::session::takeover::{Claim, Reservation};
 use ringhub_core::time::UnixMillis;
@@ -56,6 +57,7 @@ fn directory() -> Directory {
         host_name: "Hub.example.net".to_owned(),
         aliases: vec!["localhost".to_owned()],
         partition_count: 4,
+        partition_mapping: PartitionMapping::default(),
         policies: Shared::new(DEFAULT_POLICIES.map(policy).into()),
         consumer_groups: Shared::new(vec![ConsumerGroup::new("$Default")]),
     };

@@ -3,7 +3,9 @@
 use ringhub_core::auth::policy::DEFAULT_POLICIES;
 use ringhub_core::auth::{KeyPair, Permissions};
 use ringhub_core::id::{ConsumerGroup, HubId};
+use ringhub_core::message::PartitionMapping;
 use rusqlite::{Connection, OptionalExtension as _, params};
+use tracing::warn;
 
 use super::{Database, OpenError, SqliteStore, StoreError};
 use crate::c2d::CloudToDevice;
@@ -13,7 +15,9 @@ use crate::registry::Mint;
 /// A hub as the configuration describes it.
 #[derive(Clone, Debug)]
 pub struct HubSettings {
-    /// Fully qualified host name; the hub is known by it in the database.
+    /// The hub in the database; it stays the same when its name changes.
+    pub id: HubId,
+    /// Fully qualified host name, which clients address the hub by.
     pub host_name: String,
     /// Further host names that mean this hub, such as `localhost`.
     pub aliases: Vec<String>,
@@ -64,8 +68,9 @@ impl HubStore for SqliteStore {
 
 /// Makes the hubs that are not there yet and reads all of them, in the order of their ids.
 ///
-/// Hubs in the database that the configuration does not name any more stay and answer under their
-/// stored name.
+/// A hub keeps everything when its name changes. Hubs of the database that `settings` does not have
+/// are removed when they are without devices, as versions left them that took another name for
+/// another hub; otherwise they are refused.
 pub(crate) fn open_hubs(
     database: &Database,
     connection: &Connection,
@@ -75,11 +80,13 @@ pub(crate) fn open_hubs(
     let explain = |error: StoreError| database.explain(&error);
     let sqlite = |error: rusqlite::Error| database.explain(&error.into());
     let transaction = connection.unchecked_transaction().map_err(sqlite)?;
+    remove_leftovers(database, &transaction, settings)?;
     for hub in settings {
-        match stored(&transaction, &hub.host_name).map_err(explain)? {
+        match stored(&transaction, hub.id).map_err(explain)? {
             None => create(&transaction, hub).map_err(explain)?.ok_or(OpenError::Entropy)?,
-            Some((id, count)) if count == hub.partition_count => {
-                add_groups(&transaction, id, &hub.consumer_groups).map_err(explain)?;
+            Some((name, count)) if count == hub.partition_count => {
+                rename(&transaction, hub, &name).map_err(explain)?;
+                add_groups(&transaction, hub.id, &hub.consumer_groups).map_err(explain)?;
             }
             Some((_, stored)) => {
                 let host_name = hub.host_name.clone();
@@ -92,6 +99,57 @@ pub(crate) fn open_hubs(
     read(connection, settings).map_err(explain)
 }
 
+fn remove_leftovers(
+    database: &Database,
+    connection: &Connection,
+    settings: &[HubSettings],
+) -> Result<(), OpenError> {
+    let explain = |error: StoreError| database.explain(&error);
+    for (id, host_name, devices) in hubs_with_devices(connection).map_err(explain)? {
+        if settings.iter().any(|hub| hub.id == id) {
+            continue;
+        }
+        if devices > 0 {
+            let path = database.path().to_owned();
+            return Err(OpenError::SecondHub { path, host_name, devices });
+        }
+        for table in ["hub", "policy", "consumer_group"] {
+            let statement = format!("DELETE FROM {table} WHERE hub_id = ?1");
+            connection.execute(&statement, [id.0]).map_err(|error| explain(error.into()))?;
+        }
+        let why = "an earlier version made a second hub when the host name was changed";
+        warn!(hub = host_name, why, "a hub without devices is removed");
+    }
+    Ok(())
+}
+
+fn hubs_with_devices(connection: &Connection) -> Result<Vec<(HubId, String, u64)>, StoreError> {
+    let mut statement = connection.prepare(
+        "SELECT hub_id, host_name, (SELECT count(*) FROM device d WHERE d.hub_id = hub.hub_id) \
+         FROM hub",
+    )?;
+    let rows = statement.query_map([], |row| {
+        Ok((HubId(row.get(0)?), row.get(1)?, row.get::<_, i64>(2)?.unsigned_abs()))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Gives a hub that is called `name` the name that the settings give it.
+fn rename(connection: &Connection, hub: &HubSettings, name: &str) -> Result<(), StoreError> {
+    if hub.host_name.eq_ignore_ascii_case(name) {
+        return Ok(());
+    }
+    let statement = "UPDATE hub SET host_name = ?2 WHERE hub_id = ?1";
+    connection.execute(statement, params![hub.id.0, hub.host_name])?;
+    warn!(
+        from = name,
+        to = hub.host_name,
+        "the hub has a new name and keeps its devices, keys and data; clients need it as HostName \
+         and in `sr` of their tokens: those for the old name are refused"
+    );
+    Ok(())
+}
+
 fn check_names(settings: &[HubSettings]) -> Result<(), OpenError> {
     let all = settings.iter().flat_map(|hub| std::iter::once(&hub.host_name).chain(&hub.aliases));
     let mut names: Vec<_> = all.map(|name| name.to_ascii_lowercase()).collect();
@@ -102,34 +160,47 @@ fn check_names(settings: &[HubSettings]) -> Result<(), OpenError> {
     if good { Ok(()) } else { Err(OpenError::HostNames) }
 }
 
-fn stored(connection: &Connection, host_name: &str) -> Result<Option<(HubId, u16)>, StoreError> {
+/// Name and number of partitions of a hub that is there.
+fn stored(connection: &Connection, id: HubId) -> Result<Option<(String, u16)>, StoreError> {
     let row = connection
-        .query_row(
-            "SELECT hub_id, partition_count FROM hub WHERE host_name = ?1",
-            [host_name],
-            |row| Ok((HubId(row.get(0)?), row.get(1)?)),
-        )
+        .query_row("SELECT host_name, partition_count FROM hub WHERE hub_id = ?1", [id.0], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
         .optional()?;
     Ok(row)
 }
 
 /// Makes a hub with the default policies; `None` when there are no random bytes for their keys.
 fn create(connection: &Connection, hub: &HubSettings) -> Result<Option<()>, StoreError> {
-    let id: u32 =
-        connection
-            .query_row("SELECT coalesce(max(hub_id) + 1, 0) FROM hub", [], |row| row.get(0))?;
+    let mapping = mapping_number(PartitionMapping::default());
     connection.execute(
-        "INSERT INTO hub (hub_id, host_name, partition_count) VALUES (?1, ?2, ?3)",
-        params![id, hub.host_name, hub.partition_count],
+        "INSERT INTO hub (hub_id, host_name, partition_count, partition_mapping) \
+         VALUES (?1, ?2, ?3, ?4)",
+        params![hub.id.0, hub.host_name, hub.partition_count, mapping],
     )?;
     for (name, permissions) in DEFAULT_POLICIES {
         let Ok(keys) = Mint::keys() else { return Ok(None) };
         let name = name.to_owned();
-        put_policy(connection, HubId(id), &Policy { name, permissions, keys })?;
+        put_policy(connection, hub.id, &Policy { name, permissions, keys })?;
     }
-    add_groups(connection, HubId(id), &[ConsumerGroup::DEFAULT.to_owned()])?;
-    add_groups(connection, HubId(id), &hub.consumer_groups)?;
+    add_groups(connection, hub.id, &[ConsumerGroup::DEFAULT.to_owned()])?;
+    add_groups(connection, hub.id, &hub.consumer_groups)?;
     Ok(Some(()))
+}
+
+/// A mapping as it stands in the database.
+const fn mapping_number(mapping: PartitionMapping) -> u8 {
+    match mapping {
+        PartitionMapping::Crc64 => 0,
+        PartitionMapping::PartitionKey => 1,
+    }
+}
+
+fn mapping_of(number: u8) -> Result<PartitionMapping, StoreError> {
+    [PartitionMapping::Crc64, PartitionMapping::PartitionKey]
+        .into_iter()
+        .find(|mapping| mapping_number(*mapping) == number)
+        .ok_or(StoreError::Column("partition_mapping"))
 }
 
 fn put_policy(connection: &Connection, hub: HubId, policy: &Policy) -> Result<(), StoreError> {
@@ -156,8 +227,9 @@ fn add_group(connection: &Connection, hub: HubId, group: &ConsumerGroup) -> Resu
 }
 
 fn read(connection: &Connection, settings: &[HubSettings]) -> Result<Vec<Hub>, StoreError> {
-    let mut statement =
-        connection.prepare("SELECT hub_id, host_name, partition_count FROM hub ORDER BY hub_id")?;
+    let mut statement = connection.prepare(
+        "SELECT hub_id, host_name, partition_count, partition_mapping FROM hub ORDER BY hub_id",
+    )?;
     let mut rows = statement.query([])?;
     let mut hubs = Vec::new();
     while let Some(row) = rows.next()? {
@@ -165,12 +237,13 @@ fn read(connection: &Connection, settings: &[HubSettings]) -> Result<Vec<Hub>, S
         if usize::try_from(id.0) != Ok(hubs.len()) {
             return Err(StoreError::Column("hub_id"));
         }
-        let configured = settings.iter().find(|hub| hub.host_name.eq_ignore_ascii_case(&host_name));
+        let configured = settings.iter().find(|hub| hub.id == id);
         hubs.push(Hub {
             id,
             aliases: configured.map(|hub| hub.aliases.clone()).unwrap_or_default(),
             host_name,
             partition_count: row.get(2)?,
+            partition_mapping: mapping_of(row.get(3)?)?,
             policies: Shared::new(policies(connection, id)?),
             consumer_groups: Shared::new(groups(connection, id)?),
             cloud_to_device: configured.map(|hub| hub.cloud_to_device).unwrap_or_default(),

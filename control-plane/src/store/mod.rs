@@ -164,6 +164,21 @@ pub enum OpenError {
         /// Count in the configuration.
         configured: u16,
     },
+    /// The file holds a hub that this version cannot serve.
+    #[error(
+        "{path}: holds a second hub, {host_name}, with {devices} devices: a version before this one \
+         made it when the host name was changed, and a data directory is one hub's; start that \
+         version with this name, take the devices along (`ringhub device-identity export`) and \
+         delete them"
+    )]
+    SecondHub {
+        /// The database.
+        path: PathBuf,
+        /// The hub.
+        host_name: String,
+        /// Devices that it has.
+        devices: u64,
+    },
     /// Two hubs would have the same name, or there is no hub.
     #[error("the configuration must name at least one hub, and each host name once")]
     HostNames,

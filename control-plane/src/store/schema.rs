@@ -13,13 +13,16 @@ use super::{OpenError, StoreError, c2d};
 const APPLICATION_ID: i64 = 0x7268_7562;
 
 /// `user_version` of the file; rises when the tables change.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 /// `user_version` of files that keep nothing of a conversation with devices.
 pub(super) const VERSION_WITHOUT_CONVERSATION: i64 = 1;
 
 /// `user_version` of files that keep no models of devices.
 const VERSION_WITHOUT_MODELS: i64 = 2;
+
+/// `user_version` of files whose hubs all have one mapping of partitions.
+const VERSION_WITHOUT_MAPPING: i64 = 3;
 
 /// Name of the database file.
 pub const REGISTRY_FILE: &str = "registry.db";
@@ -128,6 +131,11 @@ CREATE TABLE model (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// How the devices of a hub are shared out among its partitions: hubs that were made before have the
+/// mapping 0.
+const MAPPING_COLUMN: &str =
+    "ALTER TABLE hub ADD COLUMN partition_mapping INTEGER NOT NULL DEFAULT 0";
+
 /// The registry database of a data directory, locked against other processes as long as this lives.
 #[derive(Debug)]
 pub(crate) struct Database {
@@ -155,6 +163,11 @@ impl Database {
         let database = Self { path: data_dir.join(REGISTRY_FILE), _lock: lock };
         database.prepare()?;
         Ok(database)
+    }
+
+    /// The database file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Turns an error of SQLite into one that names the file and the remedy.
@@ -193,11 +206,9 @@ impl Database {
             .map_err(explain)?;
         match (number("application_id")?, number("user_version")?, tables) {
             (APPLICATION_ID, VERSION, _) => Ok(()),
-            (
-                APPLICATION_ID,
-                found @ (VERSION_WITHOUT_CONVERSATION | VERSION_WITHOUT_MODELS),
-                _,
-            ) => upgrade(&connection, found).map_err(explain),
+            (APPLICATION_ID, found @ VERSION_WITHOUT_CONVERSATION..VERSION, _) => {
+                upgrade(&connection, found).map_err(explain)
+            }
             (0, 0, 0) => create(&connection).map_err(explain),
             (APPLICATION_ID, found, _) => {
                 Err(OpenError::Version { path: self.path.clone(), found })
@@ -252,13 +263,18 @@ fn upgrade(connection: &Connection, found: i64) -> Result<(), rusqlite::Error> {
     transaction.commit()
 }
 
-/// Adds the tables that the present version has and `version` has not.
+/// Adds the tables and columns that the present version has and `version` has not.
 fn add_since(connection: &Connection, version: i64) -> Result<(), rusqlite::Error> {
     if version <= VERSION_WITHOUT_CONVERSATION {
         for tables in [PRESENCE_TABLE, TWIN_TABLES, c2d::TABLES] {
             connection.execute_batch(tables)?;
         }
     }
-    connection.execute_batch(MODEL_TABLE)?;
+    if version <= VERSION_WITHOUT_MODELS {
+        connection.execute_batch(MODEL_TABLE)?;
+    }
+    if version <= VERSION_WITHOUT_MAPPING {
+        connection.execute_batch(MAPPING_COLUMN)?;
+    }
     connection.pragma_update(None, "user_version", VERSION)
 }

@@ -9,8 +9,11 @@ use std::time::Instant;
 use http::header::{AUTHORIZATION, HOST};
 use http::{HeaderMap, HeaderValue, Method};
 use ringhub_core::auth::sas_token::sign;
-use ringhub_core::id::{ConnectionId, ConsumerGroup, DeviceId, HubId, Identity, SeatId, ShardId};
+use ringhub_core::id::{
+    ConnectionId, ConsumerGroup, DeviceId, HubId, Identity, PartitionId, SeatId, ShardId,
+};
 use ringhub_core::limits::STORE_WAL_BYTES_MAX;
+use ringhub_core::message::PartitionMapping;
 use ringhub_core::time::UnixMillis;
 use ringhub_core::twin::{ReportedPatch, Section};
 use serde_json::{Value, json};
@@ -143,7 +146,8 @@ fn several_hubs_keep_their_identities_apart() {
     let dir = TempDir::new();
     let mut settings = config(dir.path());
     let mut second = settings.hubs[0].clone();
-    (second.host_name, second.aliases) = ("second.example.net".to_owned(), Vec::new());
+    (second.id, second.host_name) = (HubId(1), "second.example.net".to_owned());
+    second.aliases.clear();
     settings.hubs.push(second);
     let control =
         ControlPlane::open(&settings, Arc::new(NoShards)).expect("a fresh directory opens");
@@ -319,14 +323,85 @@ fn a_registry_of_any_version_before_is_brought_up_to_date() {
     let control = open(&dir);
     put(&control, "/devices/d", &json!({}));
     control.shutdown();
-    let added_since_1 = ["presence", "twin", "twin_reported", "c2d_message", "c2d_feedback"];
-    for (version, added) in [(2, &[][..]), (1, &added_since_1)] {
+    let added_since_2 = ["model"];
+    let added_since_1 =
+        ["model", "presence", "twin", "twin_reported", "c2d_message", "c2d_feedback"];
+    for (version, added) in [(3, &[][..]), (2, &added_since_2), (1, &added_since_1)] {
         let drops: String = added.iter().map(|table| format!("DROP TABLE {table}; ")).collect();
-        run_sql(&dir, &format!("{drops}DROP TABLE model; PRAGMA user_version = {version}"));
+        let before = "ALTER TABLE hub DROP COLUMN partition_mapping";
+        run_sql(&dir, &format!("{drops}{before}; PRAGMA user_version = {version}"));
+        for _ in 0..2 {
+            let control = open(&dir);
+            assert!(control.directory().presence(HUB, device("d")).is_some());
+            let hub = control.directory().hub(HUB).expect("it is there");
+            assert_eq!(hub.partition_mapping, PartitionMapping::Crc64, "as it was");
+            control.shutdown();
+        }
+    }
+}
+
+#[test]
+fn a_new_hub_has_the_partitions_that_tools_expect() {
+    let dir = TempDir::new();
+    for _ in 0..2 {
         let control = open(&dir);
-        assert!(control.directory().presence(HUB, device("d")).is_some());
+        let hub = control.directory().hub(HUB).expect("it is there");
+        let pump = DeviceId::parse("pump-1").expect("valid");
+        assert_eq!(hub.partition_of(&pump), PartitionId(2));
         control.shutdown();
-        open(&dir).shutdown();
+    }
+}
+
+#[test]
+fn a_hub_keeps_everything_under_another_name() {
+    let dir = TempDir::new();
+    let control = open(&dir);
+    put(&control, "/devices/d", &json!({}));
+    let policies = control.policies(HUB);
+    control.shutdown();
+    let mut settings = config(dir.path());
+    settings.hubs[0].host_name = "renamed.example.net".to_owned();
+    for _ in 0..2 {
+        let control = ControlPlane::open(&settings, Arc::new(NoShards)).expect("it opens");
+        let directory = control.directory();
+        assert_eq!(directory.hub_by_host("renamed.example.net").map(|hub| hub.id), Some(HUB));
+        assert!(directory.hub_by_host(HOST_NAME).is_none(), "the old name is gone");
+        assert_eq!(directory.hubs().count(), 1);
+        assert!(directory.presence(HUB, device("d")).is_some());
+        assert_eq!(control.policies(HUB), policies);
+        control.shutdown();
+    }
+}
+
+/// Goal: what versions left that took another name for another hub. Method: their rows are written
+/// as they wrote them.
+#[test]
+fn a_second_hub_of_the_directory_goes_if_it_is_empty_and_is_refused_if_not() {
+    let dir = TempDir::new();
+    let control = open(&dir);
+    put(&control, "/devices/d", &json!({}));
+    control.shutdown();
+    let second = "INSERT INTO hub VALUES (1, 'renamed.example.net', 4, 0); \
+                  INSERT INTO consumer_group VALUES (1, '$Default')";
+    run_sql(&dir, second);
+    let mut settings = config(dir.path());
+    settings.hubs[0].host_name = "renamed.example.net".to_owned();
+    let control = ControlPlane::open(&settings, Arc::new(NoShards)).expect("it opens");
+    assert_eq!(control.directory().hubs().count(), 1);
+    assert!(control.directory().presence(HUB, device("d")).is_some());
+    control.shutdown();
+
+    run_sql(&dir, "INSERT INTO hub VALUES (1, 'other.example.net', 4, 0)");
+    run_sql(
+        &dir,
+        "CREATE TEMP TABLE d AS SELECT * FROM device; UPDATE d SET hub_id = 1; INSERT INTO device SELECT * FROM d",
+    );
+    let refused = ControlPlane::open(&settings, Arc::new(NoShards)).map(drop);
+    let error = refused.expect_err("its devices would be lost").to_string();
+    for part in
+        ["registry.db", "other.example.net, with 1 devices", "`ringhub device-identity export`"]
+    {
+        assert!(error.contains(part), "{part} is missing in: {error}");
     }
 }
 

@@ -2,11 +2,12 @@
 
 mod d2c;
 mod http;
+mod partition_key;
 mod route;
 mod stamps;
 
 pub(crate) use d2c::parse_time;
 pub use d2c::{D2cEncoder, D2cMessage, Destination, MessageTooLarge, SystemProperties};
 pub use http::{BATCH_CONTENT_TYPE, HttpMessage, InvalidBatch};
-pub use route::partition_of;
+pub use route::PartitionMapping;
 pub use stamps::{AuthScope, Stamps};

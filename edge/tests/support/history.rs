@@ -18,6 +18,7 @@ const EVENTS_MAX: u32 = 1_000_000;
 /// One stored event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StoredEvent {
+    pub(crate) partition: u16,
     pub(crate) sequence_number: i64,
     pub(crate) body: String,
     /// Message annotations whose value is a text, and those with a number as text.
@@ -39,7 +40,7 @@ impl StoredEvent {
         }
     }
 
-    fn parse(message: &[u8]) -> Self {
+    fn parse(partition: u16, message: &[u8]) -> Self {
         let message = Message::decode(message).expect("the hub sends messages");
         let annotations = message.message_annotations.expect("the hub stamps every event");
         let text = |value: Value<'_>| match value.as_text() {
@@ -56,6 +57,7 @@ impl StoredEvent {
         let number = stamps.get("x-opt-sequence-number").and_then(|text| text.parse().ok());
         let body: Vec<u8> = message.body.pieces().flatten().copied().collect();
         Self {
+            partition,
             sequence_number: number.expect("every event has a sequence number"),
             body: String::from_utf8(body).expect("these tests send texts"),
             stamps,
@@ -80,7 +82,7 @@ pub(crate) fn read_all(hub: &Hub) -> Vec<StoredEvent> {
         client.machine().drain(link);
         loop {
             match client.next().expect("events") {
-                Fact::Message(message) => events.push(StoredEvent::parse(&message)),
+                Fact::Message(message) => events.push(StoredEvent::parse(partition, &message)),
                 Fact::Drained => break,
                 other => panic!("{address}: {other:?}"),
             }

@@ -40,6 +40,8 @@ pub(crate) struct HubOptions {
     /// Arguments and environment beside those that every hub of the tests has.
     pub(crate) arguments: Vec<&'static str>,
     pub(crate) environment: Vec<(&'static str, String)>,
+    /// What it is called, where that is not its address.
+    pub(crate) host_name: Option<&'static str>,
     /// Where it listens, for tests that must know before; else an address of its own.
     pub(crate) address: Option<Loopback>,
     /// Whom clients trust, where it is not the development CA.
@@ -55,6 +57,7 @@ impl Default for HubOptions {
             log: "info",
             arguments: Vec::new(),
             environment: Vec::new(),
+            host_name: None,
             address: None,
             ca: None,
         }
@@ -99,6 +102,11 @@ impl Hub {
         if let Err(last_line) = wait_until_ready(stdout) {
             panic!("the hub did not become ready ({last_line}); its log:\n{}", self.log_tail());
         }
+    }
+
+    /// The next start gives the hub another name.
+    pub(crate) fn rename(&mut self, host_name: &'static str) {
+        self.options.host_name = Some(host_name);
     }
 
     /// Ends the process at once, as `kill -9` does: nothing in it gets to run any more.
@@ -206,6 +214,7 @@ impl Hub {
 
     fn command(&self) -> Command {
         let log = File::options().append(true).create(true).open(self.home.join("hub.log"));
+        let address = self.address.host();
         let mut command = Command::new(env!("CARGO_BIN_EXE_ringhub"));
         command
             .env("RINGHUB_LOG", self.options.log)
@@ -215,7 +224,7 @@ impl Hub {
             .arg(self.data_dir())
             .arg("--config")
             .arg(self.home.join("ringhub.toml"))
-            .args(["--host-name", &self.address.host(), "--listen", &self.address.host()])
+            .args(["--host-name", self.options.host_name.unwrap_or(&address), "--listen", &address])
             .args(["--mqtt-port", &MQTT_PORT.to_string(), "--amqp-port", &AMQP_PORT.to_string()])
             .args(["--https-port", &self.address.https_port.to_string()])
             .args(["--shards", &self.options.shards.to_string()])

@@ -17,7 +17,7 @@ mod twin;
 
 use ringhub_control_plane::directory::{AuthFailure, Grant};
 use ringhub_core::id::{Identity, PartitionId, SeatId};
-use ringhub_core::message::{Destination, Stamps, partition_of};
+use ringhub_core::message::{Destination, Stamps};
 use ringhub_core::position::{Committed, RingPosition, Ticket};
 use ringhub_core::session::takeover::Claim;
 use ringhub_core::time::Timestamp;
@@ -200,8 +200,7 @@ impl Seat {
 
 fn destination(grant: &Grant, services: &HubServices) -> Destination {
     let hub = services.control.directory().hub(grant.hub);
-    let partition =
-        hub.map_or(PartitionId(0), |hub| partition_of(&grant.identity.device, hub.partition_count));
+    let partition = hub.map_or(PartitionId(0), |hub| hub.partition_of(&grant.identity.device));
     Destination { hub: grant.hub, partition }
 }
 
