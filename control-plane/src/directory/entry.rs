@@ -20,6 +20,23 @@ pub enum Status {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GenerationId(pub u64);
 
+/// What admitted a seat and has to stay in the registry for it to stay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Proof {
+    /// A token, which ends by itself.
+    #[default]
+    Token,
+    /// The certificate with the primary thumbprint.
+    PrimaryThumbprint,
+    /// The certificate with the secondary thumbprint.
+    SecondaryThumbprint,
+    /// A certificate from the authority of this number.
+    Authority(u8),
+}
+
+/// A seat, with the module that it is of; `None` is the device itself.
+pub(super) type Seated = (SeatId, Option<ModuleId>);
+
 /// What is observed of an identity, rather than configured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Presence {
@@ -45,6 +62,11 @@ pub(super) struct Entry {
     pub(super) last_activity: Option<UnixMillis>,
     /// The store does not know the three above as they are; the stripe lists the identity.
     pub(super) is_unsaved: bool,
+    /// What admitted the live seat.
+    pub(super) proof: Proof,
+    /// How often the credentials have changed, modulo 256: who was judged by others may not sit
+    /// down.
+    pub(super) edition: u8,
 }
 
 impl Entry {
@@ -58,6 +80,8 @@ impl Entry {
             changed: None,
             last_activity: None,
             is_unsaved: false,
+            proof: Proof::default(),
+            edition: 0,
         }
     }
 
@@ -69,11 +93,44 @@ impl Entry {
         }
     }
 
-    /// Takes over what the registry says; what is observed stays.
-    pub(super) fn update(&mut self, record: IdentityRecord) {
+    /// Takes over what the registry says; what is observed stays. Returns the live seat if the
+    /// certificate that admitted it does not count any more.
+    pub(super) fn update(&mut self, record: IdentityRecord) -> Option<SeatId> {
         debug_assert_eq!(self.generation, record.generation, "a deleted identity leaves its entry");
-        self.credentials = record.credentials;
         self.subscriptions = record.subscriptions;
+        if self.credentials == record.credentials {
+            return None;
+        }
+        let before = std::mem::replace(&mut self.credentials, record.credentials);
+        self.edition = self.edition.wrapping_add(1);
+        match self.proof_after(&before) {
+            Some(proof) => {
+                self.proof = proof;
+                None
+            }
+            None => self.tenure.holder(),
+        }
+    }
+
+    /// What now stands for what has admitted the live seat when the credentials were `before`.
+    fn proof_after(&self, before: &Credentials) -> Option<Proof> {
+        let thumbprint = match (self.proof, before) {
+            (Proof::Token, _) => return Some(Proof::Token),
+            (Proof::Authority(_), _) => {
+                let stays = self.credentials == Credentials::CertificateAuthority;
+                return stays.then_some(self.proof);
+            }
+            (Proof::PrimaryThumbprint, Credentials::Thumbprints(pair)) => Some(&pair.primary),
+            (_, Credentials::Thumbprints(pair)) => pair.secondary.as_ref(),
+            _ => None,
+        }?;
+        let Credentials::Thumbprints(now) = &self.credentials else { return None };
+        if now.primary.eq_ignore_ascii_case(thumbprint) {
+            Some(Proof::PrimaryThumbprint)
+        } else {
+            let secondary = now.secondary.as_ref()?;
+            secondary.eq_ignore_ascii_case(thumbprint).then_some(Proof::SecondaryThumbprint)
+        }
     }
 }
 
@@ -105,12 +162,17 @@ impl DeviceEntry {
         modules.find(|(m, _)| m.as_str() == id).map(|(_, e)| e)
     }
 
-    /// The seats of the device and of its modules, with the module each belongs to.
-    pub(super) fn seats(&self) -> Vec<(SeatId, Option<ModuleId>)> {
-        let own = self.entry.tenure.holder().map(|seat| (seat, None));
+    /// The seats of the device and of its modules.
+    pub(super) fn seats(&self) -> Vec<Seated> {
+        self.seats_with_proof().map(|(seated, _)| seated).collect()
+    }
+
+    /// The seats of the device and of its modules, with what admitted each.
+    pub(super) fn seats_with_proof(&self) -> impl Iterator<Item = (Seated, Proof)> {
+        let own = std::iter::once((&self.entry, None));
         let modules = self.modules.iter().flat_map(|m| m.iter());
-        let modules = modules.filter_map(|(id, e)| Some((e.tenure.holder()?, Some(id.clone()))));
-        own.into_iter().chain(modules).collect()
+        let all = own.chain(modules.map(|(id, entry)| (entry, Some(id))));
+        all.filter_map(|(e, id)| Some(((e.tenure.holder()?, id.cloned()), e.proof)))
     }
 }
 

@@ -7,6 +7,7 @@ use ringhub_core::auth::{KeyPair, Permissions, Segment};
 use ringhub_core::id::{ConsumerGroup, DeviceId, HubId, PartitionId};
 use ringhub_core::message::PartitionMapping;
 
+use super::Authorities;
 use crate::c2d::CloudToDevice;
 
 /// A named key pair with rights on a whole hub.
@@ -57,6 +58,8 @@ pub struct Hub {
     pub partition_mapping: PartitionMapping,
     /// Shared access policies.
     pub policies: Shared<Policy>,
+    /// Certificate authorities whose certificates admit devices.
+    pub(crate) authorities: Authorities,
     /// Consumer groups of the built-in endpoint; always has `$default`.
     pub consumer_groups: Shared<ConsumerGroup>,
     /// Bounds of messages to devices and their feedback.

@@ -117,7 +117,7 @@ mod tests {
     use ringhub_core::id::Identity;
     use ringhub_core::message::PartitionMapping;
 
-    use super::super::{GenerationId, Hub, IdentityRecord, Shared, Status};
+    use super::super::{Authorities, GenerationId, Hub, IdentityRecord, Shared, Status};
     use super::*;
     use crate::c2d::CloudToDevice;
 
@@ -130,6 +130,7 @@ mod tests {
             aliases: Vec::new(),
             partition_count: 1,
             partition_mapping: PartitionMapping::default(),
+            authorities: Authorities::default(),
             policies: Shared::new(Vec::new()),
             consumer_groups: Shared::new(Vec::new()),
             cloud_to_device: CloudToDevice::default(),

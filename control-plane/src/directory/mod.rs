@@ -5,6 +5,9 @@
 //! Registry writes go through the store first and reach their stripe before the REST answer leaves.
 
 mod authenticate;
+#[cfg_attr(not(test), expect(dead_code, reason = "the certificates of hubs are not stored yet"))]
+mod authorities;
+mod credential;
 mod entry;
 mod hub;
 mod memory;
@@ -20,14 +23,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ringhub_core::id::{ConsumerGroup, HubId, Identity, SeatId};
 
+pub(crate) use authorities::Authorities;
+pub use credential::{Access, Credential};
 pub(crate) use entry::IdentityRecord;
-pub use entry::{GenerationId, Presence, Status};
+pub use entry::{GenerationId, Presence, Proof, Status};
 pub use hub::{Hub, Policy, Shared};
 pub use memory::DirectoryMemory;
 pub use presence::Place;
 pub use ringhub_core::message::AuthScope;
 pub(crate) use unsaved::PresenceRecord;
-pub use verdict::{AuthFailure, Grant, ServiceGrant};
+pub use verdict::{AuthFailure, Grant, Principal, ServiceGrant};
 
 use crate::c2d::C2dQueues;
 use entry::DeviceMap;
@@ -42,6 +47,8 @@ pub enum CutReason {
     Disabled,
     /// The identity was deleted.
     Deleted,
+    /// The certificate that it was admitted with does not count any more.
+    CertificateRemoved,
 }
 
 /// A seat that must end after a registry write.

@@ -8,7 +8,9 @@ use ringhub_core::session::takeover::Reservation;
 use ringhub_core::time::UnixMillis;
 
 use super::entry::{DeviceEntry, Entry};
-use super::{AuthFailure, Counts, Directory, Grant, IdentityRef, Presence, Status, Stripe, Table};
+use super::{
+    AuthFailure, Counts, Directory, Grant, Hub, IdentityRef, Presence, Proof, Status, Stripe, Table,
+};
 
 /// What a seat finds when it takes the place of an identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,7 @@ impl Directory {
     ) -> Result<Place, AuthFailure> {
         let (place, is_first) = self.let_in(grant, now, |entry| {
             let reservation = entry.tenure.reserve(seat);
+            entry.proof = grant.proof;
             let is_first = reservation.previous.is_none();
             if is_first {
                 entry.changed = Some(now);
@@ -61,6 +64,9 @@ impl Directory {
         }
         let entry = entry_mut(device, name.module).ok_or(AuthFailure::UnknownModule)?;
         if entry.generation != grant.generation {
+            return Err(AuthFailure::Replaced);
+        }
+        if !grant.proof.holds(&table.hub, entry, grant.edition) {
             return Err(AuthFailure::Replaced);
         }
         let result = work(entry);
@@ -180,6 +186,17 @@ impl Directory {
             Some(module) => device.module(module),
         };
         entry.map(look)
+    }
+}
+
+impl Proof {
+    /// False when the registry has lost the proof since it was accepted.
+    fn holds(self, hub: &Hub, entry: &Entry, edition: u8) -> bool {
+        match self {
+            Self::Token => true,
+            Self::PrimaryThumbprint | Self::SecondaryThumbprint => entry.edition == edition,
+            Self::Authority(number) => entry.edition == edition && hub.authorities.has(number),
+        }
     }
 }
 

@@ -34,26 +34,28 @@ impl Directory {
             cuts.extend(device.seats().into_iter().map(cut(id, CutReason::Disabled)));
         }
         device.status = status;
-        device.entry.update(record);
+        let lost = device.entry.update(record).map(|seat| (seat, None));
+        cuts.extend(lost.map(cut(id, CutReason::CertificateRemoved)));
         cuts
     }
 
     /// Takes over a module as the registry has it. A module of an unknown device is not taken.
+    /// Returns its seat, if it must end.
     pub(crate) fn put_module(
         &self,
         hub: HubId,
         device: &DeviceId,
         id: &ModuleId,
         record: IdentityRecord,
-    ) {
-        let Some(table) = self.table(hub) else { return };
-        let mut stripe = table.stripe(device.as_str());
-        let Some(device) = stripe.devices.get_mut(device.as_str()) else { return };
-        if let Some(entry) = device.module_mut(id.as_str()) {
-            entry.update(record);
-        } else {
-            device.modules.get_or_insert_default().push((id.clone(), Entry::new(record)));
+    ) -> Option<Cut> {
+        let mut stripe = self.table(hub)?.stripe(device.as_str());
+        let found = stripe.devices.get_mut(device.as_str())?;
+        if let Some(entry) = found.module_mut(id.as_str()) {
+            let seat = entry.update(record)?;
+            return Some(cut(device, CutReason::CertificateRemoved)((seat, Some(id.clone()))));
         }
+        found.modules.get_or_insert_default().push((id.clone(), Entry::new(record)));
+        None
     }
 
     /// Forgets a device and its modules. Returns the seats that must end.
@@ -106,7 +108,7 @@ impl Table {
     }
 }
 
-fn cut(
+pub(super) fn cut(
     device: &DeviceId,
     reason: CutReason,
 ) -> impl Fn((SeatId, Option<ModuleId>)) -> Cut + use<'_> {

@@ -58,6 +58,7 @@ fn directory() -> Directory {
         aliases: vec!["localhost".to_owned()],
         partition_count: 4,
         partition_mapping: PartitionMapping::default(),
+        authorities: Authorities::default(),
         policies: Shared::new(DEFAULT_POLICIES.map(policy).into()),
         consumer_groups: Shared::new(vec![ConsumerGroup::new("$Default")]),
     };
@@ -352,3 +353,5 @@ fn who_was_connected_at_the_end_has_lost_the_connection_at_the_start() {
     let told: Vec<_> = after.take_unsaved(10).into_iter().map(|r| r.identity).collect();
     assert_eq!(told, [identity(DEVICE)], "the store learns of the one that has changed");
 }
+
+mod certificates;

@@ -1,10 +1,10 @@
 //! Verdicts on those who connect.
 
-use ringhub_core::auth::{InvalidToken, Permissions, TokenRefused};
+use ringhub_core::auth::{CertificateRefused, InvalidToken, Permissions, TokenRefused};
 use ringhub_core::id::{HubId, Identity};
 use ringhub_core::time::UnixMillis;
 
-use super::{AuthScope, GenerationId};
+use super::{AuthScope, GenerationId, Proof};
 
 /// Why a credential is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +24,15 @@ pub enum AuthFailure {
     /// The identity was deleted and created again since the credential was checked.
     #[error("the identity has been replaced")]
     Replaced,
+    /// The identity has symmetric keys, and no token came.
+    #[error("no token")]
+    NoToken,
+    /// The identity has a certificate, and neither that nor a token of a policy came.
+    #[error("no certificate")]
+    NoCertificate,
+    /// The certificate does not prove the identity.
+    #[error(transparent)]
+    Certificate(#[from] CertificateRefused),
     /// The identity has no symmetric keys.
     #[error("the identity does not use symmetric keys")]
     NoKeys,
@@ -47,6 +56,15 @@ pub enum AuthFailure {
     PolicyNeeded,
 }
 
+/// Who somebody is, with which rights and until when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Principal {
+    /// A device or module, for itself.
+    Identity(Grant),
+    /// A back end under a policy.
+    BackEnd(ServiceGrant),
+}
+
 /// A device or module that may connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
@@ -56,9 +74,13 @@ pub struct Grant {
     pub identity: Identity,
     /// Which of the identities that ever had this name.
     pub generation: GenerationId,
-    /// Whose keys signed the token.
+    /// Whose keys signed the token, or what kind of certificate it was.
     pub scope: AuthScope,
-    /// When the token expires; the connection may live
+    /// What the registry must not lose for the connection to stay.
+    pub proof: Proof,
+    /// Which credentials the identity had when it was judged.
+    pub edition: u8,
+    /// When the token or the certificate expires; the connection may live
     /// [`SAS_CLOCK_SKEW`](ringhub_core::limits::SAS_CLOCK_SKEW) longer.
     pub expires: UnixMillis,
 }

@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::{Database, OpenError, SqliteStore, StoreError};
 use crate::c2d::CloudToDevice;
-use crate::directory::{Hub, Policy, Shared};
+use crate::directory::{Authorities, Hub, Policy, Shared};
 use crate::registry::Mint;
 
 /// A hub as the configuration describes it.
@@ -244,6 +244,7 @@ fn read(connection: &Connection, settings: &[HubSettings]) -> Result<Vec<Hub>, S
             host_name,
             partition_count: row.get(2)?,
             partition_mapping: mapping_of(row.get(3)?)?,
+            authorities: Authorities::default(),
             policies: Shared::new(policies(connection, id)?),
             consumer_groups: Shared::new(groups(connection, id)?),
             cloud_to_device: configured.map(|hub| hub.cloud_to_device).unwrap_or_default(),

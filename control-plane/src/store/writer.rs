@@ -258,8 +258,8 @@ impl WriterThread {
             }
             Effect::ModulePut(hub, module) => {
                 let record = module.directory_record();
-                directory.put_module(hub, &module.device, &module.id, record);
-                Vec::new()
+                let cut = directory.put_module(hub, &module.device, &module.id, record);
+                cut.into_iter().collect()
             }
             Effect::ModuleDeleted(hub, device, id) => {
                 let identity = Identity { device: device.clone(), module: Some(id.clone()) };

@@ -8,7 +8,7 @@ use super::d2c::{SystemProperties, write_properties_section};
 use crate::codec::amqp::primitive::{write_str, write_symbol};
 use crate::id::Identity;
 
-/// Whose key a connection was authenticated with.
+/// Whose key, or what kind of certificate, a connection was authenticated with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthScope {
     /// A key of the device.
@@ -17,11 +17,15 @@ pub enum AuthScope {
     Module,
     /// A key of a hub policy.
     Hub,
+    /// A certificate whose thumbprint stands in the registry.
+    X509Thumbprint,
+    /// A certificate that an authority of the hub has issued.
+    X509CertificateAuthority,
 }
 
 impl AuthScope {
-    /// JSON text of `iothub-connection-auth-method` for a SAS token of this scope.
-    fn method_json(self) -> &'static str {
+    /// JSON text of `iothub-connection-auth-method` for an identity.
+    fn method_json(self, identity: &Identity) -> &'static str {
         match self {
             Self::Device => {
                 r#"{"scope":"device","type":"sas","issuer":"iothub","acceptingIpFilterRule":null}"#
@@ -32,6 +36,14 @@ impl AuthScope {
             Self::Hub => {
                 r#"{"scope":"hub","type":"sas","issuer":"iothub","acceptingIpFilterRule":null}"#
             }
+            Self::X509Thumbprint | Self::X509CertificateAuthority => match identity.module {
+                None => {
+                    r#"{"scope":"device","type":"x509","issuer":"iothub","acceptingIpFilterRule":null}"#
+                }
+                Some(_) => {
+                    r#"{"scope":"module","type":"x509","issuer":"iothub","acceptingIpFilterRule":null}"#
+                }
+            },
         }
     }
 }
@@ -69,7 +81,7 @@ impl Stamps {
         if let Some(module) = &identity.module {
             pairs.add("iothub-connection-module-id", module.as_str());
         }
-        pairs.add("iothub-connection-auth-method", scope.method_json());
+        pairs.add("iothub-connection-auth-method", scope.method_json(identity));
         pairs.add("iothub-connection-auth-generation-id", generation_id);
         pairs.add("iothub-message-source", "Telemetry");
         if let Some(model_id) = model_id {

@@ -11,7 +11,7 @@ use super::address::MQTT_PORT;
 use super::hub::Hub;
 use super::rest::{Device, Module};
 use super::sas;
-use super::tls::{self, TlsStream};
+use super::tls::{self, Certificate, TlsStream};
 
 pub(crate) const CONNECT: u8 = 0x10;
 const CONNACK: u8 = 0x20;
@@ -67,11 +67,20 @@ impl Login {
         }
     }
 
-    /// The CONNECT packet: clean session 0, keep-alive 60 s, no will.
+    /// A device that the certificate of its connection proves: no password.
+    pub(crate) fn certified(hub: &Hub, id: &str) -> Self {
+        Self::device_with(hub, id, String::new())
+    }
+
+    /// The CONNECT packet: clean session 0, keep-alive 60 s, no will; without a password if that is
+    /// empty.
     pub(crate) fn connect_packet(&self) -> Vec<u8> {
-        let mut body = b"\x00\x04MQTT\x04\xc0\x00\x3c".to_vec();
-        for text in [&self.client_id, &self.user_name, &self.password] {
-            push_text(&mut body, text);
+        let flags = if self.password.is_empty() { 0x80 } else { 0xc0 };
+        let mut body = [&b"\x00\x04MQTT\x04"[..], &[flags, 0x00, 0x3c]].concat();
+        push_text(&mut body, &self.client_id);
+        push_text(&mut body, &self.user_name);
+        if !self.password.is_empty() {
+            push_text(&mut body, &self.password);
         }
         packet(CONNECT, &body)
     }
@@ -101,7 +110,15 @@ impl MqttDevice {
 
     /// Completes the TLS handshake and says nothing yet.
     pub(crate) fn open(hub: &Hub) -> io::Result<Self> {
-        let mut stream = tls::connect(hub, MQTT_PORT)?;
+        Self::over(tls::connect(hub, MQTT_PORT)?)
+    }
+
+    /// As above with a certificate.
+    pub(crate) fn open_with(hub: &Hub, certificate: &Certificate) -> io::Result<Self> {
+        Self::over(tls::connect_with(hub, MQTT_PORT, certificate)?)
+    }
+
+    fn over(mut stream: TlsStream) -> io::Result<Self> {
         while stream.conn.is_handshaking() {
             stream.conn.complete_io(&mut stream.sock)?;
         }

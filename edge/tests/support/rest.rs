@@ -59,11 +59,26 @@ impl Module {
     }
 }
 
+/// Puts `body` in the place of what is at `path`, whatever that is.
+pub(crate) fn replace(hub: &Hub, path: &str, body: &str) -> (u16, String) {
+    send(hub, "PUT", path, "If-Match: \"*\"\r\n", body).expect("the hub answers")
+}
+
 /// Sends one request as the owner of the hub and returns status and body of the answer.
 pub(crate) fn exchange(
     hub: &Hub,
     method: &str,
     path: &str,
+    body: &str,
+) -> io::Result<(u16, String)> {
+    send(hub, method, path, "", body)
+}
+
+fn send(
+    hub: &Hub,
+    method: &str,
+    path: &str,
+    header: &str,
     body: &str,
 ) -> io::Result<(u16, String)> {
     let host = hub.address.host();
@@ -73,7 +88,7 @@ pub(crate) fn exchange(
         stream,
         "{method} {path}?api-version=2021-04-12 HTTP/1.1\r\nHost: {host}\r\n\
          Authorization: {token}\r\nContent-Type: application/json; charset=utf-8\r\n\
-         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+         {header}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     )?;
     stream.flush()?;

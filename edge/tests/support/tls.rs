@@ -5,9 +5,11 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::client::ResolvesClientCert;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
+use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, SignatureScheme, StreamOwned};
 
 use super::hub::Hub;
@@ -45,6 +47,42 @@ pub(crate) fn connect_verifying(
     provider.signature_verification_algorithms.mapping = verified.leak();
     let config = config(hub, provider).expect("the CA can be trusted");
     open(hub, port, name, config).expect("the hub accepts")
+}
+
+/// What a client proves itself with: whatever the chain holds, it is sent as it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Certificate {
+    /// In DER, leaf first.
+    pub(crate) chain: Vec<Vec<u8>>,
+    /// PKCS#8 in DER.
+    pub(crate) key: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Shown(Arc<CertifiedKey>);
+
+impl ResolvesClientCert for Shown {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0))
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+/// Connects to a port of the hub and shows `certificate` when the hub asks.
+pub(crate) fn connect_with(
+    hub: &Hub,
+    port: u16,
+    certificate: &Certificate,
+) -> io::Result<TlsStream> {
+    let mut config = config(hub, aws_lc_rs::default_provider())?;
+    let key = PrivatePkcs8KeyDer::from(certificate.key.clone());
+    let key = aws_lc_rs::sign::any_supported_type(&key.into()).map_err(io::Error::other)?;
+    let chain = certificate.chain.iter().cloned().map(CertificateDer::from).collect();
+    config.client_auth_cert_resolver = Arc::new(Shown(Arc::new(CertifiedKey::new(chain, key))));
+    open(hub, port, ServerName::from(std::net::IpAddr::V4(hub.address.ip)), config)
 }
 
 fn open(

@@ -10,7 +10,7 @@ use ringhub_core::twin::DesiredChange;
 use serde_json::{Value, json};
 
 use super::{Client, body, call, refused, verdict};
-use crate::directory::{AuthScope, Grant};
+use crate::directory::{AuthScope, Grant, Proof};
 use crate::tests::{TempDir, config, open};
 use crate::twin::TwinReply;
 use crate::{ControlPlane, Shards};
@@ -44,6 +44,8 @@ fn grant(client: &Client<'_>, device: &str, module: Option<&str>) -> Grant {
         generation: crate::directory::GenerationId(generation),
         expires: UnixMillis::from_millis(i64::MAX),
         scope: AuthScope::Device,
+        proof: Proof::Token,
+        edition: 0,
     }
 }
 

@@ -7,6 +7,7 @@ mod own;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use ringhub_control_plane::api::{PROPERTY_PREFIX, Request as ApiRequest, Response};
+use ringhub_core::auth::CertificateChain;
 use ringhub_core::codec::websocket::Protocol as Carried;
 use ringhub_core::id::SeatId;
 use ringhub_core::position::{Committed, Ticket};
@@ -28,15 +29,23 @@ pub(super) struct HttpDriver {
     upgraded_to: Option<Carried>,
     /// The messages of the request that awaits its answer.
     sending: Option<Box<Sending>>,
+    /// What the handshake proved; a WebSocket takes it along.
+    certificate: Option<Box<CertificateChain>>,
 }
 
 impl HttpDriver {
-    pub(super) fn new(services: &HubServices, now: Timestamp) -> Self {
-        Self {
-            exchange: HttpExchange::new(services.hub.http, now),
-            upgraded_to: None,
-            sending: None,
-        }
+    pub(super) fn new(
+        services: &HubServices,
+        certificate: Option<Box<CertificateChain>>,
+        now: Timestamp,
+    ) -> Self {
+        let exchange = HttpExchange::new(services.hub.http, now);
+        Self { exchange, upgraded_to: None, sending: None, certificate }
+    }
+
+    /// The chain of the handshake, for what the connection carries from now on.
+    pub(super) fn take_certificate(&mut self) -> Option<Box<CertificateChain>> {
+        self.certificate.take()
     }
 
     /// What the connection carries from now on, once its handshake was accepted.

@@ -6,6 +6,7 @@ mod mqtt;
 mod websocket;
 
 use bytes::BytesMut;
+use ringhub_core::auth::CertificateChain;
 use ringhub_core::id::SeatId;
 use ringhub_core::position::{Committed, Ticket};
 use ringhub_core::time::Timestamp;
@@ -50,10 +51,11 @@ macro_rules! dispatch {
 impl Driver {
     pub(super) fn open(services: &HubServices, opening: &Opening<'_>) -> Self {
         let now = opening.now;
+        let chain = || CertificateChain::new(opening.certificates.iter().map(AsRef::as_ref));
         Self(match opening.listener {
-            ListenerKind::Mqtt => Kind::Mqtt(Box::new(MqttDriver::new(now))),
+            ListenerKind::Mqtt => Kind::Mqtt(Box::new(MqttDriver::new(chain(), now))),
             ListenerKind::Amqp => Kind::Amqp(Box::new(AmqpDriver::new(services, now))),
-            ListenerKind::Http => Kind::Http(Box::new(HttpDriver::new(services, now))),
+            ListenerKind::Http => Kind::Http(Box::new(HttpDriver::new(services, chain(), now))),
         })
     }
 
@@ -66,7 +68,7 @@ impl Driver {
         self.0 = match carried {
             Carried::Mqtt => {
                 cx.counters().mqtt_websockets_open.add(1);
-                let inner = MqttDriver::new(cx.now);
+                let inner = MqttDriver::new(http.take_certificate(), cx.now);
                 Kind::MqttWebSocket(Box::new(WebSocketDriver::new(inner, handshake)))
             }
             Carried::Amqp => {

@@ -2,7 +2,8 @@
 
 use std::fmt::Display;
 
-use ringhub_control_plane::directory::{Grant, IdentityRef};
+use ringhub_control_plane::directory::{Credential, Grant, IdentityRef};
+use ringhub_core::auth::CertificateChain;
 use ringhub_core::codec::mqtt::ConnackCode;
 use ringhub_core::limits::{MODEL_ID_BYTES_MAX, TOKEN_EXPIRY_GRACE};
 use ringhub_core::session::mqtt::user_name::{ApiVersion, UserName};
@@ -24,7 +25,8 @@ impl MqttDriver {
         if cx.services.pipeline.failed().is_some() {
             return Err(self.end(CloseReason::LogFailed));
         }
-        let Some(grant) = authenticate(request, cx) else {
+        let certificate = self.certificate.take();
+        let Some(grant) = authenticate(request, certificate.as_deref(), cx) else {
             return Err(self.end(CloseReason::Refused(ConnackCode::NotAuthorized)));
         };
         let expires = grant.expires;
@@ -65,7 +67,11 @@ impl MqttDriver {
 
 /// Judges the credential of a CONNECT; the log names the reason, the client learns only that it is
 /// refused.
-fn authenticate(request: &ConnectRequest<'_>, cx: &Context<'_>) -> Option<Grant> {
+fn authenticate(
+    request: &ConnectRequest<'_>,
+    certificate: Option<&CertificateChain>,
+    cx: &Context<'_>,
+) -> Option<Grant> {
     let UserName { host, device, module, .. } = request.user_name;
     let refused = |reason: &dyn Display| {
         let connection = cx.connection;
@@ -75,9 +81,9 @@ fn authenticate(request: &ConnectRequest<'_>, cx: &Context<'_>) -> Option<Grant>
     let directory = cx.services.control.directory();
     let Some(hub) = directory.hub_by_host(host) else { return refused(&"no such hub") };
     let token = request.password.and_then(|password| str::from_utf8(password).ok());
-    let Some(token) = token else { return refused(&"no token") };
+    let credential = Credential { token, certificate };
     let identity = IdentityRef { device, module };
-    let judged = directory.authenticate(hub.id, identity, token, cx.wall);
+    let judged = directory.authenticate(hub.id, identity, credential, cx.wall);
     judged.map_or_else(|reason| refused(&reason), Some)
 }
 

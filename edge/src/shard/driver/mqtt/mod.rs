@@ -8,6 +8,7 @@ mod telemetry;
 mod twin;
 
 use bytes::BytesMut;
+use ringhub_core::auth::CertificateChain;
 use ringhub_core::codec::mqtt::{ConnackCode, decode_within};
 use ringhub_core::id::SeatId;
 use ringhub_core::position::{Committed, Ticket};
@@ -28,6 +29,8 @@ type Context<'a> = ShardContext<'a, HubServices>;
 #[derive(Debug)]
 pub(crate) struct MqttDriver {
     session: MqttSession,
+    /// What the handshake proved; until CONNECT.
+    certificate: Option<Box<CertificateChain>>,
     seat: Option<Box<Seat>>,
     /// What CONNACK will say, while it is owed.
     acceptance: Option<Box<Acceptance>>,
@@ -50,9 +53,10 @@ enum Next {
 }
 
 impl MqttDriver {
-    pub(crate) fn new(now: Timestamp) -> Self {
+    pub(crate) fn new(certificate: Option<Box<CertificateChain>>, now: Timestamp) -> Self {
         Self {
             session: MqttSession::new(now),
+            certificate,
             seat: None,
             acceptance: None,
             blocked_bytes: None,
