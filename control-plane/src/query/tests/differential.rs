@@ -11,7 +11,7 @@ use super::fleet::Asker;
 use super::generate::{Dice, selection_text, tree_text};
 use super::oracle::{self, Selection};
 use crate::ControlPlane;
-use crate::directory::{AuthScope, GenerationId, Grant};
+use crate::directory::{AuthScope, GenerationId, Grant, Proof};
 use crate::tests::{TempDir, open};
 
 /// Queries that are compared, unless the variable says another number.
@@ -130,6 +130,8 @@ fn report(control: &ControlPlane, asker: &Asker<'_>, id: &str, patch: &Value) {
         generation: GenerationId(generation.expect("a number")),
         expires: UnixMillis::from_millis(i64::MAX),
         scope: AuthScope::Device,
+        proof: Proof::Token,
+        edition: 0,
     };
     let (sender, receiver) = flume::bounded(1);
     let patch = Bytes::from(patch.to_string());
