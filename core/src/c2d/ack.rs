@@ -46,6 +46,9 @@ impl Outcome {
     }
 }
 
+/// Name of the property that asks for feedback.
+pub(super) const ACK: &str = "iothub-ack";
+
 /// Of which outcomes the sender of a message wants feedback.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AckLevel {

@@ -6,7 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, percent_encode
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::message::ACK;
+use super::ack::ACK;
 use crate::codec::amqp::DecodeError;
 use crate::codec::amqp::primitive::Map;
 use crate::codec::amqp::section::{Body, Message, MessageId};

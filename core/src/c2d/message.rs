@@ -8,7 +8,8 @@ use std::borrow::Cow;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{AckLevel, MqttForm};
+use super::ack::{ACK, AckLevel};
+use super::bag::{MqttForm, time_text};
 use crate::codec::amqp::DecodeError;
 use crate::codec::amqp::primitive::{Map, Value, uuid_text, write_str};
 use crate::codec::amqp::section::{
@@ -19,9 +20,6 @@ use crate::id::Identity;
 use crate::limits::{C2D_BAG_BYTES_MAX, C2D_MESSAGE_BYTES_MAX, C2D_TTL_MAX, MESSAGE_ID_CHARS_MAX};
 use crate::session::amqp::{DeviceNode, NodeAddress};
 use crate::time::UnixMillis;
-
-/// Name of the property that asks for feedback.
-pub(super) const ACK: &str = "iothub-ack";
 
 /// A message that may go into a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -242,7 +240,7 @@ fn value_text(value: Value<'_>) -> Result<Option<Cow<'_, str>>, Unacceptable> {
         Value::Ulong(number) => number.to_string().into(),
         Value::Uuid(uuid) => uuid_text(uuid).into(),
         Value::Char(code) => char::from_u32(code).ok_or(Unacceptable::Property)?.to_string().into(),
-        Value::Timestamp(millis) => super::bag::time_text(millis).into(),
+        Value::Timestamp(millis) => time_text(millis).into(),
         other => other.as_integer().ok_or(Unacceptable::Property)?.to_string().into(),
     };
     Ok(Some(text))

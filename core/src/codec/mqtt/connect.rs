@@ -10,7 +10,8 @@ use bytes::{BufMut, BytesMut};
 use super::Qos;
 use super::error::{DecodeError, EncodeError};
 use super::field::{Fields, put_sized, sized};
-use super::fixed_header::{self, PacketType};
+use super::fixed_header;
+use super::packet_type::PacketType;
 
 /// Protocol level of MQTT 3.1.1.
 pub const PROTOCOL_LEVEL: u8 = 4;

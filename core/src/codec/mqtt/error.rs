@@ -1,6 +1,6 @@
 //! Why bytes are not an MQTT 3.1.1 packet, and why a value cannot become one.
 
-use super::fixed_header::PacketType;
+use super::packet_type::PacketType;
 
 /// Bytes of the peer that break MQTT 3.1.1; the only answer is to close the connection
 /// [MQTT-4.8.0-1].
@@ -55,6 +55,9 @@ pub enum DecodeError {
     /// A topic name or filter of no characters [MQTT-4.7.3-1].
     #[error("an empty topic")]
     EmptyTopic,
+    /// A wildcard in a topic name [MQTT-3.3.2-2].
+    #[error("a wildcard in a topic name")]
+    TopicWildcard,
     /// A wildcard that does not fill its level, or `#` before the end [MQTT-4.7.1-2],
     /// [MQTT-4.7.1-3].
     #[error("a misplaced wildcard in a topic filter")]

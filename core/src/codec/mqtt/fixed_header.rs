@@ -11,66 +11,10 @@
 use bytes::{BufMut, BytesMut};
 
 use super::error::{DecodeError, EncodeError};
+use super::packet_type::PacketType;
 
 /// Largest value of the remaining length (MQTT 3.1.1 section 2.2.3).
 pub const REMAINING_LENGTH_MAX: usize = 268_435_455;
-
-/// Packet types that the hub speaks, with their numbers on the wire (MQTT 3.1.1 section 2.2.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum PacketType {
-    /// Client asks for a session.
-    Connect = 1,
-    /// Server answers CONNECT.
-    Connack = 2,
-    /// A message, both ways.
-    Publish = 3,
-    /// A QoS 1 message has a new owner, both ways.
-    Puback = 4,
-    /// Client asks for messages.
-    Subscribe = 8,
-    /// Server answers SUBSCRIBE.
-    Suback = 9,
-    /// Client declines messages.
-    Unsubscribe = 10,
-    /// Server answers UNSUBSCRIBE.
-    Unsuback = 11,
-    /// Client is alive.
-    Pingreq = 12,
-    /// Server is alive.
-    Pingresp = 13,
-    /// Client leaves on purpose.
-    Disconnect = 14,
-}
-
-impl PacketType {
-    fn from_number(number: u8) -> Result<Self, DecodeError> {
-        Ok(match number {
-            1 => Self::Connect,
-            2 => Self::Connack,
-            3 => Self::Publish,
-            4 => Self::Puback,
-            5..=7 => return Err(DecodeError::ExactlyOnce(number)),
-            8 => Self::Subscribe,
-            9 => Self::Suback,
-            10 => Self::Unsubscribe,
-            11 => Self::Unsuback,
-            12 => Self::Pingreq,
-            13 => Self::Pingresp,
-            14 => Self::Disconnect,
-            _ => return Err(DecodeError::ReservedPacketType(number)),
-        })
-    }
-
-    /// Flags that the type prescribes; PUBLISH gives them a meaning of its own.
-    const fn prescribed_flags(self) -> Option<u8> {
-        match self {
-            Self::Publish => None,
-            Self::Subscribe | Self::Unsubscribe => Some(0b0010),
-            _ => Some(0),
-        }
-    }
-}
 
 /// Type, flags and length of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +36,11 @@ impl FixedHeader {
     /// [`DecodeError`] for a reserved type, flags or a fifth length byte.
     pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, DecodeError> {
         let Some((&first, length)) = bytes.split_first() else { return Ok(None) };
-        let packet_type = PacketType::from_number(first >> 4)?;
+        let number = first >> 4;
+        let packet_type = PacketType::from_number(number).ok_or(match number {
+            5..=7 => DecodeError::ExactlyOnce(number),
+            _ => DecodeError::ReservedPacketType(number),
+        })?;
         let flags = first & 0x0f;
         // [MQTT-2.2.2-2]
         if packet_type.prescribed_flags().is_some_and(|prescribed| prescribed != flags) {

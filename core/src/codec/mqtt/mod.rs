@@ -1,51 +1,47 @@
-//! MQTT 3.1.1 control packets, one file each, in both directions.
+//! MQTT 3.1.1 control packets in both directions, one file for each layout.
 //!
 //! | Packet | No. | From | File |
 //! | --- | --- | --- | --- |
 //! | CONNECT | 1 | client | [`connect`] |
 //! | CONNACK | 2 | server | [`connack`] |
 //! | PUBLISH | 3 | both | [`publish`] |
-//! | PUBACK | 4 | both | [`puback`] |
+//! | PUBACK | 4 | both | [`id_only`] |
 //! | SUBSCRIBE | 8 | client | [`subscribe`] |
 //! | SUBACK | 9 | server | [`suback`] |
 //! | UNSUBSCRIBE | 10 | client | [`unsubscribe`] |
-//! | UNSUBACK | 11 | server | [`unsuback`] |
-//! | PINGREQ | 12 | client | [`pingreq`] |
-//! | PINGRESP | 13 | server | [`pingresp`] |
-//! | DISCONNECT | 14 | client | [`disconnect`] |
+//! | UNSUBACK | 11 | server | [`id_only`] |
+//! | PINGREQ | 12 | client | [`empty`] |
+//! | PINGRESP | 13 | server | [`empty`] |
+//! | DISCONNECT | 14 | client | [`empty`] |
 //!
 //! Decoding borrows everything and allocates nothing. Packets 5 to 7 belong to QoS 2, which the hub
 //! does not offer.
 
 pub mod connack;
 pub mod connect;
-pub mod disconnect;
+pub mod empty;
 pub mod error;
 mod field;
 pub mod fixed_header;
-pub mod pingreq;
-pub mod pingresp;
-pub mod puback;
+pub mod id_only;
+pub mod packet_type;
 pub mod publish;
 pub mod suback;
 pub mod subscribe;
-pub mod unsuback;
 pub mod unsubscribe;
 
 use bytes::BytesMut;
 
 pub use connack::{Connack, ConnackCode};
 pub use connect::{AnyConnect, Connect, ConnectWill};
-pub use disconnect::Disconnect;
+pub use empty::{Disconnect, Pingreq, Pingresp};
 pub use error::{DecodeError, EncodeError};
-pub use fixed_header::{FixedHeader, PacketType};
-pub use pingreq::Pingreq;
-pub use pingresp::Pingresp;
-pub use puback::Puback;
+pub use fixed_header::FixedHeader;
+pub use id_only::{Puback, Unsuback};
+pub use packet_type::PacketType;
 pub use publish::{Delivery, Publish};
 pub use suback::Suback;
 pub use subscribe::Subscribe;
-pub use unsuback::Unsuback;
 pub use unsubscribe::Unsubscribe;
 
 use crate::limits::MQTT_PACKET_BYTES_MAX;

@@ -4,7 +4,8 @@ use bytes::{BufMut, BytesMut};
 
 use super::error::{DecodeError, EncodeError};
 use super::field::Fields;
-use super::fixed_header::{self, PacketType};
+use super::fixed_header;
+use super::packet_type::PacketType;
 use crate::id::PacketId;
 
 /// Code of a filter that the server refused.

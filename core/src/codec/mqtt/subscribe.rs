@@ -9,7 +9,8 @@ use bytes::{BufMut, BytesMut};
 use super::Qos;
 use super::error::{DecodeError, EncodeError};
 use super::field::{Fields, put_sized, sized};
-use super::fixed_header::{self, PacketType};
+use super::fixed_header;
+use super::packet_type::PacketType;
 use crate::id::PacketId;
 
 /// A client's request for messages.

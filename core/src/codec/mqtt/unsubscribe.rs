@@ -8,7 +8,8 @@ use bytes::{BufMut, BytesMut};
 
 use super::error::{DecodeError, EncodeError};
 use super::field::{Fields, put_sized, sized};
-use super::fixed_header::{self, PacketType};
+use super::fixed_header;
+use super::packet_type::PacketType;
 use crate::id::PacketId;
 
 /// A client declines messages that it subscribed to.
