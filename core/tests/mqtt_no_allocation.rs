@@ -1,12 +1,12 @@
-//! The telemetry path from bytes to typed parts allocates nothing, and an idle session holds no
-//! heap memory.
+//! The telemetry path from bytes to typed parts allocates nothing but room for texts with escapes,
+//! and an idle session holds no heap memory.
 
 use std::hint::black_box;
 
 use allocation_counter::measure;
 use ringhub_core::codec::mqtt::{Packet, decode};
 use ringhub_core::position::{Committed, RingPosition};
-use ringhub_core::session::mqtt::property_bag::PropertyName;
+use ringhub_core::session::mqtt::property_bag::{Encoded, PropertyName};
 use ringhub_core::session::mqtt::{Acceptance, Handled, MqttSession, Subscriptions};
 use ringhub_core::time::Timestamp;
 
@@ -47,26 +47,23 @@ fn decoding_allocates_nothing() {
 }
 
 #[test]
-fn handling_telemetry_allocates_nothing() {
+fn handling_telemetry_allocates_only_for_texts_with_escapes() {
     let mut session = connected();
-    let mut decoded = bytes::BytesMut::with_capacity(1024);
-    for (bytes, properties) in [(PLAIN, 3), (ESCAPED, 4)] {
+    for (bytes, properties, escaped_texts) in [(PLAIN, 3, 0), (ESCAPED, 4, 2)] {
         let work = || {
             let handled = session.handle_packet(packet(bytes), Timestamp::ZERO);
             let Ok(Handled::Publish(event)) = handled else { panic!("{handled:?}") };
             let mut count = 0;
             for property in event.bag {
                 if let PropertyName::Application(name) = property.name {
-                    name.decode_into(&mut decoded);
+                    black_box(name.decode());
                 }
-                property.value.inspect(|value| {
-                    value.decode_into(&mut decoded);
-                });
+                black_box(property.value.map(Encoded::decode));
                 count += 1;
             }
             assert_eq!(count, properties);
         };
-        assert_eq!(measure(work).count_total, 0);
+        assert_eq!(measure(work).count_total, escaped_texts);
     }
 }
 

@@ -11,10 +11,12 @@ use std::time::Duration;
 
 use support::address::MQTT_PORT;
 use support::bystander::Arena;
+use support::history::read_all;
 use support::hub::{Hub, HubOptions};
 use support::mqtt::{
     CONNECT, Login, MqttDevice, PUBLISH_QOS0, PUBLISH_QOS1, packet, publish_packet, push_text,
 };
+use support::patience::eventually;
 use support::rest::Device;
 
 /// What a run of these tests may add to the memory of the hub.
@@ -88,13 +90,10 @@ fn a_connect_that_is_wrong_gets_its_code_or_no_word() {
     cut.truncate(cut.len() - 3);
     let mut longer = good.body();
     longer.extend_from_slice(b"\0\x01x");
-    let will = |topic: &str, qos: u8| {
-        with(&|f| {
-            f.flags = 0xc4 | qos << 3;
-            f.texts.splice(1..1, [topic.as_bytes().to_vec(), b"gone".to_vec()]);
-        })
-    };
-    let own_topic = &login.topic;
+    let will_with_qos_3 = with(&|f| {
+        f.flags = 0xdc;
+        f.texts.splice(1..1, [login.topic.as_bytes().to_vec(), b"gone".to_vec()]);
+    });
     let cases: Vec<(&str, Vec<u8>, Vec<u8>)> = vec![
         ("MQTT 5", with(&|f| f.level = 5), refused(1)),
         ("MQTT 3.1", with(&|f| (f.name, f.level) = (b"MQIsdp".to_vec(), 3)), refused(1)),
@@ -117,9 +116,7 @@ fn a_connect_that_is_wrong_gets_its_code_or_no_word() {
         ("empty password", with(&|f| f.texts[2] = Vec::new()), refused(5)),
         ("binary password", with(&|f| f.texts[2] = vec![0xff; 300]), refused(5)),
         ("long password", with(&|f| f.texts[2] = vec![b'A'; 60_000]), refused(5)),
-        ("will of another device", will("devices/pump-8/messages/events/", 0), refused(5)),
-        ("will with QoS 2", will(own_topic, 2), refused(5)),
-        ("will with QoS 3", will(own_topic, 3), vec![]),
+        ("will with QoS 3", will_with_qos_3, vec![]),
         ("another protocol name", with(&|f| f.name = b"HTTP".to_vec()), vec![]),
         ("reserved flag", with(&|f| f.flags |= 1), vec![]),
         ("password without user name", with(&|f| f.flags = 0x40), vec![]),
@@ -136,6 +133,45 @@ fn a_connect_that_is_wrong_gets_its_code_or_no_word() {
     }
     MqttDevice::connect(&arena.hub, &device).expect("the device itself may connect all the same");
     arena.finish("hostile MQTT, CONNECT", GROWTH_KIB_MAX);
+}
+
+#[test]
+fn a_will_is_judged_when_it_is_due_and_keeps_no_device_out() {
+    let arena = arena();
+    let device = Device::create(&arena.hub, "pump-7");
+    let login = Login::device(&arena.hub, &device);
+    let vanish = |topic: &str, payload: &str, qos: u8, retain: bool| {
+        let mut fields = Fields::of(&login);
+        fields.flags = 0xc4 | qos << 3 | u8::from(retain) << 5;
+        let texts = [topic, payload].map(|text| text.as_bytes().to_vec());
+        fields.texts.splice(1..1, texts);
+        let mut connection = MqttDevice::open(&arena.hub).expect("the hub listens");
+        connection.write(&fields.packet()).expect("the hub listens");
+        connection.flush().expect("the hub listens");
+        assert_eq!(connection.read_connack().expect("a verdict"), 0, "{topic}");
+    };
+    let own = &*login.topic;
+    let bad = [
+        ("one/LWT", 1, true),
+        ("devices/pump-8/messages/events/", 0, false),
+        (&format!("{own}a=+"), 1, false),
+        ("#", 0, false),
+        (own, 2, false),
+        (&format!("{own}=x"), 1, false),
+    ];
+    for (topic, qos, retain) in bad {
+        vanish(topic, "bad", qos, retain);
+    }
+    let logged = || arena.hub.log().matches("will dropped").count() == bad.len();
+    eventually("every will that is no message is said in the log", logged);
+    vanish(own, "", 1, true);
+    vanish(own, "good", 1, false);
+    let mine = || {
+        let events = read_all(&arena.hub).into_iter().filter(|event| event.identity() == "pump-7");
+        events.map(|event| event.body).collect::<Vec<_>>()
+    };
+    eventually("the good wills are stored", || mine() == ["", "good"]);
+    arena.finish("hostile MQTT, wills", GROWTH_KIB_MAX);
 }
 
 #[test]
@@ -199,7 +235,17 @@ fn a_packet_that_a_device_may_not_send_ends_its_connection_only() {
         ("topic that is not UTF-8", publish_raw(b"devices/pump-7/messages/events/\xc3\x28")),
         ("topic with a surrogate", publish_raw(b"devices/pump-7/messages/events/\xed\xa0\x80")),
         ("topic past the end", packet(PUBLISH_QOS0, b"\xff\xffdevices")),
-        ("bag that is not UTF-8", publish(&format!("{own}a=%ff%fe"))),
+        ("+ in a bag", publish(&format!("{own}a=+"))),
+        ("# in a bag", publish(&format!("{own}a=%23#"))),
+        ("+ in a twin topic", publish("$iothub/twin/GET/?$rid=+")),
+        ("# in a report", publish("$iothub/twin/PATCH/properties/reported/?$rid=#")),
+        ("+ in a method response", publish("$iothub/methods/res/200/?$rid=a+b")),
+        ("slash in a bag", publish(&format!("{own}$.ct=application/json&$.ce=utf-8"))),
+        ("two slashes behind a bag", publish(&format!("{own}a=1//"))),
+        ("property without a name", publish(&format!("{own}a=1&=x"))),
+        ("nothing between two &", publish(&format!("{own}a=1&&b=2"))),
+        ("second = in a property", publish(&format!("{own}a=b=c"))),
+        ("twin parameter without a name", publish("$iothub/twin/GET/?$rid=1&=x")),
         ("256 MiB announced", oversize(PUBLISH_QOS0)),
         ("five bytes of length", vec![PUBLISH_QOS0, 0x80, 0x80, 0x80, 0x80, 0x01]),
         ("message over 256 KiB", publish_packet(PUBLISH_QOS0, own, None, &vec![b'x'; 262_145])),
@@ -232,6 +278,8 @@ fn a_packet_that_a_device_may_not_send_ends_its_connection_only() {
         let answer = connection.read_to_end().unwrap_or_else(|e| panic!("{title}: {e}"));
         assert_eq!(answer, b"", "{title}");
     }
+    let stored = read_all(&arena.hub);
+    assert!(stored.iter().all(|event| event.identity() != "pump-7"), "none of it is stored");
     arena.finish("hostile MQTT, connected", GROWTH_KIB_MAX);
 }
 

@@ -50,6 +50,25 @@ fn the_property_bag_of_the_topic_becomes_properties() {
 }
 
 #[test]
+fn an_event_without_system_properties_has_no_properties_section() {
+    let Some(python) = Python::provisioned() else { return };
+    let (hub, device) = hub_with_device();
+    for bag in ["level=100%&odd=%zz%ff", "$.mid=m-1"] {
+        let sender = connect(&python, &hub, &device, USER_NAMES[0]);
+        sender.args(["--topic", &format!("{TELEMETRY}{bag}")]).run();
+    }
+    let events = read(&python, &hub, 2);
+    let of_sender = |event: &Event| {
+        let names = ["message-id", "user-id", "to", "correlation-id", "content-type"];
+        names.into_iter().filter(|name| event.system.contains_key(*name)).collect::<Vec<_>>()
+    };
+    assert_eq!(of_sender(&events[0]), Vec::<&str>::new());
+    assert_eq!(of_sender(&events[1]), ["message-id"]);
+    assert_eq!(events[0].property_text("level"), "100%", "what is no escape stays");
+    assert_eq!(events[0].property_text("odd"), "%zz%ff");
+}
+
+#[test]
 fn a_retained_message_is_marked_and_not_retained() {
     let Some(python) = Python::provisioned() else { return };
     let (hub, device) = hub_with_device();

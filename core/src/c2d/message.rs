@@ -55,8 +55,8 @@ pub enum Unacceptable {
     /// Bytes where devices need text.
     #[error("ids and user id must be text")]
     NotText,
-    /// A property of a type that has no text.
-    #[error("properties must be text, numbers, booleans or times")]
+    /// A property without a name, or of a type that has no text.
+    #[error("properties must have names, and be text, numbers, booleans or times")]
     Property,
     /// A body that is not made of bytes.
     #[error("the body must be data sections")]
@@ -158,7 +158,9 @@ impl Writer {
         let mut elements = 0;
         for pair in asked.pairs() {
             let (name, value) = pair?;
-            let name = name.as_text().ok_or(Unacceptable::Property)?;
+            // No bag has a place for what has no name.
+            let name = name.as_text().filter(|name| !name.is_empty());
+            let name = name.ok_or(Unacceptable::Property)?;
             let Some(mut value) = value_text(value)? else { continue };
             if name == ACK {
                 ack = AckLevel::parse(&value).ok_or(Unacceptable::Ack)?;

@@ -9,19 +9,14 @@ use time::format_description::well_known::Iso8601;
 use zerocopy::IntoBytes;
 
 use super::stamps::Stamps;
-use crate::codec::amqp::primitive::{
-    begin_compound, end_map, write_binary, write_descriptor, write_list, write_null, write_str,
-    write_symbol, write_timestamp,
+use crate::codec::amqp::primitive::{write_str, write_symbol, write_timestamp};
+use crate::codec::amqp::section::{
+    MapSection, MessageId, Properties, begin_map_section, end_map_section, write_data,
 };
 use crate::id::{HubId, PartitionId};
 use crate::limits::D2C_MESSAGE_BYTES_MAX;
 use crate::log::record::{Content, RECORD_HEADER_BYTES, RecordTooLarge};
 use crate::time::UnixMillis;
-
-/// Section descriptors (AMQP 1.0 part 3, section 3.2).
-const PROPERTIES: u8 = 0x73;
-const APPLICATION_PROPERTIES: u8 = 0x74;
-const DATA: u8 = 0x75;
 
 /// Above this many application properties, duplicates are found by hashing instead of comparing
 /// each with each.
@@ -36,6 +31,8 @@ pub struct SystemProperties<'a> {
     pub correlation_id: Option<Cow<'a, str>>,
     /// `$.uid`
     pub user_id: Option<Cow<'a, str>>,
+    /// `$.to`, which says nothing to the hub.
+    pub to: Option<Cow<'a, str>>,
     /// `$.ct`, ASCII only: AMQP carries it as a symbol.
     pub content_type: Option<Cow<'a, str>>,
     /// `$.ce`, ASCII only: AMQP carries it as a symbol.
@@ -113,11 +110,10 @@ impl D2cEncoder {
         record.put_bytes(0, RECORD_HEADER_BYTES);
         let annotation_count = write_annotations(record, stamps, &system, ingress);
         let sections_start = record.len();
-        write_properties(record, stamps, &system);
+        write_properties(record, &system);
         let application_len = write_application_properties(record, application, entries);
         check_size(body.len() + system.len() + application_len)?;
-        write_descriptor(record, DATA);
-        write_binary(record, body);
+        write_data(record, body);
         let content = Content {
             hub: to.hub,
             partition: to.partition,
@@ -162,6 +158,7 @@ impl SystemProperties<'_> {
             &self.message_id,
             &self.correlation_id,
             &self.user_id,
+            &self.to,
             &self.content_type,
             &self.content_encoding,
             &self.component,
@@ -199,41 +196,22 @@ fn write_annotations(
     count
 }
 
-fn write_properties(out: &mut BytesMut, stamps: &Stamps, system: &SystemProperties<'_>) {
-    if *system == SystemProperties::default() {
-        out.extend_from_slice(stamps.bare_properties());
-    } else {
-        write_properties_section(out, stamps.to(), system);
-    }
-}
-
-/// Writes the properties section up to the last field that D2C messages use, absolute-expiry-time.
-pub(super) fn write_properties_section(
-    out: &mut BytesMut,
-    to: &str,
-    system: &SystemProperties<'_>,
-) {
-    write_descriptor(out, PROPERTIES);
-    write_list(out, 13, |out| {
-        write_optional(out, system.message_id.as_deref(), write_str);
-        write_optional(out, system.user_id.as_deref(), |o, t| write_binary(o, t.as_bytes()));
-        write_str(out, to);
-        write_null(out); // subject
-        write_null(out); // reply-to
-        write_optional(out, system.correlation_id.as_deref(), write_str);
-        write_optional(out, system.content_type.as_deref(), write_symbol);
-        write_optional(out, system.content_encoding.as_deref(), write_symbol);
-        write_optional(out, system.absolute_expiry, |o, t| write_timestamp(o, t.as_millis()));
-        for _creation_time_and_group_fields in 0..4 {
-            write_null(out);
-        }
-    });
-}
-
-fn write_optional<T>(out: &mut BytesMut, value: Option<T>, write: impl FnOnce(&mut BytesMut, T)) {
-    match value {
-        Some(value) => write(out, value),
-        None => write_null(out),
+/// Writes what the sender has set and nothing else; no section at all when that is nothing.
+///
+/// Source: service-endpoints reference, "Message content on delivery".
+fn write_properties(out: &mut BytesMut, system: &SystemProperties<'_>) {
+    let properties = Properties {
+        message_id: system.message_id.as_deref().map(MessageId::Str),
+        user_id: system.user_id.as_deref().map(str::as_bytes),
+        to: system.to.as_deref(),
+        correlation_id: system.correlation_id.as_deref().map(MessageId::Str),
+        content_type: system.content_type.as_deref(),
+        content_encoding: system.content_encoding.as_deref(),
+        absolute_expiry_time: system.absolute_expiry.map(UnixMillis::as_millis),
+        ..Properties::default()
+    };
+    if properties != Properties::default() {
+        properties.encode(out);
     }
 }
 
@@ -255,8 +233,7 @@ fn write_application_properties<'m>(
     entries.clear();
     let mut len = 0;
     let before = out.len();
-    write_descriptor(out, APPLICATION_PROPERTIES);
-    let map = begin_compound(out);
+    let map = begin_map_section(out, MapSection::ApplicationProperties);
     for (name, value) in application {
         let start = out.len();
         write_str(out, &name);
@@ -270,7 +247,7 @@ fn write_application_properties<'m>(
         return 0;
     }
     let kept = remove_overridden(out, entries);
-    end_map(out, map, u32::try_from(2 * kept).expect("a message has far fewer properties"));
+    end_map_section(out, map, u32::try_from(2 * kept).expect("a message has far fewer properties"));
     len
 }
 
@@ -336,37 +313,40 @@ mod tests {
         D2cMessage { system, application: pairs.into_iter(), body }
     }
 
-    fn sections(message: D2cMessage<'static, std::vec::IntoIter<Pair>>) -> Vec<u8> {
+    fn sections(
+        message: D2cMessage<'static, std::vec::IntoIter<Pair>>,
+        annotation_count: u16,
+    ) -> Vec<u8> {
         let mut encoder = D2cEncoder::default();
         let to = Destination { hub: HubId(0), partition: PartitionId(3) };
         let record =
             encoder.encode(to, &stamps(), message, UnixMillis::from_millis(5)).expect("small");
         let record = RecordView::parse(record).expect("just encoded");
         assert_eq!(record.partition(), PartitionId(3));
-        assert_eq!(record.annotation_count(), 10);
+        assert_eq!(record.annotation_count(), annotation_count);
         record.sections().to_vec()
     }
 
     #[test]
-    fn an_empty_message_has_properties_and_one_data_section() {
-        let bytes = sections(message(SystemProperties::default(), &[], b""));
-        let expected = [
-            &hex!("00 53 73 c0 29 0d 40 40 a1 1a")[..],
-            b"/devices/d/messages/events",
-            &hex!("40 40 40 40 40 40 40 40 40 40")[..],
-            &hex!("00 53 75 a0 00")[..],
-        ]
-        .concat();
-        assert_eq!(bytes, expected);
+    fn a_message_has_the_properties_that_its_sender_set_and_no_others() {
+        let data = hex!("00 53 75 a0 00");
+        let none = SystemProperties::default();
+        assert_eq!(sections(message(none.clone(), &[], b""), 10), data);
+        let component = SystemProperties { component: Some("c".into()), ..none.clone() };
+        assert_eq!(sections(message(component, &[], b""), 12), data, "it is an annotation");
+
+        let id = SystemProperties { message_id: Some("m".into()), ..none.clone() };
+        let only_id = hex!("00 53 73 c0 10 0d a1 01 6d 40 40 40 40 40 40 40 40 40 40 40 40");
+        assert_eq!(sections(message(id, &[], b""), 10), [&only_id[..], &data].concat());
+        let to = SystemProperties { to: Some("t".into()), ..none };
+        let only_to = hex!("00 53 73 c0 10 0d 40 40 a1 01 74 40 40 40 40 40 40 40 40 40 40");
+        assert_eq!(sections(message(to, &[], b""), 10), [&only_to[..], &data].concat());
     }
 
     #[test]
     fn of_properties_with_one_name_the_last_counts() {
-        let few = sections(message(
-            SystemProperties::default(),
-            &[("a", "1"), ("b", "2"), ("a", "3")],
-            b"x",
-        ));
+        let pairs = [("a", "1"), ("b", "2"), ("a", "3")];
+        let few = sections(message(SystemProperties::default(), &pairs, b"x"), 10);
         let map = hex!("00 53 74 c1 0d 04 a1 01 62 a1 01 32 a1 01 61 a1 01 33");
         assert!(few.windows(map.len()).any(|w| w == map), "{few:02x?}");
         let names: Vec<String> = (0..40).map(|n| format!("n{}", n % 20)).collect();
@@ -376,7 +356,7 @@ mod tests {
             .enumerate()
             .map(|(i, n)| (&**n, if i < 20 { "old" } else { "new" }))
             .collect();
-        let many = sections(message(SystemProperties::default(), &pairs, b"x"));
+        let many = sections(message(SystemProperties::default(), &pairs, b"x"), 10);
         let count = |needle: &[u8]| many.windows(needle.len()).filter(|w| *w == needle).count();
         assert_eq!((count(b"old"), count(b"new")), (0, 20));
     }

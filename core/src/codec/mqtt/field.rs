@@ -3,7 +3,7 @@
 use core::num::NonZeroU16;
 
 use bytes::{BufMut, BytesMut};
-use memchr::memchr;
+use memchr::{memchr, memchr3};
 
 use super::error::{DecodeError, EncodeError};
 use crate::codec::utf8::utf8;
@@ -59,6 +59,19 @@ impl<'a> Fields<'a> {
     pub(super) fn text(&mut self) -> Result<&'a str, DecodeError> {
         let text = utf8(self.binary()?).ok_or(DecodeError::Utf8)?;
         if memchr(0, text.as_bytes()).is_some() { Err(DecodeError::Nul) } else { Ok(text) }
+    }
+
+    /// Reads a topic name: at least one character, no wildcard.
+    pub(super) fn topic_name(&mut self) -> Result<&'a str, DecodeError> {
+        let topic = utf8(self.binary()?).ok_or(DecodeError::Utf8)?;
+        if topic.is_empty() {
+            return Err(DecodeError::EmptyTopic); // [MQTT-4.7.3-1]
+        }
+        match memchr3(0, b'+', b'#', topic.as_bytes()) {
+            None => Ok(topic),
+            Some(at) if topic.as_bytes()[at] == 0 => Err(DecodeError::Nul), // [MQTT-1.5.3-2]
+            Some(_) => Err(DecodeError::TopicWildcard),                     // [MQTT-3.3.2-2]
+        }
     }
 
     /// Reads a topic filter: at least one character, wildcards only where they may stand.
@@ -119,6 +132,23 @@ mod tests {
         assert_eq!(Fields::new(&hex!("0003 610062")).text(), Err(DecodeError::Nul));
         assert_eq!(Fields::new(&hex!("0003 6161")).text(), Err(DecodeError::Truncated));
         assert_eq!(Fields::new(&hex!("00")).text(), Err(DecodeError::Truncated));
+    }
+
+    #[test]
+    fn topic_names_have_no_wildcard() {
+        let read = |topic: &str| {
+            let mut bytes = BytesMut::new();
+            put_sized(topic.as_bytes(), &mut bytes).unwrap();
+            Fields::new(&bytes).topic_name().map(str::len)
+        };
+        for good in ["a", "/", "$iothub/twin/GET/?$rid=1", "ä%2B%23"] {
+            assert_eq!(read(good), Ok(good.len()), "{good}");
+        }
+        for bad in ["+", "#", "a/+", "a/#", "a+b", "a=b#", "+/\0"] {
+            assert_eq!(read(bad), Err(DecodeError::TopicWildcard), "{bad}");
+        }
+        assert_eq!(read("a\0+"), Err(DecodeError::Nul));
+        assert_eq!(read(""), Err(DecodeError::EmptyTopic));
     }
 
     #[test]

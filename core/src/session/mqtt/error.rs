@@ -32,22 +32,13 @@ pub enum SessionError {
     /// The client id is not the identity in the user name.
     #[error("the client id is not the identity of the user name")]
     ClientId,
-    /// The will is no telemetry of the identity.
-    #[error("the will is not telemetry of this identity")]
-    WillTopic,
-    /// The will asks for QoS 2.
-    #[error("a will with QoS 2")]
-    WillQos,
-    /// The will is larger than a D2C message may be, or its bag is malformed.
-    #[error("the will is not a valid message")]
-    WillMessage,
     /// A publish with QoS 2.
     #[error("a publish with QoS 2")]
     PublishQos,
     /// A publish or subscription to a topic that the identity may not use.
     #[error(transparent)]
     Topic(#[from] TopicError),
-    /// A property bag that is not UTF-8 after decoding.
+    /// A property bag that breaks the rules of bags.
     #[error(transparent)]
     PropertyBag(#[from] InvalidPropertyBag),
     /// Body and properties are larger than a D2C message may be.
@@ -111,7 +102,6 @@ impl SessionError {
             Self::ProtocolLevel(_) => Some(ConnackCode::UnacceptableProtocolLevel),
             Self::ClientId => Some(ConnackCode::IdentifierRejected),
             Self::NoUserName | Self::UserName(_) => Some(ConnackCode::BadUserNameOrPassword),
-            Self::WillTopic | Self::WillQos | Self::WillMessage => Some(ConnackCode::NotAuthorized),
             Self::Decode(_)
             | Self::ConnectTimeout
             | Self::ExpectedConnect

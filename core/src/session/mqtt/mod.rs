@@ -14,6 +14,7 @@ mod d2c;
 mod error;
 mod handled;
 mod outbound;
+mod percent;
 pub mod property_bag;
 mod session;
 pub mod subscription;
@@ -34,7 +35,7 @@ pub use outbound::DeliveryToken;
 pub use session::{Acceptance, Delivered, DeviceBound, MqttSession, NotSent};
 pub use subscription::{SubscriptionKind, Subscriptions};
 pub use telemetry::d2c_message;
-pub use will::Will;
+pub use will::{InvalidWill, Will};
 
 #[cfg(test)]
 mod tests;

@@ -1,18 +1,36 @@
-//! Property bag at the end of a topic: `name=value` joined by `&`, both sides percent-encoded.
+//! Property bag at the end of a topic: `name`, `name=` or `name=value` joined by `&`, both sides
+//! percent-encoded.
+//!
+//! What a bag may hold is the same wherever clients send one:
+//!
+//! - Every piece has a name: `=x`, `&&` and `&` at either end close the connection, as does a
+//!   second `=` in a piece or a raw `/`, which would begin another level of the topic. One slash at
+//!   the end of a topic is left out before. Escaped, all of them are text like any other.
+//! - An escape that is none (`%zz`) or gives no UTF-8 (`%ff%fe`) stays as it came.
+//! - `+` cannot come raw, because no topic name holds it, and is never a space.
 //!
 //! Nothing is decoded until it is asked for, and nothing is allocated for text that has no escapes.
 //! Source: device-endpoints reference 2.7, G19 to G21.
 
 use std::borrow::Cow;
 
-use bytes::{BufMut, BytesMut};
-use memchr::memchr;
-use percent_encoding::percent_decode_str;
+use memchr::memchr3_iter;
 
-/// A bag whose decoded text is not UTF-8; the connection is closed.
+use super::percent;
+
+/// Why a text is no property bag; the connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a property is not UTF-8 after percent-decoding")]
-pub struct InvalidPropertyBag;
+pub enum InvalidPropertyBag {
+    /// A piece without a name.
+    #[error("a property has no name")]
+    NoName,
+    /// A second `=` in a piece.
+    #[error("a property has a second '=' that is not escaped")]
+    Equals,
+    /// A `/` other than one at the end.
+    #[error("a property has a '/' that is not escaped")]
+    Slash,
+}
 
 /// System properties that a bag can carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,48 +108,15 @@ impl SystemProperty {
     }
 }
 
-/// Text of a bag that may hold percent escapes; decodes to UTF-8.
+/// Text of a bag that may hold percent escapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Encoded<'a>(&'a str);
 
 impl<'a> Encoded<'a> {
-    /// The text as it came.
-    #[must_use]
-    pub const fn raw(self) -> &'a str {
-        self.0
-    }
-
-    /// Whether decoding changes nothing.
-    #[must_use]
-    pub fn is_plain(self) -> bool {
-        !self.0.as_bytes().contains(&b'%')
-    }
-
     /// Decodes the text; allocates only when it holds an escape.
     #[must_use]
     pub fn decode(self) -> Cow<'a, str> {
-        if self.is_plain() {
-            return Cow::Borrowed(self.0);
-        }
-        // The bag was checked, so nothing is lost.
-        percent_decode_str(self.0).decode_utf8_lossy()
-    }
-
-    /// Writes the decoded text and gives its size; does not allocate beyond `out`.
-    pub fn decode_into(self, out: &mut BytesMut) -> usize {
-        if self.is_plain() {
-            out.put_slice(self.0.as_bytes());
-            return self.0.len();
-        }
-        let before = out.len();
-        out.extend(percent_decode_str(self.0));
-        out.len() - before
-    }
-
-    /// Size of the decoded text in bytes.
-    #[must_use]
-    pub fn decoded_len(self) -> usize {
-        if self.is_plain() { self.0.len() } else { percent_decode_str(self.0).count() }
+        percent::decode(self.0)
     }
 }
 
@@ -168,16 +153,7 @@ fn strip_system_prefix(raw: &str) -> Option<&str> {
 }
 
 fn short_name(raw: &str) -> Option<SystemProperty> {
-    if !raw.as_bytes().contains(&b'%') {
-        return SystemProperty::from_short_name(raw.as_bytes());
-    }
-    let mut name = [0; 8];
-    let mut len = 0;
-    for byte in percent_decode_str(raw) {
-        *name.get_mut(len)? = byte;
-        len += 1;
-    }
-    SystemProperty::from_short_name(&name[..len])
+    SystemProperty::from_short_name(percent::decode(raw).as_bytes())
 }
 
 /// One entry of a bag.
@@ -195,16 +171,14 @@ pub struct PropertyBag<'a>(&'a str);
 
 impl<'a> PropertyBag<'a> {
     /// Takes the text after `events/`: strips one trailing slash and a leading `?`, and checks the
-    /// encoding.
+    /// rest.
     ///
     /// # Errors
-    /// [`InvalidPropertyBag`] when the decoded text is not UTF-8.
+    /// [`InvalidPropertyBag`]: close the connection.
     pub fn parse(text: &'a str) -> Result<Self, InvalidPropertyBag> {
         let text = text.strip_suffix('/').unwrap_or(text);
         let text = text.strip_prefix('?').unwrap_or(text);
-        if memchr(b'%', text.as_bytes()).is_some() && has_wide_escape(text.as_bytes()) {
-            check_utf8(text)?;
-        }
+        check_pieces(text)?;
         Ok(Self(text))
     }
 
@@ -217,7 +191,7 @@ impl<'a> PropertyBag<'a> {
     #[must_use]
     pub fn decoded_len(self) -> usize {
         let pieces = self.0.split(['&', '=']);
-        pieces.map(|piece| Encoded(piece).decoded_len()).sum()
+        pieces.map(|piece| percent::decode(piece).len()).sum()
     }
 
     /// Bytes of the bag as it came, never less than [`decoded_len`](Self::decoded_len).
@@ -236,18 +210,25 @@ impl<'a> IntoIterator for PropertyBag<'a> {
     }
 }
 
-/// Whether an escape may stand for a byte outside ASCII: only those can break UTF-8.
-fn has_wide_escape(text: &[u8]) -> bool {
-    let wide = |digit: &u8| matches!(digit, b'8'..=b'9' | b'a'..=b'f' | b'A'..=b'F');
-    text.windows(2).any(|pair| pair[0] == b'%' && wide(&pair[1]))
-}
-
-#[cold]
-fn check_utf8(text: &str) -> Result<(), InvalidPropertyBag> {
-    for piece in text.split(['&', '=']) {
-        percent_decode_str(piece).decode_utf8().map_err(|_| InvalidPropertyBag)?;
+/// Checks that each piece between `&` is a name, and a value after at most one `=`; no text has no
+/// piece.
+///
+/// # Errors
+/// [`InvalidPropertyBag`]: close the connection.
+pub(super) fn check_pieces(text: &str) -> Result<(), InvalidPropertyBag> {
+    let bytes = text.as_bytes();
+    let (mut piece, mut in_name) = (0, true);
+    for at in memchr3_iter(b'&', b'=', b'/', bytes) {
+        match bytes[at] {
+            b'/' => return Err(InvalidPropertyBag::Slash),
+            _ if in_name && at == piece => return Err(InvalidPropertyBag::NoName),
+            b'&' => (piece, in_name) = (at + 1, true),
+            _ if in_name => in_name = false,
+            _ => return Err(InvalidPropertyBag::Equals),
+        }
     }
-    Ok(())
+    let ends_in_and = in_name && piece == bytes.len() && !bytes.is_empty();
+    if ends_in_and { Err(InvalidPropertyBag::NoName) } else { Ok(()) }
 }
 
 /// Iterator over the properties of a bag.
@@ -258,21 +239,16 @@ impl<'a> Iterator for Properties<'a> {
     type Item = Property<'a>;
 
     fn next(&mut self) -> Option<Property<'a>> {
-        loop {
-            if self.0.is_empty() {
-                return None;
-            }
-            let (pair, rest) = split_once_at(self.0, b'&').unwrap_or((self.0, ""));
-            self.0 = rest;
-            if pair.is_empty() {
-                continue;
-            }
-            let (name, value) = match split_once_at(pair, b'=') {
-                Some((name, value)) => (name, Some(Encoded(value))),
-                None => (pair, None),
-            };
-            return Some(Property { name: PropertyName::parse(name), value });
+        if self.0.is_empty() {
+            return None;
         }
+        let (pair, rest) = split_once_at(self.0, b'&').unwrap_or((self.0, ""));
+        self.0 = rest;
+        let (name, value) = match split_once_at(pair, b'=') {
+            Some((name, value)) => (name, Some(Encoded(value))),
+            None => (pair, None),
+        };
+        Some(Property { name: PropertyName::parse(name), value })
     }
 }
 
@@ -311,9 +287,9 @@ mod tests {
             ("?", &[]),
             ("a=1&b=2", &["a=1", "b=2"]),
             ("?a=1/", &["a=1"]),
-            ("a=1//", &["a=1/"]),
-            ("a&b=&=c&&d=e=f", &["a", "b=", "=c", "d=e=f"]),
-            ("level=hot%20spot&x=a+b", &["level=hot spot", "x=a+b"]),
+            ("a=/", &["a="]),
+            ("a&b=&%3D=c&d=e%3Df%2F", &["a", "b=", "==c", "d=e=f/"]),
+            ("level=hot%20spot&x=a%2Bb", &["level=hot spot", "x=a+b"]),
             (
                 "%24.mid=m-1&$.ct=application%2Fjson",
                 &["MessageId=m-1", "ContentType=application/json"],
@@ -322,7 +298,7 @@ mod tests {
             ("$.xyz=1&$.=2&%24.verylongname%20=3", &["$.xyz=1", "$.=2", "$.verylongname =3"]),
             ("iothub-ack=full&iothub-other=1", &["Ack=full", "iothub-other=1"]),
             ("%C3%A4=%e2%82%ac", &["ä=€"]),
-            ("a=%zz%4", &["a=%zz%4"]),
+            ("a=%zz%4&100%=%ff%fe&$.%ff=", &["a=%zz%4", "100%=%ff%fe", "$.%ff="]),
         ];
         for (text, expected) in cases {
             assert_eq!(shown(text), expected, "{text}");
@@ -360,9 +336,29 @@ mod tests {
     }
 
     #[test]
-    fn refuses_text_that_is_not_utf8_after_decoding() {
-        for bad in ["a=%ff", "%C3=1", "a=%C3&%A4=1", "a=%ed%a0%80"] {
-            assert_eq!(PropertyBag::parse(bad), Err(InvalidPropertyBag), "{bad}");
+    fn refuses_what_has_no_name_or_would_be_another_level() {
+        use InvalidPropertyBag::{Equals, NoName, Slash};
+        let cases = [
+            ("=", NoName),
+            ("=x", NoName),
+            ("&", NoName),
+            ("&a=1", NoName),
+            ("?&a=1", NoName),
+            ("a=1&", NoName),
+            ("a=1&/", NoName),
+            ("a=1&&b=2", NoName),
+            ("a=1&=x", NoName),
+            ("a=1&=x&b=2", NoName),
+            ("a=b=c", Equals),
+            ("a==", Equals),
+            ("a=1//", Slash),
+            ("//", Slash),
+            ("a/b=1", Slash),
+            ("$.ct=application/json&$.ce=utf-8", Slash),
+            ("/a=1", Slash),
+        ];
+        for (text, error) in cases {
+            assert_eq!(PropertyBag::parse(text), Err(error), "{text}");
         }
     }
 
@@ -372,9 +368,6 @@ mod tests {
         let values: Vec<_> = bag.iter().filter_map(|property| property.value).collect();
         assert!(matches!(values[0].decode(), Cow::Borrowed("plain")));
         assert!(matches!(values[1].decode(), Cow::Owned(_)));
-        let mut out = BytesMut::new();
-        let sizes: Vec<_> = values.iter().map(|value| value.decode_into(&mut out)).collect();
-        assert_eq!((sizes.as_slice(), &out[..]), (&[5, 3][..], &b"plainc d"[..]));
     }
 
     #[test]

@@ -283,7 +283,7 @@ impl MqttSession {
         out.len() > before
     }
 
-    /// Ends the session and gives the will to publish; a second call does nothing.
+    /// Ends the session and gives the will, which is due now; a second call does nothing.
     ///
     /// A client without a CONNACK gets one if the reason has a code. There is a will unless the
     /// client was never let in or left by DISCONNECT.
@@ -315,8 +315,7 @@ impl MqttSession {
             return Err(SessionError::ClientId);
         }
         let identity = identity_of(&user_name)?;
-        let will = connect.will.map(|will| Will::new(&will, &identity)).transpose()?;
-        self.will = will.map(Box::new);
+        self.will = connect.will.map(|will| Box::new(Will::new(&will)));
         self.identity = Some(identity);
         self.clean_session = clean_session;
         self.keep_alive_secs = keep_alive;

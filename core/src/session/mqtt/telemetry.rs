@@ -11,8 +11,7 @@ use crate::message::{D2cMessage, SystemProperties, parse_time};
 ///
 /// Allocates only for texts with escapes. A system property that AMQP cannot carry in its place (a
 /// content type outside ASCII, an expiry that is no ISO 8601 time) stays an application property
-/// under the name it came with, so that nothing is lost and nothing refused. `$.to` is the hub's to
-/// set and is dropped.
+/// under the name it came with, so that nothing is lost and nothing refused.
 ///
 /// Source: device-endpoints reference, "Device-to-cloud telemetry".
 pub fn d2c_message<'p>(
@@ -39,6 +38,7 @@ fn set_system<'p>(system: &mut SystemProperties<'p>, name: SystemProperty, value
         SystemProperty::MessageId => system.message_id = Some(value),
         SystemProperty::CorrelationId => system.correlation_id = Some(value),
         SystemProperty::UserId => system.user_id = Some(value),
+        SystemProperty::To => system.to = Some(value),
         SystemProperty::ContentType if value.is_ascii() => system.content_type = Some(value),
         SystemProperty::ContentEncoding if value.is_ascii() => {
             system.content_encoding = Some(value);
@@ -113,6 +113,7 @@ mod tests {
             message_id: Some("m-1".into()),
             correlation_id: Some("c".into()),
             user_id: Some("u".into()),
+            to: Some("x".into()),
             content_type: Some("application/json".into()),
             content_encoding: Some("utf-8".into()),
             absolute_expiry: Some(UnixMillis::from_millis(1_796_119_200_000)),

@@ -116,7 +116,7 @@ fn session_present_is_told_only_to_those_who_keep_sessions() {
 
 #[test]
 fn answers_a_bad_connect_with_its_code() {
-    let cases: [(Connect<'_>, SessionError, u8); 7] = [
+    let cases: [(Connect<'_>, SessionError, u8); 4] = [
         (Connect { user_name: None, password: None, ..CONNECT }, SessionError::NoUserName, 4),
         (
             Connect { user_name: Some("hub"), ..CONNECT },
@@ -125,27 +125,6 @@ fn answers_a_bad_connect_with_its_code() {
         ),
         (Connect { client_id: "", ..CONNECT }, SessionError::ClientId, 2),
         (Connect { client_id: "D", ..CONNECT }, SessionError::ClientId, 2),
-        (
-            Connect {
-                will: Some(ConnectWill { topic: "devices/e/messages/events/", ..WILL }),
-                ..CONNECT
-            },
-            SessionError::WillTopic,
-            5,
-        ),
-        (
-            Connect { will: Some(ConnectWill { qos: Qos::ExactlyOnce, ..WILL }), ..CONNECT },
-            SessionError::WillQos,
-            5,
-        ),
-        (
-            Connect {
-                will: Some(ConnectWill { topic: "devices/d/messages/events/%ff", ..WILL }),
-                ..CONNECT
-            },
-            SessionError::WillMessage,
-            5,
-        ),
     ];
     for (connect, error, code) in cases {
         let mut session = MqttSession::new(at(0));
@@ -202,8 +181,8 @@ fn rejects_what_a_connected_client_may_not_send() {
         (publish("a/b", Delivery::AtMostOnce), unknown),
         (publish("devices/e/messages/events/", Delivery::AtMostOnce), foreign),
         (
-            publish("devices/d/messages/events/a=%ff", Delivery::AtMostOnce),
-            SessionError::PropertyBag(property_bag::InvalidPropertyBag),
+            publish("devices/d/messages/events/=x", Delivery::AtMostOnce),
+            SessionError::PropertyBag(property_bag::InvalidPropertyBag::NoName),
         ),
         (Packet::Connack(Connack::Accepted { session_present: false }), SessionError::ServerPacket),
     ];
@@ -446,7 +425,7 @@ fn every_end_but_disconnect_gives_the_will() {
     for reason in reasons {
         let mut session = connected(connect, ACCEPTANCE);
         let will = session.close(reason).unwrap_or_else(|| panic!("no will after {reason:?}"));
-        let message = will.publish();
+        let message = will.publish(&topic::tests::device()).unwrap();
         assert_eq!(message.payload, b"gone");
         let added: Vec<_> = message.added_properties().collect();
         assert_eq!(added, [("mqtt-retain", "true"), ("iothub-MessageType", "Will")]);
@@ -456,6 +435,36 @@ fn every_end_but_disconnect_gives_the_will() {
     let handled = session.handle_packet(Packet::Disconnect(crate::codec::mqtt::Disconnect), at(1));
     assert!(matches!(handled, Ok(Handled::Disconnect)));
     assert_eq!(session.close(CloseReason::Disconnect), None);
+}
+
+#[test]
+fn a_will_is_judged_when_it_is_due() {
+    use property_bag::InvalidPropertyBag;
+    let bag = |error| InvalidWill::Message(SessionError::PropertyBag(error));
+    let own = |topic| ConnectWill { topic, ..WILL };
+    let cases = [
+        (own("one/LWT"), InvalidWill::Topic),
+        (own("devices/e/messages/events/"), InvalidWill::Topic),
+        (own("devices/d/modules/m/messages/events/"), InvalidWill::Topic),
+        (own("$iothub/twin/GET/?$rid=1"), InvalidWill::Topic),
+        (own("devices/d/messages/events/a=+"), InvalidWill::Topic),
+        (own("devices/d/messages/events/#"), InvalidWill::Topic),
+        (own("#"), InvalidWill::Topic),
+        (ConnectWill { qos: Qos::ExactlyOnce, ..WILL }, InvalidWill::Qos),
+        (own("devices/d/messages/events/=x"), bag(InvalidPropertyBag::NoName)),
+        (own("devices/d/messages/events/a/b"), bag(InvalidPropertyBag::Slash)),
+    ];
+    for (will, error) in cases {
+        let mut session = connected(Connect { will: Some(will), ..CONNECT }, ACCEPTANCE);
+        let due =
+            session.close(CloseReason::TransportLost).expect("the client is in, the will due");
+        assert_eq!(due.publish(&topic::tests::device()), Err(error), "{will:?}");
+        assert_eq!(due.topic(), will.topic);
+    }
+    let silent = ConnectWill { payload: b"", ..own("devices/d/messages/events/a=%zz/") };
+    let mut session = connected(Connect { will: Some(silent), ..CONNECT }, ACCEPTANCE);
+    let due = session.close(CloseReason::TransportLost).expect("a will of no bytes is a will");
+    assert_eq!(due.publish(&topic::tests::device()).unwrap().payload, b"");
 }
 
 #[test]

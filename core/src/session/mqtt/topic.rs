@@ -8,9 +8,13 @@
 //! $iothub/twin/PATCH/properties/reported/?$rid={rid}[&$version={n}]
 //! ```
 //!
+//! The query of a twin topic follows the rules of a [property bag](super::property_bag), but is not
+//! decoded: the request id comes back as it came.
+//!
 //! Source: device-endpoints reference 2.7, 2.10, 2.11. Filters are in
 //! [`subscription`](super::subscription).
 
+use super::property_bag::check_pieces;
 use crate::id::Identity;
 
 /// Where a client publishes to.
@@ -54,7 +58,8 @@ pub enum TopicError {
 }
 
 impl<'a> Topic<'a> {
-    /// Reads a topic name as `identity` uses it. Constant time but for the length of the ids.
+    /// Reads a topic name as `identity` uses it. For telemetry, constant time but for the length of
+    /// the ids.
     ///
     /// # Errors
     /// [`TopicError`]: close the connection.
@@ -79,9 +84,11 @@ impl<'a> Topic<'a> {
             });
         }
         if let Some(query) = topic.strip_prefix("twin/GET/?") {
+            check_pieces(query).ok()?;
             return Some(Self::TwinGet { rid: non_empty(parameter(query, "$rid")?)? });
         }
         let query = topic.strip_prefix("twin/PATCH/properties/reported/?")?;
+        check_pieces(query).ok()?;
         let rid = non_empty(parameter(query, "$rid")?)?;
         let version = parameter(query, "$version").map(str::parse).transpose().ok()?;
         Some(Self::TwinReported { rid, version })
@@ -164,6 +171,12 @@ pub(super) mod tests {
             ("$iothub/twin/GET/?x=1&$rid=a%20b", Ok(Topic::TwinGet { rid: "a%20b" })),
             ("$iothub/twin/GET/", Err(TopicError::Unknown)),
             ("$iothub/twin/GET/?$rid=", Err(TopicError::Unknown)),
+            ("$iothub/twin/GET/?$rid=%zz", Ok(Topic::TwinGet { rid: "%zz" })),
+            ("$iothub/twin/GET/?$rid=1&=x", Err(TopicError::Unknown)),
+            ("$iothub/twin/GET/?&$rid=1", Err(TopicError::Unknown)),
+            ("$iothub/twin/GET/?$rid=a/b", Err(TopicError::Unknown)),
+            ("$iothub/twin/GET/?$rid=a==", Err(TopicError::Unknown)),
+            ("$iothub/twin/PATCH/properties/reported/?$rid=1&", Err(TopicError::Unknown)),
             ("$iothub/twin/PUT/?$rid=1", Err(TopicError::Unknown)),
             ("$iothub/twin/PATCH/properties/reported/?$rid=11", reported("11", None)),
             ("$iothub/twin/PATCH/properties/reported/?$rid=11&$version=7", reported("11", Some(7))),

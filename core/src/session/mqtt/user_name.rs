@@ -5,12 +5,13 @@
 //! ```
 //!
 //! Ids are not percent-encoded, values are. Older clients leave out `?`, the parameters, or the
-//! slash before them. Source: device-endpoints reference 2.1, G33 to G35.
+//! slash before them. Escapes and parameters without a name follow the rules of a
+//! [property bag](super::property_bag); a raw `/` or `=` in a value is taken, because old clients
+//! send both. Source: device-endpoints reference 2.1, G33 to G35.
 
 use std::borrow::Cow;
 
-use percent_encoding::percent_decode_str;
-
+use super::percent;
 use crate::id::{InvalidId, check_id};
 
 /// Key of the client description, the only one that an old preview set off by `/` instead of `&`.
@@ -67,9 +68,9 @@ pub enum InvalidUserName {
     /// The api-version is not a date.
     #[error("the api-version is not a date")]
     ApiVersion,
-    /// A value that is not UTF-8 after percent-decoding.
-    #[error("a value in the user name is not UTF-8")]
-    Encoding,
+    /// A parameter that has a value and no name.
+    #[error("a parameter in the user name has no name")]
+    NoName,
 }
 
 impl From<InvalidId> for InvalidUserName {
@@ -131,16 +132,13 @@ impl<'a> UserName<'a> {
         for (key, value) in Parameters(parameters) {
             match key {
                 "api-version" if self.api_version.is_none() => {
-                    let version = ApiVersion::parse(&decode(value)?);
+                    let version = ApiVersion::parse(&percent::decode(value));
                     self.api_version = Some(version.ok_or(InvalidUserName::ApiVersion)?);
                 }
-                // Free text of the client: a bad character in it is no reason to keep the device
-                // out.
-                CLIENT_TYPE if self.client_type.is_none() => {
-                    self.client_type = Some(percent_decode_str(value).decode_utf8_lossy());
-                }
-                "model-id" if self.model_id.is_none() => self.model_id = Some(decode(value)?),
-                "auth-chain" if self.auth_chain.is_none() => self.auth_chain = Some(decode(value)?),
+                CLIENT_TYPE => keep_first(&mut self.client_type, value),
+                "model-id" => keep_first(&mut self.model_id, value),
+                "auth-chain" => keep_first(&mut self.auth_chain, value),
+                "" => return Err(InvalidUserName::NoName),
                 _ => {}
             }
         }
@@ -183,8 +181,8 @@ fn check_mqtt_id(id: &str) -> Result<(), InvalidUserName> {
     if id.contains(['+', '#']) { Err(InvalidUserName::Id) } else { Ok(()) }
 }
 
-fn decode(value: &str) -> Result<Cow<'_, str>, InvalidUserName> {
-    percent_decode_str(value).decode_utf8().map_err(|_| InvalidUserName::Encoding)
+fn keep_first<'a>(parameter: &mut Option<Cow<'a, str>>, value: &'a str) {
+    parameter.get_or_insert_with(|| percent::decode(value));
 }
 
 /// Iterator over `key=value` pairs.
@@ -280,7 +278,8 @@ mod tests {
             ("host/d/?api-version=2021-13-01", InvalidUserName::ApiVersion),
             ("host/d/?api-version=latest", InvalidUserName::ApiVersion),
             ("host/d/?api-version=2021-04-12-beta", InvalidUserName::ApiVersion),
-            ("host/d/?model-id=%ff", InvalidUserName::Encoding),
+            ("host/d/?=x", InvalidUserName::NoName),
+            ("host/d/?api-version=2021-04-12&=x", InvalidUserName::NoName),
         ];
         for (text, error) in cases {
             assert_eq!(UserName::parse(text), Err(error), "{text}");
@@ -288,9 +287,10 @@ mod tests {
     }
 
     #[test]
-    fn takes_a_client_type_that_is_not_utf8() {
-        let parsed = UserName::parse("host/d/?DeviceClientType=a%ff").unwrap();
-        assert_eq!(parsed.client_type.as_deref(), Some("a\u{fffd}"));
+    fn what_is_no_escape_of_utf8_stays_as_it_came() {
+        let parsed = UserName::parse("host/d/?DeviceClientType=a%ff%zz&model-id=%C3%28&").unwrap();
+        assert_eq!(parsed.client_type.as_deref(), Some("a%ff%zz"));
+        assert_eq!(parsed.model_id.as_deref(), Some("%C3("));
     }
 
     #[test]

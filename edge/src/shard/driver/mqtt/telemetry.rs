@@ -1,10 +1,17 @@
 //! Device-to-cloud messages and wills.
 
-use ringhub_core::session::mqtt::{CloseReason, D2cPublish, SessionError, d2c_message};
+use ringhub_core::id::Identity;
+use ringhub_core::session::mqtt::{
+    CloseReason, D2cPublish, InvalidWill, SessionError, Will, d2c_message,
+};
+use tracing::info;
 
 use super::{Context, MqttDriver, Next};
 use crate::shard::Close;
 use crate::shard::seat::NotTaken;
+
+/// A topic has up to 64 KiB, and a client may come and go as often as it likes.
+const LOGGED_TOPIC_CHARS_MAX: usize = 128;
 
 impl MqttDriver {
     pub(super) fn on_publish(
@@ -36,10 +43,18 @@ impl MqttDriver {
     }
 
     pub(super) fn publish_will(&mut self, why: CloseReason, cx: &mut Context<'_>) {
-        if let Some(will) = self.session.close(why)
-            && let Some(seat) = &mut self.seat
-        {
-            seat.leave_will(d2c_message(&will.publish()), cx);
+        let Some(will) = self.session.close(why) else { return };
+        let (Some(seat), Some(identity)) = (&mut self.seat, self.session.identity()) else {
+            return;
+        };
+        match will.publish(identity) {
+            Ok(publish) => seat.leave_will(d2c_message(&publish), cx),
+            Err(reason) => will_dropped(identity, &will, reason, cx),
         }
     }
+}
+
+fn will_dropped(identity: &Identity, will: &Will, reason: InvalidWill, cx: &Context<'_>) {
+    let topic: String = will.topic().chars().take(LOGGED_TOPIC_CHARS_MAX).collect();
+    info!(%identity, connection = %cx.connection, topic, %reason, "will dropped");
 }
