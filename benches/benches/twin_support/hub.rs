@@ -134,6 +134,7 @@ fn register(control: &ControlPlane, names: &[String]) {
         method: Method::POST,
         path_and_query: "/devices?api-version=2021-04-12".to_owned(),
         headers,
+        properties: Vec::new(),
         body: serde_json::Value::Array(items).to_string().into(),
     };
     let (sender, receiver) = flume::bounded(1);

@@ -4,8 +4,8 @@
 
 use std::fmt::Write as _;
 
+use super::ack::ACK;
 use super::bag::time_text;
-use super::message::ACK;
 use crate::codec::amqp::DecodeError;
 use crate::codec::amqp::primitive::Map;
 use crate::codec::amqp::section::{Body, Message, MessageId};

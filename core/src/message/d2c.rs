@@ -144,6 +144,7 @@ impl SystemProperties<'_> {
             message_id: borrow(&self.message_id),
             correlation_id: borrow(&self.correlation_id),
             user_id: borrow(&self.user_id),
+            to: borrow(&self.to),
             content_type: borrow(&self.content_type),
             content_encoding: borrow(&self.content_encoding),
             absolute_expiry: self.absolute_expiry,

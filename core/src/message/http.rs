@@ -136,6 +136,7 @@ impl HttpMessage {
             "iothub-messageid" => return system.message_id = owned(),
             "iothub-correlationid" => return system.correlation_id = owned(),
             "iothub-userid" => return system.user_id = owned(),
+            "iothub-to" => return system.to = owned(),
             "iothub-contenttype" if value.is_ascii() => return system.content_type = owned(),
             "iothub-contentencoding" if value.is_ascii() => {
                 return system.content_encoding = owned();
@@ -169,10 +170,11 @@ impl HttpMessage {
 
 /// Names of system properties that some clients write into arrays without `iothub-`.
 fn is_bare_name(name: &str) -> bool {
-    const BARE: [&str; 11] = [
+    const BARE: [&str; 12] = [
         "messageid",
         "correlationid",
         "userid",
+        "to",
         "contenttype",
         "contentencoding",
         "expiry",

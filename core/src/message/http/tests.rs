@@ -35,6 +35,7 @@ fn headers_in_any_case_become_properties() {
         message_id: Some("m-1".into()),
         correlation_id: Some("c".into()),
         user_id: Some("u".into()),
+        to: Some("/devices/d/messages/events".into()),
         content_type: Some("application/json".into()),
         content_encoding: Some("utf-8".into()),
         absolute_expiry: Some(UnixMillis::from_millis(1_796_119_200_000)),
