@@ -60,8 +60,8 @@ struct DevelopmentCa {
 /// `data_directory`: ECDSA P-256 and RSA 2048, in this order.
 ///
 /// CA and certificates are made on the first start; a certificate again when it ends within 30 days
-/// or does not name `host_name`. The CA is on ECDSA P-256. Making an RSA key takes some 50 ms of
-/// processor time, everything else little.
+/// or does not name `host_name`. The CA is on ECDSA P-256. An RSA key is by far the
+/// dearest of it, and is made only when a certificate is issued.
 ///
 /// # Errors
 /// [`CertificateError`]; a damaged file is named and never replaced silently, because clients trust
