@@ -11,8 +11,8 @@ use super::{Answer, Api, ApiError, Reply, Response};
 use crate::c2d::{C2dRefusal, FEEDBACK_CONTENT_TYPE, feedback_json};
 
 impl Api {
-    /// The next batch, or 204. The tag of the answer is the lock token, and a verdict on it is owed:
-    /// without one the batch comes again when the time of the lock is over.
+    /// The next batch, or 204. The tag of the answer is the lock token, and a verdict on it is
+    /// owed: without one the batch comes again when the time of the lock is over.
     ///
     /// Source: control-plane reference, "C2D feedback over HTTPS".
     pub(super) fn next_feedback(&self, context: &Context) -> Result<Answer, ApiError> {

@@ -69,8 +69,8 @@ pub struct Request {
     pub path_and_query: String,
     /// Headers; `Host` selects the hub.
     pub headers: HeaderMap,
-    /// Those that [begin](PROPERTY_PREFIX) as a property of a message does, with their names as they
-    /// were written.
+    /// Those that [begin](PROPERTY_PREFIX) as a property of a message does, with their names as
+    /// they were written.
     pub properties: Vec<(String, String)>,
     /// Whole body.
     pub body: Bytes,

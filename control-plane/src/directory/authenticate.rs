@@ -81,7 +81,8 @@ impl Directory {
         Ok(Grant { hub, identity, generation, scope, proof, edition, expires })
     }
 
-    /// [`admit`](Self::admit) for a back end: checks the SAS token of one that wants to use `resource`, a path below the host.
+    /// [`admit`](Self::admit) for a back end: checks the SAS token of one that wants to use
+    /// `resource`, a path below the host.
     ///
     /// # Errors
     /// [`AuthFailure`].

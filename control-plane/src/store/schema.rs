@@ -131,8 +131,8 @@ CREATE TABLE model (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// How the devices of a hub are shared out among its partitions: hubs that were made before have the
-/// mapping 0.
+/// How the devices of a hub are shared out among its partitions: hubs that were made before have
+/// the mapping 0.
 const MAPPING_COLUMN: &str =
     "ALTER TABLE hub ADD COLUMN partition_mapping INTEGER NOT NULL DEFAULT 0";
 

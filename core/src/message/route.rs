@@ -14,8 +14,8 @@ pub enum PartitionMapping {
     /// CRC-64/NVME of the id's bytes, modulo the number of partitions: hubs that were made before
     /// there was a choice.
     Crc64,
-    /// That of the partition keys of Event Hubs, with the id as the key: what tools expect that read
-    /// one partition and look for a device there.
+    /// That of the partition keys of Event Hubs, with the id as the key: what tools expect that
+    /// read one partition and look for a device there.
     #[default]
     PartitionKey,
 }
