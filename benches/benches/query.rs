@@ -146,6 +146,7 @@ impl Fleet {
             method: Method::POST,
             path_and_query: "/devices/query?api-version=2021-04-12".to_owned(),
             headers,
+            properties: Vec::new(),
             body: json!({ "query": query }).to_string().into(),
         };
         let (sender, receiver) = flume::bounded(1);
@@ -172,6 +173,7 @@ impl Fleet {
 
 fn open(home: &Path) -> ControlPlane {
     let hub = HubSettings {
+        id: HubId(0),
         host_name: HOST_NAME.to_owned(),
         aliases: Vec::new(),
         partition_count: 4,

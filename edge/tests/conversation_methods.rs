@@ -76,7 +76,8 @@ fn the_sdks_of_both_sides_hold_a_conversation() {
         }
     };
     let empty_text = |_: &Value| echoed(&json!(""));
-    let back_ends: [(_, &dyn Fn(&Value) -> Value); 2] =
+    type Reading<'a> = &'a dyn Fn(&Value) -> Value;
+    let back_ends: [(_, Reading<'_>); 2] =
         [(python.methods(&hub, &calls), &empty_text), (node.methods(&hub, &calls), &no_bytes)];
     for (back_end, nothing) in back_ends {
         let called = back_end.run();

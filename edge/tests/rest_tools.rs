@@ -230,7 +230,8 @@ fn a_message_is_sent_and_its_feedback_read() {
         send(hub, &line, headers, body, &service)
     };
     let headers = "IoTHub-MessageId: m-1\r\niothub-correlationid: c-1\r\niothub-userid: ops\r\n\
-                   iothub-ack: full\r\nContent-Type: application/json\r\nContent-Encoding: utf-8\r\n\
+                   iothub-ack: full\r\nContent-Type: application/json\r\n\
+                   Content-Encoding: utf-8\r\n\
                    iothub-app-Color: blue & gr\u{fc}n\r\n\
                    IOTHUB-APP-level: hot\r\n";
     let accepted = post(&hub, headers, b"{\"on\":true}");

@@ -20,8 +20,8 @@ pub fn trim(bytes: &[u8]) -> &[u8] {
 
 /// Puts the largest or smallest integer of 64 bits in the place of whole numbers that are written
 /// as integers and have more: a parser would take them for fractions, and store another number
-/// than was sent. What bounds integers then refuses them with their place, while numbers that are written
-/// with a point or an exponent pass whatever their value.
+/// than was sent. What bounds integers then refuses them with their place, while numbers that are
+/// written with a point or an exponent pass whatever their value.
 ///
 /// Costs a look at each byte, and a copy when there is such a number.
 #[must_use]
