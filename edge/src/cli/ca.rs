@@ -16,6 +16,7 @@ const EXAMPLES: &str = "\
 Examples:
   ringhub ca show > ca.pem                            for clients on other machines
   export SSL_CERT_FILE=$(ringhub ca show --path)      OpenSSL, Python
+  export REQUESTS_CA_BUNDLE=$(ringhub ca show --path) az, REST clients in Python
   export NODE_EXTRA_CA_CERTS=$(ringhub ca show --path)";
 
 /// Print the development CA, which clients must trust

@@ -95,7 +95,7 @@ impl Banner<'_> {
         if let Some(ca) = self.ca {
             let ca = ca.display();
             text += &format!(
-                "\nClients have to trust the development CA: {ca}\n  SSL_CERT_FILE={ca}          OpenSSL, Python\n  NODE_EXTRA_CA_CERTS={ca}    Node.js\n"
+                "\nClients have to trust the development CA: {ca}\n  SSL_CERT_FILE={ca}          OpenSSL, Python\n  REQUESTS_CA_BUNDLE={ca}     az, REST clients in Python\n  NODE_EXTRA_CA_CERTS={ca}    Node.js\n"
             );
         }
         if on_terminal {
