@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use ringhub_control_plane::api::Request;
 use ringhub_control_plane::c2d::CloudToDevice;
 use ringhub_control_plane::directory::{Grant, IdentityRef};
+use ringhub_control_plane::twin::TwinReply;
 use ringhub_control_plane::{ControlPlane, ControlPlaneConfig, HubSettings, Shards};
 use ringhub_core::auth::sas_token::sign;
 use ringhub_core::id::HubId;
@@ -114,8 +115,8 @@ fn report_next(run: &Arc<Run>) {
     let device = (run.patches.first_device + number) % run.grants.len();
     let patch = run.patches.bytes.slice(range.clone());
     let again = run.clone();
-    let done = Box::new(move |reply: ringhub_control_plane::twin::TwinReply| {
-        assert_eq!(reply.status, 204, "{reply:?}");
+    let done = Box::new(move |reply: TwinReply| {
+        assert!(matches!(reply, TwinReply::Reported(_)), "{reply:?}");
         report_next(&again);
         if again.unanswered.fetch_sub(1, Ordering::Relaxed) == 1 {
             again.all_answered.send(()).expect("the run waits");

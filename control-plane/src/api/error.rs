@@ -14,6 +14,7 @@ use super::Response;
 use crate::c2d::C2dRefusal;
 use crate::clock;
 use crate::registry::RegistryError;
+use crate::twin::{TwinRefusal, TwinRefusalReason};
 
 const ERROR_CODE: HeaderName = HeaderName::from_static("iothub-errorcode");
 
@@ -65,8 +66,6 @@ pub(crate) enum ApiError {
     MessageTooLarge,
     #[error("The hub does not know messages of this media type")]
     MediaType,
-    #[error("Too many twin requests of this connection wait")]
-    TwinRequests,
 }
 
 /// Number and name of an error; the status is the first three digits of the number.
@@ -131,7 +130,6 @@ impl ApiError {
             Self::LockLost => code(412_002, "DeviceMessageLockLost"),
             Self::MessageTooLarge => code(413_001, "MessageTooLarge"),
             Self::MediaType => code(415_101, "UnsupportedMediaType"),
-            Self::TwinRequests => code(429_005, "DeviceThrottlingLimitExceeded"),
             Self::NotBuilt(_) => code(501_000, "GenericNotImplemented"),
             Self::Busy => code(503_005, "ServerBusy"),
         }
@@ -148,12 +146,18 @@ impl ApiError {
         };
         error_response(code, &body)
     }
+}
 
-    /// Status and body that tell a device about this error.
+impl TwinRefusal {
+    /// Status and body that tell a device why.
     ///
     /// Source: device-endpoints reference, "Twins", error payload.
-    pub(crate) fn device_error(&self) -> (u16, Vec<u8>) {
-        let number = self.code().number;
+    #[must_use]
+    pub fn device_error(&self) -> (u16, Vec<u8>) {
+        let number = match &self.0 {
+            TwinRefusalReason::Registry(error) => error.code().number,
+            TwinRefusalReason::TooManyWait => 429_005,
+        };
         let body = json!({
             "errorCode": number,
             "trackingId": tracking_id(),

@@ -9,7 +9,7 @@ use http::StatusCode;
 use ringhub_core::codec::json_text;
 use ringhub_core::id::{HubId, Identity};
 use ringhub_core::limits::METHOD_PAYLOAD_BYTES_MAX;
-use ringhub_core::method::{Failure, Invocation, Patience, Refusal, Target, check_method_name};
+use ringhub_core::method::{Invocation, Patience, Target, check_method_name};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -17,7 +17,7 @@ use super::error::{Code, DeviceError, code};
 use super::front::Front;
 use super::json::Members;
 use super::{Reply, Response};
-use crate::directory::{IdentityRef, Status};
+use crate::method::{MethodAnswer, MethodError};
 use crate::registry::RegistryError;
 
 const RESPONSE_SECS: RangeInclusive<u64> = 5..=300;
@@ -29,49 +29,6 @@ const CONNECT_SECS: RangeInclusive<u64> = 0..=300;
 ///
 /// Source: control-plane reference, "Direct methods".
 const ANSWER_MARGIN: Duration = Duration::from_millis(250);
-
-/// Why a call has no answer of its device.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum MethodError {
-    #[error(transparent)]
-    Registry(#[from] RegistryError),
-    #[error("The payload is larger than 128 KB.")]
-    TooLarge,
-    #[error("The device is disabled.")]
-    Disabled,
-    #[error("Too many method calls are under way.")]
-    Throttled,
-    #[error("Too many method calls wait for this device.")]
-    TargetFull,
-    #[error("Timed out waiting for device to connect.")]
-    NotOnline(Duration),
-    #[error("The device has disconnected before it answered.")]
-    ConnectionClosed,
-    #[error("Timed out waiting for the response from device.")]
-    TimedOut,
-    #[error("The device answered with something that is not JSON or larger than 128 KB.")]
-    BadAnswer,
-}
-
-impl From<Refusal> for MethodError {
-    fn from(why: Refusal) -> Self {
-        match why {
-            Refusal::Full => Self::Throttled,
-            Refusal::TargetFull => Self::TargetFull,
-        }
-    }
-}
-
-impl From<Failure> for MethodError {
-    fn from(why: Failure) -> Self {
-        match why {
-            Failure::NotOnline(waited) => Self::NotOnline(waited),
-            Failure::ConnectionClosed => Self::ConnectionClosed,
-            Failure::Behind => Self::TargetFull,
-            Failure::TimedOut => Self::TimedOut,
-        }
-    }
-}
 
 impl MethodError {
     fn code(&self) -> Code {
@@ -89,7 +46,7 @@ impl MethodError {
     }
 
     /// The answer that tells a client about this error.
-    pub(crate) fn response(&self) -> Response {
+    fn response(&self) -> Response {
         let waited = match *self {
             Self::NotOnline(waited) => Some(clock_text(waited)),
             _ => None,
@@ -98,45 +55,25 @@ impl MethodError {
     }
 }
 
-/// The answer of a device as its caller gets it: payloads pass through as they are, numbers of any
-/// length included.
-///
-/// Source: control-plane reference, "Direct methods".
-pub(crate) fn method_answer(status: i32, body: &[u8]) -> Response {
-    let body = json_text::trim(body);
-    let payload = match body {
-        b"" => "null",
-        _ if body.len() > METHOD_PAYLOAD_BYTES_MAX => return MethodError::BadAnswer.response(),
-        _ => match serde_json::from_slice::<&RawValue>(body) {
-            Ok(payload) => payload.get(),
-            Err(_) => return MethodError::BadAnswer.response(),
-        },
-    };
-    let body = format!(r#"{{"status":{status},"payload":{payload}}}"#);
-    Response::json_text(StatusCode::OK, body)
+/// What the caller of a method gets.
+fn outcome_response(outcome: Result<MethodAnswer, MethodError>) -> Response {
+    match outcome {
+        Ok(answer) => Response::json_text(StatusCode::OK, answer.to_json()),
+        Err(error) => error.response(),
+    }
 }
 
 impl Front {
     /// A refusal reaches the device's callers in the shape of all that concerns devices.
     pub(super) fn invoke_method(&self, hub: HubId, identity: Identity, body: &[u8], reply: Reply) {
         let target = Target { hub, identity };
-        match self.check_target(&target).and_then(|()| Call::parse(body)) {
+        match self.methods.check_target(&target).and_then(|()| Call::parse(body)) {
             Ok(Call { invocation, patience }) => {
-                self.methods.invoke(target, invocation, patience, reply);
+                let done = Box::new(|outcome| reply(outcome_response(outcome)));
+                self.methods.invoke(target, invocation, patience, done);
             }
             Err(error) => reply(error.response()),
         }
-    }
-
-    fn check_target(&self, target: &Target) -> Result<(), MethodError> {
-        let Target { hub, identity } = target;
-        match self.directory.status(*hub, identity.device.as_str()) {
-            None => return Err(RegistryError::DeviceNotFound.into()),
-            Some(Status::Disabled) => return Err(MethodError::Disabled),
-            Some(Status::Enabled) => {}
-        }
-        let found = self.directory.presence(*hub, IdentityRef::from(identity));
-        found.map(drop).ok_or_else(|| RegistryError::ModuleNotFound.into())
     }
 }
 
@@ -264,29 +201,6 @@ mod tests {
         }
         let largest = format!(r#"{{"methodName":"r","payload":"{}"}}"#, "x".repeat(128 * 1024 - 2));
         assert!(parse(&largest).is_ok());
-    }
-
-    #[test]
-    fn answers_are_json_or_the_device_is_to_blame() {
-        let text = |status, body: &[u8]| {
-            let response = method_answer(status, body);
-            (response.status.as_u16(), String::from_utf8(response.body.to_vec()).expect("UTF-8"))
-        };
-        for (body, expected) in [
-            (&b""[..], r#"{"status":200,"payload":null}"#),
-            (b" ", r#"{"status":200,"payload":null}"#),
-            (b"{\"ok\":1}\0", r#"{"status":200,"payload":{"ok":1}}"#),
-            (b"\xef\xbb\xbf[1]\r\n\0\0", r#"{"status":200,"payload":[1]}"#),
-            (b"\0", r#"{"status":200,"payload":null}"#),
-            (b" 1e400 ", r#"{"status":200,"payload":1e400}"#),
-            (b"{\"a\": [1]}", r#"{"status":200,"payload":{"a": [1]}}"#),
-        ] {
-            assert_eq!(text(200, body), (200, expected.to_owned()));
-        }
-        assert_eq!(text(-3, b"\"x\"").1, r#"{"status":-3,"payload":"x"}"#);
-        for bad in [&b"{"[..], b"{} {}", b"\xff", b"nul", &b"1".repeat(128 * 1024 + 1)] {
-            assert_eq!(text(200, bad).0, 502, "{bad:.20?}");
-        }
     }
 
     #[test]

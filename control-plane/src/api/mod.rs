@@ -45,7 +45,6 @@ pub use device_front::{DeviceOperation, DeviceRefusal, DeviceRequest, delivery_r
 pub(crate) use devices::{authentication_json, connection_state};
 pub(crate) use error::ApiError;
 pub(crate) use front::Front;
-pub(crate) use methods::{MethodError, method_answer};
 pub(crate) use query_service::{QUERY_THREADS, QueryJob, QueryService};
 pub(crate) use request::Context;
 use route::Resource;

@@ -2,14 +2,16 @@
 //!
 //! ```text
 //!  shard of the back end ── invoke ──▶ calls ── Shards::invoke_method ──▶ shard of the device
-//!  shard of the back end ◀── Reply ── calls ◀── handle_answer ──┘
+//!  shard of the back end ◀── MethodDone ── calls ◀── handle_answer ──┘
 //!                      clock: deadlines
 //! ```
 //!
 //! Nothing here waits for the disk. Shards call in and take the lock of the table for less than a
 //! microsecond; replies leave after it is released, on the thread that brought the news.
 
+mod answer;
 mod clock;
+mod error;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -21,12 +23,17 @@ use ringhub_core::method::{
     CallId, Event, Invocation, Patience, PendingCalls, Target, Undelivered,
 };
 
+pub(crate) use answer::MethodAnswer;
 pub(crate) use clock::MethodClock;
 use clock::Ticks;
+pub(crate) use error::MethodError;
 
-use crate::api::{MethodError, Reply, method_answer};
-use crate::directory::{Directory, IdentityRef};
+use crate::directory::{Directory, IdentityRef, Status};
+use crate::registry::RegistryError;
 use crate::shards::Shards;
+
+/// Takes what became of a call; called once, on any thread. Must not block.
+pub(crate) type MethodDone = Box<dyn FnOnce(Result<MethodAnswer, MethodError>) + Send>;
 
 /// Calls that wait for a device or its answer, of all hubs of the process.
 pub struct Methods {
@@ -41,12 +48,12 @@ pub struct Methods {
 }
 
 struct Table {
-    calls: PendingCalls<Reply>,
+    calls: PendingCalls<MethodDone>,
     clock: clock::State,
 }
 
 /// News to be passed on without the lock.
-type News = Vec<Event<Reply>>;
+type News = Vec<Event<MethodDone>>;
 
 impl Methods {
     /// Starts without calls.
@@ -71,22 +78,34 @@ impl Methods {
         })
     }
 
-    /// Calls a method; `reply` is called once, on any thread, with the device's answer or an error.
+    /// Whether an identity is there to be called. Memory only.
+    pub(crate) fn check_target(&self, target: &Target) -> Result<(), MethodError> {
+        let Target { hub, identity } = target;
+        match self.directory.status(*hub, identity.device.as_str()) {
+            None => return Err(RegistryError::DeviceNotFound.into()),
+            Some(Status::Disabled) => return Err(MethodError::Disabled),
+            Some(Status::Enabled) => {}
+        }
+        let found = self.directory.presence(*hub, IdentityRef::from(identity));
+        found.map(drop).ok_or_else(|| RegistryError::ModuleNotFound.into())
+    }
+
+    /// Calls a method; `done` gets the device's answer or an error.
     pub(crate) fn invoke(
         &self,
         target: Target,
         invocation: Invocation,
         patience: Patience,
-        reply: Reply,
+        done: MethodDone,
     ) {
         let now = self.ticks.now();
         let name = IdentityRef::from(&target.identity);
         let mut table = self.table();
-        let taken = table.calls.handle_call(reply, target.clone(), invocation, patience, now);
+        let taken = table.calls.handle_call(done, target.clone(), invocation, patience, now);
         let news = match taken {
-            Err((reply, why)) => {
+            Err((done, why)) => {
                 drop(table);
-                return reply(MethodError::from(why).response());
+                return done(Err(why.into()));
             }
             Ok(id) => {
                 // Whoever connects after the look finds this number in `handle_ready`.
@@ -104,9 +123,9 @@ impl Methods {
     /// Called on the shard of the seat; costs a look at the JSON of `body`.
     pub fn handle_answer(&self, seat: SeatId, rid: &str, status: i32, body: &[u8]) {
         let Some(id) = CallId::parse(rid) else { return };
-        let reply = self.table().calls.handle_answer(id, seat);
-        if let Some(reply) = reply {
-            reply(method_answer(status, body));
+        let done = self.table().calls.handle_answer(id, seat);
+        if let Some(done) = done {
+            done(MethodAnswer::parse(status, body));
         }
     }
 
@@ -166,7 +185,7 @@ impl Methods {
         for event in news {
             match event {
                 Event::Send(seat, call) => self.shards.invoke_method(seat, call),
-                Event::Fail(reply, why) => reply(MethodError::from(why).response()),
+                Event::Fail(done, why) => done(Err(why.into())),
             }
         }
     }

@@ -10,4 +10,5 @@ mod reply;
 
 pub(crate) use apply::{TwinApplier, owner};
 pub(crate) use change::{Changed, Reader, TwinChange, TwinOutcome, TwinOwner};
-pub use reply::{TwinReply, TwinReplyDone};
+pub(crate) use reply::TwinRefusalReason;
+pub use reply::{TwinRefusal, TwinReply, TwinReplyDone};

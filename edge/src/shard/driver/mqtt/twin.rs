@@ -50,8 +50,15 @@ impl MqttDriver {
     }
 
     fn reply_twin(&mut self, rid: &str, reply: &TwinReply, cx: &Context<'_>) {
-        let TwinReply { status, version, body } = reply;
-        if let Err(reason) = self.session.reply_twin(*status, rid, *version, body) {
+        let sent = match reply {
+            TwinReply::Twin(twin) => self.session.reply_twin(200, rid, None, twin),
+            TwinReply::Reported(version) => self.session.reply_twin(204, rid, Some(*version), b""),
+            TwinReply::Refused(refusal) => {
+                let (status, body) = refusal.device_error();
+                self.session.reply_twin(status, rid, None, &body)
+            }
+        };
+        if let Err(reason) = sent {
             let (hub, connection) = (self.hub_name(cx), cx.connection);
             let identity = self.session.identity().map(ToString::to_string);
             debug!(hub, identity, %connection, rid, %reason, "twin reply not sent");
