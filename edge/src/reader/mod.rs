@@ -12,6 +12,7 @@
 mod claims;
 mod credential;
 mod partition_link;
+mod partition_links;
 mod place;
 mod refusal;
 mod request_links;
@@ -19,6 +20,7 @@ mod request_links;
 pub(crate) use claims::{Claims, Expired};
 pub(crate) use credential::{claim_of_plain, claim_of_token, hub_of_token};
 pub(crate) use partition_link::{OpenedLink, PartitionLink};
+pub(crate) use partition_links::PartitionLinks;
 pub(crate) use place::PartitionPlace;
 pub(crate) use refusal::Refusal;
 pub(crate) use request_links::{REQUEST_CREDIT, RequestLink, RequestLinks, RequestNode};

@@ -2,7 +2,7 @@
 //!
 //! Source: service-endpoints reference, "CBS", "`$management` node".
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use bytes::{Bytes, BytesMut};
 use ringhub_core::codec::amqp::performative::Role;
@@ -19,7 +19,7 @@ use crate::partition::{PartitionDescription, ReadRefused};
 pub(crate) const REQUEST_CREDIT: u32 = 100;
 
 /// Which node a link belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum RequestNode {
     Cbs,
     Management,
@@ -88,32 +88,43 @@ struct Asked {
 /// All links of both nodes on one connection, and the answers that wait.
 #[derive(Debug, Default)]
 pub(crate) struct RequestLinks {
-    links: Vec<RequestLink>,
+    links: HashMap<LinkId, RequestLink>,
+    /// Links for answers, by what is asked there.
+    replies: HashMap<(RequestNode, SessionId), Vec<LinkId>>,
     asked: Vec<Asked>,
     waiting: VecDeque<(LinkId, Bytes)>,
 }
 
 impl RequestLinks {
-    /// True without any link.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.links.is_empty()
-    }
-
     /// Adds an accepted link.
     pub(crate) fn push(&mut self, link: RequestLink) {
-        self.links.push(link);
+        if link.role == Role::Sender {
+            self.replies.entry((link.node, link.session)).or_default().push(link.link);
+        }
+        self.links.insert(link.link, link);
     }
 
     /// Forgets a link and the answers that were to go on it.
     pub(crate) fn remove(&mut self, link: LinkId) {
-        self.links.retain(|other| other.link != link);
+        let Some(RequestLink { node, session, role, .. }) = self.links.remove(&link) else {
+            return;
+        };
+        if role == Role::Receiver {
+            return;
+        }
         self.waiting.retain(|(other, _)| *other != link);
         self.asked.retain(|asked| asked.reply_link != link);
+        if let Some(replies) = self.replies.get_mut(&(node, session)) {
+            replies.retain(|other| *other != link);
+            if replies.is_empty() {
+                self.replies.remove(&(node, session));
+            }
+        }
     }
 
     /// The node that requests on `link` are for.
     pub(crate) fn node_of(&self, link: LinkId) -> Option<RequestNode> {
-        self.links.iter().find(|other| other.link == link).map(|other| other.node)
+        self.links.get(&link).map(|link| link.node)
     }
 
     /// True while no further request can be taken.
@@ -123,7 +134,7 @@ impl RequestLinks {
 
     /// Gives credit back for a request that was taken, in halves.
     pub(crate) fn count_request(&mut self, link: LinkId, connection: &mut AmqpConnection) {
-        let Some(found) = self.links.iter_mut().find(|other| other.link == link) else { return };
+        let Some(found) = self.links.get_mut(&link) else { return };
         found.taken += 1;
         if found.taken >= REQUEST_CREDIT / 2 {
             connection.grant_credit(link, std::mem::take(&mut found.taken));
@@ -133,15 +144,12 @@ impl RequestLinks {
     /// The link for answers to requests on `link`: of the same node and session; if there are
     /// several, the one that `reply_to` names.
     pub(crate) fn reply_link(&self, link: LinkId, reply_to: Option<&str>) -> Option<LinkId> {
-        let requests = self.links.iter().find(|other| other.link == link)?;
-        let mut replies = self.links.iter().filter(|other| {
-            other.role == Role::Sender
-                && other.node == requests.node
-                && other.session == requests.session
-        });
-        let named = |reply: &&RequestLink| reply_to.is_some_and(|name| reply.is_called(name));
-        let found = replies.clone().find(named).or_else(|| replies.next_back())?;
-        Some(found.link)
+        let requests = self.links.get(&link)?;
+        let replies = self.replies.get(&(requests.node, requests.session))?;
+        let named = |reply: &&LinkId| {
+            reply_to.is_some_and(|name| self.links.get(*reply).is_some_and(|l| l.is_called(name)))
+        };
+        replies.iter().find(named).or_else(|| replies.last()).copied()
     }
 
     /// Queues an answer without body.

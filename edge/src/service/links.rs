@@ -1,5 +1,7 @@
 //! All service links of one connection.
 
+use std::collections::HashMap;
+
 use ringhub_core::session::amqp::{AmqpConnection, LinkId};
 
 use super::{FeedbackLink, SenderLink, ServiceNode};
@@ -8,15 +10,11 @@ use crate::reader::Refusal;
 /// Links that send messages to devices, and links that receive feedback.
 #[derive(Debug, Default)]
 pub(crate) struct ServiceLinks {
-    senders: Vec<SenderLink>,
-    feedback: Vec<FeedbackLink>,
+    senders: HashMap<LinkId, SenderLink>,
+    feedback: HashMap<LinkId, FeedbackLink>,
 }
 
 impl ServiceLinks {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.senders.len() + self.feedback.len()
     }
@@ -26,46 +24,39 @@ impl ServiceLinks {
     }
 
     pub(crate) fn add_sender(&mut self, sender: SenderLink) {
-        self.senders.push(sender);
+        self.senders.insert(sender.link(), sender);
     }
 
     pub(crate) fn add_feedback(&mut self, feedback: FeedbackLink) {
-        self.feedback.push(feedback);
-    }
-
-    pub(crate) fn is_sender(&self, link: LinkId) -> bool {
-        self.senders.iter().any(|sender| sender.link() == link)
+        self.feedback.insert(feedback.link(), feedback);
     }
 
     pub(crate) fn sender_mut(&mut self, link: LinkId) -> Option<&mut SenderLink> {
-        self.senders.iter_mut().find(|sender| sender.link() == link)
+        self.senders.get_mut(&link)
     }
 
     pub(crate) fn feedback_mut(&mut self, link: LinkId) -> Option<&mut FeedbackLink> {
-        self.feedback.iter_mut().find(|feedback| feedback.link() == link)
+        self.feedback.get_mut(&link)
     }
 
     /// All links.
     pub(crate) fn links(&self) -> Vec<LinkId> {
-        let senders = self.senders.iter().map(SenderLink::link);
-        senders.chain(self.feedback.iter().map(FeedbackLink::link)).collect()
+        self.senders.keys().chain(self.feedback.keys()).copied().collect()
     }
 
     /// The node that a link is attached to.
     pub(crate) fn node_of(&self, link: LinkId) -> Option<ServiceNode> {
-        if self.is_sender(link) {
+        if self.senders.contains_key(&link) {
             return Some(ServiceNode::DeviceBound);
         }
-        let is_feedback = self.feedback.iter().any(|feedback| feedback.link() == link);
-        is_feedback.then_some(ServiceNode::Feedback)
+        self.feedback.contains_key(&link).then_some(ServiceNode::Feedback)
     }
 
     /// Forgets a link; messages of a sender that are under way stay so, and nobody is told. Returns
     /// a link for feedback, which is to be closed.
     pub(crate) fn remove(&mut self, link: LinkId) -> Option<FeedbackLink> {
-        self.senders.retain(|sender| sender.link() != link);
-        let place = self.feedback.iter().position(|feedback| feedback.link() == link)?;
-        Some(self.feedback.swap_remove(place))
+        self.senders.remove(&link);
+        self.feedback.remove(&link)
     }
 
     pub(crate) fn handle_credit(&mut self, link: LinkId, drain: bool) {
@@ -75,34 +66,38 @@ impl ServiceLinks {
     }
 
     pub(crate) fn handle_feedback_ready(&mut self) {
-        self.feedback.iter_mut().for_each(FeedbackLink::handle_ready);
+        self.feedback.values_mut().for_each(FeedbackLink::handle_ready);
     }
 
-    /// Answers the message that `token` stands for; false if it stands for none.
+    /// Answers the message on `link` that `token` stands for.
     pub(crate) fn handle_sent(
         &mut self,
-        token: u64,
-        outcome: Result<(), &Refusal>,
-        connection: &mut AmqpConnection,
-    ) -> bool {
-        self.senders.iter_mut().any(|sender| sender.answer(token, outcome, connection))
-    }
-
-    /// Answers the verdict that `token` stands for.
-    pub(crate) fn handle_feedback_done(
-        &mut self,
+        link: LinkId,
         token: u64,
         outcome: Result<(), &Refusal>,
         connection: &mut AmqpConnection,
     ) {
-        for feedback in &mut self.feedback {
+        if let Some(sender) = self.sender_mut(link) {
+            sender.answer(token, outcome, connection);
+        }
+    }
+
+    /// Answers the verdict on `link` that `token` stands for.
+    pub(crate) fn handle_feedback_done(
+        &mut self,
+        link: LinkId,
+        token: u64,
+        outcome: Result<(), &Refusal>,
+        connection: &mut AmqpConnection,
+    ) {
+        if let Some(feedback) = self.feedback_mut(link) {
             feedback.answer(token, outcome, connection);
         }
     }
 
     /// Sends what can go.
     pub(crate) fn pump(&mut self, connection: &mut AmqpConnection) {
-        for feedback in &mut self.feedback {
+        for feedback in self.feedback.values_mut() {
             feedback.pump(connection);
         }
     }

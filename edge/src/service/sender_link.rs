@@ -43,15 +43,16 @@ impl SenderLink {
         self.under_way.push(UnderWay { token, delivery, settled });
     }
 
-    /// Answers a message and gives credit back, in halves; false if `token` is not of this link.
+    /// Answers a message and gives credit back, in halves. Nothing happens if `token` is of another
+    /// link.
     pub(crate) fn answer(
         &mut self,
         token: u64,
         outcome: Result<(), &Refusal>,
         connection: &mut AmqpConnection,
-    ) -> bool {
+    ) {
         let Some(place) = self.under_way.iter().position(|sent| sent.token == token) else {
-            return false;
+            return;
         };
         let sent = self.under_way.remove(place);
         if !sent.settled {
@@ -65,6 +66,5 @@ impl SenderLink {
         if self.answered >= C2D_SENDER_CREDIT / 2 {
             connection.grant_credit(self.link, std::mem::take(&mut self.answered));
         }
-        true
     }
 }

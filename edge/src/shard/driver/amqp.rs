@@ -5,25 +5,27 @@
 //! takes: a client that does not read makes its links ask the log for nothing.
 
 mod attach;
+mod links;
 mod login;
+mod readers;
 mod request;
 mod service;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::BytesMut;
 use ringhub_control_plane::directory::Hub;
 use ringhub_core::codec::amqp::performative::Condition;
 use ringhub_core::id::{HubId, SeatId};
-use ringhub_core::limits::{AMQP_FIRST_LINK_TIMEOUT, AMQP_NO_LINK_TIMEOUT, READER_TURN_BYTES_MAX};
+use ringhub_core::limits::{AMQP_FIRST_LINK_TIMEOUT, AMQP_NO_LINK_TIMEOUT};
 use ringhub_core::position::{Committed, Ticket};
 use ringhub_core::session::amqp::{AmqpConnection, AmqpEvent, LinkId, SessionError};
 use ringhub_core::time::Timestamp;
 use tracing::{debug, info};
 
-use self::attach::OpeningReader;
-use crate::partition::{PartitionReply, ReplyBody};
-use crate::reader::{Claims, OpenedLink, PartitionLink, Refusal, RequestLinks};
+use self::links::{LinkRole, LinkRoles};
+use crate::reader::{Claims, PartitionLinks, Refusal, RequestLinks};
 use crate::service::ServiceLinks;
 use crate::shard::mailbox::Mail;
 use crate::shard::{Close, HubServices, Protocol, ShardContext};
@@ -37,13 +39,12 @@ pub(crate) struct AmqpDriver {
     claims: Claims,
     /// When the first claim ends.
     claims_end: Option<Timestamp>,
+    links: LinkRoles,
     requests: RequestLinks,
-    readers: Vec<PartitionLink>,
+    readers: PartitionLinks,
     service: ServiceLinks,
-    /// The reader that goes first next time.
-    first_reader: usize,
-    /// The reader that its executor has not answered for; the connection reads nothing meanwhile.
-    opening: Option<OpeningReader>,
+    /// Links for which the store was asked something, by the token of its answer.
+    asked: HashMap<u64, LinkId>,
     next_token: u64,
     /// When the connection is closed for having no link.
     unused_until: Option<Timestamp>,
@@ -57,11 +58,11 @@ impl AmqpDriver {
             connection: AmqpConnection::hub(Arc::clone(&services.hub.amqp), now),
             claims: Claims::default(),
             claims_end: None,
+            links: LinkRoles::default(),
             requests: RequestLinks::default(),
-            readers: Vec::new(),
+            readers: PartitionLinks::default(),
             service: ServiceLinks::default(),
-            first_reader: 0,
-            opening: None,
+            asked: HashMap::new(),
             next_token: 0,
             unused_until: Some(now + AMQP_FIRST_LINK_TIMEOUT),
             head: BytesMut::new(),
@@ -79,22 +80,18 @@ impl AmqpDriver {
             AmqpEvent::LinkRequested { link, attach } => self.on_attach(link, &attach, cx),
             AmqpEvent::LinkDetached { link, .. } => self.forget_link(link, cx),
             AmqpEvent::Message { delivery, settled, format, payload, .. } => {
-                if self.service.is_sender(delivery.link) {
-                    self.on_c2d_message(delivery, settled, (format, &payload), cx);
-                } else {
-                    self.on_request(delivery, settled, &payload, cx);
+                match self.links.role(delivery.link) {
+                    Some(LinkRole::Requests) => self.on_request(delivery, settled, &payload, cx),
+                    Some(LinkRole::C2dSender) => {
+                        self.on_c2d_message(delivery, settled, (format, &payload), cx);
+                    }
+                    Some(LinkRole::Reader(_) | LinkRole::Feedback) | None => {}
                 }
             }
             AmqpEvent::Settled { delivery, state, settled } => {
                 self.on_feedback_settled(delivery, state, settled, cx);
             }
-            AmqpEvent::Credit { link, drain, .. } => {
-                if let Some(reader) = self.reader_mut(link) {
-                    reader.handle_credit(drain);
-                } else {
-                    self.service.handle_credit(link, drain);
-                }
-            }
+            AmqpEvent::Credit { link, drain, .. } => self.on_credit(link, drain),
             // What is blocked is tried again with every transmission; closed connections end below.
             AmqpEvent::WindowOpened
             | AmqpEvent::Opened { .. }
@@ -105,130 +102,36 @@ impl AmqpDriver {
         }
     }
 
-    fn reader_mut(&mut self, link: LinkId) -> Option<&mut PartitionLink> {
-        self.readers.iter_mut().find(|reader| reader.link() == link)
+    fn on_credit(&mut self, link: LinkId, drain: bool) {
+        match self.links.role(link) {
+            Some(LinkRole::Reader(token)) => {
+                if let Some(reader) = self.readers.get_mut(token) {
+                    reader.handle_credit(drain);
+                }
+            }
+            Some(LinkRole::Feedback) => self.service.handle_credit(link, drain),
+            Some(LinkRole::Requests | LinkRole::C2dSender) | None => {}
+        }
     }
 
     fn forget_link(&mut self, link: LinkId, cx: &Context<'_>) {
-        self.requests.remove(link);
-        self.forget_service_link(link, cx);
-        if let Some(place) = self.readers.iter().position(|reader| reader.link() == link) {
-            self.readers.swap_remove(place).close();
+        match self.links.remove(link) {
+            Some(LinkRole::Requests) => self.requests.remove(link),
+            Some(LinkRole::Reader(token)) => self.forget_reader(token),
+            Some(LinkRole::C2dSender | LinkRole::Feedback) => self.forget_service_link(link, cx),
+            None => {}
         }
     }
 
-    fn detach_reader(&mut self, place: usize, refusal: &Refusal) {
-        let reader = self.readers.swap_remove(place);
-        let (place, connection, reason) = (reader.place(), reader.connection(), &refusal.text);
-        debug!(hub = place.host_name, %place, %connection, %reason, "reader detached");
-        self.connection.detach(reader.link(), Some(refusal.error()));
-        reader.close();
-    }
-
-    fn on_partition_reply(&mut self, reply: PartitionReply, cx: &mut Context<'_>) {
-        let PartitionReply { token, body, .. } = reply;
-        if let Some(opening) = self.opening.take_if(|opening| opening.token() == token) {
-            return self.on_opened(opening, body, cx);
-        }
-        let Some(place) = self.readers.iter().position(|reader| reader.token() == token) else {
-            return self.on_answer(token, body, cx);
-        };
-        let reader = &mut self.readers[place];
-        match body {
-            ReplyBody::Records { records, partition, answered } => {
-                reader.handle_records(records, &partition, (answered, cx.wall));
-            }
-            ReplyBody::AtEnd => reader.handle_at_end(),
-            ReplyBody::Stolen { epoch, by, .. } => {
-                let refusal = reader.stolen(by.as_deref(), epoch);
-                self.detach_reader(place, &refusal);
-            }
-            ReplyBody::Refused(refused) => {
-                let refusal = reader.refused(&refused);
-                self.detach_reader(place, &refusal);
-            }
-            ReplyBody::Described(_) | ReplyBody::Opened(_) => {}
-        }
-    }
-
-    /// An answer for `$management`, or for a reader that is gone.
-    fn on_answer(&mut self, token: u64, body: ReplyBody, cx: &Context<'_>) {
-        match body {
-            ReplyBody::Described(partition) => self.requests.handle_described(token, &partition),
-            ReplyBody::Refused(refused) => self.requests.handle_refused(token, &refused),
-            ReplyBody::Opened(reader) => cx.services.pipeline.close_reader(reader, cx.connection),
-            ReplyBody::Records { .. } | ReplyBody::AtEnd | ReplyBody::Stolen { .. } => {}
-        }
-    }
-
-    fn on_opened(&mut self, opening: OpeningReader, body: ReplyBody, cx: &Context<'_>) {
-        let OpeningReader(opened) = opening;
-        match body {
-            ReplyBody::Opened(reader) => {
-                attach::accept_reader(&mut self.connection, opened.link);
-                let (place, connection) = (&opened.place, cx.connection);
-                debug!(hub = place.host_name, %place, %connection, epoch = opened.epoch, "reader attached");
-                self.readers.push(PartitionLink::new(opened, reader));
-            }
-            ReplyBody::Refused(refused) => {
-                let refusal = Refusal::of_read(&refused, opened.epoch);
-                cx.counters().amqp_links_refused.add(1);
-                let (place, reason, connection) = (&opened.place, &refusal.text, cx.connection);
-                info!(hub = place.host_name, %place, %connection, %reason, "reader refused");
-                self.connection.refuse_link(opened.link, &refusal.error());
-            }
-            ReplyBody::Described(_)
-            | ReplyBody::Records { .. }
-            | ReplyBody::AtEnd
-            | ReplyBody::Stolen { .. } => {
-                let OpenedLink { link, connection, .. } = opened;
-                debug_assert_eq!(connection, cx.connection, "mail is for its connection");
-                let refusal = Refusal::internal("the log has given no answer");
-                self.connection.refuse_link(link, &refusal.error());
-            }
-        }
-    }
-
-    /// Moves events from the readers' batches into the output, a bounded number of bytes, each
-    /// reader first in turn.
-    fn pump_readers(&mut self) {
-        let count = self.readers.len();
-        if count == 0 {
-            return;
-        }
-        let mut budget = READER_TURN_BYTES_MAX;
-        let mut failed = None;
-        self.first_reader = (self.first_reader + 1) % count;
-        for turn in 0..count {
-            let place = (self.first_reader + turn) % count;
-            let reader = &mut self.readers[place];
-            let pumped = reader.pump(&mut self.connection, &mut self.head, &mut budget);
-            if let Err(refusal) = pumped {
-                failed = Some((place, refusal));
-                break;
-            }
-        }
-        if let Some((place, refusal)) = failed {
-            self.detach_reader(place, &refusal);
-        }
-    }
-
-    /// The log that failed refuses its readers, and the others wait for the restart too.
-    fn detach_all_readers(&mut self, refusal: &Refusal) {
-        while let Some(last) = self.readers.len().checked_sub(1) {
-            self.detach_reader(last, refusal);
-        }
-        if let Some(OpeningReader(opened)) = self.opening.take() {
-            self.connection.refuse_link(opened.link, &refusal.error());
-        }
+    /// Detaches a link for good, and forgets it.
+    fn detach(&mut self, link: LinkId, refusal: &Refusal, cx: &Context<'_>) {
+        self.connection.detach(link, Some(refusal.error()));
+        self.forget_link(link, cx);
     }
 
     /// A connection is of use while it has claims and links.
     fn watch_use(&mut self, now: Timestamp) {
-        let has_links =
-            !self.readers.is_empty() || self.opening.is_some() || !self.service.is_empty();
-        let is_used = !self.claims.is_empty() && (has_links || !self.requests.is_empty());
-        if is_used {
+        if !self.claims.is_empty() && !self.links.is_empty() {
             self.unused_until = None;
         } else if self.unused_until.is_none() {
             self.unused_until = Some(now + AMQP_NO_LINK_TIMEOUT);
@@ -307,9 +210,7 @@ impl Protocol for AmqpDriver {
     fn handle_closed(&mut self, why: Close, cx: &mut Context<'_>) {
         let (hub, connection) = (cx.services.any_hub_name(), cx.connection);
         debug!(hub, %connection, reason = ?why, "AMQP connection ended");
-        for reader in self.readers.drain(..) {
-            reader.close();
-        }
+        self.close_readers();
         self.close_service_links(cx);
         if why == Close::Shutdown {
             let refusal = Refusal::new(Condition::ConnectionForced, "The hub is stopping.");

@@ -3,47 +3,19 @@
 use bytes::BytesMut;
 use ringhub_control_plane::directory::Hub;
 use ringhub_core::auth::{Permissions, Segment};
-use ringhub_core::codec::amqp::performative::{
-    AmqpError, Attach, Condition, Role, SenderSettleMode,
-};
+use ringhub_core::codec::amqp::performative::{AmqpError, Attach, Condition, Role};
 use ringhub_core::codec::amqp::primitive::Map;
 use ringhub_core::id::PartitionId;
-use ringhub_core::limits::{AMQP_READERS_MAX, AMQP_REQUEST_BYTES_MAX};
-use ringhub_core::reader::Selector;
-use ringhub_core::session::amqp::{
-    AmqpConnection, LinkAccept, LinkId, NodeAddress, write_redirect_info,
-};
+use ringhub_core::limits::AMQP_REQUEST_BYTES_MAX;
+use ringhub_core::session::amqp::{LinkAccept, LinkId, NodeAddress, write_redirect_info};
 use tracing::info;
 
+use super::links::LinkRole;
 use super::{AmqpDriver, Context, hub_of};
-use crate::partition::{PartitionRequest, RequestBody};
-use crate::reader::{
-    OpenedLink, PartitionPlace, REQUEST_CREDIT, Refusal, RequestLink, RequestNode,
-};
+use crate::reader::{REQUEST_CREDIT, Refusal, RequestLink, RequestNode};
 
 /// What reading events takes; clients call it the `Listen` claim.
 pub(super) const LISTEN: Permissions = Permissions::SERVICE_CONNECT;
-
-/// Capability by which a client asks for [`OpenedLink::with_metrics`].
-const RUNTIME_METRICS: &str = "com.microsoft:enable-receiver-runtime-metric";
-
-/// A link whose reader the executor has been asked for.
-#[derive(Debug)]
-pub(super) struct OpeningReader(pub(super) OpenedLink);
-
-impl OpeningReader {
-    pub(super) fn token(&self) -> u64 {
-        self.0.token
-    }
-}
-
-/// Accepts a link that reads a partition; events go out settled whatever was asked for, as from the
-/// real service.
-pub(super) fn accept_reader(connection: &mut AmqpConnection, link: LinkId) {
-    let snd_settle_mode = Some(SenderSettleMode::Settled);
-    let accept = LinkAccept { credit: 0, max_message_size: u64::MAX, snd_settle_mode };
-    connection.accept_link(link, accept);
-}
 
 impl AmqpDriver {
     pub(super) fn on_attach(&mut self, link: LinkId, attach: &Attach<'_>, cx: &Context<'_>) {
@@ -75,12 +47,7 @@ impl AmqpDriver {
                 Ok(())
             }
             (NodeAddress::Partition { entity, consumer_group, partition }, Role::Receiver) => {
-                let path =
-                    [entity.as_str(), "ConsumerGroups", &consumer_group, "Partitions", &partition];
-                let hub = self.authorize(&path, cx)?;
-                check_entity(Some(&entity), &hub.host_name, cx)?;
-                let place = place_in(hub, &entity, &consumer_group, &partition)?;
-                self.open_reader(link, attach, place, cx)
+                self.ask_for_reader(link, attach, (&entity, &consumer_group, &partition), cx)
             }
             (NodeAddress::DeviceBound, Role::Sender) => self.accept_c2d_sender(link, cx),
             (NodeAddress::Feedback, Role::Receiver) => self.accept_feedback(link, attach, cx),
@@ -90,7 +57,11 @@ impl AmqpDriver {
     }
 
     /// The hub on which a claim allows to read what `path` names.
-    fn authorize<'c>(&self, path: &[&str], cx: &'c Context<'_>) -> Result<&'c Hub, Refusal> {
+    pub(super) fn authorize<'c>(
+        &self,
+        path: &[&str],
+        cx: &'c Context<'_>,
+    ) -> Result<&'c Hub, Refusal> {
         self.authorize_to("Listen", path, cx)
     }
 
@@ -120,6 +91,7 @@ impl AmqpDriver {
             snd_settle_mode: None,
         };
         self.connection.accept_link(link, accept);
+        self.links.set(link, LinkRole::Requests);
         self.requests.push(RequestLink {
             link,
             session,
@@ -129,42 +101,6 @@ impl AmqpDriver {
             client_address: client_address.map(Into::into),
             taken: 0,
         });
-    }
-
-    /// Asks the executor for a reader; the link is answered when it has.
-    fn open_reader(
-        &mut self,
-        link: LinkId,
-        attach: &Attach<'_>,
-        place: PartitionPlace,
-        cx: &Context<'_>,
-    ) -> Result<(), Refusal> {
-        let selector = selector_of(attach)?;
-        if self.readers.len() >= AMQP_READERS_MAX {
-            let text = "The connection has as many receivers as it may have.";
-            return Err(Refusal::new(Condition::ResourceLimitExceeded, text));
-        }
-        if let Some(reason) = cx.services.pipeline.failed() {
-            return Err(Refusal::internal(reason));
-        }
-        let opened = OpenedLink {
-            link,
-            connection: cx.connection,
-            token: self.take_token(),
-            epoch: attach.epoch(),
-            name: attach.receiver_name().map(ToOwned::to_owned),
-            with_metrics: attach.desires(RUNTIME_METRICS),
-            requests: cx.services.pipeline.requests(place.partition),
-            recorder: cx.delivery_recorder(),
-            place,
-        };
-        let PartitionPlace { hub, group, partition, .. } = opened.place.clone();
-        let (epoch, name) = (opened.epoch, opened.name.clone());
-        let body = RequestBody::Open { group, selector, epoch, name };
-        let (connection, token) = (opened.connection, opened.token);
-        opened.requests.request(PartitionRequest { hub, partition, connection, token, body });
-        self.opening = Some(OpeningReader(opened));
-        Ok(())
     }
 
     /// Sends a client of the hub's own event address to the entity.
@@ -201,36 +137,10 @@ pub(super) fn check_entity(
     }
 }
 
-fn place_in(
-    hub: &Hub,
-    entity: &str,
-    consumer_group: &str,
-    partition: &str,
-) -> Result<PartitionPlace, Refusal> {
-    let Some(group) = hub.consumer_group(consumer_group) else {
-        let path = format!("{entity}/ConsumerGroups/{consumer_group}");
-        return Err(Refusal::not_found(&hub.host_name, path));
-    };
-    let partition = partition_named(partition, hub.partition_count);
-    let partition = partition.ok_or_else(|| Refusal::no_partition(hub.partition_count))?;
-    Ok(PartitionPlace { hub: hub.id, host_name: hub.host_name.clone(), group, partition })
-}
-
 /// A partition by its decimal number without signs and leading zeros.
 pub(super) fn partition_named(text: &str, partition_count: u16) -> Option<PartitionId> {
     let number: u16 = text.parse().ok().filter(|number: &u16| number.to_string() == text)?;
     (number < partition_count).then_some(PartitionId(number))
-}
-
-fn selector_of(attach: &Attach<'_>) -> Result<Selector, Refusal> {
-    let invalid = |text: String| {
-        Refusal::new(Condition::ArgumentError, format!("The filter is invalid: {text}."))
-    };
-    match attach.selector_text() {
-        Ok(None) => Ok(Selector::Earliest),
-        Ok(Some(text)) => Selector::parse(text).map_err(|error| invalid(error.to_string())),
-        Err(error) => Err(invalid(error.to_string())),
-    }
 }
 
 /// Why a node that is none of the reader's does not take a link.

@@ -4,7 +4,6 @@ use ringhub_core::codec::amqp::performative::SaslCode;
 use ringhub_core::session::amqp::SaslStep;
 use tracing::info;
 
-use super::attach::LISTEN;
 use super::{AmqpDriver, Context};
 use crate::reader::{Expired, Refusal, claim_of_plain};
 
@@ -54,15 +53,7 @@ impl AmqpDriver {
     }
 
     fn detach_unclaimed(&mut self, cx: &Context<'_>) {
-        let entity = &cx.services.hub.event_hub;
-        for place in (0..self.readers.len()).rev() {
-            let allowed = self.readers[place].place().with_resource(entity, |resource| {
-                self.claims.hub_allowing(resource, LISTEN, cx.wall)
-            });
-            if allowed.is_none() {
-                self.detach_reader(place, &Refusal::expired());
-            }
-        }
+        self.detach_unclaimed_readers(cx);
         self.detach_unclaimed_service(cx);
     }
 }

@@ -55,10 +55,8 @@ impl AmqpDriver {
         let Some(node) = self.requests.node_of(link) else { return };
         if self.requests.is_full() {
             let text = "Too many requests wait for their answers.";
-            let error = AmqpError::new(Condition::ResourceLimitExceeded, text);
-            self.connection.detach(link, Some(error));
-            self.requests.remove(link);
-            return;
+            let refusal = Refusal::new(Condition::ResourceLimitExceeded, text);
+            return self.detach(link, &refusal, cx);
         }
         let received = Received::decode(node, payload);
         let request = received.and_then(|received| {

@@ -11,6 +11,7 @@ use ringhub_core::session::amqp::{DeliveryId, LinkAccept, LinkId};
 use tracing::debug;
 
 use super::attach::LISTEN;
+use super::links::LinkRole;
 use super::{AmqpDriver, Context};
 use crate::reader::Refusal;
 use crate::service::{FeedbackLink, SenderLink, ServiceNode, refusal_of_c2d, refusal_of_message};
@@ -30,6 +31,7 @@ impl AmqpDriver {
             snd_settle_mode: None,
         };
         self.connection.accept_link(link, accept);
+        self.links.set(link, LinkRole::C2dSender);
         self.service.add_sender(SenderLink::new(link, hub));
         Ok(())
     }
@@ -45,6 +47,7 @@ impl AmqpDriver {
         let accept = LinkAccept { credit: 0, max_message_size: u64::MAX, snd_settle_mode: None };
         let is_settled = attach.snd_settle_mode == SenderSettleMode::Settled;
         self.connection.accept_link(link, accept);
+        self.links.set(link, LinkRole::Feedback);
         let control = &cx.services.control;
         self.service.add_feedback(FeedbackLink::new(link, hub, control, cx.connection, is_settled));
         Ok(())
@@ -74,6 +77,7 @@ impl AmqpDriver {
         let hub = sender.hub();
         let Some(c2d) = cx.services.control.c2d(hub) else { return };
         sender.note(token, delivery, settled);
+        self.asked.insert(token, delivery.link);
         let message = if format == BATCH_FORMAT {
             let text = "batches of messages to devices are not taken";
             Err(Refusal::new(Condition::ArgumentError, text))
@@ -86,7 +90,7 @@ impl AmqpDriver {
             Err(refusal) => {
                 let (reason, connection) = (&refusal.text, cx.connection);
                 debug!(hub = cx.services.hub_name(hub), %connection, %reason, "message to a device refused");
-                self.service.handle_sent(token, Err(&refusal), &mut self.connection);
+                self.answer_c2d(token, Err(&refusal));
             }
         }
     }
@@ -94,9 +98,20 @@ impl AmqpDriver {
     /// The store has dealt with a message or a verdict.
     pub(super) fn on_c2d_done(&mut self, token: u64, outcome: Result<(), C2dRefusal>) {
         let refusal = outcome.err().map(refusal_of_c2d);
-        let outcome = refusal.as_ref().map_or(Ok(()), Err);
-        if !self.service.handle_sent(token, outcome, &mut self.connection) {
-            self.service.handle_feedback_done(token, outcome, &mut self.connection);
+        self.answer_c2d(token, refusal.as_ref().map_or(Ok(()), Err));
+    }
+
+    /// Tells what became of a message or a verdict, if its link is still there.
+    fn answer_c2d(&mut self, token: u64, outcome: Result<(), &Refusal>) {
+        let Some(link) = self.asked.remove(&token) else { return };
+        match self.links.role(link) {
+            Some(LinkRole::C2dSender) => {
+                self.service.handle_sent(link, token, outcome, &mut self.connection);
+            }
+            Some(LinkRole::Feedback) => {
+                self.service.handle_feedback_done(link, token, outcome, &mut self.connection);
+            }
+            Some(LinkRole::Requests | LinkRole::Reader(_)) | None => {}
         }
     }
 
@@ -112,7 +127,9 @@ impl AmqpDriver {
         let Some(link) = self.service.feedback_mut(delivery.link) else { return };
         let done = cx.services.c2d_done(cx.connection, token);
         link.handle_settled(delivery, state, (!settled).then_some(token), done);
-        wake_waiting(link.hub(), cx);
+        let hub = link.hub();
+        self.asked.insert(token, delivery.link);
+        wake_waiting(hub, cx);
     }
 
     /// A link is gone: what it holds goes to others.
@@ -131,7 +148,7 @@ impl AmqpDriver {
 
     pub(super) fn close_service_links(&mut self, cx: &Context<'_>) {
         for link in self.service.links() {
-            self.forget_service_link(link, cx);
+            self.forget_link(link, cx);
         }
     }
 
@@ -141,8 +158,7 @@ impl AmqpDriver {
             let Some(node) = self.service.node_of(link) else { continue };
             let resource: Vec<_> = node.path().iter().copied().map(Segment::Literal).collect();
             if self.claims.hub_allowing(&resource, LISTEN, cx.wall).is_none() {
-                self.connection.detach(link, Some(Refusal::expired().error()));
-                self.forget_service_link(link, cx);
+                self.detach(link, &Refusal::expired(), cx);
             }
         }
     }
