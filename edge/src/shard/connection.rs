@@ -1,46 +1,20 @@
-//! One connection: socket, TLS and protocol, and the bytes that wait between them.
+//! One connection: the transport, the protocol on it, and the plaintext that waits between them.
 
-use std::net::SocketAddr;
 use std::task::Waker;
-use std::time::Duration;
 
-use bytes::BytesMut;
 use ringhub_core::limits::{
-    LINGER_TIME_MAX, OUTPUT_BYTES_MAX, OUTPUT_PAUSE_BYTES, PLAINTEXT_KEPT_BYTES_MAX,
-    READ_BYTES_PER_TURN, TLS_PARTIAL_BYTES_MAX, TRANSMIT_BYTES_PER_TURN,
+    LINGER_TIME_MAX, OUTPUT_PAUSE_BYTES, PLAINTEXT_KEPT_BYTES_MAX, TRANSMIT_BYTES_PER_TURN,
 };
 use ringhub_core::meter::Counter;
 use ringhub_core::time::Timestamp;
-use rustix::io::Errno;
-use rustix::net::Shutdown;
 use rustls::pki_types::CertificateDer;
-use tracing::{debug, info};
 
 use super::protocol::{Close, Opening, Protocol, Services, ShardContext};
 use super::recorder::Part;
 use super::socket::Socket;
+use super::transport::{Peer, Scratch, Transport};
 use crate::listener::ListenerKind;
-use crate::tls::{HandshakeRefusal, PlaintextSink, TlsFault, TlsSession};
-
-/// Buffers of the shard that every connection uses in its turn.
-#[derive(Debug)]
-pub(super) struct Scratch {
-    read: Box<[u8]>,
-    plain: BytesMut,
-    cipher: Vec<u8>,
-}
-
-impl Scratch {
-    pub(super) fn new() -> Self {
-        let read = vec![0; TLS_PARTIAL_BYTES_MAX + READ_BYTES_PER_TURN].into_boxed_slice();
-        Self { read, plain: BytesMut::new(), cipher: Vec::new() }
-    }
-
-    /// Bytes of the buffers.
-    pub(super) fn memory(&self) -> usize {
-        self.read.len() + self.plain.capacity() + self.cipher.capacity()
-    }
-}
+use crate::tls::PlaintextSink;
 
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,24 +49,12 @@ pub(super) enum Flushed {
     More { sent: usize },
 }
 
-/// Times that a connection is held to.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
-    pub(super) handshake: Duration,
-    pub(super) write_stall: Duration,
-}
-
 pub(super) struct Connection<P> {
-    pub(super) socket: Socket,
-    tls: TlsSession,
+    transport: Transport,
     protocol: Option<P>,
     /// Plaintext that the protocol has not taken.
     kept: Vec<u8>,
-    /// TLS records that the socket has not taken.
-    output: Vec<u8>,
     state: State,
-    write_stall: Duration,
-    write_until: Option<Timestamp>,
     /// The entry of the timer wheel that counts for this connection.
     pub(super) armed: Option<Timestamp>,
     /// The reading task, while it waits for [`Self::is_paused`] to end.
@@ -101,13 +63,6 @@ pub(super) struct Connection<P> {
     pub(super) has_writer: bool,
     /// Bytes that the shard's gauge has been told of.
     accounted: u32,
-    peer: Peer,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Peer {
-    pub(super) listener: ListenerKind,
-    pub(super) address: SocketAddr,
 }
 
 impl<P> Connection<P>
@@ -115,29 +70,22 @@ where
     P: Protocol,
     P::Services: Services<Protocol = P>,
 {
-    pub(super) fn new(
-        socket: Socket,
-        tls: TlsSession,
-        peer: Peer,
-        patience: Patience,
-        now: Timestamp,
-    ) -> Self {
+    pub(super) fn new(transport: Transport, handshake_until: Timestamp) -> Self {
         Self {
-            socket,
-            tls,
+            transport,
             protocol: None,
             kept: Vec::new(),
-            output: Vec::new(),
-            state: State::ExpectHandshake { until: now + patience.handshake },
-            write_stall: patience.write_stall,
-            write_until: None,
+            state: State::ExpectHandshake { until: handshake_until },
             armed: None,
             paused_reader: None,
             is_dirty: false,
             has_writer: false,
             accounted: 0,
-            peer,
         }
+    }
+
+    pub(super) fn socket(&self) -> &Socket {
+        self.transport.socket()
     }
 
     pub(super) fn protocol(&mut self) -> Option<&mut P> {
@@ -150,12 +98,12 @@ where
 
     /// The port that was dialled.
     pub(super) fn listener(&self) -> ListenerKind {
-        self.peer.listener
+        self.transport.peer().listener
     }
 
     /// Brings `gauge` up to date about the bytes that wait here.
     pub(super) fn account(&mut self, gauge: &Counter) {
-        let bytes = self.kept.capacity() + self.output.capacity() + self.tls.partial_len();
+        let bytes = self.kept.capacity() + self.transport.buffered_bytes();
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         if bytes != self.accounted {
             gauge.sub(self.accounted.into());
@@ -170,7 +118,7 @@ where
     }
 
     pub(super) fn has_output(&self) -> bool {
-        !self.output.is_empty()
+        self.transport.output_len() > 0
     }
 
     /// True while the peer's bytes are to stay in the socket.
@@ -178,7 +126,7 @@ where
         if self.is_closing() {
             return false;
         }
-        self.output.len() > OUTPUT_PAUSE_BYTES
+        self.transport.output_len() > OUTPUT_PAUSE_BYTES
             || self.protocol.as_ref().is_some_and(|protocol| !protocol.can_read(services))
     }
 
@@ -188,63 +136,24 @@ where
         scratch: &mut Scratch,
         cx: &mut ShardContext<'_, P::Services>,
     ) -> Result<Received, Close> {
-        let partial = self.tls.partial_len();
-        let end = partial + READ_BYTES_PER_TURN;
-        let socket = &self.socket;
-        let received = cx.timed(Part::Listener, || socket.receive(&mut scratch.read[partial..end]));
-        let received = match received {
-            Ok(0) => return Err(Close::PeerClosed),
-            Ok(received) => received,
-            Err(Errno::AGAIN) => return Ok(Received(0)),
-            Err(_) => return Err(Close::SocketFailed),
-        };
-        scratch.cipher.clear();
-        let began = cx.recorder.start();
-        let mut intake = Intake {
-            protocol: &mut self.protocol,
-            kept: &mut self.kept,
-            state: &mut self.state,
-            peer: self.peer,
-            cx,
-        };
-        let result = self.tls.read(
-            &mut scratch.read[..partial + received],
-            &mut scratch.cipher,
-            &mut intake,
-        );
-        cx.recorder.stop(Part::Tls, began);
+        let Self { transport, protocol, kept, state, .. } = self;
+        let received = cx.timed(Part::Listener, || transport.receive(scratch))?;
+        if received == 0 {
+            return Ok(Received(0));
+        }
         let now = cx.now;
-        // Handshake messages, or the alert that tells the peer what was wrong.
-        let sent = self.send(&scratch.cipher, now);
-        match result {
-            Ok(()) => sent.map(|_| Received(received)),
-            Err(TlsFault::Sink(close)) => Err(close),
-            Err(TlsFault::PeerClosed) => Err(Close::PeerClosed),
-            Err(TlsFault::Tls(error)) => {
-                self.log_refusal(&error);
-                Err(Close::TlsFailed)
-            }
-            Err(TlsFault::PartialTooLong) => Err(Close::TlsFailed),
-        }
-    }
-
-    /// A client that offers what the hub does not have will come again and again: its owner has to
-    /// be told. What else breaks a handshake is for those who look for it.
-    fn log_refusal(&self, error: &rustls::Error) {
-        let Peer { listener, address } = self.peer;
-        match HandshakeRefusal::of(error) {
-            Some(reason) => info!(?listener, peer = %address, %reason, "TLS handshake refused"),
-            None => debug!(?listener, peer = %address, reason = %error, "TLS ended"),
-        }
+        let began = cx.recorder.start();
+        let peer = transport.peer();
+        let mut intake = Intake { protocol, kept, state, peer, cx };
+        let result = transport.decrypt(received, scratch, &mut intake);
+        cx.recorder.stop(Part::Tls, began);
+        let sent = transport.send_answers(scratch, now);
+        result.and(sent).map(|()| Received(received))
     }
 
     /// Takes what the peer still sends to a connection that is over.
-    pub(super) fn discard(&mut self, scratch: &mut Scratch) -> Result<(), Close> {
-        match self.socket.receive(&mut scratch.read) {
-            Ok(0) => Err(Close::PeerClosed),
-            Ok(_) | Err(Errno::AGAIN) => Ok(()),
-            Err(_) => Err(Close::SocketFailed),
-        }
+    pub(super) fn discard(&self, scratch: &mut Scratch) -> Result<(), Close> {
+        self.transport.discard(scratch)
     }
 
     /// Shows the protocol again what it had left, after a pause.
@@ -262,7 +171,7 @@ where
         now: Timestamp,
     ) -> Result<Flushed, Close> {
         let Some(protocol) = self.protocol.as_mut() else { return Ok(Flushed::All { sent: 0 }) };
-        if self.output.len() >= OUTPUT_BYTES_MAX {
+        if self.transport.is_full() {
             return Ok(Flushed::All { sent: 0 });
         }
         scratch.plain.clear();
@@ -273,42 +182,16 @@ where
         if scratch.plain.is_empty() {
             return Ok(Flushed::All { sent: 0 });
         }
-        scratch.cipher.clear();
-        self.tls.write(&scratch.plain, &mut scratch.cipher).map_err(|_| Close::TlsFailed)?;
-        let sent = self.send(&scratch.cipher, now)?;
+        let sent = self.transport.transmit(scratch, now)?;
         Ok(if has_more { Flushed::More { sent } } else { Flushed::All { sent } })
-    }
-
-    /// Sends `records` behind what waits already; keeps what the socket does not take.
-    fn send(&mut self, records: &[u8], now: Timestamp) -> Result<usize, Close> {
-        if records.is_empty() {
-            return Ok(0);
-        }
-        let sent = if self.output.is_empty() {
-            self.socket.send(records).map_err(|_| Close::SocketFailed)?
-        } else {
-            0
-        };
-        if sent < records.len() {
-            self.output.extend_from_slice(&records[sent..]);
-            self.write_until.get_or_insert(now + self.write_stall);
-        }
-        Ok(sent)
     }
 
     /// The socket has room again: sends what waits.
     pub(super) fn send_output(&mut self, now: Timestamp) -> Result<usize, Close> {
-        let sent = self.socket.send(&self.output).map_err(|_| Close::SocketFailed)?;
-        self.output.drain(..sent);
-        if self.output.is_empty() {
-            self.output = Vec::new();
-            self.write_until = None;
-            if self.is_closing() {
-                self.socket.shutdown(Shutdown::Write);
-                self.state = State::ExpectEnd { until: now + LINGER_TIME_MAX };
-            }
-        } else if sent > 0 {
-            self.write_until = Some(now + self.write_stall);
+        let sent = self.transport.send_output(now)?;
+        if self.is_closing() && !self.has_output() {
+            self.transport.end_output();
+            self.state = State::ExpectEnd { until: now + LINGER_TIME_MAX };
         }
         Ok(sent)
     }
@@ -330,33 +213,26 @@ where
         let farewell = if why.is_orderly() { self.send_farewell(scratch, cx.now) } else { Ok(()) };
         self.protocol = None;
         self.kept = Vec::new();
-        let output_time = if self.output.is_empty() { Duration::ZERO } else { self.write_stall };
-        self.state = State::ExpectEnd { until: cx.now + output_time + LINGER_TIME_MAX };
+        let until = cx.now + self.transport.output_time_max() + LINGER_TIME_MAX;
+        self.state = State::ExpectEnd { until };
         // An alert may be on its way after broken TLS, everything else that is not orderly ends at
         // once.
         if farewell.is_err() || !(why.is_orderly() || why == Close::TlsFailed) {
             self.cut();
-        } else if self.output.is_empty() {
-            self.socket.shutdown(Shutdown::Write);
+        } else if !self.has_output() {
+            self.transport.end_output();
         }
         self.wake_reader();
     }
 
     fn send_farewell(&mut self, scratch: &mut Scratch, now: Timestamp) -> Result<(), Close> {
         while let Flushed::More { .. } = self.flush(scratch, now)? {}
-        if self.tls.is_established() {
-            scratch.cipher.clear();
-            self.tls.write_close_notify(&mut scratch.cipher).map_err(|_| Close::TlsFailed)?;
-            self.send(&scratch.cipher, now)?;
-        }
-        Ok(())
+        self.transport.say_goodbye(scratch, now)
     }
 
     /// Ends both directions; the tasks of the connection end.
     pub(super) fn cut(&mut self) {
-        self.output = Vec::new();
-        self.write_until = None;
-        self.socket.shutdown(Shutdown::Both);
+        self.transport.cut();
     }
 
     pub(super) fn wake_reader(&mut self) {
@@ -372,7 +248,7 @@ where
             State::Open => None,
         };
         let protocol = self.protocol.as_ref().and_then(Protocol::poll_timeout);
-        [own, protocol, self.write_until].into_iter().flatten().min()
+        [own, protocol, self.transport.poll_timeout()].into_iter().flatten().min()
     }
 
     /// What is over at `now`, the gravest first.
@@ -384,7 +260,7 @@ where
             State::ExpectEnd { until } if until <= now => return Some(Overdue::Cut),
             _ => {}
         }
-        if self.write_until.is_some_and(|until| until <= now) {
+        if self.transport.poll_timeout().is_some_and(|until| until <= now) {
             return Some(Overdue::Close(Close::SlowReader));
         }
         let timeout = self.protocol.as_ref().and_then(Protocol::poll_timeout);
@@ -392,7 +268,7 @@ where
     }
 }
 
-/// Where plaintext goes: the parts of a connection beside its TLS session.
+/// Where plaintext goes: the parts of a connection beside its transport.
 struct Intake<'a, 'b, P: Protocol> {
     protocol: &'a mut Option<P>,
     kept: &'a mut Vec<u8>,
@@ -464,12 +340,14 @@ fn feed_kept<P: Protocol>(
 
 #[cfg(test)]
 mod tests {
+    use bytes::BytesMut;
     use ringhub_core::id::{ConnectionId, ExecutorId, SeatId, ShardId};
     use ringhub_core::position::{Committed, RingPosition};
 
     use super::super::mailbox::Mail;
     use super::*;
     use crate::partition::Ticket;
+    use crate::tls::TlsSession;
 
     /// What an idle connection costs beside rustls's own allocations and its task.
     #[test]

@@ -25,6 +25,7 @@ mod start;
 mod state;
 mod table;
 mod timer_wheel;
+mod transport;
 
 pub use clock::Clock;
 pub use counters::{ShardCounters, ShardStages};

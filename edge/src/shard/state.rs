@@ -15,7 +15,7 @@ use rustls::ServerConfig;
 
 use super::clock::Clock;
 use super::commit_queue::CommitQueue;
-use super::connection::{Connection, Flushed, Overdue, Patience, Peer, Received, Scratch};
+use super::connection::{Connection, Flushed, Overdue, Received};
 use super::counters::ShardCounters;
 use super::mailbox::Mailbox;
 use super::protocol::{Close, Protocol, Services, ShardContext};
@@ -24,6 +24,7 @@ use super::socket::Socket;
 use super::start::ShardConfig;
 use super::table::Table;
 use super::timer_wheel::{Deadline, TimerWheel};
+use super::transport::{Peer, Scratch, Transport};
 use crate::listener::ListenerKind;
 use crate::tls::TlsSession;
 
@@ -53,7 +54,7 @@ enum Phase {
     Ended,
 }
 
-type Driver<S> = Connection<<S as Services>::Protocol>;
+type ConnectionOf<S> = Connection<<S as Services>::Protocol>;
 
 /// State of a shard. Methods never wait; tasks borrow it for one of them at a time.
 pub(super) struct ShardState<S: Services> {
@@ -61,7 +62,7 @@ pub(super) struct ShardState<S: Services> {
     clock: Clock,
     tls: Arc<ServerConfig>,
     services: S,
-    table: Table<Driver<S>>,
+    table: Table<ConnectionOf<S>>,
     wheel: TimerWheel,
     commits: CommitQueue,
     mailbox: Mailbox,
@@ -133,12 +134,11 @@ impl<S: Services> ShardState<S> {
             return None;
         };
         let socket = Socket::new(stream);
-        let patience = Patience {
-            handshake: self.config.handshake_time_max,
-            write_stall: self.config.write_stall_time_max,
-        };
         let peer = Peer { listener, address };
-        let connection = Connection::new(socket.clone(), tls, peer, patience, self.clock.now());
+        let stall = self.config.write_stall_time_max;
+        let transport = Transport::new(socket.clone(), tls, peer, stall);
+        let handshake_until = self.clock.now() + self.config.handshake_time_max;
+        let connection = Connection::new(transport, handshake_until);
         let id = self.table.insert(Box::new(connection))?;
         self.count_open();
         open_of(&self.counters, listener).add(1);
@@ -248,7 +248,7 @@ impl<S: Services> ShardState<S> {
     /// settles it.
     fn with<R, F>(&mut self, id: ConnectionId, call: F) -> Result<R, Close>
     where
-        F: FnOnce(&mut Driver<S>, &mut Scratch, &mut ShardContext<'_, S>) -> Result<R, Close>,
+        F: FnOnce(&mut ConnectionOf<S>, &mut Scratch, &mut ShardContext<'_, S>) -> Result<R, Close>,
     {
         let (now, wall) = (self.clock.now(), self.clock.wall());
         let Self { table, scratch, services, commits, recorder, .. } = self;
@@ -448,7 +448,7 @@ impl<S: Services> ShardState<S> {
     pub(super) fn take_writers(&mut self) -> Vec<(ConnectionId, Socket)> {
         let writers = std::mem::take(&mut self.writers);
         let with_socket =
-            |id| self.table.find(id).map(|connection| (id, connection.socket.clone()));
+            |id| self.table.find(id).map(|connection| (id, connection.socket().clone()));
         writers.into_iter().filter_map(with_socket).collect()
     }
 
