@@ -260,6 +260,14 @@ pub const AMQP_SESSIONS_MAX: usize = 2048;
 /// Links of one AMQP connection. One more is refused with `amqp:resource-limit-exceeded`.
 pub const AMQP_LINKS_MAX: usize = 8192;
 
+/// Links of one AMQP connection that are refused for [`AMQP_LINKS_MAX`] and that the peer has not
+/// detached yet. One more ends its session.
+pub const AMQP_LINKS_OVER_MAX: usize = 1024;
+
+/// Bytes of attaches of one AMQP connection that wait for their answers, as they came. At the
+/// limit, which the last one may overstep: nothing more is read until some are answered.
+pub const AMQP_ASKED_BYTES_MAX: usize = 2 * 1024 * 1024;
+
 /// Longest name of an AMQP link in bytes. Longer: refused with `amqp:invalid-field`.
 pub const AMQP_LINK_NAME_LEN_MAX: usize = 1024;
 
@@ -269,6 +277,10 @@ pub const HOST_NAME_LEN_MAX: usize = 255;
 /// Time between the attach that answers a link which is refused and the detach with the reason.
 pub const AMQP_REFUSAL_PAUSE: Duration = Duration::from_millis(10);
 
+/// Links of one AMQP connection that are within [`AMQP_REFUSAL_PAUSE`]. One more is detached
+/// without the pause.
+pub const AMQP_REFUSALS_MAX: usize = 8192;
+
 /// Transfer frames that a peer may send before the next session flow. More: the session ends with a
 /// window violation.
 pub const AMQP_SESSION_WINDOW: u32 = 5000;
@@ -277,8 +289,12 @@ pub const AMQP_SESSION_WINDOW: u32 = 5000;
 /// `amqp:resource-limit-exceeded`.
 pub const AMQP_PARTIAL_BYTES_MAX: usize = 2 * 1024 * 1024;
 
-/// Unsettled deliveries that one AMQP session has sent. More: sending waits for outcomes.
-pub const AMQP_UNSETTLED_MAX: usize = 2048;
+/// Unsettled deliveries that one AMQP link has sent. More: sending on it waits for outcomes.
+pub const AMQP_LINK_UNSETTLED_MAX: u32 = 2048;
+
+/// Unsettled deliveries that one AMQP connection has sent: a gateway with the queues of a thousand
+/// devices. More: sending waits for outcomes.
+pub const AMQP_UNSETTLED_MAX: u32 = 65_536;
 
 /// Bytes waiting to be written to one AMQP peer. At this mark sending waits; at twice the mark
 /// reading waits too.

@@ -4,20 +4,21 @@ use bytes::BytesMut;
 
 use super::connection::{AmqpConnection, Phase};
 use super::link::{Link, LinkAccept, LinkId, LinkState, SessionId};
+use super::link_table::LinkName;
 use super::signal::AmqpEvent;
 use crate::codec::amqp::performative::{
     AmqpError, Attach, Condition, Detach, Performative, Role, Source, Target,
 };
 use crate::codec::amqp::primitive::Value;
-use crate::limits::{AMQP_LINK_NAME_LEN_MAX, AMQP_REFUSAL_PAUSE};
+use crate::limits::{
+    AMQP_LINK_NAME_LEN_MAX, AMQP_LINKS_OVER_MAX, AMQP_REFUSAL_PAUSE, AMQP_REFUSALS_MAX,
+};
 use crate::time::Timestamp;
 
-/// A refused link whose detach is still to come.
-#[derive(Debug)]
+/// A refused link whose detach is still to come, unless the peer has detached first.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Refused {
     link: LinkId,
-    /// The detach as it will be written.
-    detach: Box<[u8]>,
     /// When it is written.
     pub(super) due: Timestamp,
 }
@@ -36,26 +37,23 @@ impl AmqpConnection {
             self.end_session(channel, &error);
             return None;
         }
-        if let Some(id) = self.named(channel, attach.name, attach.role.opposite()) {
-            match self.links.link(id)?.state {
-                LinkState::AwaitingAttach => return self.on_attach_answer(id, attach),
-                LinkState::AwaitingDetach | LinkState::Refused => {}
-                _ => self.steal(id),
+        let role = attach.role.opposite();
+        if let Some(id) = self.links.find(LinkName { session: channel, role, name: attach.name }) {
+            if self.links.link(id)?.state == LinkState::AwaitingAttach {
+                return self.on_attach_answer(id, attach);
             }
+            self.steal(id);
         }
         self.on_attach_request(channel, attach, body)
     }
 
-    fn named(&self, channel: u16, name: &str, role: Role) -> Option<LinkId> {
-        let same = |(_, link): &(LinkId, &Link)| {
-            link.session == channel && link.role == role && *link.name == *name
-        };
-        self.links.iter().find(same).map(|(id, _)| id)
-    }
-
     fn steal(&mut self, id: LinkId) {
         let error = AmqpError::new(Condition::Stolen, "the link was attached again");
-        self.detach(id, Some(error));
+        if self.links.link(id).is_some_and(|link| link.state == LinkState::AwaitingAnswer) {
+            self.refuse_link(id, &error);
+        } else {
+            self.send_detach(id, Some(error));
+        }
         self.orphans.push(id);
     }
 
@@ -64,6 +62,7 @@ impl AmqpConnection {
         let link = self.links.link_mut(id)?;
         if attach.source.is_none() && attach.target.is_none() {
             link.state = LinkState::AwaitingRefusal;
+            self.links.free_name(id);
             return None;
         }
         link.state = LinkState::Attached;
@@ -81,23 +80,16 @@ impl AmqpConnection {
         attach: &Attach<'i>,
         body: &'i [u8],
     ) -> Option<AmqpEvent<'i>> {
-        let full = self.links.len() >= self.config.links_max;
-        let Some(handle) = self.session_mut(channel)?.free_handle() else {
+        let too_many = self.links.len().saturating_sub(self.config.links_max);
+        let handle = self.session_mut(channel)?.take_handle();
+        let Some(handle) = handle.filter(|_| too_many < AMQP_LINKS_OVER_MAX) else {
             let error = AmqpError::new(Condition::ResourceLimitExceeded, "no handle is left");
             self.end_session(channel, &error);
             return None;
         };
-        let role = attach.role.opposite();
-        let mut link = Link::new(channel, attach.name, role, handle);
-        match role {
-            Role::Receiver => link.delivery_count = attach.initial_delivery_count.unwrap_or(0),
-            Role::Sender => link.max_message_size = attach.max_message_size.unwrap_or(0),
-        }
-        let id = self.links.insert(link);
-        self.session_mut(channel)?.set_handle(handle, Some(id));
-        self.bind_remote_handle(id, attach.handle);
-        self.requested = Some((id, body.into()));
-        if full {
+        let is_full = self.links.len() >= self.config.links_max;
+        let id = self.insert_requested(channel, handle, attach, body);
+        if is_full {
             let limit = Condition::ResourceLimitExceeded;
             self.refuse_link(id, &AmqpError::new(limit, "too many links on the connection"));
             return None;
@@ -110,6 +102,29 @@ impl AmqpConnection {
         Some(AmqpEvent::LinkRequested { link: id, attach: *attach })
     }
 
+    fn insert_requested(
+        &mut self,
+        channel: u16,
+        handle: u32,
+        attach: &Attach<'_>,
+        body: &[u8],
+    ) -> LinkId {
+        let role = attach.role.opposite();
+        let mut link = Link::new(channel, attach.name, role, handle);
+        match role {
+            Role::Receiver => link.delivery_count = attach.initial_delivery_count.unwrap_or(0),
+            Role::Sender => link.max_message_size = attach.max_message_size.unwrap_or(0),
+        }
+        link.asked = Some(body.into());
+        self.asked_bytes += body.len();
+        let id = self.links.insert(link);
+        if let Some(session) = self.session_mut(channel) {
+            session.bind_handle(handle, id);
+        }
+        self.bind_remote_handle(id, attach.handle);
+        id
+    }
+
     fn bind_remote_handle(&mut self, id: LinkId, handle: u32) {
         let Some(link) = self.links.link_mut(id) else { return };
         link.remote_handle = Some(handle);
@@ -119,11 +134,15 @@ impl AmqpConnection {
         }
     }
 
-    /// Accepts the link that awaits an answer: name, termini, filters and properties are echoed.
+    /// Accepts a link that awaits an answer: name, termini, settle modes, filters and properties
+    /// are echoed. Links may be answered in any order and at any later time; one that is gone or
+    /// answered already is left alone.
     ///
-    /// Credit follows at once if the peer is the sender.
+    /// Credit follows at once if the peer is the sender. If it is the receiver, it may have granted
+    /// credit before this answer: no `Credit` event tells of that, so look at
+    /// [`credit_of`](Self::credit_of) once.
     pub fn accept_link(&mut self, id: LinkId, accept: LinkAccept) {
-        let Some((attach_body, link)) = self.take_requested(id) else { return };
+        let Some((attach_body, link)) = self.take_asked(id) else { return };
         let Ok((Performative::Attach(asked), _)) = Performative::decode(&attach_body) else {
             return;
         };
@@ -151,11 +170,13 @@ impl AmqpConnection {
         }
     }
 
-    /// Refuses the link that awaits an answer: an attach without termini, and the detach with the
+    /// Refuses a link that awaits an answer: an attach without termini, and the detach with the
     /// reason [`AMQP_REFUSAL_PAUSE`] later. A client that begins to listen for the end of a link
     /// once it has the attach would miss a detach that comes with it.
+    ///
+    /// The driver hears no more of the link.
     pub fn refuse_link(&mut self, id: LinkId, error: &AmqpError<'_>) {
-        let Some((attach_body, link)) = self.take_requested(id) else { return };
+        let Some((attach_body, link)) = self.take_asked(id) else { return };
         let Ok((Performative::Attach(asked), _)) = Performative::decode(&attach_body) else {
             return;
         };
@@ -174,31 +195,41 @@ impl AmqpConnection {
         self.write(channel, |out| answer.encode(out));
         let mut detach = BytesMut::new();
         Detach { handle, closed: true, error: Some(*error) }.encode(&mut detach);
-        let due = self.now + AMQP_REFUSAL_PAUSE;
-        self.refused.push_back(Refused { link: id, detach: detach[..].into(), due });
+        self.links.free_name(id);
         if let Some(link) = self.links.link_mut(id) {
             link.state = LinkState::Refused;
+            link.refusal = Some(detach[..].into());
+        }
+        if self.refused.len() < AMQP_REFUSALS_MAX {
+            self.refused.push_back(Refused { link: id, due: self.now + AMQP_REFUSAL_PAUSE });
+        } else {
+            self.detach_refused_link(id);
         }
     }
 
     /// Detaches the refused links whose time has come.
     pub(super) fn detach_refused(&mut self) {
         while let Some(refused) = self.refused.pop_front_if(|first| first.due <= self.now) {
-            self.detach_refused_link(&refused);
+            self.detach_refused_link(refused.link);
         }
     }
 
-    fn detach_refused_link(&mut self, refused: &Refused) {
-        let Some(link) = self.links.link_mut(refused.link) else { return };
+    /// Tells the reason of a refusal, unless that was done already.
+    fn detach_refused_link(&mut self, id: LinkId) {
+        let Some(link) = self.links.link_mut(id) else { return };
+        let Some(detach) = link.refusal.take() else { return };
         link.state = LinkState::AwaitingDetach;
         let channel = link.session;
-        self.write(channel, |out| out.extend_from_slice(&refused.detach));
+        self.write(channel, |out| out.extend_from_slice(&detach));
     }
 
-    fn take_requested(&mut self, id: LinkId) -> Option<(Box<[u8]>, &Link)> {
-        self.requested.as_ref().filter(|(requested, _)| *requested == id)?;
-        let (_, body) = self.requested.take()?;
-        Some((body, self.links.link(id)?))
+    fn take_asked(&mut self, id: LinkId) -> Option<(Box<[u8]>, &Link)> {
+        if self.phase != Phase::Open {
+            return None;
+        }
+        let asked = self.links.link_mut(id)?.asked.take()?;
+        self.asked_bytes -= asked.len();
+        Some((asked, self.links.link(id)?))
     }
 
     /// Asks the peer for a link (client side); the handle in `attach` is chosen here.
@@ -208,14 +239,14 @@ impl AmqpConnection {
         if self.phase != Phase::Open || self.links.len() >= self.config.links_max {
             return None;
         }
-        let handle = self.session_mut(session.0).filter(|s| !s.ending)?.free_handle()?;
+        let handle = self.session_mut(session.0).filter(|s| !s.ending)?.take_handle()?;
         let mut link = Link::new(session.0, attach.name, attach.role, handle);
         link.state = LinkState::AwaitingAttach;
         if attach.role == Role::Receiver {
             link.max_message_size = attach.max_message_size.unwrap_or(0);
         }
         let id = self.links.insert(link);
-        self.session_mut(session.0)?.set_handle(handle, Some(id));
+        self.session_mut(session.0)?.bind_handle(handle, id);
         self.write(session.0, |out| Attach { handle, ..*attach }.encode(out));
         Some(id)
     }
@@ -259,7 +290,8 @@ impl AmqpConnection {
         let Some(link) = self.links.link_mut(id) else { return };
         link.state = LinkState::AwaitingDetach;
         let (channel, handle) = (link.session, link.handle);
-        self.drop_partial(id);
+        self.links.free_name(id);
+        self.drop_deliveries(id);
         self.write(channel, |out| Detach { handle, closed: true, error }.encode(out));
     }
 
@@ -273,11 +305,7 @@ impl AmqpConnection {
             self.end_for_unattached_handle(channel);
             return None;
         };
-        if let Some(place) = self.refused.iter().position(|refused| refused.link == id)
-            && let Some(refused) = self.refused.remove(place)
-        {
-            self.detach_refused_link(&refused);
-        }
+        self.detach_refused_link(id);
         let link = self.links.link(id)?;
         let (handle, ours) = (link.handle, link.state == LinkState::AwaitingDetach);
         self.remove_link(id);
@@ -295,19 +323,28 @@ impl AmqpConnection {
 
     /// Forgets a link; `true` if the driver thought that it was there.
     pub(super) fn remove_link(&mut self, id: LinkId) -> bool {
-        self.drop_partial(id);
-        if self.requested.as_ref().is_some_and(|(requested, _)| *requested == id) {
-            self.requested = None;
-        }
+        self.drop_deliveries(id);
         let Some(link) = self.links.remove(id) else { return false };
+        self.asked_bytes -= link.asked.as_ref().map_or(0, |asked| asked.len());
         if let Some(session) = self.session_mut(link.session) {
-            session.set_handle(link.handle, None);
+            session.free_handle(link.handle);
             if let Some(remote) = link.remote_handle {
                 session.remote_handles.remove(&remote);
             }
-            session.unsettled.retain(|delivery| delivery.link != id);
-            session.unsent.take_if(|unsent| unsent.link == id);
         }
         !matches!(link.state, LinkState::AwaitingDetach | LinkState::Refused)
+    }
+
+    /// Forgets what is under way on a link, in both directions.
+    fn drop_deliveries(&mut self, id: LinkId) {
+        self.drop_partial(id);
+        let Some(link) = self.links.link_mut(id) else { return };
+        let (channel, unsettled) = (link.session, core::mem::take(&mut link.unsettled));
+        self.unsettled -= unsettled;
+        let Some(session) = self.session_mut(channel) else { return };
+        if unsettled > 0 {
+            session.unsettled.remove_link(id);
+        }
+        session.unsent.take_if(|unsent| unsent.link == id);
     }
 }

@@ -54,6 +54,8 @@ pub enum ClientSasl<'a> {
     Skip,
     /// Claims follow over `$cbs`.
     Anonymous,
+    /// By the certificate of the handshake.
+    External,
     /// A user and a password.
     Plain {
         /// For example `policy@sas.root.hub`.

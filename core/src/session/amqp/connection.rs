@@ -9,7 +9,8 @@ use bytes::BytesMut;
 use super::attach::Refused;
 use super::config::{AmqpConfig, ClientSasl};
 use super::error::SessionError;
-use super::link::{LinkId, LinkTable, SessionId};
+use super::link::{LinkId, SessionId};
+use super::link_table::LinkTable;
 use super::session::AmqpSession;
 use super::signal::AmqpEvent;
 use super::timer::Timer;
@@ -17,7 +18,7 @@ use crate::codec::amqp::performative::{
     AmqpError, Begin, Close, Condition, End, Open, Performative,
 };
 use crate::codec::amqp::{EMPTY_FRAME, Frame, FrameKind, write_frame};
-use crate::limits::{AMQP_OUT_BYTES_MAX, HOST_NAME_LEN_MAX};
+use crate::limits::{AMQP_ASKED_BYTES_MAX, AMQP_OUT_BYTES_MAX, HOST_NAME_LEN_MAX};
 use crate::time::Timestamp;
 
 pub(super) type Result<T> = core::result::Result<T, SessionError>;
@@ -79,14 +80,18 @@ pub struct AmqpConnection {
     /// Channels of the peer whose session is over: what still comes there was on its way.
     ended: BTreeSet<u16>,
     pub(super) links: LinkTable,
-    /// The attach that awaits the driver's answer, as it came.
-    pub(super) requested: Option<(LinkId, Box<[u8]>)>,
+    /// Bytes of the attaches that await the driver's answer.
+    pub(super) asked_bytes: usize,
     /// Refusals of which the peer has the attach and not yet the reason, in the order of their
     /// time.
     pub(super) refused: VecDeque<Refused>,
     /// Links that are gone without the driver knowing.
     pub(super) orphans: Vec<LinkId>,
     pub(super) window_opened: bool,
+    /// Where to go on in a disposition that is looked at again.
+    pub(super) told_below: Option<u32>,
+    /// Deliveries of ours that wait for their outcome, over all links.
+    pub(super) unsettled: u32,
     /// Bytes of messages received in part, over all links.
     pub(super) partial_bytes: usize,
 }
@@ -122,10 +127,12 @@ impl AmqpConnection {
             channels: BTreeMap::new(),
             ended: BTreeSet::new(),
             links: LinkTable::default(),
-            requested: None,
+            asked_bytes: 0,
             refused: VecDeque::new(),
             orphans: Vec::new(),
             window_opened: false,
+            told_below: None,
+            unsettled: 0,
             partial_bytes: 0,
         }
     }
@@ -133,8 +140,8 @@ impl AmqpConnection {
     /// Takes bytes of the peer: at most one frame and one event a call.
     ///
     /// The number is what was consumed. Call again with the rest until nothing is consumed and no
-    /// event comes; that means that more bytes are needed, or a `LinkRequested` or `Sasl` event
-    /// waits for its answer, or the output must be drained first.
+    /// event comes; that means that more bytes are needed, or a `Sasl` event or very many
+    /// `LinkRequested` events wait for their answers, or the output must be drained first.
     ///
     /// # Errors
     /// [`SessionError`]: write what `poll_transmit` still gives, then drop the socket.
@@ -158,11 +165,11 @@ impl AmqpConnection {
         step.inspect_err(|error| self.fail(error))
     }
 
-    /// Whether more bytes of the peer are looked at: `false` while a link or a SASL exchange waits
-    /// for its answer, or too much waits to be written.
+    /// Whether more bytes of the peer are looked at: `false` while a SASL exchange waits for its
+    /// answer, or links of [`AMQP_ASKED_BYTES_MAX`] do, or too much waits to be written.
     #[must_use]
     pub fn can_read(&self) -> bool {
-        self.requested.is_none()
+        self.asked_bytes < AMQP_ASKED_BYTES_MAX
             && self.phase != Phase::AwaitVerdict
             && self.out.len() < 2 * AMQP_OUT_BYTES_MAX
     }
@@ -386,12 +393,13 @@ impl AmqpConnection {
     }
 
     fn drop_links(&mut self, channel: u16) {
-        let of_session =
-            |(id, link): (LinkId, &super::link::Link)| (link.session == channel).then_some(id);
-        let links: Vec<LinkId> = self.links.iter().filter_map(of_session).collect();
+        let Some(session) = self.session_mut(channel) else { return };
+        let links = session.take_links();
+        session.remote_handles.clear();
+        session.unsettled.clear();
+        session.unsent = None;
         for link in links {
-            let known = self.remove_link(link);
-            if known {
+            if self.remove_link(link) {
                 self.orphans.push(link);
             }
         }
@@ -406,7 +414,6 @@ impl AmqpConnection {
         self.send_open();
         self.write(0, |out| Close { error }.encode(out));
         self.phase = Phase::Closing;
-        self.requested = None;
         self.refused.clear();
         self.timer.on_closing(self.now);
     }
@@ -475,8 +482,11 @@ impl AmqpConnection {
         self.sessions.get_mut(usize::from(channel))?.as_mut()
     }
 
-    /// Appends one AMQP frame.
+    /// Appends one AMQP frame, unless a close went before.
     pub(super) fn write(&mut self, channel: u16, body: impl FnOnce(&mut BytesMut)) {
+        if matches!(self.phase, Phase::Closing | Phase::Closed) {
+            return;
+        }
         write_frame(&mut self.out, FrameKind::Amqp, channel, body);
         self.timer.on_sent();
     }

@@ -1,7 +1,7 @@
 //! Flow control: windows and credit, in both directions.
 
 use super::connection::AmqpConnection;
-use super::link::{LinkId, LinkState};
+use super::link::{LinkCredit, LinkId, LinkState};
 use super::signal::AmqpEvent;
 use crate::codec::amqp::performative::{Flow, LinkFlow, Role};
 
@@ -22,14 +22,14 @@ impl AmqpConnection {
             return None;
         };
         let link = self.links.link(id)?;
-        if link.state != LinkState::Attached {
-            return None;
-        }
-        let event = match link.role {
-            Role::Sender => self.on_credit(id, &link_flow),
-            Role::Receiver => self.on_sender_state(id, &link_flow),
+        let event = match (link.state, link.role) {
+            (LinkState::Attached | LinkState::AwaitingAnswer, Role::Sender) => {
+                self.on_credit(id, &link_flow)
+            }
+            (LinkState::Attached, Role::Receiver) => self.on_sender_state(id, &link_flow),
+            _ => return None,
         };
-        if flow.echo {
+        if flow.echo && self.links.link(id)?.state == LinkState::Attached {
             self.send_link_flow(id);
         }
         event
@@ -42,7 +42,12 @@ impl AmqpConnection {
             link.credit = granted.saturating_sub(in_flight);
         }
         link.drain = flow.drain;
-        Some(AmqpEvent::Credit { link: id, credit: link.credit, drain: link.drain })
+        // The driver has not heard of credit on a link that it has not answered for.
+        (link.state == LinkState::Attached).then_some(AmqpEvent::Credit {
+            link: id,
+            credit: link.credit,
+            drain: link.drain,
+        })
     }
 
     fn on_sender_state<'i>(&mut self, id: LinkId, flow: &LinkFlow) -> Option<AmqpEvent<'i>> {
@@ -58,7 +63,15 @@ impl AmqpConnection {
         drained.then_some(AmqpEvent::Drained(id))
     }
 
-    /// Lets the peer make `more` deliveries in addition.
+    /// The deliveries that may follow on a link, whichever end sends; `None` once it is gone.
+    #[must_use]
+    pub fn credit_of(&self, id: LinkId) -> Option<LinkCredit> {
+        let link = self.links.link(id)?;
+        Some(LinkCredit { left: link.credit, drain: link.drain })
+    }
+
+    /// Lets the peer make `more` deliveries in addition; one flow frame. When to do so is the
+    /// driver's decision, see [`credit_of`](Self::credit_of).
     pub fn grant_credit(&mut self, id: LinkId, more: u32) {
         let Some(link) = self.attached_mut(id, Role::Receiver) else { return };
         link.credit = link.credit.saturating_add(more);

@@ -23,6 +23,15 @@ pub struct DeliveryId {
     pub(super) number: u32,
 }
 
+/// What may still be sent on a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkCredit {
+    /// Deliveries that may follow.
+    pub left: u32,
+    /// Whether the receiver wants them used up now, by deliveries or without.
+    pub drain: bool,
+}
+
 /// How a requested link is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinkAccept {
@@ -71,6 +80,12 @@ pub(super) struct Link {
     /// Largest message in bytes that may be sent in the direction of this link; zero is no bound.
     pub(super) max_message_size: u64,
     pub(super) partial: Option<Partial>,
+    /// The peer's attach as it came, while it awaits the driver's answer.
+    pub(super) asked: Option<Box<[u8]>>,
+    /// The detach with the reason, while it waits for its time after an attach that refused.
+    pub(super) refusal: Option<Box<[u8]>>,
+    /// Our deliveries on it that wait for their outcome.
+    pub(super) unsettled: u32,
 }
 
 impl Link {
@@ -87,6 +102,9 @@ impl Link {
             drain: false,
             max_message_size: 0,
             partial: None,
+            asked: None,
+            refusal: None,
+            unsettled: 0,
         }
     }
 
@@ -111,65 +129,4 @@ pub(super) struct Partial {
     pub(super) format: u32,
     pub(super) settled: bool,
     pub(super) bytes: BytesMut,
-}
-
-/// The links of a connection; a slot is used again under another generation.
-#[derive(Debug, Default)]
-pub(super) struct LinkTable {
-    slots: Vec<(u32, Option<Link>)>,
-    live: usize,
-}
-
-impl LinkTable {
-    pub(super) const fn len(&self) -> usize {
-        self.live
-    }
-
-    pub(super) fn insert(&mut self, link: Link) -> LinkId {
-        self.live += 1;
-        let free = if self.live <= self.slots.len() {
-            self.slots.iter().position(|(_, link)| link.is_none())
-        } else {
-            None
-        };
-        let slot = free.unwrap_or(self.slots.len());
-        if slot == self.slots.len() {
-            self.slots.push((0, None));
-        }
-        self.slots[slot].1 = Some(link);
-        let slot_number = u32::try_from(slot).expect("the number of links is bounded");
-        LinkId { slot: slot_number, generation: self.slots[slot].0 }
-    }
-
-    pub(super) fn link(&self, id: LinkId) -> Option<&Link> {
-        let (generation, link) = self.slots.get(index(id.slot))?;
-        link.as_ref().filter(|_| *generation == id.generation)
-    }
-
-    pub(super) fn link_mut(&mut self, id: LinkId) -> Option<&mut Link> {
-        let (generation, link) = self.slots.get_mut(index(id.slot))?;
-        link.as_mut().filter(|_| *generation == id.generation)
-    }
-
-    pub(super) fn remove(&mut self, id: LinkId) -> Option<Link> {
-        let (generation, slot) = self.slots.get_mut(index(id.slot))?;
-        if *generation != id.generation {
-            return None;
-        }
-        let link = slot.take()?;
-        *generation = generation.wrapping_add(1);
-        self.live -= 1;
-        Some(link)
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = (LinkId, &Link)> {
-        (0u32..).zip(&self.slots).filter_map(|(slot, (generation, link))| {
-            let link = link.as_ref()?;
-            Some((LinkId { slot, generation: *generation }, link))
-        })
-    }
-}
-
-fn index(slot: u32) -> usize {
-    usize::try_from(slot).unwrap_or(usize::MAX)
 }

@@ -17,6 +17,7 @@ impl AmqpConnection {
         let init: Option<(&'static str, Box<[u8]>)> = match sasl {
             ClientSasl::Skip => None,
             ClientSasl::Anonymous => Some(("ANONYMOUS", Box::default())),
+            ClientSasl::External => Some(("EXTERNAL", Box::default())),
             ClientSasl::Plain { user, password } => {
                 let response = [b"\0", user.as_bytes(), b"\0", password.as_bytes()].concat();
                 Some(("PLAIN", response.into()))

@@ -147,17 +147,19 @@ impl AmqpConnection {
     }
 
     /// Tells the sender what became of its delivery, or (on links we send on) settles after the
-    /// receiver.
+    /// receiver: a `Settled` event with `settled: false`, as receivers in settle mode second cause
+    /// it, waits for that.
+    ///
+    /// Deliveries may be settled in any order and at any later time; that of a link which is gone
+    /// is left alone.
     ///
     /// One disposition per delivery, because some clients apply a range to every link of the
     /// session.
     pub fn settle(&mut self, delivery: DeliveryId, state: DeliveryState<'_>) {
         let Some(link) = self.links.link(delivery.link) else { return };
         let (channel, role, number) = (link.session, link.role, delivery.number);
-        if role == Role::Sender
-            && let Some(session) = self.session_mut(channel)
-        {
-            session.unsettled.retain(|unsettled| unsettled.number != number);
+        if role == Role::Sender {
+            self.forget_unsettled(channel, number);
         }
         let disposition =
             Disposition { role, first: number, last: number, settled: true, state: Some(state) };
@@ -175,20 +177,29 @@ impl AmqpConnection {
         if disposition.role == Role::Sender || !(disposition.settled || outcome.is_some()) {
             return None;
         }
+        let from = self.told_below.take().unwrap_or(disposition.first);
         let unsettled = &mut self.session_mut(channel)?.unsettled;
-        let span = disposition.last.wrapping_sub(disposition.first);
-        let settled = disposition.settled;
-        let place = unsettled.iter().position(|delivery| {
-            let within = delivery.number.wrapping_sub(disposition.first) <= span;
-            within && (settled || !delivery.reported)
-        })?;
-        let (link, number) = (unsettled[place].link, unsettled[place].number);
-        if settled {
-            unsettled.remove(place);
-        } else {
-            unsettled[place].reported = true;
+        let (number, link) = unsettled.apply(disposition, from)?;
+        self.told_below = Some(number.wrapping_add(1));
+        if disposition.settled {
+            self.count_settled(link);
         }
         let delivery = DeliveryId { link, number };
-        Some(AmqpEvent::Settled { delivery, state: outcome, settled })
+        Some(AmqpEvent::Settled { delivery, state: outcome, settled: disposition.settled })
+    }
+
+    fn forget_unsettled(&mut self, channel: u16, number: u32) {
+        let removed =
+            self.session_mut(channel).and_then(|session| session.unsettled.remove(number));
+        if let Some(link) = removed {
+            self.count_settled(link);
+        }
+    }
+
+    fn count_settled(&mut self, link: LinkId) {
+        self.unsettled -= 1;
+        if let Some(link) = self.links.link_mut(link) {
+            link.unsettled -= 1;
+        }
     }
 }

@@ -2,11 +2,11 @@
 
 use bytes::{Buf, BytesMut};
 
-use super::connection::AmqpConnection;
+use super::connection::{AmqpConnection, Phase};
 use super::link::{DeliveryId, LinkId, LinkState};
-use super::session::{Unsent, Unsettled};
+use super::session::Unsent;
 use crate::codec::amqp::performative::{DeliveryTag, Role, Transfer};
-use crate::limits::{AMQP_OUT_BYTES_MAX, AMQP_UNSETTLED_MAX};
+use crate::limits::{AMQP_LINK_UNSETTLED_MAX, AMQP_OUT_BYTES_MAX, AMQP_UNSETTLED_MAX};
 
 /// Bytes kept free in each frame for its header and the transfer performative.
 const TRANSFER_HEAD_BYTES_MAX: usize = 80;
@@ -26,7 +26,8 @@ pub enum SendBlocked {
     /// Too much waits to be written: try after `poll_transmit`.
     #[error("too many bytes wait to be written")]
     Output,
-    /// Too many deliveries wait for their outcome: try after a `Settled` event.
+    /// Too many deliveries of the link or the connection wait for their outcome: try after a
+    /// `Settled` event.
     #[error("too many deliveries are unsettled")]
     Unsettled,
     /// The receiver never takes a message of this size.
@@ -57,7 +58,8 @@ impl AmqpConnection {
     /// [`SendBlocked`]: what is missing.
     pub fn can_send(&self, id: LinkId) -> Result<(), SendBlocked> {
         let link = self.links.link(id).ok_or(SendBlocked::NotSending)?;
-        if link.state != LinkState::Attached || link.role != Role::Sender {
+        let is_open = self.phase == Phase::Open && link.state == LinkState::Attached;
+        if !is_open || link.role != Role::Sender {
             return Err(SendBlocked::NotSending);
         }
         if link.credit == 0 {
@@ -94,11 +96,19 @@ impl AmqpConnection {
             return Err(SendBlocked::Size);
         }
         let channel = link.session;
-        let number = self.number_delivery(channel, id, how.settled)?;
-        let link = self.links.link_mut(id).ok_or(SendBlocked::NotSending)?;
+        if !how.settled {
+            let too_many = link.unsettled >= AMQP_LINK_UNSETTLED_MAX;
+            if too_many || self.unsettled >= AMQP_UNSETTLED_MAX {
+                return Err(SendBlocked::Unsettled);
+            }
+            link.unsettled += 1;
+            self.unsettled += 1;
+        }
         link.count_delivery();
+        let handle = link.handle;
+        let number = self.number_delivery(channel, id, how.settled)?;
         let transfer = Transfer {
-            handle: link.handle,
+            handle,
             delivery_id: Some(number),
             delivery_tag: Some(how.tag.unwrap_or_else(|| DeliveryTag::of_delivery_id(number))),
             message_format: Some(how.format),
@@ -125,13 +135,10 @@ impl AmqpConnection {
         settled: bool,
     ) -> Result<u32, SendBlocked> {
         let session = self.session_mut(channel).ok_or(SendBlocked::NotSending)?;
-        if !settled && session.unsettled.len() >= AMQP_UNSETTLED_MAX {
-            return Err(SendBlocked::Unsettled);
-        }
         let number = session.next_delivery_id;
         session.next_delivery_id = number.wrapping_add(1);
         if !settled {
-            session.unsettled.push_back(Unsettled { number, link, reported: false });
+            session.unsettled.push(number, link);
         }
         Ok(number)
     }

@@ -1,10 +1,11 @@
 //! One session: windows, delivery ids and the links on it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
 use super::link::LinkId;
+use super::unsettled::UnsettledList;
 use crate::codec::amqp::performative::{Flow, LinkFlow};
 
 /// The thing between begin and end.
@@ -27,22 +28,15 @@ pub(super) struct AmqpSession {
     /// Highest handle that the peer accepts.
     pub(super) handle_max: u32,
     /// Links by our handle.
-    pub(super) handles: Vec<Option<LinkId>>,
+    handles: Vec<Option<LinkId>>,
+    /// Handles below the length of `handles` that no link has.
+    free_handles: Vec<u32>,
     /// Links by the peer's handle.
     pub(super) remote_handles: BTreeMap<u32, LinkId>,
     /// Our deliveries without outcome, in order of their numbers.
-    pub(super) unsettled: VecDeque<Unsettled>,
+    pub(super) unsettled: UnsettledList,
     /// The rest of a message that the window stopped.
     pub(super) unsent: Option<Unsent>,
-}
-
-/// A delivery of ours that waits for its outcome.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Unsettled {
-    pub(super) number: u32,
-    pub(super) link: LinkId,
-    /// Whether the driver knows the outcome already and the peer waits for our settlement.
-    pub(super) reported: bool,
 }
 
 /// What is left of a message after the frames that the window allowed.
@@ -67,30 +61,48 @@ impl AmqpSession {
             next_delivery_id: 0,
             handle_max: 0,
             handles: Vec::new(),
+            free_handles: Vec::new(),
             remote_handles: BTreeMap::new(),
-            unsettled: VecDeque::new(),
+            unsettled: UnsettledList::default(),
             unsent: None,
         }
     }
 
-    /// Takes the lowest free handle, if the peer accepts one more.
-    pub(super) fn free_handle(&mut self) -> Option<u32> {
-        let place = self.handles.iter().position(Option::is_none).unwrap_or(self.handles.len());
-        let handle = u32::try_from(place).ok()?;
+    /// Takes a free handle, if the peer accepts one more.
+    pub(super) fn take_handle(&mut self) -> Option<u32> {
+        if let Some(handle) = self.free_handles.pop() {
+            return Some(handle);
+        }
+        let handle = u32::try_from(self.handles.len()).ok()?;
         if self.remote_channel.is_some() && handle > self.handle_max {
             return None;
         }
-        if place == self.handles.len() {
-            self.handles.push(None);
-        }
+        self.handles.push(None);
         Some(handle)
     }
 
-    pub(super) fn set_handle(&mut self, handle: u32, link: Option<LinkId>) {
-        let place = usize::try_from(handle).ok().and_then(|place| self.handles.get_mut(place));
-        if let Some(place) = place {
-            *place = link;
+    /// Puts a link under a handle that it has taken.
+    pub(super) fn bind_handle(&mut self, handle: u32, link: LinkId) {
+        if let Some(place) = self.place_of(handle) {
+            *place = Some(link);
         }
+    }
+
+    /// Lets others take the handle of a link that is gone.
+    pub(super) fn free_handle(&mut self, handle: u32) {
+        if self.place_of(handle).is_some_and(|place| place.take().is_some()) {
+            self.free_handles.push(handle);
+        }
+    }
+
+    fn place_of(&mut self, handle: u32) -> Option<&mut Option<LinkId>> {
+        usize::try_from(handle).ok().and_then(|place| self.handles.get_mut(place))
+    }
+
+    /// Takes all links out.
+    pub(super) fn take_links(&mut self) -> impl Iterator<Item = LinkId> + use<> {
+        self.free_handles.clear();
+        core::mem::take(&mut self.handles).into_iter().flatten()
     }
 
     /// Takes over what a flow says about our window; `true` if it was shut and is open now.

@@ -21,7 +21,8 @@ pub enum AmqpEvent<'i> {
     },
     /// The peer has answered our begin (client side).
     SessionBegun(SessionId),
-    /// The peer asks for a link. Nothing more is read until `accept_link` or `refuse_link` answers.
+    /// The peer asks for a link, to be answered by `accept_link` or `refuse_link`, now or later.
+    /// Meanwhile the peer may give it up or attach again under its name: `LinkDetached` tells.
     LinkRequested {
         /// The link to answer for.
         link: LinkId,

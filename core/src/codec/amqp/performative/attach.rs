@@ -10,7 +10,7 @@ use crate::codec::amqp::primitive::{
 };
 
 /// Which end of a link somebody is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// Sends the messages.
     Sender,

@@ -103,7 +103,11 @@ impl AmqpDriver {
                 self.connection.accept_link(asked.link, accept);
                 let (place, connection, epoch) = (&asked.place, cx.connection, asked.epoch);
                 debug!(hub = place.host_name, %place, %connection, epoch, "reader attached");
-                self.readers.insert(PartitionLink::new(asked, reader));
+                let credit = self.connection.credit_of(asked.link);
+                let mut reader = PartitionLink::new(asked, reader);
+                // The client may have given credit before it had its answer.
+                reader.handle_credit(credit.is_some_and(|credit| credit.drain));
+                self.readers.insert(reader);
             }
             ReplyBody::Refused(refused) => {
                 let refusal = Refusal::of_read(&refused, asked.epoch);

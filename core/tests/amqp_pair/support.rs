@@ -46,7 +46,12 @@ pub(crate) struct Pair {
     /// What the client says to unsettled deliveries.
     pub(crate) client_outcome: Option<DeliveryState<'static>>,
     pub(crate) attach_answer: Option<(Role, SenderSettleMode)>,
-    hub_links: Vec<LinkId>,
+    /// Leave links without answer.
+    pub(crate) later: bool,
+    /// Links that were left without answer.
+    pub(crate) waiting: Vec<LinkId>,
+    /// Links that the hub accepted.
+    pub(crate) hub_links: Vec<LinkId>,
     to_hub: BytesMut,
     to_client: BytesMut,
     wire_bytes: usize,
@@ -75,6 +80,8 @@ impl Pair {
             max_message_size: 1 << 20,
             client_outcome: None,
             attach_answer: None,
+            later: false,
+            waiting: Vec::new(),
             hub_links: Vec::new(),
             to_hub: BytesMut::new(),
             to_client: BytesMut::new(),
@@ -85,6 +92,17 @@ impl Pair {
 
     pub(crate) fn hub_link(&self) -> LinkId {
         *self.hub_links.last().expect("a link was accepted")
+    }
+
+    /// The hub accepts a link.
+    pub(crate) fn accept(&mut self, link: LinkId) {
+        let accept = LinkAccept {
+            credit: 100,
+            max_message_size: self.max_message_size,
+            snd_settle_mode: Some(SenderSettleMode::Settled),
+        };
+        self.hub.accept_link(link, accept);
+        self.hub_links.push(link);
     }
 
     pub(crate) fn wire_bytes_since_mark(&mut self) -> usize {
@@ -172,15 +190,8 @@ impl Pair {
                     let error = AmqpError::new(Condition::NotFound, "no such node");
                     self.hub.refuse_link(link, &error);
                 }
-                AmqpEvent::LinkRequested { link, .. } => {
-                    let accept = LinkAccept {
-                        credit: 100,
-                        max_message_size: self.max_message_size,
-                        snd_settle_mode: Some(SenderSettleMode::Settled),
-                    };
-                    self.hub.accept_link(link, accept);
-                    self.hub_links.push(link);
-                }
+                AmqpEvent::LinkRequested { link, .. } if self.later => self.waiting.push(link),
+                AmqpEvent::LinkRequested { link, .. } => self.accept(link),
                 AmqpEvent::Message { delivery, settled, payload, .. } => {
                     self.hub_messages.push(payload.to_vec());
                     if !settled {

@@ -1,10 +1,10 @@
 //! Two AMQP machines, a hub and a client, talk over a wire that cuts their bytes at random places.
 
-mod amqp_support;
+mod links;
+mod support;
 
 use core::time::Duration;
 
-use amqp_support::{Fact, Pair};
 use ringhub_core::codec::amqp::performative::{
     AmqpError, Condition, DeliveryState, Role, SenderSettleMode, Source,
 };
@@ -13,6 +13,8 @@ use ringhub_core::session::amqp::{
     AmqpConfig, ClientSasl, LinkId, Outgoing, SendBlocked, SessionError,
 };
 use ringhub_core::time::Timestamp;
+
+use self::support::{Fact, Pair};
 
 fn config(frame: u32, window: u32) -> AmqpConfig {
     AmqpConfig { max_frame_size: frame, session_window: window, ..AmqpConfig::default() }
@@ -48,7 +50,8 @@ fn sender(pair: &mut Pair) -> (LinkId, LinkId) {
 #[test]
 fn every_way_of_authentication_opens() {
     let plain = ClientSasl::Plain { user: "policy@sas.root.hub", password: "token" };
-    for (seed, sasl) in [(1, ClientSasl::Skip), (2, ClientSasl::Anonymous), (3, plain)] {
+    let sasls = [ClientSasl::Skip, ClientSasl::Anonymous, plain, ClientSasl::External];
+    for (seed, sasl) in (1..).zip(sasls) {
         let mut pair = Pair::new(seed, AmqpConfig::default(), AmqpConfig::default(), sasl);
         pair.run();
         let with_sasl = usize::from(sasl != ClientSasl::Skip);
