@@ -16,6 +16,20 @@ pub const D2C_MESSAGE_BYTES_MAX: usize = 256 * 1024;
 /// around them. Larger: refused by the encoder before it reaches a ring.
 pub const RECORD_BYTES_MAX: usize = D2C_MESSAGE_BYTES_MAX + 64 * 1024;
 
+/// What the hub adds to a D2C message in its record at most, in bytes: stamps with the longest ids
+/// and model, and heads of sections. Messages whose properties leave less are refused.
+pub const D2C_STAMP_BYTES_MAX: usize = 8 * 1024;
+
+/// Largest transfer on a link that sends telemetry, in bytes: a batch. Larger: the link is detached
+/// with `amqp:link:message-size-exceeded`.
+///
+/// Source: device-endpoints reference, "Telemetry messages".
+pub const D2C_TRANSFER_BYTES_MAX: usize = 1024 * 1024;
+
+/// Most messages of a batch over AMQP: what a transfer of the largest size holds of messages of a
+/// hundred bytes. More: rejected with `com.microsoft:argument-error`.
+pub const D2C_BATCH_MESSAGES_MAX: usize = 10_000;
+
 /// Smallest capacity of a ring in bytes. A full ring pauses the connections that push into it.
 pub const RING_BYTES_MIN: usize = 2 * 1024 * 1024;
 
@@ -342,7 +356,7 @@ pub const AMQP_FIRST_LINK_TIMEOUT: Duration = Duration::from_secs(60);
 /// Source: service-endpoints reference, "Error/lifecycle vocabulary on NS".
 pub const AMQP_NO_LINK_TIMEOUT: Duration = Duration::from_secs(300);
 
-const _: () = assert!(AMQP_PARTIAL_BYTES_MAX >= 4 * D2C_MESSAGE_BYTES_MAX);
+const _: () = assert!(AMQP_PARTIAL_BYTES_MAX >= 2 * D2C_TRANSFER_BYTES_MAX);
 const _: () = assert!(AMQP_FRAME_BYTES_MAX >= 512);
 
 /// Unmasked bytes of a WebSocket that its inner protocol has not taken, in bytes: one MQTT packet

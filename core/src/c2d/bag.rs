@@ -3,13 +3,11 @@
 //! Source: device-endpoints reference, "Cloud-to-device over MQTT".
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, percent_encode};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::ack::ACK;
-use crate::codec::amqp::DecodeError;
 use crate::codec::amqp::primitive::Map;
 use crate::codec::amqp::section::{Body, Message, MessageId};
+use crate::codec::amqp::{DecodeError, time_text};
 
 /// What stands in a bag as it is: everything that clients do not split or decode by.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -93,13 +91,6 @@ fn text_of(id: MessageId<'_>) -> Option<&str> {
         MessageId::Str(text) => Some(text),
         _ => None,
     }
-}
-
-/// Milliseconds since the Unix epoch as ISO 8601; the epoch itself for times beyond the year 9999.
-pub(super) fn time_text(millis: i64) -> String {
-    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000);
-    let time = time.unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    time.format(&Rfc3339).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -5,10 +5,9 @@
 use std::fmt::Write as _;
 
 use super::ack::ACK;
-use super::bag::time_text;
-use crate::codec::amqp::DecodeError;
 use crate::codec::amqp::primitive::Map;
 use crate::codec::amqp::section::{Body, Message, MessageId};
+use crate::codec::amqp::{DecodeError, time_text};
 
 /// Headers and body of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]

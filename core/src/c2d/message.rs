@@ -9,13 +9,13 @@ use std::borrow::Cow;
 use bytes::{Bytes, BytesMut};
 
 use super::ack::{ACK, AckLevel};
-use super::bag::{MqttForm, time_text};
-use crate::codec::amqp::DecodeError;
-use crate::codec::amqp::primitive::{Map, Value, uuid_text, write_str};
+use super::bag::MqttForm;
+use crate::codec::amqp::primitive::{Map, Value, write_str};
 use crate::codec::amqp::section::{
     Body, MapSection, Message, MessageId, Properties, begin_map_section, end_map_section,
     write_data,
 };
+use crate::codec::amqp::{DecodeError, id_text, value_text};
 use crate::id::Identity;
 use crate::limits::{C2D_BAG_BYTES_MAX, C2D_MESSAGE_BYTES_MAX, C2D_TTL_MAX, MESSAGE_ID_CHARS_MAX};
 use crate::session::amqp::{DeviceNode, NodeAddress};
@@ -122,11 +122,11 @@ struct Writer {
 
 impl Writer {
     fn properties(&mut self, asked: &Properties<'_>, to: &Identity) -> Result<(), Unacceptable> {
-        let message_id = asked.message_id.map(id_text).transpose()?;
+        let message_id = asked.message_id.map(id_as_text).transpose()?;
         if message_id.as_ref().is_some_and(|id| id.chars().count() > MESSAGE_ID_CHARS_MAX) {
             return Err(Unacceptable::MessageId);
         }
-        let correlation_id = asked.correlation_id.map(id_text).transpose()?;
+        let correlation_id = asked.correlation_id.map(id_as_text).transpose()?;
         if let Some(user) = asked.user_id {
             core::str::from_utf8(user).map_err(|_| Unacceptable::NotText)?;
         }
@@ -161,7 +161,7 @@ impl Writer {
             // No bag has a place for what has no name.
             let name = name.as_text().filter(|name| !name.is_empty());
             let name = name.ok_or(Unacceptable::Property)?;
-            let Some(mut value) = value_text(value)? else { continue };
+            let Some(mut value) = property_text(value)? else { continue };
             if name == ACK {
                 ack = AckLevel::parse(&value).ok_or(Unacceptable::Ack)?;
                 value = ack.name().into();
@@ -186,12 +186,7 @@ impl Writer {
         if !is_bytes {
             return Err(Unacceptable::Body);
         }
-        let mut pieces = body.pieces();
-        let first = pieces.next().unwrap_or_default();
-        let whole: Cow<'_, [u8]> = match pieces.next() {
-            None => first.into(),
-            Some(second) => [first, second].into_iter().chain(pieces).flatten().copied().collect(),
-        };
+        let whole = body.joined();
         self.size += whole.len();
         write_data(&mut self.out, &whole);
         Ok(())
@@ -220,32 +215,16 @@ fn queue_path(identity: &Identity) -> String {
     }
 }
 
-fn id_text(id: MessageId<'_>) -> Result<Cow<'_, str>, Unacceptable> {
-    Ok(match id {
-        MessageId::Str(text) => text.into(),
-        MessageId::Ulong(number) => number.to_string().into(),
-        MessageId::Uuid(uuid) => uuid_text(&uuid).into(),
-        MessageId::Binary(bytes) => {
-            core::str::from_utf8(bytes).map_err(|_| Unacceptable::NotText)?.into()
-        }
-    })
+fn id_as_text(id: MessageId<'_>) -> Result<Cow<'_, str>, Unacceptable> {
+    id_text(id).ok_or(Unacceptable::NotText)
 }
 
 /// The value of a property as devices get it; `None` for null, which they do not get.
-fn value_text(value: Value<'_>) -> Result<Option<Cow<'_, str>>, Unacceptable> {
-    let text = match value.undescribed()? {
-        Value::Null => return Ok(None),
-        Value::Str(text) | Value::Symbol(text) => text.into(),
-        Value::Bool(truth) => truth.to_string().into(),
-        Value::Float(number) => number.to_string().into(),
-        Value::Double(number) => number.to_string().into(),
-        Value::Ulong(number) => number.to_string().into(),
-        Value::Uuid(uuid) => uuid_text(uuid).into(),
-        Value::Char(code) => char::from_u32(code).ok_or(Unacceptable::Property)?.to_string().into(),
-        Value::Timestamp(millis) => time_text(millis).into(),
-        other => other.as_integer().ok_or(Unacceptable::Property)?.to_string().into(),
-    };
-    Ok(Some(text))
+fn property_text(value: Value<'_>) -> Result<Option<Cow<'_, str>>, Unacceptable> {
+    match value.undescribed()? {
+        Value::Null => Ok(None),
+        value => value_text(value).map(Some).ok_or(Unacceptable::Property),
+    }
 }
 
 #[cfg(test)]

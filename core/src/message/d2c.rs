@@ -43,6 +43,9 @@ pub struct SystemProperties<'a> {
     pub component: Option<Cow<'a, str>>,
     /// `$.ifid`
     pub interface_id: Option<Cow<'a, str>>,
+    /// Of what an AMQP device set, the fields that no other protocol has: subject, reply-to and
+    /// group. The others are not looked at.
+    pub amqp: Option<&'a Properties<'a>>,
 }
 
 /// One message as a protocol decoded it.
@@ -150,6 +153,7 @@ impl SystemProperties<'_> {
             absolute_expiry: self.absolute_expiry,
             component: borrow(&self.component),
             interface_id: borrow(&self.interface_id),
+            amqp: self.amqp,
         }
     }
 
@@ -165,7 +169,11 @@ impl SystemProperties<'_> {
             &self.component,
             &self.interface_id,
         ];
-        texts.into_iter().flatten().map(|text| text.len()).sum()
+        let len: usize = texts.into_iter().flatten().map(|text| text.len()).sum();
+        let amqp = self
+            .amqp
+            .map(|amqp| [amqp.subject, amqp.reply_to, amqp.group_id, amqp.reply_to_group_id]);
+        len + amqp.into_iter().flatten().flatten().map(str::len).sum::<usize>()
     }
 }
 
@@ -201,6 +209,8 @@ fn write_annotations(
 ///
 /// Source: service-endpoints reference, "Message content on delivery".
 fn write_properties(out: &mut BytesMut, system: &SystemProperties<'_>) {
+    let none = Properties::default();
+    let amqp = system.amqp.unwrap_or(&none);
     let properties = Properties {
         message_id: system.message_id.as_deref().map(MessageId::Str),
         user_id: system.user_id.as_deref().map(str::as_bytes),
@@ -209,7 +219,12 @@ fn write_properties(out: &mut BytesMut, system: &SystemProperties<'_>) {
         content_type: system.content_type.as_deref(),
         content_encoding: system.content_encoding.as_deref(),
         absolute_expiry_time: system.absolute_expiry.map(UnixMillis::as_millis),
-        ..Properties::default()
+        subject: amqp.subject,
+        reply_to: amqp.reply_to,
+        group_id: amqp.group_id,
+        group_sequence: amqp.group_sequence,
+        reply_to_group_id: amqp.reply_to_group_id,
+        creation_time: None,
     };
     if properties != Properties::default() {
         properties.encode(out);

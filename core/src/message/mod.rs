@@ -1,11 +1,13 @@
 //! Messages on their way through the hub.
 
+mod amqp;
 mod d2c;
 mod http;
 mod partition_key;
 mod route;
 mod stamps;
 
+pub use amqp::{AmqpMessage, AmqpTelemetry, InvalidTelemetry};
 pub(crate) use d2c::parse_time;
 pub use d2c::{D2cEncoder, D2cMessage, Destination, MessageTooLarge, SystemProperties};
 pub use http::{BATCH_CONTENT_TYPE, HttpMessage, InvalidBatch};

@@ -2,6 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
+use crate::codec::amqp::performative::Role;
 use crate::id::{DeviceId, Identity, ModuleId};
 
 /// What a link is attached to.
@@ -61,6 +62,45 @@ pub enum DeviceNode {
     Methods,
     /// `twin`: requests about the twin and their answers.
     Twin,
+}
+
+/// What a link on the node of a device or module is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DeviceLink {
+    /// The client sends telemetry.
+    Telemetry,
+    /// The client receives messages from the cloud.
+    C2d,
+    /// The client, a module of a gateway, receives what is routed to its inputs.
+    ModuleInputs,
+    /// The client receives method calls.
+    MethodCalls,
+    /// The client sends answers to method calls.
+    MethodAnswers,
+    /// The client sends twin requests.
+    TwinRequests,
+    /// The client receives answers to twin requests, and desired properties.
+    TwinReplies,
+}
+
+impl DeviceNode {
+    /// What a link on the node of `identity` is for on which the client has `role`, as it stands in
+    /// the client's attach; `None` where links go the other way only.
+    ///
+    /// Source: device-endpoints reference, "Link addresses".
+    #[must_use]
+    pub const fn link(self, identity: &Identity, role: Role) -> Option<DeviceLink> {
+        Some(match (self, role) {
+            (Self::Events, Role::Sender) => DeviceLink::Telemetry,
+            (Self::Events, Role::Receiver) if identity.module.is_some() => DeviceLink::ModuleInputs,
+            (Self::Events, Role::Receiver) | (Self::DeviceBound, Role::Sender) => return None,
+            (Self::DeviceBound, Role::Receiver) => DeviceLink::C2d,
+            (Self::Methods, Role::Receiver) => DeviceLink::MethodCalls,
+            (Self::Methods, Role::Sender) => DeviceLink::MethodAnswers,
+            (Self::Twin, Role::Receiver) => DeviceLink::TwinReplies,
+            (Self::Twin, Role::Sender) => DeviceLink::TwinRequests,
+        })
+    }
 }
 
 impl NodeAddress {
@@ -237,8 +277,42 @@ mod tests {
             ("/Devices/a:1/twin/", device(None, DeviceNode::Twin)),
             ("/devices/a:1/modules/m/twin", device(Some("m"), DeviceNode::Twin)),
             ("/devices/a:1/modules/m/messages/events", device(Some("m"), DeviceNode::Events)),
+            (
+                "amqps://h/devices/a%3a1/modules/m/messages/deviceBound",
+                device(Some("m"), DeviceNode::DeviceBound),
+            ),
+            ("DEVICES/a:1/Modules/m/METHODS/devicebound", device(Some("m"), DeviceNode::Methods)),
         ] {
             assert_eq!(NodeAddress::parse(address), expected, "{address}");
+        }
+    }
+
+    #[test]
+    fn node_and_direction_tell_what_a_link_is_for() {
+        use DeviceLink as Link;
+        for (node, sends, receives, module_receives) in [
+            (DeviceNode::Events, Some(Link::Telemetry), None, Some(Link::ModuleInputs)),
+            (DeviceNode::DeviceBound, None, Some(Link::C2d), Some(Link::C2d)),
+            (
+                DeviceNode::Methods,
+                Some(Link::MethodAnswers),
+                Some(Link::MethodCalls),
+                Some(Link::MethodCalls),
+            ),
+            (
+                DeviceNode::Twin,
+                Some(Link::TwinRequests),
+                Some(Link::TwinReplies),
+                Some(Link::TwinReplies),
+            ),
+        ] {
+            let device = Identity { device: DeviceId::parse("d").unwrap(), module: None };
+            let module = ModuleId::parse("m").ok();
+            let module = Identity { device: device.device.clone(), module };
+            assert_eq!(node.link(&device, Role::Sender), sends, "{node:?}");
+            assert_eq!(node.link(&module, Role::Sender), sends, "{node:?}");
+            assert_eq!(node.link(&device, Role::Receiver), receives, "{node:?}");
+            assert_eq!(node.link(&module, Role::Receiver), module_receives, "{node:?}");
         }
     }
 

@@ -5,12 +5,18 @@
 //!
 //! Source: service-endpoints reference, "CBS".
 
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
 use crate::codec::amqp::DecodeError;
 use crate::codec::amqp::performative::Condition;
 use crate::codec::amqp::primitive::{Map, Value};
 use crate::codec::amqp::section::{Body, Message, MessageId};
+use crate::id::{DeviceId, Identity, ModuleId};
 
 use super::reply::RequestReply;
+use crate::auth::Scope;
 
 /// A request to `$cbs`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,6 +40,54 @@ pub struct PutToken<'a> {
     pub expiration: Option<i64>,
     /// The token itself, without a leading `Bearer `.
     pub token: &'a str,
+}
+
+/// What the resource of a token stands for, be it a token's own (`sr`) or an audience.
+///
+/// The audience of a request is not what counts for a device: one client encodes it, another names
+/// its gateway in it. Take the subject of the token's own scope.
+///
+/// Source: device-endpoints reference, "CBS node `$cbs`", "Scope and permission rules".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenSubject {
+    /// All of the hub: the host alone.
+    Hub,
+    /// `devices`: every device and module, as gateways have it with the key of a policy.
+    Devices,
+    /// `devices/{d}` or `devices/{d}/modules/{m}`, whatever node follows. The scope of a device
+    /// covers its modules too.
+    Identity(Identity),
+    /// Something else: a node of back ends, or an id that cannot be.
+    Other,
+}
+
+impl TokenSubject {
+    /// Finds what a scope stands for.
+    #[must_use]
+    pub fn of(scope: &Scope<'_>) -> Self {
+        let mut path = scope.path().filter(|segment| !segment.starts_with("api-version="));
+        match path.next() {
+            None => return Self::Hub,
+            Some(devices) if devices.eq_ignore_ascii_case("devices") => {}
+            Some(_) => return Self::Other,
+        }
+        let Some(device) = path.next() else { return Self::Devices };
+        let Ok(device) = DeviceId::parse(&decoded(device)) else { return Self::Other };
+        let module = match path.next() {
+            Some(modules) if modules.eq_ignore_ascii_case("modules") => path.next(),
+            _ => return Self::Identity(Identity { device, module: None }),
+        };
+        match module.map(|module| ModuleId::parse(&decoded(module))) {
+            None => Self::Identity(Identity { device, module: None }),
+            Some(Ok(module)) => Self::Identity(Identity { device, module: Some(module) }),
+            Some(Err(_)) => Self::Other,
+        }
+    }
+}
+
+/// Some clients encode ids before they encode the whole.
+fn decoded(id: &str) -> Cow<'_, str> {
+    percent_decode_str(id).decode_utf8().unwrap_or_default()
 }
 
 /// Why a request is no put-token.
@@ -122,6 +176,33 @@ mod tests {
         MapSection, Properties, begin_map_section, end_map_section, write_null_body,
         write_value_descriptor,
     };
+
+    #[test]
+    fn the_subject_of_a_token_is_found_in_every_form_of_its_resource() {
+        let identity = |device: &str, module: Option<&str>| {
+            let module = module.map(|module| ModuleId::parse(module).unwrap());
+            let device = DeviceId::parse(device).unwrap();
+            TokenSubject::Identity(Identity { device, module })
+        };
+        for (resource, expected) in [
+            ("demo.example", TokenSubject::Hub),
+            ("demo.example/", TokenSubject::Hub),
+            ("demo.example%2fdevices", TokenSubject::Devices),
+            ("demo.example/Devices/", TokenSubject::Devices),
+            ("demo.example%2Fdevices%2Fcooler-7", identity("cooler-7", None)),
+            ("amqps%3a%2f%2fdemo.example%3A5671%2fdevices%2fcooler-7", identity("cooler-7", None)),
+            ("demo.example/devices/a%253A1", identity("a:1", None)),
+            ("demo.example/devices/cooler-7/api-version=2016-11-14", identity("cooler-7", None)),
+            ("demo.example/devices/cooler-7/messages/events", identity("cooler-7", None)),
+            ("demo.example/devices/cooler-7/modules/pump", identity("cooler-7", Some("pump"))),
+            ("demo.example/devices/a b", TokenSubject::Other),
+            ("demo.example/devices/a/modules/b c", TokenSubject::Other),
+            ("demo.example/messages/events", TokenSubject::Other),
+        ] {
+            let scope = Scope::decode(resource).unwrap();
+            assert_eq!(TokenSubject::of(&scope), expected, "{resource}");
+        }
+    }
 
     fn request(pairs: &[(&str, &str)], token: Option<&str>) -> BytesMut {
         let mut out = BytesMut::new();

@@ -119,6 +119,7 @@ mod tests {
             absolute_expiry: Some(UnixMillis::from_millis(1_796_119_200_000)),
             component: Some("s".into()),
             interface_id: Some("i".into()),
+            amqp: None,
         };
         assert_eq!(d2c_message(&publish(text, false)).system, expected);
         assert_eq!(application(text, false), ["level=hot spot"]);

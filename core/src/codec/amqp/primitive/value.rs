@@ -235,7 +235,7 @@ impl<'a> Map<'a> {
     }
 
     /// Walks the pairs; ends after the first malformed one.
-    pub fn pairs(&self) -> impl Iterator<Item = Result<(Value<'a>, Value<'a>)>> + use<'a> {
+    pub fn pairs(&self) -> impl Iterator<Item = Result<(Value<'a>, Value<'a>)>> + Clone + use<'a> {
         let (mut reader, mut left) = (Reader::new(self.body), self.count);
         core::iter::from_fn(move || {
             left = left.checked_sub(2)?;

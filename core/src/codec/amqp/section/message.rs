@@ -1,5 +1,7 @@
 //! A message split into its sections, without copying.
 
+use std::borrow::Cow;
+
 use super::{Properties, code};
 use crate::codec::amqp::error::DecodeError;
 use crate::codec::amqp::performative::Fields;
@@ -83,7 +85,7 @@ impl<'a> Body<'a> {
     fn add_data(&mut self, data: &'a [u8], message: &'a [u8]) {
         *self = match self {
             Self::Absent => Self::Data(data),
-            _ => Self::DataSections(DataSections { reader: Reader::new(message) }),
+            _ => Self::DataSections(DataSections::of(message)),
         };
     }
 
@@ -103,6 +105,23 @@ impl<'a> Body<'a> {
             Self::Value(Value::Str(text)) => DataPieces::One(Some(text.as_bytes())),
             Self::DataSections(sections) => DataPieces::Many(sections),
             Self::Absent | Self::Value(_) | Self::Sequence(_) => DataPieces::One(None),
+        }
+    }
+}
+
+impl<'a> Body<'a> {
+    /// The pieces as one; copies only when there are several.
+    #[must_use]
+    pub fn joined(&self) -> Cow<'a, [u8]> {
+        let mut pieces = self.pieces();
+        let first = pieces.next().unwrap_or_default();
+        match pieces.next() {
+            None => first.into(),
+            Some(second) => {
+                let mut whole = [first, second].concat();
+                pieces.for_each(|piece| whole.extend_from_slice(piece));
+                whole.into()
+            }
         }
     }
 }
@@ -132,6 +151,13 @@ impl<'a> Iterator for DataPieces<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct DataSections<'a> {
     reader: Reader<'a>,
+}
+
+impl<'a> DataSections<'a> {
+    /// Walks the data sections of `message`, which has been split before.
+    pub(crate) const fn of(message: &'a [u8]) -> Self {
+        Self { reader: Reader::new(message) }
+    }
 }
 
 impl PartialEq for DataSections<'_> {
