@@ -321,6 +321,10 @@ pub const AMQP_CLAIMS_MAX: usize = 512;
 /// for credit. One more detaches its link with `amqp:resource-limit-exceeded`.
 pub const AMQP_REQUESTS_MAX: usize = 256;
 
+/// Longest correlation id of a twin request over AMQP in bytes. Longer: the request is rejected
+/// with `com.microsoft:argument-error`.
+pub const AMQP_CORRELATION_ID_BYTES_MAX: usize = 256;
+
 /// Largest request to `$cbs` or `$management` in bytes. Larger: the link is detached.
 pub const AMQP_REQUEST_BYTES_MAX: usize = 64 * 1024;
 

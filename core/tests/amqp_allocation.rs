@@ -1,4 +1,5 @@
-//! Counts allocations: reading a transfer makes none, sending an event makes none.
+//! Counts allocations: reading a transfer makes none, sending an event makes none, nor does storing
+//! what a device sent.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -7,12 +8,17 @@ use allocation_counter::measure;
 use bytes::BytesMut;
 use ringhub_core::codec::amqp::Frame;
 use ringhub_core::codec::amqp::performative::Performative;
-use ringhub_core::codec::amqp::section::Message;
+use ringhub_core::codec::amqp::primitive::write_str;
+use ringhub_core::codec::amqp::section::{
+    MapSection, Message, MessageId, Properties, begin_map_section, end_map_section, write_data,
+};
+use ringhub_core::id::{DeviceId, HubId, Identity, PartitionId};
+use ringhub_core::message::{AmqpTelemetry, AuthScope, D2cEncoder, Destination, Stamps};
 use ringhub_core::session::amqp::event::EventHead;
 use ringhub_core::session::amqp::{
     AmqpConfig, AmqpConnection, AmqpEvent, LinkAccept, LinkId, Outgoing,
 };
-use ringhub_core::time::Timestamp;
+use ringhub_core::time::{Timestamp, UnixMillis};
 
 const TRANSFER: &[u8] = include_bytes!("../samples/amqp/transfer_all_sections.bin");
 
@@ -92,4 +98,47 @@ fn sending_an_event_does_not_allocate_once_the_buffers_have_grown() {
         hub.poll_transmit(&mut out);
     });
     assert_eq!(counted.count_total, 0);
+}
+
+#[test]
+fn telemetry_of_a_device_goes_into_its_record_without_an_allocation() {
+    let device = DeviceId::parse("cooler-7").unwrap();
+    let identity = Identity { device, module: None };
+    let stamps = Stamps::new(&identity, AuthScope::Device, "638", None);
+    let to = Destination { hub: HubId(0), partition: PartitionId(0) };
+    let payload = message_of_a_device();
+    let mut encoder = D2cEncoder::default();
+    let mut store = |payload: &[u8]| {
+        let telemetry = AmqpTelemetry::read(0, payload).unwrap();
+        let mut stored = 0;
+        for message in telemetry.messages() {
+            let record = encoder.encode(to, &stamps, message.as_d2c(), UnixMillis::EPOCH);
+            stored += black_box(record.unwrap()).len();
+        }
+        stored
+    };
+    let first = store(&payload);
+    let mut second = 0;
+    assert_eq!(measure(|| second = store(&payload)).count_total, 0);
+    assert!(first > payload.len() && first == second);
+}
+
+/// Properties, application properties and body, all of them text.
+fn message_of_a_device() -> BytesMut {
+    let mut out = BytesMut::new();
+    let properties = Properties {
+        message_id: Some(MessageId::Str("m-1")),
+        user_id: Some(b"u"),
+        content_type: Some("application/json"),
+        content_encoding: Some("utf-8"),
+        ..Properties::default()
+    };
+    properties.encode(&mut out);
+    let start = begin_map_section(&mut out, MapSection::ApplicationProperties);
+    for text in ["level", "hot", "site", "north"] {
+        write_str(&mut out, text);
+    }
+    end_map_section(&mut out, start, 4);
+    write_data(&mut out, br#"{"temperature":21.5}"#);
+    out
 }

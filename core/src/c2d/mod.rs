@@ -14,6 +14,7 @@
 //! "Sending cloud-to-device", "Delivery feedback".
 
 mod ack;
+mod amqp;
 mod bag;
 mod feedback;
 mod http;
@@ -22,6 +23,7 @@ mod message;
 mod queue;
 
 pub use ack::{AckLevel, Outcome};
+pub use amqp::{DeliveryHead, tag_of, token_of, verdict_of};
 pub use bag::MqttForm;
 pub use feedback::LockedBatch;
 pub use feedback::{BatchSettled, FeedbackDue, FeedbackLimits, FeedbackQueue, FeedbackRecord};

@@ -6,10 +6,12 @@
 //!                                └─────────── handle_undelivered ────────┘
 //! ```
 
+mod amqp;
 mod call;
 mod name;
 mod pending;
 
+pub use amqp::{AmqpAnswer, AmqpCall, InvalidAnswer};
 pub use call::{CallId, Failure, Invocation, MethodCall, Patience, Refusal, Target, Undelivered};
 pub use name::{InvalidMethodName, check_method_name};
 pub use pending::{Event, PendingCalls};

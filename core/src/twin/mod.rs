@@ -13,6 +13,7 @@
 //!
 //! Source: control-plane reference, "Twins"; device-endpoints reference, "Twins".
 
+mod amqp;
 mod document;
 mod error;
 mod json;
@@ -25,6 +26,9 @@ mod stamp;
 mod tree;
 mod view;
 
+pub use amqp::{
+    InvalidTwinRequest, TwinNews, TwinOperation, TwinRequest, TwinResponse, write_desired,
+};
 pub use document::{Applied, DesiredChange, Mode, Tags, Twin, TwinETag, device_document};
 pub use error::{TwinError, TwinProblem};
 pub use patch::{Part, ReportedPatch, ServiceChange};

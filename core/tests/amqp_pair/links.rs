@@ -302,3 +302,24 @@ fn nothing_follows_a_close() {
     pair.hub.detach(hub_link, None);
     assert!(!pair.hub.poll_transmit(&mut out), "a close is the last frame");
 }
+
+#[test]
+fn a_session_that_the_hub_ends_takes_its_links_along_and_no_others() {
+    let mut pair = opened(11, AmqpConfig::default());
+    let sessions = [session(&mut pair), session(&mut pair)];
+    for session in sessions {
+        receiver(&mut pair, session, "rx");
+    }
+    pair.run();
+    let (first, second) = (pair.hub_links[0], pair.hub_links[1]);
+    let of_first = pair.hub.session_of(first).unwrap();
+    let error = AmqpError::new(Condition::UnauthorizedAccess, "the token has expired");
+    pair.hub.end(of_first, Some(error));
+    pair.hub.end(of_first, None);
+    pair.hub_facts.clear();
+    pair.run();
+    assert_eq!(pair.hub_facts, [], "the driver has said so itself");
+    assert_eq!(count(&pair.client_facts, &Fact::Detached(None)), 1);
+    assert!(pair.hub.session_of(first).is_none() && pair.hub.session_of(second).is_some());
+    assert_eq!((pair.hub_error, pair.client_error), (None, None));
+}

@@ -383,6 +383,22 @@ impl AmqpConnection {
         }
     }
 
+    /// Ends a session and its links, with a reason if it is for one; the driver hears no more of
+    /// them. Deliveries on them that were not settled are for the driver to undo.
+    pub fn end(&mut self, session: SessionId, error: Option<AmqpError<'_>>) {
+        let channel = session.0;
+        if self.phase != Phase::Open || self.session_mut(channel).is_none_or(|s| s.ending) {
+            return;
+        }
+        self.write(channel, |out| End { error }.encode(out));
+        let orphans = self.orphans.len();
+        self.drop_links(channel);
+        self.orphans.truncate(orphans);
+        if let Some(session) = self.session_mut(channel) {
+            session.ending = true;
+        }
+    }
+
     /// Ends a session for a fault of the peer; its links are told to the driver as detached.
     pub(super) fn end_session(&mut self, channel: u16, error: &AmqpError<'_>) {
         self.write(channel, |out| End { error: Some(*error) }.encode(out));

@@ -4,14 +4,21 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
-use super::cbs::CbsRequest;
+use super::cbs::{CbsRequest, TokenSubject};
 use super::management::ManagementRequest;
-use super::{AmqpConfig, AmqpConnection, AmqpEvent, LinkAccept, NodeAddress, Outgoing};
+use super::{
+    AmqpConfig, AmqpConnection, AmqpEvent, CbsAnswer, LinkAccept, NodeAddress, Outgoing, PlainUser,
+};
+use crate::auth::Scope;
 use crate::codec::amqp::performative::{DeliveryState, Performative, SaslCode};
 use crate::codec::amqp::primitive::Reader;
-use crate::codec::amqp::section::Message;
+use crate::codec::amqp::section::{BATCH_FORMAT, Message, MessageIdBuf};
+use crate::limits::D2C_MESSAGE_BYTES_MAX;
+use crate::message::AmqpTelemetry;
+use crate::method::{AmqpAnswer, AmqpCall};
 use crate::reader::Selector;
 use crate::time::Timestamp;
+use crate::twin::{TwinNews, TwinRequest};
 
 /// Feeds bytes to each decoder and to a hub machine whose driver says yes to everything.
 ///
@@ -26,6 +33,7 @@ pub fn exercise(data: &[u8]) {
     }
     exercise_performative(data);
     exercise_message(data);
+    exercise_device(data);
     exercise_hub(data);
 }
 
@@ -50,6 +58,34 @@ fn exercise_message(data: &[u8]) {
     message.body.pieces().for_each(drop);
     let _ = CbsRequest::decode(data);
     let _ = ManagementRequest::decode(data);
+}
+
+/// Feeds bytes to what reads the messages of devices, whatever link they came on.
+///
+/// For fuzzing and for the replay of its corpus.
+///
+/// # Panics
+/// If a message that was judged good is too large for a record, or an id does not survive being
+/// kept as text.
+pub fn exercise_device(data: &[u8]) {
+    for format in [0, BATCH_FORMAT] {
+        let Ok(telemetry) = AmqpTelemetry::read(format, data) else { continue };
+        for message in telemetry.messages() {
+            let message = message.as_d2c();
+            let bytes = message.application.map(|(name, value)| name.len() + value.len());
+            assert!(message.body.len() + bytes.sum::<usize>() <= D2C_MESSAGE_BYTES_MAX);
+        }
+    }
+    if let Ok(request) = TwinRequest::decode(data) {
+        let kept = MessageIdBuf::from(request.correlation_id);
+        assert_eq!(MessageIdBuf::parse(&kept.to_string()), Some(kept));
+    }
+    let _ = AmqpAnswer::decode(data);
+    let _ = (TwinNews::decode(data), AmqpCall::decode(data), CbsAnswer::decode(data));
+    if let Ok(text) = core::str::from_utf8(data) {
+        let _ = (PlainUser::parse(text), NodeAddress::parse(text));
+        let _ = Scope::decode(text).map(|scope| TokenSubject::of(&scope));
+    }
 }
 
 fn exercise_hub(data: &[u8]) {

@@ -12,6 +12,7 @@
 mod address;
 mod attach;
 pub mod cbs;
+mod cbs_client;
 mod config;
 mod connection;
 mod credit;
@@ -33,10 +34,11 @@ mod timer;
 mod unsettled;
 
 pub use address::{DeviceLink, DeviceNode, NodeAddress};
+pub use cbs_client::CbsAnswer;
 pub use config::{AmqpConfig, ClientSasl};
 pub use connection::AmqpConnection;
 pub use error::SessionError;
-pub use exercise::exercise;
+pub use exercise::{exercise, exercise_device};
 pub use link::{DeliveryId, LinkAccept, LinkCredit, LinkId, SessionId};
 pub use plain::PlainUser;
 pub use redirect::write_redirect_info;

@@ -10,10 +10,12 @@
 //! Source: AMQP 1.0 part 3, section 3.2.
 
 mod message;
+mod message_id;
 mod properties;
 mod write;
 
 pub use message::{Body, DataPieces, DataSections, Message};
+pub use message_id::MessageIdBuf;
 pub use properties::{MessageId, Properties};
 pub use write::{
     MapSection, begin_map_section, end_map_section, write_data, write_data_head, write_header,
