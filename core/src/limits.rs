@@ -317,6 +317,35 @@ pub const AMQP_OUT_BYTES_MAX: usize = 256 * 1024;
 /// Claims that one AMQP connection may hold. One more is answered with 403.
 pub const AMQP_CLAIMS_MAX: usize = 512;
 
+/// Tokens of devices and modules that one AMQP connection may hold. One more is answered with 403.
+///
+/// Source: device-endpoints reference, "CBS node `$cbs`".
+pub const AMQP_DEVICE_TOKENS_MAX: usize = 2048;
+
+/// Devices and modules that one AMQP connection serves at a time. The first link of one more is
+/// refused with `amqp:resource-limit-exceeded`.
+pub const AMQP_SEATS_MAX: usize = 1536;
+
+/// Messages that a device may send on a link before it hears of the first: its credit. More: its
+/// sender waits.
+///
+/// Source: device-endpoints reference, "Link addresses".
+pub const DEVICE_LINK_CREDIT: u32 = 1000;
+
+/// Transfers of all devices of one AMQP connection that are not settled yet. At the limit: the
+/// connection is not read until some are durable.
+pub const AMQP_IN_FLIGHT_MAX: usize = 16_384;
+
+/// Bytes of transfers of devices that one AMQP connection holds until their rings have room. At the
+/// limit, which the last one may overstep: the connection is not read until there is.
+pub const AMQP_HELD_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Largest transfer on a link of a device, in bytes: a batch of messages. Larger: the link is
+/// detached with `amqp:link:message-size-exceeded`.
+///
+/// Source: device-endpoints reference, "Telemetry messages".
+pub const AMQP_DEVICE_TRANSFER_BYTES_MAX: usize = 1024 * 1024;
+
 /// Requests to `$cbs` and `$management` of one AMQP connection whose answers wait for the log or
 /// for credit. One more detaches its link with `amqp:resource-limit-exceeded`.
 pub const AMQP_REQUESTS_MAX: usize = 256;

@@ -1,4 +1,4 @@
-//! Devices that prove themselves with certificates, over MQTT.
+//! Devices that prove themselves with certificates, over MQTT and AMQP.
 
 mod support;
 
@@ -9,12 +9,16 @@ use std::process::{Command, Output};
 
 use aws_lc_rs::digest::{Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use rcgen::{CertificateParams, DnType, KeyPair};
+use ringhub_core::session::amqp::ClientSasl;
 use serde_json::Value;
+use support::address::AMQP_PORT;
+use support::amqp::AmqpClient;
+use support::amqp_device::AmqpDevice;
 use support::history::read_all;
 use support::hub::Hub;
 use support::mqtt::{Login, MqttDevice};
 use support::rest::{Device, exchange};
-use support::tls::Certificate;
+use support::tls::{self, Certificate};
 use time::{Duration, OffsetDateTime};
 
 /// CONNACK 5, "not authorized".
@@ -92,6 +96,38 @@ fn a_device_proves_itself_with_either_thumbprint_and_with_nothing_else() {
     let method = events[0].stamp("iothub-connection-auth-method");
     let method: Value = serde_json::from_str(method).expect("the stamp is JSON");
     assert_eq!((&method["scope"], &method["type"]), (&"device".into(), &"x509".into()));
+    hub.assert_sound();
+}
+
+#[test]
+fn a_certificate_admits_over_amqp_with_sasl_and_without() {
+    let mut hub = Hub::start();
+    let [own, other] = [0; 2].map(|_| self_signed("whatever", -1, 9));
+    put(&hub, "pump-1", "enabled", &thumbprint(&SHA256, &own), "");
+    Device::create(&hub, "pump-2");
+    let connect = |certificate: &Certificate, sasl| {
+        let stream = tls::connect_with(&hub, AMQP_PORT, certificate)?;
+        AmqpClient::connect_over(stream, sasl, 5000).map(AmqpDevice::without_tokens)
+    };
+    let address = |id: &str| format!("/devices/{id}/messages/events");
+    for sasl in [ClientSasl::Skip, ClientSasl::External] {
+        let mut device = connect(&own, sasl).expect("the handshake does not judge");
+        let link = device.telemetry("pump-1").expect("the certificate is the device's");
+        device.send(link, "certified").expect("the message is accepted");
+        let keyed = device.sender(&address("pump-2")).expect("an answer");
+        assert_eq!(keyed, Err("amqp:unauthorized-access".to_owned()));
+        let mut stranger = connect(&other, sasl).expect("the handshake does not judge");
+        let refused = stranger.sender(&address("pump-1")).expect("an answer");
+        assert_eq!(refused, Err("amqp:unauthorized-access".to_owned()));
+    }
+    let without = AmqpClient::connect(&hub, ClientSasl::External, 5000);
+    assert!(without.is_err(), "nothing was shown");
+    assert_eq!(read_all(&hub).len(), 2);
+    // The registry takes the certificate away from a device that is connected.
+    let mut device = connect(&own, ClientSasl::Skip).expect("the handshake does not judge");
+    device.telemetry("pump-1").expect("the certificate is the device's");
+    put(&hub, "pump-1", "enabled", &thumbprint(&SHA256, &other), "");
+    assert_eq!(device.detached().expect("a detach"), "amqp:unauthorized-access");
     hub.assert_sound();
 }
 

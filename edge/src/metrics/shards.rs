@@ -12,7 +12,7 @@ use crate::shard::ShardCounters;
 /// A number of each shard: name, meaning, where it stands.
 type Plain = (&'static str, Kind, &'static str, fn(&ShardCounters) -> &Counter);
 
-const PLAIN: [Plain; 17] = [
+const PLAIN: [Plain; 18] = [
     ("ringhub_connections_accepted_total", Kind::Counter, "Sockets accepted.", |c| {
         &c.connections_accepted
     }),
@@ -22,6 +22,9 @@ const PLAIN: [Plain; 17] = [
     }),
     ("ringhub_mqtt_connects_total", Kind::Counter, "MQTT clients let in with CONNACK 0.", |c| {
         &c.connects_accepted
+    }),
+    ("ringhub_amqp_seats_total", Kind::Counter, "Devices and modules let in over AMQP.", |c| {
+        &c.amqp_seats_admitted
     }),
     ("ringhub_received_bytes_total", Kind::Counter, "Bytes received, TLS included.", |c| {
         &c.received_bytes

@@ -16,6 +16,14 @@ pub(crate) struct Claim {
     pub(crate) permissions: Permissions,
     /// When the token expires, without clock skew.
     pub(crate) expires: UnixMillis,
+    /// The token; it admits devices too if the policy may connect them. A key alone does not.
+    pub(crate) token: Option<Box<str>>,
+}
+
+/// The moment from which on a token, or certificate, that expires at `expires` proves nothing.
+pub(crate) fn end_of(expires: UnixMillis) -> UnixMillis {
+    let skew = i64::try_from(SAS_CLOCK_SKEW.as_millis()).unwrap_or(i64::MAX);
+    UnixMillis::from_millis(expires.as_millis().saturating_add(skew))
 }
 
 impl Claim {
@@ -23,10 +31,8 @@ impl Claim {
         now >= self.ends()
     }
 
-    /// The moment from which on the claim proves nothing.
     fn ends(&self) -> UnixMillis {
-        let skew = i64::try_from(SAS_CLOCK_SKEW.as_millis()).unwrap_or(i64::MAX);
-        UnixMillis::from_millis(self.expires.as_millis().saturating_add(skew))
+        end_of(self.expires)
     }
 
     fn allows(&self, resource: &[Segment<'_>], needed: Permissions) -> bool {
@@ -89,9 +95,29 @@ impl Claims {
         needed: Permissions,
         now: UnixMillis,
     ) -> Option<HubId> {
+        self.allowing(resource, needed, now).next().map(|claim| claim.hub)
+    }
+
+    /// A token of a policy by which `needed` is allowed for `resource` of `hub`, if there is one.
+    pub(crate) fn token_allowing(
+        &self,
+        hub: HubId,
+        resource: &[Segment<'_>],
+        needed: Permissions,
+        now: UnixMillis,
+    ) -> Option<&str> {
+        let mut claims = self.allowing(resource, needed, now).filter(|claim| claim.hub == hub);
+        claims.find_map(|claim| claim.token.as_deref())
+    }
+
+    fn allowing(
+        &self,
+        resource: &[Segment<'_>],
+        needed: Permissions,
+        now: UnixMillis,
+    ) -> impl Iterator<Item = &Claim> {
         let claims = self.login.iter().chain(&self.put);
-        let mut allowing = claims.filter(|claim| claim.allows(resource, needed));
-        allowing.find(|claim| !claim.is_expired(now)).map(|claim| claim.hub)
+        claims.filter(move |claim| claim.allows(resource, needed) && !claim.is_expired(now))
     }
 
     /// When the first of them ends.
@@ -130,7 +156,7 @@ mod tests {
     fn claim(audience: &str, permissions: Permissions, expires_ms: i64) -> Claim {
         let scope = Scope::decode(audience).expect("an audience").into_owned();
         let expires = UnixMillis::from_millis(expires_ms);
-        Claim { hub: HubId(7), scope, permissions, expires }
+        Claim { hub: HubId(7), scope, permissions, expires, token: Some("t".into()) }
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! From tokens and passwords to claims.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use ringhub_control_plane::directory::{AuthFailure, Directory, Hub, Policy};
+use ringhub_control_plane::directory::{AuthFailure, Directory, Grant, Hub, IdentityRef, Policy};
 use ringhub_core::auth::{Permissions, SasToken, Scope, Segment};
 use ringhub_core::codec::amqp::performative::Condition;
 use ringhub_core::id::HubId;
+use ringhub_core::session::amqp::PlainUser;
 use ringhub_core::time::UnixMillis;
 
 use super::Refusal;
@@ -72,7 +73,8 @@ fn claim_on(
     let resource = resource_of(&scope);
     let grant = directory.authorize_service(hub.id, token, &resource, Permissions::NONE, now)?;
     let (permissions, expires) = (grant.permissions, grant.expires);
-    Ok(Claim { hub: hub.id, scope: scope.into_owned(), permissions, expires })
+    let token = Some(token.into());
+    Ok(Claim { hub: hub.id, scope: scope.into_owned(), permissions, expires, token })
 }
 
 /// Device and module ids compare with case, everything else without.
@@ -88,9 +90,12 @@ fn resource_of<'a>(scope: &'a Scope<'_>) -> Vec<Segment<'a>> {
 /// Why a user and password are refused; for the log, since the client learns no reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PlainRefused {
-    /// `{device}@sas.{hub}`.
-    #[error("devices are not served over AMQP")]
-    Device,
+    /// The user names nobody.
+    #[error("the user name is none of a policy, a device or a module")]
+    User,
+    /// A key is no password of a device.
+    #[error("devices log in by tokens only")]
+    DeviceKey,
     /// No hub has the name.
     #[error("the hub is unknown")]
     UnknownHub,
@@ -105,31 +110,53 @@ pub(crate) enum PlainRefused {
     Token(#[from] AuthFailure),
 }
 
-/// Judges a SASL PLAIN login: `{policy}@sas.root.{hub}` with a token, or a policy with the text of
-/// its key.
+/// Who has logged in by SASL PLAIN.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Login {
+    /// Somebody with a policy.
+    Policy(Claim),
+    /// A device or module.
+    Identity(Grant),
+}
+
+/// Judges a SASL PLAIN login: a policy with a token or the text of its key, or a device or module
+/// with a token.
 ///
-/// Source: service-endpoints reference, "SASL layer".
-pub(crate) fn claim_of_plain(
+/// Source: service-endpoints reference, "SASL layer"; device-endpoints reference, "Connection
+/// start".
+pub(crate) fn login_of_plain(
     directory: &Directory,
     hostname: Option<&str>,
     (user, password): (&str, &str),
     now: UnixMillis,
-) -> Result<Claim, PlainRefused> {
-    if let Some((policy, hub)) = user.rsplit_once("@sas.root.") {
-        let hub = hub_called(directory, hub).ok_or(PlainRefused::UnknownHub)?;
-        return claim_of_hub_token(directory, hub, policy, password, now);
+) -> Result<Login, PlainRefused> {
+    let called = |hub| hub_called(directory, hub).ok_or(PlainRefused::UnknownHub);
+    match PlainUser::parse(user).ok_or(PlainRefused::User)? {
+        PlainUser::Policy { policy, hub } => {
+            claim_of_hub_token(directory, called(hub)?, policy, password, now).map(Login::Policy)
+        }
+        PlainUser::PolicyKey { policy } => {
+            let hub = hub_meant(directory, hostname).ok_or(PlainRefused::UnknownHub)?;
+            claim_of_key(hub, policy, password).map(Login::Policy)
+        }
+        PlainUser::Identity { identity, hub } => {
+            let hub = called(hub)?.id;
+            let name = IdentityRef::from(&identity);
+            Ok(Login::Identity(directory.authenticate(hub, name, password, now)?))
+        }
+        PlainUser::IdentityKey { .. } => Err(PlainRefused::DeviceKey),
     }
-    if user.contains("@sas.") {
-        return Err(PlainRefused::Device);
-    }
-    let hub = hub_meant(directory, hostname).ok_or(PlainRefused::UnknownHub)?;
-    let policy = hub.policy(user).filter(|policy| is_key_of(policy, password));
+}
+
+fn claim_of_key(hub: &Hub, policy: &str, key: &str) -> Result<Claim, PlainRefused> {
+    let policy = hub.policy(policy).filter(|policy| is_key_of(policy, key));
     let policy = policy.ok_or(PlainRefused::Key)?;
     Ok(Claim {
         hub: hub.id,
         scope: Scope::decode(&hub.host_name).map_err(AuthFailure::from)?.into_owned(),
         permissions: policy.permissions,
         expires: UnixMillis::from_millis(i64::MAX),
+        token: None,
     })
 }
 
@@ -159,7 +186,7 @@ fn hub_called<'d>(directory: &'d Directory, name: &str) -> Option<&'d Hub> {
 }
 
 /// The hub that a client dialled: by the host it names, else the only one.
-fn hub_meant<'d>(directory: &'d Directory, hostname: Option<&str>) -> Option<&'d Hub> {
+pub(crate) fn hub_meant<'d>(directory: &'d Directory, hostname: Option<&str>) -> Option<&'d Hub> {
     let named = hostname.and_then(|host| directory.hub_by_host(host));
     named.or_else(|| {
         let mut hubs = directory.hubs();

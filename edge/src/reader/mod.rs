@@ -17,8 +17,8 @@ mod place;
 mod refusal;
 mod request_links;
 
-pub(crate) use claims::{Claims, Expired};
-pub(crate) use credential::{claim_of_plain, claim_of_token, hub_of_token};
+pub(crate) use claims::{Claims, Expired, end_of};
+pub(crate) use credential::{Login, claim_of_token, hub_meant, hub_of_token, login_of_plain};
 pub(crate) use partition_link::{OpenedLink, PartitionLink};
 pub(crate) use partition_links::PartitionLinks;
 pub(crate) use place::PartitionPlace;

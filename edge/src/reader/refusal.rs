@@ -109,6 +109,13 @@ impl Refusal {
             }
             AuthFailure::Scope => "InvalidAudience: The token does not cover the audience.".into(),
             AuthFailure::Malformed(error) => Cow::from(format!("MalformedToken: {error}.")),
+            AuthFailure::UnknownDevice => {
+                return Self::new(Condition::NotFound, "The device is not registered (404001).");
+            }
+            AuthFailure::UnknownModule => {
+                return Self::new(Condition::NotFound, "The module is not registered (404010).");
+            }
+            AuthFailure::Disabled => "The device is disabled (403012).".into(),
             other => Cow::from(format!("InvalidToken: {other}.")),
         };
         Self::new(Condition::UnauthorizedAccess, text)

@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 
 use bytes::{Bytes, BytesMut};
 use ringhub_core::codec::amqp::performative::Role;
-use ringhub_core::codec::amqp::section::MessageId;
+use ringhub_core::codec::amqp::section::{MessageId, MessageIdBuf};
 use ringhub_core::limits::AMQP_REQUESTS_MAX;
 use ringhub_core::session::amqp::management::PartitionInfo;
 use ringhub_core::session::amqp::{AmqpConnection, LinkId, Outgoing, RequestReply, SessionId};
@@ -46,41 +46,12 @@ impl RequestLink {
     }
 }
 
-/// An id that outlives the request it came with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum OwnedMessageId {
-    Ulong(u64),
-    Uuid([u8; 16]),
-    Binary(Box<[u8]>),
-    Str(Box<str>),
-}
-
-impl OwnedMessageId {
-    fn of(id: MessageId<'_>) -> Self {
-        match id {
-            MessageId::Ulong(number) => Self::Ulong(number),
-            MessageId::Uuid(uuid) => Self::Uuid(uuid),
-            MessageId::Binary(bytes) => Self::Binary(bytes.into()),
-            MessageId::Str(text) => Self::Str(text.into()),
-        }
-    }
-
-    fn borrow(&self) -> MessageId<'_> {
-        match self {
-            Self::Ulong(number) => MessageId::Ulong(*number),
-            Self::Uuid(uuid) => MessageId::Uuid(*uuid),
-            Self::Binary(bytes) => MessageId::Binary(bytes),
-            Self::Str(text) => MessageId::Str(text),
-        }
-    }
-}
-
 /// A question about a partition that its executor has not answered yet.
 #[derive(Debug)]
 struct Asked {
     token: u64,
     reply_link: LinkId,
-    correlation_id: Option<OwnedMessageId>,
+    correlation_id: Option<MessageIdBuf>,
     entity: Box<str>,
     partition: Box<str>,
 }
@@ -180,7 +151,7 @@ impl RequestLinks {
         correlation_id: Option<MessageId<'_>>,
         (entity, partition): (&str, &str),
     ) {
-        let correlation_id = correlation_id.map(OwnedMessageId::of);
+        let correlation_id = correlation_id.map(MessageIdBuf::from);
         let (entity, partition) = (entity.into(), partition.into());
         self.asked.push(Asked { token, reply_link, correlation_id, entity, partition });
     }
@@ -189,7 +160,7 @@ impl RequestLinks {
     pub(crate) fn handle_described(&mut self, token: u64, partition: &PartitionDescription) {
         let Some(asked) = self.take_asked(token) else { return };
         let begin = partition.begin_sequence_number.0;
-        let id = asked.correlation_id.as_ref().map(OwnedMessageId::borrow);
+        let id = asked.correlation_id.as_ref().map(MessageIdBuf::borrowed);
         self.reply_with(asked.reply_link, id, |out| {
             let info = PartitionInfo {
                 entity: &asked.entity,
@@ -204,7 +175,7 @@ impl RequestLinks {
     /// An executor will not describe a partition.
     pub(crate) fn handle_refused(&mut self, token: u64, refused: &ReadRefused) {
         let Some(asked) = self.take_asked(token) else { return };
-        let id = asked.correlation_id.as_ref().map(OwnedMessageId::borrow);
+        let id = asked.correlation_id.as_ref().map(MessageIdBuf::borrowed);
         self.reply(asked.reply_link, &Refusal::of_read(refused, None).reply(id));
     }
 

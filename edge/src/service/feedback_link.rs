@@ -5,13 +5,13 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use ringhub_control_plane::ControlPlane;
 use ringhub_control_plane::c2d::{C2d, C2dDone};
-use ringhub_core::c2d::{LockToken, LockedBatch, Verdict};
+use ringhub_core::c2d::{LockToken, LockedBatch, Verdict, verdict_of};
 use ringhub_core::codec::amqp::performative::{DeliveryState, DeliveryTag};
 use ringhub_core::id::{ConnectionId, HubId};
 use ringhub_core::limits::FEEDBACK_HELD_MAX;
 use ringhub_core::session::amqp::{AmqpConnection, DeliveryId, LinkId, Outgoing};
 
-use super::feedback_message;
+use super::{feedback_message, repeated};
 use crate::reader::Refusal;
 
 /// A verdict whose durability the back end waits for.
@@ -123,17 +123,8 @@ impl FeedbackLink {
     ) {
         let Some(place) = self.held.iter().position(|(held, _)| *held == delivery) else { return };
         let (_, token) = self.held.swap_remove(place);
-        let (verdict, state) = match state {
-            Some(DeliveryState::Accepted) => (Verdict::Complete, DeliveryState::Accepted),
-            Some(DeliveryState::Rejected(_)) => (Verdict::Reject, DeliveryState::Rejected(None)),
-            Some(DeliveryState::Modified { delivery_failed, undeliverable_here }) => {
-                let state = DeliveryState::Modified { delivery_failed, undeliverable_here };
-                (Verdict::Abandon, state)
-            }
-            Some(DeliveryState::Released | DeliveryState::Other) | None => {
-                (Verdict::Abandon, DeliveryState::Released)
-            }
-        };
+        let verdict = verdict_of(state.as_ref()).unwrap_or(Verdict::Abandon);
+        let state = repeated(state);
         self.settling.extend(answer.map(|token| Settling { token, delivery, state }));
         if let Some(c2d) = self.control.c2d(self.hub) {
             c2d.settle_feedback(token, verdict, done);

@@ -11,11 +11,13 @@ mod feedback_link;
 mod feedback_message;
 mod links;
 mod node;
+mod outcome;
 mod refusal;
 mod sender_link;
 
 pub(crate) use feedback_link::FeedbackLink;
 pub(crate) use links::ServiceLinks;
 pub(crate) use node::ServiceNode;
+pub(crate) use outcome::repeated;
 pub(crate) use refusal::{refusal_of_c2d, refusal_of_message};
 pub(crate) use sender_link::SenderLink;

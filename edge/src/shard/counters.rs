@@ -62,6 +62,8 @@ counters! {
     connack_4,
     /// CONNACK 5: not authorized.
     connack_5,
+    /// Devices and modules let in over AMQP.
+    amqp_seats_admitted,
     /// AMQP logins and tokens refused.
     amqp_logins_refused,
     /// AMQP links refused.

@@ -10,6 +10,7 @@ use ringhub_control_plane::api::Response;
 use ringhub_control_plane::c2d::C2dRefusal;
 use ringhub_control_plane::directory::CutReason;
 use ringhub_control_plane::twin::TwinReply;
+use ringhub_core::codec::amqp::section::MessageIdBuf;
 use ringhub_core::id::{ConnectionId, Identity, SeatId, ShardId};
 use ringhub_core::method::MethodCall;
 use ringhub_core::twin::DesiredChange;
@@ -96,8 +97,8 @@ pub enum Mail {
     TwinReply {
         /// Seat that asked.
         seat: SeatId,
-        /// The id that the driver of the seat gave the request; over MQTT the device's, verbatim.
-        rid: Box<str>,
+        /// The id that the device gave the request, verbatim; over MQTT a text.
+        rid: MessageIdBuf,
         /// The answer.
         reply: TwinReply,
     },

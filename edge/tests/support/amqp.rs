@@ -49,10 +49,18 @@ pub(crate) struct AmqpClient {
 impl AmqpClient {
     /// Connects, authenticates and begins a session whose window takes `window` frames.
     pub(crate) fn connect(hub: &Hub, sasl: ClientSasl<'_>, window: u32) -> io::Result<Self> {
+        Self::connect_over(tls::connect(hub, AMQP_PORT)?, sasl, window)
+    }
+
+    /// As above on a stream of the test's own.
+    pub(crate) fn connect_over(
+        stream: TlsStream,
+        sasl: ClientSasl<'_>,
+        window: u32,
+    ) -> io::Result<Self> {
         let config = AmqpConfig { session_window: window, ..AmqpConfig::default() };
         let started = Instant::now();
         let machine = AmqpConnection::client(Arc::new(config), sasl, Timestamp::ZERO);
-        let stream = tls::connect(hub, AMQP_PORT)?;
         let input = BytesMut::new();
         let mut wire = Wire { machine, stream, input, started };
         expect(wire.next()?, &Fact::Opened)?;

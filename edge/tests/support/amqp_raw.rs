@@ -22,8 +22,8 @@ pub(crate) const DETACH: u8 = 0x16;
 pub(crate) const END: u8 = 0x17;
 pub(crate) const CLOSE: u8 = 0x18;
 const SASL_INIT: u8 = 0x41;
-const SOURCE: u8 = 0x28;
-const TARGET: u8 = 0x29;
+pub(crate) const SOURCE: u8 = 0x28;
+pub(crate) const TARGET: u8 = 0x29;
 
 pub(crate) const NULL: &[u8] = &[0x40];
 pub(crate) const TRUE: &[u8] = &[0x41];

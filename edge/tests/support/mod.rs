@@ -7,6 +7,7 @@
 
 pub(crate) mod address;
 pub(crate) mod amqp;
+pub(crate) mod amqp_device;
 pub(crate) mod amqp_raw;
 pub(crate) mod authority;
 pub(crate) mod bystander;

@@ -5,6 +5,7 @@
 //! takes: a client that does not read makes its links ask the log for nothing.
 
 mod attach;
+mod device;
 mod links;
 mod login;
 mod readers;
@@ -16,16 +17,20 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use ringhub_control_plane::directory::Hub;
-use ringhub_core::codec::amqp::performative::Condition;
+use ringhub_core::auth::CertificateChain;
+use ringhub_core::codec::amqp::performative::{Condition, DeliveryState};
 use ringhub_core::id::{HubId, SeatId};
 use ringhub_core::limits::{AMQP_FIRST_LINK_TIMEOUT, AMQP_NO_LINK_TIMEOUT};
 use ringhub_core::position::{Committed, Ticket};
-use ringhub_core::session::amqp::{AmqpConnection, AmqpEvent, LinkId, SessionError};
+use ringhub_core::session::amqp::{
+    AmqpConnection, AmqpEvent, DeliveryId, DeviceLink, LinkId, SessionError,
+};
 use ringhub_core::time::Timestamp;
 use tracing::{debug, info};
 
+use self::device::{DeviceCredentials, Devices, Received};
 use self::links::{LinkRole, LinkRoles};
-use crate::reader::{Claims, PartitionLinks, Refusal, RequestLinks};
+use crate::reader::{Claims, PartitionLinks, Refusal, RequestLinks, hub_meant};
 use crate::service::ServiceLinks;
 use crate::shard::mailbox::Mail;
 use crate::shard::{Close, HubServices, Protocol, ShardContext};
@@ -36,6 +41,8 @@ type Context<'a> = ShardContext<'a, HubServices>;
 #[derive(Debug)]
 pub(crate) struct AmqpDriver {
     connection: AmqpConnection,
+    /// The hub that the client dialled.
+    hub: Option<HubId>,
     claims: Claims,
     /// When the first claim ends.
     claims_end: Option<Timestamp>,
@@ -43,6 +50,8 @@ pub(crate) struct AmqpDriver {
     requests: RequestLinks,
     readers: PartitionLinks,
     service: ServiceLinks,
+    credentials: DeviceCredentials,
+    devices: Devices,
     /// Links for which the store was asked something, by the token of its answer.
     asked: HashMap<u64, LinkId>,
     next_token: u64,
@@ -53,15 +62,22 @@ pub(crate) struct AmqpDriver {
 }
 
 impl AmqpDriver {
-    pub(crate) fn new(services: &HubServices, now: Timestamp) -> Self {
+    pub(crate) fn new(
+        services: &HubServices,
+        certificate: Option<Box<CertificateChain>>,
+        now: Timestamp,
+    ) -> Self {
         Self {
             connection: AmqpConnection::hub(Arc::clone(&services.hub.amqp), now),
+            hub: None,
             claims: Claims::default(),
             claims_end: None,
             links: LinkRoles::default(),
             requests: RequestLinks::default(),
             readers: PartitionLinks::default(),
             service: ServiceLinks::default(),
+            credentials: DeviceCredentials::new(certificate),
+            devices: Devices::default(),
             asked: HashMap::new(),
             next_token: 0,
             unused_until: Some(now + AMQP_FIRST_LINK_TIMEOUT),
@@ -85,24 +101,49 @@ impl AmqpDriver {
                     Some(LinkRole::C2dSender) => {
                         self.on_c2d_message(delivery, settled, (format, &payload), cx);
                     }
-                    Some(LinkRole::Reader(_) | LinkRole::Feedback) | None => {}
+                    Some(LinkRole::Device(number, DeviceLink::Telemetry)) => {
+                        let received = Received { delivery, settled, format };
+                        self.on_telemetry(number, received, &payload, cx);
+                    }
+                    Some(LinkRole::Reader(_) | LinkRole::Feedback | LinkRole::Device(..))
+                    | None => {}
                 }
             }
             AmqpEvent::Settled { delivery, state, settled } => {
-                self.on_feedback_settled(delivery, state, settled, cx);
+                self.on_settled(delivery, state, settled, cx);
             }
-            AmqpEvent::Credit { link, drain, .. } => self.on_credit(link, drain),
-            // What is blocked is tried again with every transmission; closed connections end below.
-            AmqpEvent::WindowOpened
-            | AmqpEvent::Opened { .. }
-            | AmqpEvent::SessionBegun(_)
+            AmqpEvent::Credit { link, drain, .. } => self.on_credit(link, drain, cx),
+            // What back ends wait for is tried again with every transmission.
+            AmqpEvent::WindowOpened => self.on_window_opened(cx),
+            AmqpEvent::Opened { hostname, .. } => {
+                let directory = cx.services.control.directory();
+                self.hub = hub_meant(directory, hostname).map(|hub| hub.id);
+            }
+            // Closed connections end below.
+            AmqpEvent::SessionBegun(_)
             | AmqpEvent::LinkAttached { .. }
             | AmqpEvent::Drained(_)
             | AmqpEvent::Closed(_) => {}
         }
     }
 
-    fn on_credit(&mut self, link: LinkId, drain: bool) {
+    fn on_settled(
+        &mut self,
+        delivery: DeliveryId,
+        state: Option<DeliveryState<'_>>,
+        settled: bool,
+        cx: &mut Context<'_>,
+    ) {
+        match self.links.role(delivery.link) {
+            Some(LinkRole::Feedback) => self.on_feedback_settled(delivery, state, settled, cx),
+            Some(LinkRole::Device(number, DeviceLink::C2d)) => {
+                self.on_device_settled(number, (delivery, settled), state, cx);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_credit(&mut self, link: LinkId, drain: bool, cx: &mut Context<'_>) {
         match self.links.role(link) {
             Some(LinkRole::Reader(token)) => {
                 if let Some(reader) = self.readers.get_mut(token) {
@@ -110,6 +151,9 @@ impl AmqpDriver {
                 }
             }
             Some(LinkRole::Feedback) => self.service.handle_credit(link, drain),
+            Some(LinkRole::Device(number, function)) => {
+                self.on_device_credit((number, function), drain, cx);
+            }
             Some(LinkRole::Requests | LinkRole::C2dSender) | None => {}
         }
     }
@@ -119,6 +163,9 @@ impl AmqpDriver {
             Some(LinkRole::Requests) => self.requests.remove(link),
             Some(LinkRole::Reader(token)) => self.forget_reader(token),
             Some(LinkRole::C2dSender | LinkRole::Feedback) => self.forget_service_link(link, cx),
+            Some(LinkRole::Device(number, function)) => {
+                self.forget_device_link(link, (number, function), cx);
+            }
             None => {}
         }
     }
@@ -131,7 +178,8 @@ impl AmqpDriver {
 
     /// A connection is of use while it has claims and links.
     fn watch_use(&mut self, now: Timestamp) {
-        if !self.claims.is_empty() && !self.links.is_empty() {
+        let has_proof = !self.claims.is_empty() || !self.credentials.is_empty();
+        if has_proof && !self.links.is_empty() {
             self.unused_until = None;
         } else if self.unused_until.is_none() {
             self.unused_until = Some(now + AMQP_NO_LINK_TIMEOUT);
@@ -161,7 +209,7 @@ impl Protocol for AmqpDriver {
 
     fn handle_bytes(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<usize, Close> {
         let mut consumed = 0;
-        loop {
+        while self.devices.can_read() {
             let step = self.connection.handle_bytes(&input[consumed..], cx.now);
             let (used, event) = step.map_err(|error| close_of(error, cx))?;
             consumed += used;
@@ -177,10 +225,11 @@ impl Protocol for AmqpDriver {
 
     fn handle_committed(
         &mut self,
-        _: SeatId,
-        _: Committed<Ticket>,
-        _: &mut Context<'_>,
+        seat: SeatId,
+        upto: Committed<Ticket>,
+        cx: &mut Context<'_>,
     ) -> Result<(), Close> {
+        self.on_seat_committed(seat, upto, cx);
         Ok(())
     }
 
@@ -189,6 +238,16 @@ impl Protocol for AmqpDriver {
             Mail::Partition(reply) => self.on_partition_reply(reply, cx),
             Mail::FeedbackReady { .. } => self.service.handle_feedback_ready(),
             Mail::C2dDone { token, outcome, .. } => self.on_c2d_done(token, outcome),
+            Mail::PredecessorsGone { seat } => self.on_predecessors_gone(seat, cx),
+            Mail::Evict { seat } => self.on_evicted(seat, cx),
+            Mail::Cut { seat, identity, reason } => self.on_cut(seat, &identity, reason, cx),
+            Mail::DeviceBound { seat, stored } => {
+                if self.deliver_waiting(seat.number, cx)
+                    && let Some(stored) = stored
+                {
+                    cx.note_delivered(stored);
+                }
+            }
             _ => {}
         }
         self.settle(cx.now)
@@ -197,13 +256,16 @@ impl Protocol for AmqpDriver {
     fn handle_timeout(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
         self.connection.handle_timeout(cx.now).map_err(|error| close_of(error, cx))?;
         self.expire_claims(cx);
+        self.expire_seats(cx);
         self.close_if_unused(cx.now);
         self.settle(cx.now)
     }
 
     fn handle_log_failed(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
         let reason = cx.services.pipeline.failed().unwrap_or("the commit log has failed");
-        self.detach_all_readers(&Refusal::internal(reason));
+        let refusal = Refusal::internal(reason);
+        self.detach_all_readers(&refusal);
+        self.end_all_seats(&refusal, cx);
         self.settle(cx.now)
     }
 
@@ -212,6 +274,7 @@ impl Protocol for AmqpDriver {
         debug!(hub, %connection, reason = ?why, "AMQP connection ended");
         self.close_readers();
         self.close_service_links(cx);
+        self.leave_all_seats(cx);
         if why == Close::Shutdown {
             let refusal = Refusal::new(Condition::ConnectionForced, "The hub is stopping.");
             self.connection.close(Some(refusal.error()));
@@ -220,7 +283,8 @@ impl Protocol for AmqpDriver {
 
     fn poll_timeout(&self) -> Option<Timestamp> {
         let machine = self.connection.poll_timeout();
-        [machine, self.claims_end, self.unused_until].into_iter().flatten().min()
+        let devices = self.devices.poll_timeout();
+        [machine, devices, self.claims_end, self.unused_until].into_iter().flatten().min()
     }
 
     fn poll_transmit(&mut self, out: &mut BytesMut) -> bool {
@@ -231,7 +295,7 @@ impl Protocol for AmqpDriver {
     }
 
     fn can_read(&self, _: &HubServices) -> bool {
-        self.connection.can_read()
+        self.connection.can_read() && self.devices.can_read()
     }
 }
 

@@ -54,7 +54,7 @@ impl Driver {
         let chain = || CertificateChain::new(opening.certificates.iter().map(AsRef::as_ref));
         Self(match opening.listener {
             ListenerKind::Mqtt => Kind::Mqtt(Box::new(MqttDriver::new(chain(), now))),
-            ListenerKind::Amqp => Kind::Amqp(Box::new(AmqpDriver::new(services, now))),
+            ListenerKind::Amqp => Kind::Amqp(Box::new(AmqpDriver::new(services, chain(), now))),
             ListenerKind::Http => Kind::Http(Box::new(HttpDriver::new(services, chain(), now))),
         })
     }
@@ -73,7 +73,7 @@ impl Driver {
             }
             Carried::Amqp => {
                 cx.counters().amqp_websockets_open.add(1);
-                let inner = AmqpDriver::new(cx.services, cx.now);
+                let inner = AmqpDriver::new(cx.services, http.take_certificate(), cx.now);
                 Kind::AmqpWebSocket(Box::new(WebSocketDriver::new(inner, handshake)))
             }
         };

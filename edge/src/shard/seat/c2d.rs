@@ -1,6 +1,6 @@
 //! Messages from the queue of the identity to its client.
 
-use ringhub_control_plane::c2d::{C2d, C2dRefusal, Delivery};
+use ringhub_control_plane::c2d::{C2d, C2dDone, C2dRefusal, Delivery};
 use ringhub_core::c2d::{LockToken, Verdict};
 
 use super::{Context, Seat};
@@ -32,6 +32,21 @@ impl Seat {
         queues.settle(&self.grant.identity, token, verdict)
     }
 
+    /// Passes on the verdict of a client that hears of it: `done` is told when it is durable, or
+    /// that the lock was lost.
+    pub(crate) fn settle_message_then(
+        &self,
+        token: LockToken,
+        verdict: Verdict,
+        done: C2dDone,
+        cx: &Context<'_>,
+    ) {
+        match self.queues(cx) {
+            Some(queues) => queues.settle_then(&self.grant.identity, token, verdict, done),
+            None => done(Err(C2dRefusal::LockLost)),
+        }
+    }
+
     /// Puts a message back that did not leave the hub.
     pub(crate) fn take_back(&self, delivery: &Delivery, cx: &Context<'_>) {
         if let Some(queues) = self.queues(cx) {
@@ -39,9 +54,9 @@ impl Seat {
         }
     }
 
-    /// What the client has not settled comes again on the next seat. Comes before the next one may
-    /// enter, so that it finds everything in order.
-    pub(super) fn unlock_messages(&self, cx: &Context<'_>) {
+    /// What the client has not settled comes again: on the next seat, before which this comes, so
+    /// that it finds everything in order; or on another link of this one.
+    pub(crate) fn unlock_messages(&self, cx: &Context<'_>) {
         if let Some(queues) = self.queues(cx) {
             queues.unlock(&self.grant.identity, self.id(cx));
         }

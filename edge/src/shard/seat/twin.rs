@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use ringhub_control_plane::twin::TwinReplyDone;
+use ringhub_core::codec::amqp::section::{MessageId, MessageIdBuf};
 use ringhub_core::limits::TWIN_REQUESTS_PER_SEAT_MAX;
 
 use super::{Context, Seat};
@@ -16,7 +17,11 @@ pub(crate) struct TwinBusy;
 
 impl Seat {
     /// Asks for the twin; the answer names `rid`.
-    pub(crate) fn read_twin(&mut self, rid: &str, cx: &Context<'_>) -> Result<(), TwinBusy> {
+    pub(crate) fn read_twin(
+        &mut self,
+        rid: MessageId<'_>,
+        cx: &Context<'_>,
+    ) -> Result<(), TwinBusy> {
         let done = self.twin_done(rid, cx)?;
         cx.services.control.read_twin(&self.grant, done);
         Ok(())
@@ -26,7 +31,7 @@ impl Seat {
     /// names `rid`.
     pub(crate) fn report_twin(
         &mut self,
-        rid: &str,
+        rid: MessageId<'_>,
         version: Option<u64>,
         patch: &[u8],
         cx: &Context<'_>,
@@ -42,12 +47,16 @@ impl Seat {
         self.twin_requests = self.twin_requests.saturating_sub(1);
     }
 
-    fn twin_done(&mut self, rid: &str, cx: &Context<'_>) -> Result<TwinReplyDone, TwinBusy> {
+    fn twin_done(
+        &mut self,
+        rid: MessageId<'_>,
+        cx: &Context<'_>,
+    ) -> Result<TwinReplyDone, TwinBusy> {
         if self.twin_requests >= TWIN_REQUESTS_PER_SEAT_MAX {
             return Err(TwinBusy);
         }
         self.twin_requests += 1;
-        let (seat, rid) = (self.id(cx), Box::<str>::from(rid));
+        let (seat, rid) = (self.id(cx), MessageIdBuf::from(rid));
         let mailboxes = cx.services.mailboxes.clone();
         Ok(Box::new(move |reply| {
             mailboxes.post(seat.connection.shard, Mail::TwinReply { seat, rid, reply });

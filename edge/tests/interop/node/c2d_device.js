@@ -1,14 +1,14 @@
 "use strict";
-// A device: receives cloud-to-device messages through azure-iot-device over MQTT, or over an MQTT
-// WebSocket. Trust comes from NODE_EXTRA_CA_CERTS.
+// A device: receives cloud-to-device messages through azure-iot-device. Trust comes from
+// NODE_EXTRA_CA_CERTS.
 //
-// usage: c2d_device.js CONNECTION_STRING EXPECT [websocket]
-// Prints {"state": "connected"} once it is subscribed, and one {"message": {...}} per message, which
-// it completes.
+// usage: c2d_device.js CONNECTION_STRING EXPECT [TRANSPORT]
+// Prints {"state": "connected"} once it is subscribed, and one {"message": {...}} per message. It
+// completes what it gets, unless the property "verdict" says reject, or abandon for the first time.
 
 const { Client } = require("azure-iot-device");
-const { Mqtt, MqttWs } = require("azure-iot-device-mqtt");
 const { emit, end } = require("./lines");
+const { transport } = require("./transport");
 
 function described(message) {
   const properties = {};
@@ -28,13 +28,19 @@ function described(message) {
 }
 
 async function main() {
-  const [connectionString, expect, transport] = process.argv.slice(2);
-  const protocol = transport === "websocket" ? MqttWs : Mqtt;
-  const client = Client.fromConnectionString(connectionString, protocol);
+  const [connectionString, expect, name] = process.argv.slice(2);
+  const client = Client.fromConnectionString(connectionString, transport(name));
+  const seen = new Set();
   let left = Number(expect);
   client.on("message", (message) => {
     emit({ message: described(message) });
-    client.complete(message, async () => {
+    const asked = message.properties.getValue("verdict");
+    const again = asked === "abandon" && seen.has(message.messageId);
+    seen.add(message.messageId);
+    client[asked && !again ? asked : "complete"](message, async (error) => {
+      if (error) {
+        emit({ unsettled: error.name });
+      }
       left -= 1;
       if (left === 0) {
         await client.close();

@@ -1,18 +1,18 @@
 "use strict";
 // A device that answers methods through azure-iot-device. Trust comes from NODE_EXTRA_CA_CERTS.
 //
-// usage: method_device.js CONNECTION_STRING mqtt|ws
+// usage: method_device.js CONNECTION_STRING TRANSPORT
 // echo answers 200 with {"name": ..., "payload": ...} as received; status answers with the status that
 // its payload names and no payload; silent never answers.
 // Prints {"state": "connected"} before it subscribes; runs until it is ended.
 
 const { Client } = require("azure-iot-device");
-const { Mqtt, MqttWs } = require("azure-iot-device-mqtt");
 const { emit } = require("./lines");
+const { transport } = require("./transport");
 
 async function main() {
-  const [connectionString, transport] = process.argv.slice(2);
-  const client = Client.fromConnectionString(connectionString, transport === "ws" ? MqttWs : Mqtt);
+  const [connectionString, name] = process.argv.slice(2);
+  const client = Client.fromConnectionString(connectionString, transport(name));
   await client.open();
   emit({ state: "connected" });
   client.onDeviceMethod("echo", (request, response) =>

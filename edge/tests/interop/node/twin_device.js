@@ -1,14 +1,14 @@
 "use strict";
-// A device or module that uses its twin through azure-iot-device over MQTT or MQTT over WebSocket.
-// Trust comes from NODE_EXTRA_CA_CERTS.
+// A device or module that uses its twin through azure-iot-device. Trust comes from
+// NODE_EXTRA_CA_CERTS.
 //
-// usage: twin_device.js CONNECTION_STRING mqtt|websocket [bad]
+// usage: twin_device.js CONNECTION_STRING TRANSPORT [bad]
 // Prints {"twin": {...}} as found, {"reported": true} once its report is stored, {"listening": true} once it hears
 // changes, one {"desired": {...}} per change, and after a change with the member "end" {"final": {...}}.
 
 const { Client, ModuleClient } = require("azure-iot-device");
-const { Mqtt, MqttWs } = require("azure-iot-device-mqtt");
 const { emit, end } = require("./lines");
+const { transport } = require("./transport");
 
 const report = (twin, patch) =>
   new Promise((resolve, reject) =>
@@ -19,9 +19,9 @@ const properties = ({ properties: { desired, reported } }) =>
   JSON.parse(JSON.stringify({ desired, reported }));
 
 async function main() {
-  const [connectionString, transport, bad] = process.argv.slice(2);
+  const [connectionString, name, bad] = process.argv.slice(2);
   const kind = connectionString.includes(";ModuleId=") ? ModuleClient : Client;
-  const client = kind.fromConnectionString(connectionString, transport === "mqtt" ? Mqtt : MqttWs);
+  const client = kind.fromConnectionString(connectionString, transport(name));
   await client.open();
   const twin = await client.getTwin();
   emit({ twin: properties(twin) });

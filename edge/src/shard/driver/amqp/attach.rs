@@ -18,7 +18,7 @@ use crate::reader::{REQUEST_CREDIT, Refusal, RequestLink, RequestNode};
 pub(super) const LISTEN: Permissions = Permissions::SERVICE_CONNECT;
 
 impl AmqpDriver {
-    pub(super) fn on_attach(&mut self, link: LinkId, attach: &Attach<'_>, cx: &Context<'_>) {
+    pub(super) fn on_attach(&mut self, link: LinkId, attach: &Attach<'_>, cx: &mut Context<'_>) {
         let address = attach.node_address().unwrap_or_default();
         if let Err(refusal) = self.attach(link, address, attach, cx) {
             cx.counters().amqp_links_refused.add(1);
@@ -34,7 +34,7 @@ impl AmqpDriver {
         link: LinkId,
         address: &str,
         attach: &Attach<'_>,
-        cx: &Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Result<(), Refusal> {
         match (NodeAddress::parse(address), attach.role) {
             (NodeAddress::Cbs, _) => {
@@ -52,6 +52,9 @@ impl AmqpDriver {
             (NodeAddress::DeviceBound, Role::Sender) => self.accept_c2d_sender(link, cx),
             (NodeAddress::Feedback, Role::Receiver) => self.accept_feedback(link, attach, cx),
             (NodeAddress::Events { suffix }, Role::Receiver) => self.redirect(link, &suffix, cx),
+            (NodeAddress::Device { identity, node }, _) => {
+                self.attach_device(link, attach, (identity, node), cx)
+            }
             (node, role) => Err(refusal_of(&node, role, address, cx)),
         }
     }
@@ -150,16 +153,16 @@ fn refusal_of(node: &NodeAddress, role: Role, address: &str, cx: &Context<'_>) -
         NodeAddress::DeviceBound => wrong_direction("back ends send here"),
         NodeAddress::Feedback => wrong_direction("back ends receive here"),
         NodeAddress::NotOffered { what } => Refusal::not_offered(what),
-        NodeAddress::Device { .. } => Refusal::not_offered("the nodes of devices"),
         NodeAddress::Partition { .. } | NodeAddress::Events { .. } => {
             Refusal::unauthorized("Send", host, address)
         }
         NodeAddress::Unknown if role == Role::Sender && is_of_entity(address, cx) => {
             Refusal::unauthorized("Send", host, address)
         }
-        NodeAddress::Unknown | NodeAddress::Cbs | NodeAddress::Management { .. } => {
-            Refusal::not_found(host, address)
-        }
+        NodeAddress::Unknown
+        | NodeAddress::Cbs
+        | NodeAddress::Management { .. }
+        | NodeAddress::Device { .. } => Refusal::not_found(host, address),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ringhub_core::session::amqp::LinkId;
+use ringhub_core::session::amqp::{DeviceLink, LinkId};
 
 /// What a link is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub(super) enum LinkRole {
     C2dSender,
     /// A back end receives feedback.
     Feedback,
+    /// A device or module uses it, on the seat of this number.
+    Device(u32, DeviceLink),
 }
 
 /// The links of one connection by their ids. Bounded by the links that the machine permits.

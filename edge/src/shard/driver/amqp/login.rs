@@ -5,12 +5,13 @@ use ringhub_core::session::amqp::SaslStep;
 use tracing::info;
 
 use super::{AmqpDriver, Context};
-use crate::reader::{Expired, Refusal, claim_of_plain};
+use crate::reader::{Expired, Login, Refusal, login_of_plain};
 
 impl AmqpDriver {
     pub(super) fn on_sasl(&mut self, step: &SaslStep<'_>, cx: &Context<'_>) {
         let code = match step.mechanism {
             "PLAIN" => self.log_in(step, cx),
+            "EXTERNAL" if self.credentials.certificate().is_none() => SaslCode::Auth,
             _ => SaslCode::Ok,
         };
         self.connection.sasl_outcome(code);
@@ -19,10 +20,14 @@ impl AmqpDriver {
     fn log_in(&mut self, step: &SaslStep<'_>, cx: &Context<'_>) -> SaslCode {
         let Some(login) = step.plain() else { return SaslCode::Auth };
         let directory = cx.services.control.directory();
-        match claim_of_plain(directory, step.hostname, login, cx.wall) {
-            Ok(claim) => {
+        match login_of_plain(directory, step.hostname, login, cx.wall) {
+            Ok(Login::Policy(claim)) => {
                 self.claims.log_in(claim);
                 self.note_claims(cx);
+                SaslCode::Ok
+            }
+            Ok(Login::Identity(grant)) => {
+                self.credentials.log_in(grant);
                 SaslCode::Ok
             }
             Err(reason) => {

@@ -14,6 +14,7 @@ use ringhub_core::session::amqp::{DeliveryId, LinkId, RequestReply};
 use tracing::{debug, info};
 
 use super::attach::{LISTEN, check_entity, partition_named};
+use super::device::device_resource;
 use super::{AmqpDriver, Context, hub_of};
 use crate::partition::{PartitionRequest, RequestBody};
 use crate::reader::{Refusal, RequestNode, claim_of_token, hub_of_token};
@@ -97,6 +98,9 @@ impl AmqpDriver {
 
     fn put_token(&mut self, put_token: &PutToken<'_>, cx: &Context<'_>) -> Result<(), Refusal> {
         let PutToken { audience, token, .. } = *put_token;
+        if let Some(resource) = device_resource(audience, token) {
+            return self.put_device_token(&resource, token, cx);
+        }
         let directory = cx.services.control.directory();
         let entity = &cx.services.hub.event_hub;
         let claim = claim_of_token(directory, entity, audience, token, cx.wall)?;

@@ -111,6 +111,7 @@ impl AmqpDriver {
             Some(LinkRole::Feedback) => {
                 self.service.handle_feedback_done(link, token, outcome, &mut self.connection);
             }
+            Some(LinkRole::Device(number, _)) => self.on_verdict_stored(number, token, outcome),
             Some(LinkRole::Requests | LinkRole::Reader(_)) | None => {}
         }
     }

@@ -9,6 +9,7 @@ mod twin;
 
 use bytes::BytesMut;
 use ringhub_core::auth::CertificateChain;
+use ringhub_core::codec::amqp::section::MessageIdBuf;
 use ringhub_core::codec::mqtt::{ConnackCode, decode_within};
 use ringhub_core::id::SeatId;
 use ringhub_core::position::{Committed, Ticket};
@@ -214,7 +215,9 @@ impl Protocol for MqttDriver {
             | Mail::C2dDone { .. }
             | Mail::Shutdown => Ok(()),
             Mail::TwinReply { rid, reply, .. } => {
-                self.on_twin_reply(&rid, &reply, cx);
+                if let MessageIdBuf::Str(rid) = rid {
+                    self.on_twin_reply(&rid, &reply, cx);
+                }
                 Ok(())
             }
             Mail::DesiredChanged { identity, change, .. } => {

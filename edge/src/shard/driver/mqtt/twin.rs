@@ -1,6 +1,7 @@
 //! Twin requests of the device, and replies and changes of desired properties to it.
 
 use ringhub_control_plane::twin::TwinReply;
+use ringhub_core::codec::amqp::section::MessageId;
 use ringhub_core::id::Identity;
 use ringhub_core::session::mqtt::{TwinOperation, TwinRequest};
 use ringhub_core::twin::DesiredChange;
@@ -14,9 +15,9 @@ impl MqttDriver {
         let Some(seat) = &mut self.seat else { return };
         let rid = request.rid;
         let asked = match request.operation {
-            TwinOperation::Get => seat.read_twin(rid, cx),
+            TwinOperation::Get => seat.read_twin(MessageId::Str(rid), cx),
             TwinOperation::PatchReported { version, patch } => {
-                seat.report_twin(rid, version, patch, cx)
+                seat.report_twin(MessageId::Str(rid), version, patch, cx)
             }
         };
         if asked == Err(TwinBusy) {

@@ -1,0 +1,91 @@
+//! One seat of a connection with its links.
+
+use ringhub_core::limits::DEVICE_LINK_CREDIT;
+use ringhub_core::session::amqp::{DeviceLink, LinkId};
+use ringhub_core::time::Timestamp;
+
+use super::c2d::DeviceBoundLink;
+use super::telemetry::TelemetryLink;
+use crate::shard::seat::Seat;
+
+/// Functions of links.
+const FUNCTIONS: usize = DeviceLink::TwinReplies as usize + 1;
+
+/// An identity on this connection: its seat, and a link for each function that is in use.
+#[derive(Debug)]
+pub(super) struct SeatedDevice {
+    pub(super) seat: Seat,
+    links: [Option<LinkId>; FUNCTIONS],
+    /// Links that wait for the seat to be admitted.
+    pub(super) asked: Vec<(LinkId, DeviceLink)>,
+    pub(super) is_admitted: bool,
+    /// Messages that were done with on each link since credit was given there last.
+    done: [u32; FUNCTIONS],
+    /// When its credential is looked at again.
+    pub(super) ends: Timestamp,
+    /// When a client is tried again that does not take its bytes.
+    pub(super) retry_at: Option<Timestamp>,
+    /// The deadline that the connection knows of.
+    pub(super) armed: Option<Timestamp>,
+    pub(super) telemetry: TelemetryLink,
+    pub(super) c2d: DeviceBoundLink,
+}
+
+impl SeatedDevice {
+    pub(super) fn new(seat: Seat, ends: Timestamp) -> Self {
+        Self {
+            seat,
+            links: [None; FUNCTIONS],
+            asked: Vec::new(),
+            is_admitted: false,
+            done: [0; FUNCTIONS],
+            ends,
+            retry_at: None,
+            armed: None,
+            telemetry: TelemetryLink::default(),
+            c2d: DeviceBoundLink::default(),
+        }
+    }
+
+    pub(super) fn link(&self, function: DeviceLink) -> Option<LinkId> {
+        self.links[function as usize]
+    }
+
+    /// Gives a function to a link, or to none; returns the one that had it.
+    pub(super) fn set_link(
+        &mut self,
+        function: DeviceLink,
+        link: Option<LinkId>,
+    ) -> Option<LinkId> {
+        self.done[function as usize] = 0;
+        std::mem::replace(&mut self.links[function as usize], link)
+    }
+
+    /// Counts a message of the client that is done with, and returns the credit to give back, in
+    /// halves. One that came on a link which was replaced has nothing to do with the credit of the
+    /// present one.
+    pub(super) fn count_done(&mut self, function: DeviceLink, link: LinkId) -> Option<u32> {
+        if self.link(function) != Some(link) {
+            return None;
+        }
+        let done = &mut self.done[function as usize];
+        *done += 1;
+        (*done >= DEVICE_LINK_CREDIT / 2).then(|| std::mem::take(done))
+    }
+
+    pub(super) fn links(&self) -> impl Iterator<Item = LinkId> {
+        self.links.into_iter().flatten()
+    }
+
+    /// Forgets that a link waits for its answer; whether it did.
+    pub(super) fn take_asked(&mut self, link: LinkId) -> bool {
+        let place = self.asked.iter().position(|(asked, _)| *asked == link);
+        place.map(|place| self.asked.swap_remove(place)).is_some()
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Timestamp> {
+        let report = self.seat.poll_timeout();
+        let retry = self.telemetry.retry_at();
+        [Some(self.ends), report, retry, self.retry_at].into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,267 @@
+//! Telemetry of devices: into the ring in order, accepted when it is durable.
+//!
+//! A message that cannot go into the ring yet, because the ring is full or the seat waits for
+//! records of those before it, is kept, and those behind it on the same seat with it. Other seats
+//! go on.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use ringhub_core::codec::amqp::performative::{Condition, DeliveryState};
+use ringhub_core::id::SeatId;
+use ringhub_core::limits::RING_RETRY_INTERVAL;
+use ringhub_core::message::{AmqpTelemetry, InvalidTelemetry};
+use ringhub_core::position::{Committed, RingPosition, Ticket};
+use ringhub_core::session::amqp::{DeliveryId, DeviceLink, LinkId};
+use ringhub_core::time::Timestamp;
+use tracing::debug;
+
+use super::super::{AmqpDriver, Context};
+use super::seated::SeatedDevice;
+use crate::reader::Refusal;
+use crate::shard::seat::{NotTaken, Seat};
+
+/// What a seat has sent and has no answer for.
+#[derive(Debug, Default)]
+pub(super) struct TelemetryLink {
+    /// What is not in the ring yet, in order.
+    held: VecDeque<Held>,
+    held_bytes: usize,
+    /// Bytes of the record that found its ring full.
+    record_bytes: usize,
+    retry_at: Option<Timestamp>,
+    /// What is in the ring and wants an outcome, by the position of its last record.
+    committing: VecDeque<(RingPosition, DeliveryId)>,
+}
+
+/// A transfer that waits for room in the ring.
+#[derive(Debug)]
+struct Held {
+    received: Received,
+    payload: Bytes,
+    /// Messages of it that are in the ring already.
+    published: usize,
+}
+
+/// A transfer as it came.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Received {
+    pub(in super::super) delivery: DeliveryId,
+    pub(in super::super) settled: bool,
+    pub(in super::super) format: u32,
+}
+
+/// How far a transfer has come.
+enum Progress {
+    /// All of its messages are in the ring, up to this record.
+    Published(Ticket),
+    /// The next of its messages needs this many bytes in the ring, or an open seat.
+    Stopped(usize),
+    Refused(Refusal),
+}
+
+impl TelemetryLink {
+    /// When the ring is tried again.
+    pub(super) fn retry_at(&self) -> Option<Timestamp> {
+        self.retry_at
+    }
+
+    /// Transfers without an outcome.
+    pub(super) fn in_flight(&self) -> usize {
+        self.held.len() + self.committing.len()
+    }
+
+    /// Bytes of the transfers that are not in the ring.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
+    fn hold(&mut self, held: Held, record_bytes: usize, now: Timestamp) {
+        self.held_bytes += held.payload.len();
+        self.held.push_back(held);
+        if record_bytes > 0 {
+            self.stop(record_bytes, now);
+        }
+    }
+
+    fn stop(&mut self, record_bytes: usize, now: Timestamp) {
+        self.record_bytes = record_bytes;
+        self.retry_at = Some(now + RING_RETRY_INTERVAL);
+    }
+}
+
+impl Held {
+    /// Puts what is left of the transfer into the ring.
+    fn publish(&mut self, seat: &mut Seat, cx: &mut Context<'_>) -> Progress {
+        match AmqpTelemetry::read(self.received.format, &self.payload) {
+            Ok(telemetry) => publish(telemetry, &mut self.published, seat, cx),
+            Err(why) => Progress::Refused(refusal_of(&why)),
+        }
+    }
+}
+
+impl AmqpDriver {
+    /// Takes a transfer of a device.
+    pub(in super::super) fn on_telemetry(
+        &mut self,
+        number: u32,
+        received: Received,
+        payload: &[u8],
+        cx: &mut Context<'_>,
+    ) {
+        let Some(device) = self.devices.seats.get_mut(&number) else { return };
+        self.devices.in_flight += 1;
+        let SeatedDevice { seat, telemetry, .. } = device;
+        let mut published = 0;
+        let progress = match AmqpTelemetry::read(received.format, payload) {
+            Err(why) => Progress::Refused(refusal_of(&why)),
+            Ok(_) if !seat.is_open() || !telemetry.held.is_empty() => Progress::Stopped(0),
+            Ok(messages) => publish(messages, &mut published, seat, cx),
+        };
+        if let Progress::Stopped(record_bytes) = progress {
+            let payload = Bytes::copy_from_slice(payload);
+            self.devices.held_bytes += payload.len();
+            telemetry.hold(Held { received, payload, published }, record_bytes, cx.now);
+        } else {
+            self.finish(number, received, progress, cx);
+        }
+        self.devices.rearm(number);
+    }
+
+    /// Goes on with what was held, as far as the ring has room.
+    pub(super) fn publish_held(&mut self, number: u32, cx: &mut Context<'_>) {
+        loop {
+            let Some(device) = self.devices.seats.get_mut(&number) else { return };
+            let SeatedDevice { seat, telemetry, .. } = device;
+            let Some(first) = telemetry.held.front_mut().filter(|_| seat.is_open()) else {
+                return;
+            };
+            let progress = first.publish(seat, cx);
+            if let Progress::Stopped(record_bytes) = progress {
+                telemetry.stop(record_bytes, cx.now);
+                return;
+            }
+            let Some(Held { received, payload, .. }) = telemetry.held.pop_front() else { return };
+            telemetry.held_bytes -= payload.len();
+            self.devices.held_bytes -= payload.len();
+            self.finish(number, received, progress, cx);
+        }
+    }
+
+    /// Tries a ring again that was full.
+    pub(super) fn retry_telemetry(&mut self, number: u32, cx: &mut Context<'_>) {
+        let Some(device) = self.devices.get_mut(number) else { return };
+        if device.telemetry.retry_at.is_none_or(|at| at > cx.now) {
+            return;
+        }
+        if device.seat.has_room(device.telemetry.record_bytes, cx.services) {
+            device.telemetry.retry_at = None;
+            self.publish_held(number, cx);
+        } else {
+            device.telemetry.retry_at = Some(cx.now + RING_RETRY_INTERVAL);
+        }
+    }
+
+    /// A commit has come that a seat waited for: its own records, or those of the seats before it.
+    pub(in super::super) fn on_seat_committed(
+        &mut self,
+        SeatId { number, .. }: SeatId,
+        upto: Committed<Ticket>,
+        cx: &mut Context<'_>,
+    ) {
+        let Some(device) = self.devices.get_mut(number) else { return };
+        let was_open = device.seat.is_open();
+        if let Some(Committed(position)) = device.seat.handle_committed(upto, cx) {
+            self.accept_committed(number, position);
+        }
+        if !was_open {
+            self.publish_held(number, cx);
+            self.devices.rearm(number);
+        }
+    }
+
+    fn accept_committed(&mut self, number: u32, upto: RingPosition) {
+        loop {
+            let Some(device) = self.devices.get_mut(number) else { return };
+            let first = device.telemetry.committing.pop_front_if(|(last, _)| *last <= upto);
+            let Some((_, delivery)) = first else { return };
+            self.connection.settle(delivery, DeliveryState::Accepted);
+            self.count_done(number, delivery);
+        }
+    }
+
+    /// Ends a transfer, or lets its end follow the commit.
+    fn finish(
+        &mut self,
+        number: u32,
+        received: Received,
+        progress: Progress,
+        cx: &mut Context<'_>,
+    ) {
+        let Received { delivery, settled, .. } = received;
+        match progress {
+            Progress::Published(last) if !settled => {
+                let Some(device) = self.devices.get_mut(number) else { return };
+                device.telemetry.committing.push_back((last.position, delivery));
+                return device.seat.await_commit(last, cx);
+            }
+            Progress::Refused(refusal) => {
+                let connection = cx.connection;
+                debug!(%connection, reason = %refusal.text, "message of a device refused");
+                if !settled {
+                    let error = Some(refusal.error());
+                    self.connection.settle(delivery, DeliveryState::Rejected(error));
+                }
+            }
+            Progress::Published(_) | Progress::Stopped(_) => {}
+        }
+        self.count_done(number, delivery);
+    }
+
+    /// Counts a transfer that is done with.
+    fn count_done(&mut self, number: u32, delivery: DeliveryId) {
+        self.devices.in_flight -= 1;
+        self.give_credit_back(number, DeviceLink::Telemetry, delivery.link);
+    }
+
+    /// Gives credit back for a message that is done with, in halves.
+    pub(super) fn give_credit_back(&mut self, number: u32, function: DeviceLink, link: LinkId) {
+        let device = self.devices.get_mut(number);
+        if let Some(credit) = device.and_then(|device| device.count_done(function, link)) {
+            self.connection.grant_credit(link, credit);
+        }
+    }
+}
+
+/// Puts the messages of a transfer into the ring, beginning behind those that `published` counts.
+fn publish(
+    messages: AmqpTelemetry<'_>,
+    published: &mut usize,
+    seat: &mut Seat,
+    cx: &mut Context<'_>,
+) -> Progress {
+    let mut last = None;
+    for message in messages.messages().skip(*published) {
+        match seat.publish(message.as_d2c(), cx) {
+            Ok(ticket) => last = Some(ticket),
+            Err(NotTaken::RingFull(record_bytes)) => return Progress::Stopped(record_bytes),
+            Err(NotTaken::LogFailed) => {
+                return Progress::Refused(Refusal::internal("the commit log has failed"));
+            }
+            Err(NotTaken::TooLarge(bytes)) => {
+                let text = format!("A message of {bytes} bytes is too large.");
+                return Progress::Refused(Refusal::new(Condition::MessageSizeExceeded, text));
+            }
+        }
+        *published += 1;
+    }
+    // A transfer has a message at least, and what was put into the ring last is never held.
+    last.map_or_else(
+        || Progress::Refused(Refusal::internal("the transfer held nothing")),
+        Progress::Published,
+    )
+}
+
+fn refusal_of(why: &InvalidTelemetry) -> Refusal {
+    Refusal::new(why.condition(), why.to_string())
+}
