@@ -9,11 +9,13 @@ use ringhub_edge::cli::{Cli, Command, ServeArguments};
 use ringhub_edge::hub::{EVENT_HUB, Hub};
 use ringhub_edge::reload::{ReloadSignal, reload_certificates};
 use ringhub_edge::shutdown::ShutdownSignals;
-use ringhub_edge::startup::{Banner, Endpoints, KeyFiles, Prepared, prepare};
+use ringhub_edge::startup::{
+    Banner, ConnectionStrings, Endpoints, KeyFiles, NotWritten, Prepared, prepare,
+};
 use ringhub_edge::{logging, notify};
 use tikv_jemallocator::Jemalloc;
 use time::OffsetDateTime;
-use tracing::info;
+use tracing::{info, warn};
 
 /// Gives back what is free within seconds, on a thread of its own: what a million connections held
 /// lies scattered, and the allocator of the C library would keep it.
@@ -72,8 +74,8 @@ fn announce(prepared: &Prepared, hub: &Hub) -> Result<(), Box<dyn std::error::Er
     let data_directory = prepared.data_directory.path();
     let (key_files, policies) = (KeyFiles::of(prepared, EVENT_HUB), hub.policies());
     let connection_strings = key_files.connection_strings(&policies);
-    let connection_strings_file = key_files.write(&policies)?;
-    Endpoints::of(prepared, EVENT_HUB).write(data_directory)?;
+    unless_disk_full(key_files.write(&policies))?;
+    unless_disk_full(Endpoints::of(prepared, EVENT_HUB).write(data_directory))?;
     let ca = prepared.certificate_source.ca();
     let banner = Banner {
         host_name: &prepared.config.hub.host_name,
@@ -81,9 +83,20 @@ fn announce(prepared: &Prepared, hub: &Hub) -> Result<(), Box<dyn std::error::Er
         data_directory,
         ca: ca.as_deref(),
         connection_strings: &connection_strings,
-        connection_strings_file: &connection_strings_file,
+        connection_strings_file: &ConnectionStrings::file(data_directory),
     };
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{}\nringhub is ready", banner.render(io::stdout().is_terminal()))?;
     Ok(stdout.flush()?)
+}
+
+/// Devices and readers need none of these files: on a full disk the hub serves them without.
+fn unless_disk_full(written: Result<(), NotWritten>) -> Result<(), NotWritten> {
+    match written {
+        Err(error) if error.is_disk_full() => {
+            warn!("{error}; commands on this machine find there what an earlier start wrote");
+            Ok(())
+        }
+        written => written,
+    }
 }

@@ -1,10 +1,9 @@
 //! What the operator sees once the hub listens.
 
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use super::files::{self, Readable};
+use super::files::{self, NotWritten, Readable};
 use super::ports::Ports;
 
 /// File in the data directory with the connection strings, for those who have no terminal.
@@ -36,18 +35,22 @@ impl ConnectionStrings {
         Self { hub, event_hubs }
     }
 
-    /// Writes them into the data directory, readable by the owner alone; returns the file.
+    /// The file of a data directory that holds them.
+    #[must_use]
+    pub fn file(data_directory: &Path) -> PathBuf {
+        data_directory.join(FILE)
+    }
+
+    /// Writes them into the [file](Self::file) of the data directory, readable by the owner alone.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write(&self, data_directory: &Path) -> io::Result<PathBuf> {
-        let path = data_directory.join(FILE);
+    pub fn write(&self, data_directory: &Path) -> Result<(), NotWritten> {
         let text = format!(
             "# IoT service SDKs and tools\n{}\n# Event Hubs SDKs (reading device-to-cloud messages)\n{}\n",
             self.hub, self.event_hubs
         );
-        files::write(&path, &text, Readable::ByOwner)?;
-        Ok(path)
+        files::write(&Self::file(data_directory), &text, Readable::ByOwner)
     }
 }
 
@@ -73,7 +76,7 @@ pub struct Banner<'a> {
     pub ca: Option<&'a Path>,
     /// What to connect with.
     pub connection_strings: &'a ConnectionStrings,
-    /// Where [`ConnectionStrings::write`] put them.
+    /// The [file](ConnectionStrings::file) with them.
     pub connection_strings_file: &'a Path,
 }
 
@@ -147,7 +150,8 @@ mod tests {
     fn the_file_with_keys_is_private() {
         let parent = TestDirectory::new();
         let strings = ConnectionStrings::new("hub.example", "iothubowner", "c2VjcmV0", "hub");
-        let path = strings.write(parent.path()).unwrap();
+        strings.write(parent.path()).unwrap();
+        let path = ConnectionStrings::file(parent.path());
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         assert!(std::fs::read_to_string(path).unwrap().contains(&strings.event_hubs));
     }

@@ -16,11 +16,12 @@ use rcgen::{
     Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, SignatureAlgorithm,
 };
 use time::{Duration, OffsetDateTime};
+use tracing::warn;
 
 use super::certificate::{
     CertificateError, Leaf, ServerCertificate, configured_certificate, read_chain,
 };
-use super::files::{self, Readable};
+use super::files::{Readable, Staged};
 
 /// Certificate of the development CA, below the data directory.
 pub const DEVELOPMENT_CA_FILE: &str = "tls/ca.pem";
@@ -60,8 +61,8 @@ struct DevelopmentCa {
 /// `data_directory`: ECDSA P-256 and RSA 2048, in this order.
 ///
 /// CA and certificates are made on the first start; a certificate again when it ends within 30 days
-/// or does not name `host_name`. The CA is on ECDSA P-256. An RSA key is by far the
-/// dearest of it, and is made only when a certificate is issued.
+/// or does not name `host_name`. On a full disk what is still good is used on. The CA is on ECDSA
+/// P-256. An RSA key is by far the dearest of it, and is made only when a certificate is issued.
 ///
 /// # Errors
 /// [`CertificateError`]; a damaged file is named and never replaced silently, because clients trust
@@ -81,10 +82,22 @@ pub fn development_certificates(
     let [ecdsa, rsa] = ISSUED.map(|(name, algorithm)| {
         let file = |kind: &str| directory.join(format!("{name}.{kind}"));
         let (certificate, key) = (file("pem"), file("key"));
+        let mut unwritten = None;
         if age == Age::New || needs_issue(&certificate, &key, host_name, now)? {
-            ca.issue(&KeyPair::generate_for(algorithm)?, [&certificate, &key], host_name, now)?;
+            let pair = KeyPair::generate_for(algorithm)?;
+            let issued = ca.issue(&pair, [&certificate, &key], host_name, now);
+            unwritten = unless_disk_full(issued, age)?;
         }
-        let loaded = configured_certificate(&certificate, &key, host_name, now)?;
+        let loaded = configured_certificate(&certificate, &key, host_name, now);
+        let loaded = match (unwritten, loaded) {
+            (None, loaded) => loaded?,
+            (Some(error), Err(_)) => return Err(error),
+            (Some(error), Ok(loaded)) => {
+                let (file, end) = (certificate.display(), loaded.not_after.date());
+                warn!("{error}; the certificate in {file} is used on, until {end} at most");
+                loaded
+            }
+        };
         Ok::<_, CertificateError>(ServerCertificate {
             ca: Some(ca.certificate_path.clone()),
             ..loaded
@@ -109,7 +122,13 @@ impl DevelopmentCa {
         }
         let leaf = Leaf::parse(&read_chain(&certificate)?[0], &certificate)?;
         if leaf.not_after < now + SERVER_VALIDITY {
-            return Ok((Self::create(certificate, &key, now)?, Age::New));
+            match Self::create(certificate.clone(), &key, now) {
+                Err(error) if error.is_disk_full() && now < leaf.not_after => {
+                    let end = leaf.not_after.date();
+                    warn!("{error}; the old CA is used on, until {end} at most");
+                }
+                created => return Ok((created?, Age::New)),
+            }
         }
         let text = fs::read_to_string(&key).map_err(|source| io_error("read", &key, source))?;
         let key = KeyPair::from_pem(&text)
@@ -128,8 +147,7 @@ impl DevelopmentCa {
         let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let parameters = ca_parameters(now);
         let signed = parameters.self_signed(&pair)?;
-        write(key, &pair.serialize_pem(), Readable::ByOwner)?;
-        write(&certificate, &signed.pem(), Readable::ByAll)?;
+        write([&certificate, key], [&signed.pem(), &pair.serialize_pem()])?;
         Ok(Self { certificate_path: certificate, issuer: Issuer::new(parameters, pair) })
     }
 
@@ -142,8 +160,7 @@ impl DevelopmentCa {
         now: OffsetDateTime,
     ) -> Result<(), CertificateError> {
         let signed = server_parameters(host_name, now)?.signed_by(pair, &self.issuer)?;
-        write(key, &pair.serialize_pem(), Readable::ByOwner)?;
-        write(certificate, &signed.pem(), Readable::ByAll)
+        write([certificate, key], [&signed.pem(), &pair.serialize_pem()])
     }
 }
 
@@ -202,8 +219,27 @@ fn exists(path: &Path) -> Result<bool, CertificateError> {
     path.try_exists().map_err(|source| io_error("look for", path, source))
 }
 
-fn write(path: &Path, text: &str, readable: Readable) -> Result<(), CertificateError> {
-    files::write(path, text, readable).map_err(|source| io_error("write", path, source))
+/// Writes certificate and key, both or none for want of room: they belong together.
+fn write(
+    [certificate, key]: [&Path; 2],
+    [certificate_text, key_text]: [&str; 2],
+) -> Result<(), CertificateError> {
+    let key = Staged::new(key, key_text, Readable::ByOwner)?;
+    let certificate = Staged::new(certificate, certificate_text, Readable::ByAll)?;
+    key.publish()?;
+    Ok(certificate.publish()?)
+}
+
+/// The error of a full disk, which an old certificate may make up for: not where the CA that signed
+/// it is another one.
+fn unless_disk_full(
+    issued: Result<(), CertificateError>,
+    age: Age,
+) -> Result<Option<CertificateError>, CertificateError> {
+    match issued {
+        Err(error) if error.is_disk_full() && age == Age::Old => Ok(Some(error)),
+        issued => issued.map(|()| None),
+    }
 }
 
 fn io_error(action: &'static str, path: &Path, source: io::Error) -> CertificateError {

@@ -15,6 +15,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
+use super::files::{NotWritten, Room, is_disk_full};
 use crate::tls::KeyKind;
 
 /// Certificate chain and key, checked to belong together and to be valid now.
@@ -133,7 +134,7 @@ pub enum CertificateError {
     Issue(#[from] rcgen::Error),
 }
 
-/// What to do when a file cannot be read.
+/// What to do when a file cannot be read or written.
 struct Access<'a>(&'a io::Error);
 
 impl fmt::Display for Access<'_> {
@@ -149,8 +150,21 @@ impl fmt::Display for Access<'_> {
                     "; the hub runs as user {user}, let that one read it (`setfacl -m u:{user}:r`, and `:x` on the folders above)"
                 )
             }
-            _ => Ok(()),
+            _ => Room(self.0).fmt(f),
         }
+    }
+}
+
+impl CertificateError {
+    /// Whether a file could not be written for want of room.
+    pub(super) fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if is_disk_full(source))
+    }
+}
+
+impl From<NotWritten> for CertificateError {
+    fn from(NotWritten { path, source }: NotWritten) -> Self {
+        Self::Io { action: "write", path, source }
     }
 }
 

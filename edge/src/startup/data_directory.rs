@@ -15,7 +15,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::files::{self, Readable};
+use super::files::{self, NotWritten, Readable, Room, is_disk_full};
 
 /// Version of the layout that is written and read.
 const FORMAT_VERSION: u32 = 1;
@@ -48,7 +48,7 @@ pub struct DataDirectory {
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirectoryError {
     /// The file system refuses something.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {source}{}", path.display(), Room(source))]
     Io {
         /// What was tried.
         action: &'static str,
@@ -150,7 +150,7 @@ impl DataDirectory {
             );
             let file = self.path.join(FORMAT_FILE);
             files::write(&file, &text, Readable::ByOwner)
-                .map_err(|source| io_error("write", &file, source))?;
+                .map_err(|NotWritten { path, source }| io_error("write", &path, source))?;
             self.layout = Some(wanted);
             return Ok(());
         };
@@ -268,8 +268,17 @@ fn lock(directory: &Path) -> Result<File, DataDirectoryError> {
         Err(TryLockError::Error(source)) => return Err(io_error("lock", &path, source)),
     }
     let pid = format!("{}\n", std::process::id());
-    let written = file.set_len(0).and_then(|()| file.write_all(pid.as_bytes()));
-    written.map_err(|source| io_error("write", &path, source))?;
+    // What stands there is overwritten before it is cut, which needs no room.
+    let len = pid.len() as u64;
+    match file.write_all(pid.as_bytes()).and_then(|()| file.set_len(len)) {
+        Ok(()) => {}
+        // The lock holds without it: only whom it names may be another process.
+        Err(source) if is_disk_full(&source) => {
+            let error = io_error("write", &path, source);
+            tracing::warn!("{error}; the process id in it is an old one");
+        }
+        Err(source) => return Err(io_error("write", &path, source)),
+    }
     Ok(file)
 }
 

@@ -2,11 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::files::{self, Readable};
+use super::files::{self, NotWritten, Readable};
 use super::prepare::Prepared;
 
 /// The ports that a hub has bound, and the names under which it is addressed.
@@ -48,16 +48,16 @@ impl Endpoints {
         }
     }
 
-    /// Writes them into the data directory, readable by the owner alone; returns the file.
+    /// Writes them into their file in the data directory, readable by the owner alone.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write(&self, data_directory: &Path) -> io::Result<PathBuf> {
+    pub fn write(&self, data_directory: &Path) -> Result<(), NotWritten> {
         let path = data_directory.join(Self::FILE);
-        let text = toml::to_string(self).map_err(io::Error::other)?;
-        let text = format!("# Written at every start of the hub; changes have no effect.\n{text}");
-        files::write(&path, &text, Readable::ByOwner)?;
-        Ok(path)
+        let text = toml::to_string(self)
+            .map_err(|error| NotWritten { path: path.clone(), source: io::Error::other(error) })?;
+        let text = format!("# Written by the start of the hub; changes have no effect.\n{text}");
+        files::write(&path, &text, Readable::ByOwner)
     }
 }
 
@@ -79,7 +79,8 @@ mod tests {
             amqp: "[::]:5671".parse().unwrap(),
             https: "0.0.0.0:8443".parse().unwrap(),
         };
-        let path = endpoints.write(parent.path()).unwrap();
+        endpoints.write(parent.path()).unwrap();
+        let path = parent.path().join(Endpoints::FILE);
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         let text = std::fs::read_to_string(path).unwrap();
         assert_eq!(toml::from_str::<Endpoints>(&text).unwrap(), endpoints, "{text}");

@@ -22,6 +22,7 @@ pub use data_directory::{
     DataDirectory, DataDirectoryError, Layout, default_data_directory, layout_of,
 };
 pub use endpoints::Endpoints;
+pub use files::NotWritten;
 pub use policies::{KeyFiles, POLICIES_FILE, PolicyRecord};
 pub use ports::{PortError, Ports, claim_ports};
 pub use prepare::{Prepared, StartupError, prepare};

@@ -1,6 +1,5 @@
 //! The shared access policies with their keys, for tools on this machine.
 
-use std::io;
 use std::path::PathBuf;
 
 use ringhub_control_plane::directory::Policy;
@@ -8,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::banner::ConnectionStrings;
-use super::files::{self, Readable};
+use super::files::{self, NotWritten, Readable};
 use super::prepare::Prepared;
 
 /// Policy whose connection strings are shown: it may do everything.
@@ -44,7 +43,7 @@ impl PolicyRecord {
 }
 
 /// The files of a data directory that hold the keys of its hub, for tools and people on this
-/// machine. Written at the start, and anew whenever keys change.
+/// machine. Written at the start and whenever keys change, where they hold something else.
 #[derive(Clone, Debug)]
 pub struct KeyFiles {
     data_directory: PathBuf,
@@ -71,16 +70,14 @@ impl KeyFiles {
         ConnectionStrings::new(&self.host_name, OWNER_POLICY, &key, &self.event_hub)
     }
 
-    /// Writes all of them, readable by the owner alone; returns the file with the connection
-    /// strings.
+    /// Writes all of them, readable by the owner alone.
     ///
     /// # Errors
     /// When a file cannot be written.
-    pub fn write(&self, policies: &[Policy]) -> io::Result<PathBuf> {
-        let file = self.connection_strings(policies).write(&self.data_directory)?;
+    pub fn write(&self, policies: &[Policy]) -> Result<(), NotWritten> {
+        self.connection_strings(policies).write(&self.data_directory)?;
         let records: Vec<_> = policies.iter().map(PolicyRecord::of).collect();
         let text = format!("{:#}\n", json!({ "policies": records }));
-        files::write(&self.data_directory.join(POLICIES_FILE), &text, Readable::ByOwner)?;
-        Ok(file)
+        files::write(&self.data_directory.join(POLICIES_FILE), &text, Readable::ByOwner)
     }
 }

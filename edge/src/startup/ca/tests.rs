@@ -3,10 +3,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::sync::Arc;
 
+use rustix::process::{Resource, Rlimit, setrlimit};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
 
+use super::super::process_limits::catch_file_size_signal;
 use super::super::test_directory::TestDirectory;
 use super::*;
 
@@ -128,6 +130,44 @@ fn the_certificate_is_kept_until_it_ends_or_the_name_changes_and_the_ca_stays() 
     assert_eq!(fs::read(renewed.ca.unwrap()).unwrap(), ca, "clients go on trusting the same CA");
     let replaced = load("hub.test", 3_400);
     assert_ne!(fs::read(replaced.ca.unwrap()).unwrap(), ca, "the CA would end before the leaf");
+}
+
+/// Goal: on a full disk the certificate that should be renewed serves until its end. Method: the
+/// test starts itself again as a process that may not write files.
+#[test]
+fn on_a_full_disk_the_old_certificate_serves_until_its_end() {
+    const VARIABLE: &str = "RINGHUB_TEST_FULL_DISK";
+    let name = "startup::ca::tests::on_a_full_disk_the_old_certificate_serves_until_its_end";
+    if let Some(directory) = std::env::var_os(VARIABLE) {
+        catch_file_size_signal().unwrap();
+        let limit = Rlimit { current: Some(0), maximum: None };
+        setrlimit(Resource::Fsize, limit).unwrap();
+        let after = |days| {
+            development_certificates(Path::new(&directory), HOST, today() + Duration::days(days))
+        };
+        let [ecdsa, rsa] = after(380).unwrap();
+        assert!(ecdsa.not_after < today() + SERVER_VALIDITY && rsa.ca.is_some());
+        let refused = after(398).unwrap_err().to_string();
+        println!("full disk: {refused}");
+        return;
+    }
+    let directory = TestDirectory::new();
+    development_certificates(directory.path(), HOST, today()).unwrap();
+    let before = server_pem(&directory);
+    let process = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture"])
+        .env(VARIABLE, directory.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(process.stdout).unwrap();
+    assert!(process.status.success(), "{said}{}", String::from_utf8_lossy(&process.stderr));
+    let refused = said.lines().find(|line| line.contains("full disk: ")).unwrap();
+    for part in ["cannot write", "tls/server.key: ", "make room"] {
+        assert!(refused.contains(part), "{part} is missing in {refused}");
+    }
+    assert_eq!(server_pem(&directory), before);
+    let left = fs::read_dir(directory.path().join("tls")).unwrap();
+    assert_eq!(left.count(), DEVELOPMENT_FILES.len(), "nothing half is left");
 }
 
 #[test]
