@@ -19,8 +19,8 @@ use crate::presence::{self, PresenceSaver};
 use crate::registry::{Change, Mint, ModelRecord};
 use crate::shards::Shards;
 use crate::store::{
-    Database, HubSettings, OpenError, SqliteStore, StoreCounters, StoreError, Write, WriteQueue,
-    Writer, load, open_hubs,
+    Database, HubSettings, OpenError, SqliteStore, StoreCounters, StoreError, StoreState, Write,
+    WriteQueue, Writer, load, open_hubs,
 };
 use crate::twin::{TwinChange, TwinReply, TwinReplyDone};
 
@@ -78,9 +78,9 @@ impl ControlPlane {
         let methods = Methods::new(directory.clone(), shards.clone());
         let methods = Arc::new(methods.map_err(|_| OpenError::Entropy)?);
         let method_clock = MethodClock::start(methods.clone()).map_err(OpenError::Thread)?;
-        let writer =
-            Writer::start(connection, checkpoints, directory.clone(), mint, shards.clone())
-                .map_err(OpenError::Thread)?;
+        let (told, found) = (shards.clone(), database.state());
+        let writer = Writer::start(connection, checkpoints, directory.clone(), mint, told, found)
+            .map_err(OpenError::Thread)?;
         let writes = writer.queue();
         let presence = PresenceSaver::start(directory.clone(), writes.clone());
         let presence = presence.map_err(OpenError::Thread)?;
@@ -170,6 +170,12 @@ impl ControlPlane {
     #[must_use]
     pub fn busy(&self) -> Response {
         ApiError::Busy.response()
+    }
+
+    /// Whether the store takes writes.
+    #[must_use]
+    pub fn store_state(&self) -> StoreState {
+        self.writer.state()
     }
 
     /// What the store counts.

@@ -30,8 +30,8 @@ pub use control::{ControlPlane, ControlPlaneConfig, SubscriptionsDone};
 pub use method::Methods;
 pub use shards::Shards;
 pub use store::{
-    HubSettings, OpenError, REGISTRY_FILE, RegistryContents, StoreCounters, back_up_registry,
-    check_registry,
+    HubSettings, OpenError, REGISTRY_FILE, RegistryContents, StoreCounters, StoreState,
+    back_up_registry, check_registry,
 };
 
 #[cfg(test)]

@@ -216,6 +216,9 @@ pub const REST_BODY_BYTES_MAX: usize = 1024 * 1024;
 /// REST requests that wait for a worker of the control plane. Full: 503 at once.
 pub const REST_QUEUE_MAX: usize = 1024;
 
+/// When a client whose request found the disk full is asked to come again.
+pub const DISK_FULL_RETRY: Duration = Duration::from_secs(10);
+
 /// Registry writes that wait for the store's writer. Full: 503 at once.
 pub const STORE_QUEUE_MAX: usize = 4096;
 

@@ -4,13 +4,16 @@
 //! loop device, tmpfs), and a failing disk is an ext4 that was told to shut down. That takes root;
 //! without it the tests say so and pass.
 
+#[path = "support/mounted.rs"]
+#[allow(dead_code, reason = "every test binary uses its own part of the harness")]
+mod mounted;
 #[path = "support/patience.rs"]
 mod patience;
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use mounted::Mounted;
 use patience::{PATIENCE, eventually};
 use ringhub_core::id::{ConnectionId, ConsumerGroup, ExecutorId, HubId, PartitionId, ShardId};
 use ringhub_core::log::record::{NewRecord, Records, encode_record};
@@ -22,90 +25,13 @@ use ringhub_edge::partition::{
 use ringhub_edge::shard::mailbox::{Mail, Mailbox, mailbox};
 
 const P0: PartitionId = PartitionId(0);
-const MIB: usize = 1024 * 1024;
+const MIB: u64 = 1024 * 1024;
 
-/// A filesystem of its own, unmounted at the end.
-struct Mounted(PathBuf);
-
-impl Mounted {
-    fn tmpfs(name: &str, bytes: usize) -> Option<Self> {
-        Self::mount(name, &["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"])
-    }
-
-    fn ext4(name: &str, bytes: usize) -> Option<Self> {
-        let image = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.ext4"));
-        let _ = std::fs::remove_file(&image);
-        std::fs::File::create(&image).and_then(|f| f.set_len(bytes as u64)).expect("image");
-        let image = image.display().to_string();
-        run("mkfs.ext4", &["-q", "-F", "-m", "0", &image]).then_some(())?;
-        Self::mount(name, &["-o", "loop", &image])
-    }
-
-    fn mount(name: &str, how: &[&str]) -> Option<Self> {
-        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.mount"));
-        std::fs::create_dir_all(&dir).expect("mount point");
-        let target = dir.display().to_string();
-        let mounted = run("mount", &[how, &[&target]].concat());
-        if !mounted {
-            println!("skipped: {name} needs a mount, which needs root and loop devices");
-        }
-        mounted.then_some(Self(dir))
-    }
-
-    fn config(&self) -> PartitionsConfig {
-        let mut config = PartitionsConfig::new(HubId(1), self.0.clone(), 2);
-        config.segment_bytes = (4 * MIB) as u64;
-        config
-    }
-
-    /// Takes the room, in steps of 64 KiB, until about `left` bytes are free.
-    fn fill_up(&self, left: u64) -> PathBuf {
-        const STEP: u64 = 64 * 1024;
-        let path = self.0.join("filler");
-        let filler = std::fs::File::create(&path).expect("filler");
-        let free = || rustix::fs::statvfs(&self.0).map(|stat| stat.f_bavail * stat.f_frsize);
-        let none = rustix::fs::FallocateFlags::empty();
-        for at in (0..).step_by(STEP as usize) {
-            let is_enough = free().expect("statvfs") < left + STEP;
-            if is_enough || rustix::fs::fallocate(&filler, none, at, STEP).is_err() {
-                break;
-            }
-        }
-        path
-    }
-
-    /// From now on every write and sync fails, as on a disk that is gone: EXT4_IOC_SHUTDOWN,
-    /// nothing flushed.
-    fn shut_down(&self) {
-        const SCRIPT: &str = r"open(my $d, '<', $ARGV[0]) or die 'open';
-            my $flags = pack('L', 2);
-            ioctl($d, 0x8004587d, $flags) or die $!;";
-        let output = Command::new("perl").arg("-e").arg(SCRIPT).arg(&self.0).output();
-        let output = output.expect("perl");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
-
-    /// Unmounts and mounts again: what was durable is there.
-    fn replug(self, name: &str) -> Self {
-        drop(self);
-        let image = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.ext4"));
-        Self::mount(name, &["-o", "loop", &image.display().to_string()]).expect("mounts again")
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let deadline = Instant::now() + PATIENCE;
-        // The kernel takes the rings of an ended executor down in its own time, and with them its
-        // files.
-        while !run("umount", &[&self.0.display().to_string()]) && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
-
-fn run(program: &str, arguments: &[&str]) -> bool {
-    Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
+/// A log with small segments on `mounted`.
+fn config(mounted: &Mounted) -> PartitionsConfig {
+    let mut config = PartitionsConfig::new(HubId(1), mounted.path().to_owned(), 2);
+    config.segment_bytes = 4 * MIB;
+    config
 }
 
 /// One shard without thread: the test drives it.
@@ -211,7 +137,7 @@ impl Hub {
         let group = ConsumerGroup::new("$Default");
         self.ask(RequestBody::Open { group, selector, epoch: None, name: None });
         match self.reply() {
-            ReplyBody::Opened(reader) => Ok(RequestBody::Read { reader, bytes_max: MIB }),
+            ReplyBody::Opened(reader) => Ok(RequestBody::Read { reader, bytes_max: MIB as usize }),
             ReplyBody::Refused(refused) => Err(refused),
             other => panic!("unexpected {other:?}"),
         }
@@ -243,8 +169,8 @@ fn is_damaged(refused: &ReplyBody) -> bool {
 /// Goal: a full disk stops ingest visibly and nothing else; with room, it goes on by itself. Direct
 /// IO.
 fn waits_for_room(mounted: &Mounted, expected: IoMode) {
-    let filler = mounted.fill_up(11 * MIB as u64);
-    let mut hub = Hub::start(mounted.config()).expect("starts");
+    let filler = mounted.fill_up(11 * MIB);
+    let mut hub = Hub::start(config(mounted)).expect("starts");
     assert_eq!(hub.handle.recoveries().next().map(|found| found.io_mode), Some(expected));
     let tickets = hub.push_until_full();
     let before = hub.acknowledged_at_last(&tickets);
@@ -259,7 +185,7 @@ fn waits_for_room(mounted: &Mounted, expected: IoMode) {
     hub.handle.stop();
 
     mounted.fill_up(0);
-    let mut hub = Hub::start(mounted.config()).expect("a full disk does not keep it from starting");
+    let mut hub = Hub::start(config(mounted)).expect("a full disk does not keep it from starting");
     hub.assert_reads(tickets.len());
     hub.handle.stop();
 }
@@ -279,7 +205,7 @@ fn without_direct_io_the_log_is_buffered_and_says_so() {
 #[test]
 fn a_disk_that_fails_ends_ingest_and_a_restart_recovers() {
     let Some(mounted) = Mounted::ext4("failing", 96 * MIB) else { return };
-    let mut hub = Hub::start(mounted.config()).expect("starts");
+    let mut hub = Hub::start(config(&mounted)).expect("starts");
     let tickets: Vec<_> = (0..50).map(|_| hub.push().expect("room")).collect();
     hub.wait("committed", |hub| hub.acknowledged(&tickets) == 50);
     let parked = hub.open(Selector::Latest).expect("opens");
@@ -309,7 +235,7 @@ fn a_disk_that_fails_ends_ingest_and_a_restart_recovers() {
     }
 
     let mounted = mounted.replug("failing");
-    let mut hub = Hub::start(mounted.config()).expect("recovers");
+    let mut hub = Hub::start(config(&mounted)).expect("recovers");
     hub.assert_reads(50);
     hub.handle.stop();
 }
@@ -321,7 +247,7 @@ fn expired_segments_are_used_again_and_their_data_is_gone() {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("recycles");
     let _ = std::fs::remove_dir_all(&dir);
     let mut config = PartitionsConfig::new(HubId(1), dir.clone(), 2);
-    config.segment_bytes = (4 * MIB) as u64;
+    config.segment_bytes = 4 * MIB;
     config.retention = Duration::from_millis(1);
     config.retention_interval = Duration::from_secs(3600);
     let log = dir.join("hub/1/log/0");
@@ -345,7 +271,7 @@ fn expired_segments_are_used_again_and_their_data_is_gone() {
     let last = last.expect("pushed");
     hub.wait("committed", |hub| hub.pipeline.is_committed(&last));
     // 64 MiB went through.
-    eventually("expired segments are gone", || used() <= 5 * 4 * MIB as u64);
+    eventually("expired segments are gone", || used() <= 5 * 4 * MIB);
 
     // A copy of the files, as a crash would leave them: the last segment has old commits behind its
     // own.

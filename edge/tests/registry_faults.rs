@@ -13,12 +13,17 @@ use serde_json::{Value, json};
 use support::command::at;
 use support::http::{HttpConnection, Response};
 use support::hub::Hub;
-use support::mqtt::MqttDevice;
+use support::mqtt::{Login, MqttDevice};
+use support::patience::eventually;
 use support::rest::{Device, exchange};
+use support::twin_client::TwinClient;
 
 /// Room that the files get when the disk becomes full.
 const ROOM_BYTES: u64 = 512 * 1024;
 const ITEMS: usize = 100;
+/// What the log says when the disk is full, and when there is room again.
+const BEGIN: &str = "the disk is full: changes of the registry are refused";
+const END: &str = "there is room again: changes of the registry are taken";
 /// Bytes of a page of the database.
 const PAGE: usize = 4096;
 
@@ -53,6 +58,29 @@ fn request(hub: &Hub, method: &str, path: &str, body: &str) -> Response {
     connection.exchange(method, path, "", body).expect("the hub answers")
 }
 
+/// The count in the last line of the log with `text`.
+fn refused_writes(log: &str, text: &str) -> u64 {
+    let line = log.lines().rfind(|line| line.contains(text)).expect("the log says so");
+    let (_, count) = line.split_once("refused=").expect("with a count");
+    count.split_whitespace().next().and_then(|count| count.parse().ok()).expect("a number")
+}
+
+/// What `/health/ready` says, with the status.
+fn ready(hub: &Hub) -> (u16, String) {
+    let answer = request(hub, "GET", "/health/ready", "");
+    (answer.status, answer.body)
+}
+
+#[track_caller]
+fn assert_unavailable(response: &Response, says: &str) {
+    assert_eq!(response.status, 503, "{}", response.body);
+    assert!(response.head.to_lowercase().contains("iothub-errorcode: serviceunavailable"));
+    let body: Value = serde_json::from_str(&response.body).expect("an error has a body");
+    let message = body["Message"].as_str().expect("with a message");
+    assert!(message.starts_with("ErrorCode:ServiceUnavailable;"), "{message}");
+    assert!(message.contains(says), "{message}");
+}
+
 #[track_caller]
 fn assert_server_error(response: &Response) {
     assert_eq!(response.status, 500, "{}", response.body);
@@ -60,6 +88,21 @@ fn assert_server_error(response: &Response) {
     let body: Value = serde_json::from_str(&response.body).expect("an error has a body");
     let message = body["Message"].as_str().expect("with a message");
     assert!(message.starts_with("ErrorCode:ServerError;"), "{message}");
+}
+
+/// There may be room for one device where there was none for a hundred; the answer when there is
+/// none for that either.
+fn register_single(hub: &Hub, promised: &mut BTreeSet<String>) -> Response {
+    let single = (0..).find_map(|number| {
+        let id = format!("single-{number}");
+        let answer = request(hub, "PUT", &format!("/devices/{id}"), "{}");
+        if answer.status != 200 {
+            return Some(answer);
+        }
+        promised.insert(id);
+        None
+    });
+    single.expect("the disk is full in the end")
 }
 
 /// Goal: a full disk breaks no promise and ends nothing. Method: devices are registered until the
@@ -90,20 +133,20 @@ fn a_full_disk_refuses_registrations_and_nothing_else() {
         }
         promised.extend(ids);
     };
-    assert_eq!(refused.0, 500, "{}", refused.1);
-    assert!(refused.1.contains("ErrorCode:ServerError;"), "{}", refused.1);
-    // There may be room for one device where there was none for a hundred.
-    let single = (0..).find_map(|number| {
-        let id = format!("single-{number}");
-        let answer = request(&hub, "PUT", &format!("/devices/{id}"), "{}");
-        if answer.status != 200 {
-            return Some(answer);
-        }
-        promised.insert(id);
-        None
-    });
-    assert_server_error(&single.expect("the disk is full in the end"));
-    assert!(hub.log().contains("registry.db: "), "the log names the file");
+    assert_eq!(refused.0, 503, "{}", refused.1);
+    assert!(refused.1.contains("ErrorCode:ServiceUnavailable;the disk is full"), "{}", refused.1);
+    let single = register_single(&hub, &mut promised);
+    assert_unavailable(&single, "the disk is full");
+    assert!(single.head.to_lowercase().contains("retry-after: 10"), "{}", single.head);
+    for _ in 0..20 {
+        assert_eq!(register(&hub, batches.next().expect("endless")).1, 503);
+    }
+    let log = hub.log();
+    let (begins, ends) = (log.matches(BEGIN).count(), log.matches(END).count());
+    assert_eq!(begins, ends + 1, "one line for all that is refused: {log}");
+    assert!(log.contains("registry.db: the disk is full; make room"), "the log names the file");
+    assert_eq!(ready(&hub), (503, "the disk is full: changes of the registry are refused".into()));
+    at(&hub, &["health"]).refused(1, &["unhealthy: the disk is full"]);
     assert_eq!(request(&hub, "GET", "/devices/pump", "").status, 200);
     device.publish(1, b"still here", false).expect("the connection lives");
     device.flush().expect("the connection lives");
@@ -114,6 +157,12 @@ fn a_full_disk_refuses_registrations_and_nothing_else() {
     let (ids, status, answer) = register(&hub, batches.next().expect("endless"));
     assert_eq!(status, 200, "without a restart: {answer}");
     promised.extend(ids);
+    assert_eq!(ready(&hub).0, 200);
+    eventually("the log says that there is room, once nothing was refused for a while", || {
+        hub.log().matches(END).count() == begins
+    });
+    let refused = refused_writes(&hub.log(), END);
+    assert!(refused > 20, "{refused}");
     println!("full disk: {} devices acknowledged", promised.len());
     hub.assert_sound();
     hub.kill();
@@ -136,14 +185,15 @@ fn stop(hub: &mut Hub) {
     hub.reap();
 }
 
-/// Goal: damage that comes to light while the hub runs costs what it hit and nothing else. Method:
-/// pages with twins are overwritten, which nobody reads at a start.
+/// Goal: damage that a read meets costs what it hit and nothing else; damage that a change meets
+/// ends all changes until a restart, and nothing else. Method: pages with twins are overwritten,
+/// which nobody reads at a start.
 #[test]
-fn a_damaged_page_is_answered_with_500_where_it_is_met() {
+fn a_damaged_page_ends_changes_where_one_meets_it() {
     const MARK: &str = "a mark that no other page has";
     let mut hub = Hub::start();
     let pump = Device::create(&hub, "pump");
-    Device::create(&hub, "fan");
+    let fan = Device::create(&hub, "fan");
     let twin = json!({"tags": {"mark": MARK.repeat(100)}}).to_string();
     let patched = request(&hub, "PATCH", "/twins/pump", &twin);
     assert_eq!(patched.status, 200, "{}", patched.body);
@@ -154,19 +204,37 @@ fn a_damaged_page_is_answered_with_500_where_it_is_met() {
     fs::write(database(&hub), bytes).expect("it is ours");
     hub.launch();
     assert_server_error(&request(&hub, "GET", "/twins/pump", ""));
-    assert_server_error(&request(&hub, "PATCH", "/twins/pump", r#"{"tags":{"a":1}}"#));
+    let late = request(&hub, "PUT", "/devices/late", r#"{"deviceId":"late"}"#);
+    assert_eq!((late.status, ready(&hub).0), (200, 200), "{}", late.body);
+
+    for (method, path) in [("PATCH", "/twins/pump"), ("PATCH", "/twins/fan"), ("PUT", "/devices/x")]
+    {
+        let refused = request(&hub, method, path, r#"{"tags":{"a":1}}"#);
+        assert_unavailable(&refused, "until the hub is restarted");
+        assert!(!refused.head.to_lowercase().contains("retry-after"), "it does not pass by itself");
+    }
+    assert_eq!(ready(&hub), (503, "the registry has failed: restart the hub".into()));
+    at(&hub, &["health"]).refused(1, &["unhealthy: the registry has failed"]);
     let log = hub.log();
     for part in ["registry.db: the registry database is damaged", "`ringhub restore`"] {
         assert!(log.contains(part), "{part} is missing in the log");
     }
+    assert_eq!(log.matches("the registry has failed: it is read").count(), 1, "{log}");
     assert_eq!(request(&hub, "GET", "/devices/pump", "").status, 200);
-    let late = request(&hub, "PUT", "/devices/late", r#"{"deviceId":"late"}"#);
-    assert_eq!(late.status, 200, "{}", late.body);
+    let login = Login::device(&hub, &fan);
+    let mut twin = TwinClient::connect(&hub, &login, false).expect("the device may connect");
+    assert_eq!(twin.report(br#"{"a":1}"#, None).expect("the connection lives").status, 503);
     let mut device = MqttDevice::connect(&hub, &pump).expect("the device may connect");
     device.publish(1, b"still here", false).expect("the connection lives");
     device.flush().expect("the connection lives");
     assert_eq!(device.read_puback().expect("telemetry goes on"), 1);
     hub.assert_sound();
+    stop(&mut hub);
+    assert!(refused_writes(&hub.log(), "changes of the registry were refused until") >= 4);
+    let (code, said) = hub.refused();
+    assert_eq!(code, Some(1), "the start finds the damage: {said}");
+    let named = format!("{}: the registry database is damaged", database(&hub).display());
+    assert!(said.contains(&named), "{said}");
 }
 
 #[test]

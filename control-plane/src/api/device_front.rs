@@ -54,7 +54,11 @@ pub enum DeviceRefusal {
     LockLost,
     /// The identity was deleted, disabled or replaced meanwhile.
     Gone(AuthFailure),
-    /// The disk takes nothing more, or the store has failed.
+    /// There is no room on the disk.
+    DiskFull,
+    /// The store takes no changes until the hub is restarted.
+    Failed,
+    /// The store could not do it, or a commit log has failed.
     Storage,
     /// Too many requests wait.
     Busy,
@@ -67,6 +71,8 @@ impl From<C2dRefusal> for DeviceRefusal {
             C2dRefusal::DeviceNotFound => Self::Gone(AuthFailure::UnknownDevice),
             C2dRefusal::ModuleNotFound => Self::Gone(AuthFailure::UnknownModule),
             C2dRefusal::Busy | C2dRefusal::QueueFull | C2dRefusal::OutOfMemory => Self::Busy,
+            C2dRefusal::DiskFull => Self::DiskFull,
+            C2dRefusal::Failed => Self::Failed,
             C2dRefusal::Storage => Self::Storage,
         }
     }
@@ -82,6 +88,8 @@ impl DeviceRefusal {
             Self::MediaType => ApiError::MediaType,
             Self::LockLost => ApiError::LockLost,
             Self::Gone(why) => refusal(why),
+            Self::DiskFull => RegistryError::DiskFull.into(),
+            Self::Failed => RegistryError::Failed.into(),
             Self::Storage => RegistryError::Storage.into(),
             Self::Busy => ApiError::Busy,
         };

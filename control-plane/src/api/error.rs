@@ -3,8 +3,10 @@
 use std::fmt::Write as _;
 
 use aws_lc_rs::rand;
+use http::header::RETRY_AFTER;
 use http::{HeaderName, HeaderValue, StatusCode};
 use ringhub_core::c2d::Unacceptable;
+use ringhub_core::limits::DISK_FULL_RETRY;
 use serde::Serialize;
 use serde_json::json;
 use time::OffsetDateTime;
@@ -103,6 +105,7 @@ impl RegistryError {
             Self::TooManyDevices => code(413_002, "TooManyDevices"),
             Self::TooManyModules => code(413_003, "TooManyModulesOnDevice"),
             Self::Storage => code(500_001, "ServerError"),
+            Self::DiskFull | Self::Failed => code(503_001, "ServiceUnavailable"),
             Self::Busy => code(503_005, "ServerBusy"),
         }
     }
@@ -144,7 +147,16 @@ impl ApiError {
             message: format!("ErrorCode:{};{self}", code.name),
             exception_message: format!("Tracking ID:{}", tracking_id()),
         };
-        error_response(code, &body)
+        let mut response = error_response(code, &body);
+        if self.is_disk_full() {
+            response.headers.insert(RETRY_AFTER, HeaderValue::from(DISK_FULL_RETRY.as_secs()));
+        }
+        response
+    }
+
+    /// Whether it passes by itself once there is room.
+    fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Registry(RegistryError::DiskFull) | Self::C2d(C2dRefusal::DiskFull))
     }
 }
 
@@ -190,6 +202,8 @@ fn code_of_c2d(why: C2dRefusal) -> Code {
         C2dRefusal::OutOfMemory => code(403_007, "DeviceMaximumQueueSizeExceeded"),
         C2dRefusal::LockLost => code(412_002, "DeviceMessageLockLost"),
         C2dRefusal::Busy => RegistryError::Busy.code(),
+        C2dRefusal::DiskFull => RegistryError::DiskFull.code(),
+        C2dRefusal::Failed => RegistryError::Failed.code(),
         C2dRefusal::Storage => RegistryError::Storage.code(),
     }
 }

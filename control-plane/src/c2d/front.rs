@@ -99,7 +99,10 @@ impl C2d<'_> {
         let hub = self.directory.hub(self.hub).map(|hub| hub.host_name.clone());
         let identity = identity.clone();
         self.write(change, move |outcome| {
-            if let Err(reason) = outcome {
+            // An outage of the store is one line of the log, not one for each message.
+            if let Err(reason) = outcome.map_err(C2dRefusal::from)
+                && !matches!(reason, C2dRefusal::DiskFull | C2dRefusal::Failed)
+            {
                 tracing::warn!(hub, %identity, %reason, "a settled message is delivered again");
             }
         });

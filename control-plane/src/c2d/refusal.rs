@@ -25,7 +25,13 @@ pub enum C2dRefusal {
     /// The store has too much to do, or the hub stops.
     #[error("too many requests wait for the disk")]
     Busy,
-    /// The store has failed.
+    /// There is no room on the disk.
+    #[error("the disk is full: nothing was stored")]
+    DiskFull,
+    /// The store takes no changes until the hub is restarted.
+    #[error("the registry has failed: it takes no changes until the hub is restarted")]
+    Failed,
+    /// The store could not do it.
     #[error("the message could not be stored")]
     Storage,
 }
@@ -36,6 +42,8 @@ impl From<RegistryError> for C2dRefusal {
             RegistryError::DeviceNotFound => Self::DeviceNotFound,
             RegistryError::ModuleNotFound => Self::ModuleNotFound,
             RegistryError::Busy => Self::Busy,
+            RegistryError::DiskFull => Self::DiskFull,
+            RegistryError::Failed => Self::Failed,
             _ => Self::Storage,
         }
     }

@@ -121,6 +121,14 @@ impl Change {
             _ => 1,
         }
     }
+
+    /// What only reads, and takes its turn with what writes.
+    pub(crate) fn as_read(&self) -> Option<&TwinChange> {
+        match self {
+            Self::Twin(change @ TwinChange::Read(_)) => Some(change),
+            _ => None,
+        }
+    }
 }
 
 /// What a change answers.

@@ -49,6 +49,10 @@ pub(crate) enum RegistryError {
     SystemModule,
     #[error("too many requests wait for the disk")]
     Busy,
+    #[error("the disk is full: nothing was changed")]
+    DiskFull,
+    #[error("the registry has failed: it takes no changes until the hub is restarted")]
+    Failed,
     #[error("the registry could not be read or written")]
     Storage,
 }

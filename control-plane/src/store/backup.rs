@@ -42,7 +42,11 @@ pub fn back_up_registry(from: &Path, to: &Path) -> Result<(), OpenError> {
         path: to.to_owned(),
         detail: "SQLite takes paths in UTF-8 only".to_owned(),
     })?;
-    connection.execute("VACUUM INTO ?1", [target]).map(drop).map_err(explain)
+    connection.execute("VACUUM INTO ?1", [target]).map(drop).map_err(|error| match explain(error) {
+        // Only the copy is written.
+        OpenError::DiskFull { .. } => OpenError::DiskFull { path: to.to_owned() },
+        other => other,
+    })
 }
 
 /// Reads a whole copy and checks it: format version, structure, and that all indexes agree.

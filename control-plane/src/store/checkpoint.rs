@@ -1,12 +1,17 @@
 //! Moves the write-ahead log into the database, off the writer thread.
 
 use std::io;
+use std::path::Path;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use ringhub_core::limits::STORE_WAL_BYTES_MAX;
 use rusqlite::{Connection, Row};
 
 use super::StoreError;
+use super::fault::Fault;
+use super::schema::explain;
+use super::state::SharedState;
 
 /// Pages that make a checkpoint worth its syncs.
 const PAGES_MIN: u64 = 1000;
@@ -27,15 +32,17 @@ pub(super) struct Checkpointer {
 }
 
 impl Checkpointer {
-    /// Starts the thread on a connection of its own.
-    pub(super) fn start(connection: Connection) -> io::Result<Self> {
+    /// Starts the thread on a connection of its own. It ends all writing where it meets a failing
+    /// disk, and moves nothing once writing has ended.
+    pub(super) fn start(connection: Connection, state: Arc<SharedState>) -> io::Result<Self> {
         let (bell, rung) = flume::bounded(1);
         let pages_max = pages_max(&connection).map_err(io::Error::other)?;
+        let mut mover = Mover { connection, pages_max, state, is_stuck: false };
         let thread = thread::Builder::new().name("control-check".to_owned()).spawn(move || {
             while rung.recv().is_ok() {
-                report(step(&connection, pages_max));
+                mover.run(step);
             }
-            report(checkpoint(&connection, TRUNCATE).map(drop));
+            mover.run(|connection, _| checkpoint(connection, TRUNCATE).map(drop));
         })?;
         Ok(Self { bell, thread })
     }
@@ -54,6 +61,39 @@ impl Checkpointer {
         if self.thread.join().is_err() {
             tracing::error!("the checkpoint thread has panicked");
         }
+    }
+}
+
+/// What the thread has.
+struct Mover {
+    connection: Connection,
+    pages_max: u64,
+    state: Arc<SharedState>,
+    /// Whether it could not move the log the last time, as the log of the process knows.
+    is_stuck: bool,
+}
+
+impl Mover {
+    /// For want of room nothing is lost: the log keeps everything until the next time. After a
+    /// failure there is none: the database may lack what the kernel says that it has, and the log
+    /// is all that a restart can rely on.
+    fn run(&mut self, step: impl FnOnce(&Connection, u64) -> Result<(), StoreError>) {
+        if self.state.has_failed() {
+            return;
+        }
+        let Err(error) = step(&self.connection, self.pages_max) else {
+            self.is_stuck = false;
+            return;
+        };
+        let path = Path::new(self.connection.path().unwrap_or_default());
+        let fault = Fault::of(&error, path);
+        let error = explain(path, &error);
+        if matches!(fault, Some(Fault::Disk | Fault::Damage)) {
+            self.state.fail(&error);
+        } else if !self.is_stuck {
+            tracing::warn!(%error, "the registry's write-ahead log could not be moved");
+        }
+        self.is_stuck = true;
     }
 }
 
@@ -97,11 +137,4 @@ fn checkpoint(connection: &Connection, statement: &str) -> Result<Log, StoreErro
 fn pages_max(connection: &Connection) -> Result<u64, StoreError> {
     let page_bytes: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
     Ok(STORE_WAL_BYTES_MAX / u64::from(page_bytes.max(1)))
-}
-
-/// A failed checkpoint loses nothing: the log keeps everything until the next one.
-fn report(result: Result<(), StoreError>) {
-    if let Err(error) = result {
-        tracing::warn!(%error, "the registry's write-ahead log could not be moved");
-    }
 }

@@ -10,14 +10,18 @@ mod backup;
 mod c2d;
 mod checkpoint;
 mod counters;
+mod fault;
 mod hubs;
 mod load;
 mod models;
+mod outage;
 mod query;
+mod recover;
 mod row;
 mod schema;
 mod section_cache;
 mod sqlite;
+mod state;
 mod twins;
 mod writer;
 
@@ -25,6 +29,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use ringhub_core::id::{DeviceId, HubId, Identity, ModuleId};
+use rustix::io::Errno;
 
 use crate::directory::PresenceRecord;
 use crate::registry::{Device, Module};
@@ -42,6 +47,7 @@ pub(crate) use query::{
 pub(crate) use schema::Database;
 pub use schema::REGISTRY_FILE;
 pub(crate) use sqlite::SqliteStore;
+pub use state::StoreState;
 pub(crate) use twins::TwinStore;
 pub(crate) use writer::{Write, WriteQueue, Writer};
 
@@ -143,6 +149,26 @@ pub enum OpenError {
         /// What was found.
         detail: String,
     },
+    /// There is no room for what must be written.
+    #[error(
+        "{path}: the disk is full; make room in the filesystem of this file, on which it needs some \
+         megabytes"
+    )]
+    DiskFull {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The disk does not read, write or sync the file.
+    #[error(
+        "{path}: the disk fails ({detail}); the log of the kernel says more (`dmesg`): mend the \
+         disk, or restore a backup on another one (`ringhub restore`)"
+    )]
+    Disk {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        detail: String,
+    },
     /// The database cannot be opened or written for another reason.
     #[error("{path}: {detail}")]
     Database {
@@ -188,6 +214,20 @@ pub enum OpenError {
     /// A thread could not be started.
     #[error("a thread could not be started: {0}")]
     Thread(std::io::Error),
+}
+
+impl OpenError {
+    /// What the system says of a file or directory.
+    fn of_system(path: PathBuf, source: std::io::Error) -> Self {
+        let failing = [Errno::IO, Errno::ROFS].map(Errno::raw_os_error);
+        match source.raw_os_error() {
+            Some(number) if failing.contains(&number) => {
+                Self::Disk { path, detail: source.to_string() }
+            }
+            Some(number) if number == Errno::NOSPC.raw_os_error() => Self::DiskFull { path },
+            _ => Self::Directory { path, source },
+        }
+    }
 }
 
 #[cfg(test)]

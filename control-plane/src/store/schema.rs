@@ -5,15 +5,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ringhub_core::limits::STORE_WAL_BYTES_MAX;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
 
-use super::{OpenError, StoreError, c2d};
+use super::fault::Fault;
+use super::recover::recover;
+use super::{OpenError, StoreError, StoreState, c2d};
 
 /// `application_id` of the file: "rhub".
 const APPLICATION_ID: i64 = 0x7268_7562;
 
 /// `user_version` of the file; rises when the tables change.
-const VERSION: i64 = 4;
+pub(super) const VERSION: i64 = 4;
 
 /// `user_version` of files that keep nothing of a conversation with devices.
 pub(super) const VERSION_WITHOUT_CONVERSATION: i64 = 1;
@@ -140,15 +143,18 @@ const MAPPING_COLUMN: &str =
 #[derive(Debug)]
 pub(crate) struct Database {
     path: PathBuf,
+    /// Whether there was room for what the last process left.
+    state: StoreState,
     _lock: File,
 }
 
 impl Database {
-    /// Makes the directory and the database if they are not there, and checks them if they are.
+    /// Makes the directory and the database if they are not there, and checks them if they are;
+    /// recovers what a process has left that did not end in order.
     pub(crate) fn open(data_dir: &Path) -> Result<Self, OpenError> {
         let io = |path: &Path| {
             let path = path.to_owned();
-            move |source| OpenError::Directory { path, source }
+            move |source| OpenError::of_system(path, source)
         };
         fs::create_dir_all(data_dir).map_err(io(data_dir))?;
         let lock_path = data_dir.join("registry.lock");
@@ -157,10 +163,12 @@ impl Database {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { path: lock_path }),
             Err(TryLockError::Error(source)) => {
-                return Err(OpenError::Directory { path: lock_path, source });
+                return Err(OpenError::of_system(lock_path, source));
             }
         }
-        let database = Self { path: data_dir.join(REGISTRY_FILE), _lock: lock };
+        let path = data_dir.join(REGISTRY_FILE);
+        let state = recover(&path)?;
+        let database = Self { path, state, _lock: lock };
         database.prepare()?;
         Ok(database)
     }
@@ -170,6 +178,11 @@ impl Database {
         &self.path
     }
 
+    /// Whether it can be written, as far as the start has found out.
+    pub(crate) fn state(&self) -> StoreState {
+        self.state
+    }
+
     /// Turns an error of SQLite into one that names the file and the remedy.
     pub(crate) fn explain(&self, error: &StoreError) -> OpenError {
         explain(&self.path, error)
@@ -177,14 +190,7 @@ impl Database {
 
     /// Opens the connection of the writer or of the checkpoint thread.
     pub(crate) fn connect(&self) -> Result<Connection, StoreError> {
-        let connection = Connection::open(&self.path)?;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-        connection.pragma_update(None, "journal_size_limit", STORE_WAL_BYTES_MAX.cast_signed())?;
-        connection.set_prepared_statement_cache_capacity(32);
-        Ok(connection)
+        connect(&self.path)
     }
 
     /// Opens a connection that can only read.
@@ -218,19 +224,31 @@ impl Database {
     }
 }
 
+/// Opens a connection that writes to the database at `path`.
+pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "journal_size_limit", STORE_WAL_BYTES_MAX.cast_signed())?;
+    // The last one to close would move the log, on a disk that may have failed.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
 /// Turns an error of SQLite into one that names the file and the remedy.
 pub(super) fn explain(path: &Path, error: &StoreError) -> OpenError {
-    let path = path.to_owned();
-    let detail = error.to_string();
-    let code = match error {
-        StoreError::Sqlite(error) => error.sqlite_error_code(),
-        StoreError::Column(_) => Some(ErrorCode::DatabaseCorrupt),
-    };
-    match code {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+    let fault = Fault::of(error, path);
+    let (path, detail) = (path.to_owned(), error.to_string());
+    match (fault, error) {
+        (Some(Fault::DiskFull), _) => OpenError::DiskFull { path },
+        (Some(Fault::Disk), _) => OpenError::Disk { path, detail },
+        (Some(Fault::Damage), _) | (None, StoreError::Column(_)) => {
             OpenError::Damaged { path, detail }
         }
-        _ => OpenError::Database { path, detail },
+        (None, StoreError::Sqlite(_)) => OpenError::Database { path, detail },
     }
 }
 

@@ -11,7 +11,7 @@ use rusqlite::{CachedStatement, Connection, Params, Row, params};
 use super::row::{
     self, DEVICE_COLUMNS, MODULE_COLUMNS, NO_MODULE, credential_columns, signed, unsigned,
 };
-use super::schema::explain;
+use super::schema::{VERSION, explain};
 use super::section_cache::SectionCache;
 use super::{C2dStore as _, ModelStore as _, OpenError, Store, StoreError};
 use crate::directory::{GenerationId, PresenceRecord, Status};
@@ -30,9 +30,19 @@ impl SqliteStore {
         Self { connection, reported: RefCell::default() }
     }
 
+    /// The database.
+    pub(super) fn path(&self) -> &Path {
+        Path::new(self.connection.path().unwrap_or_default())
+    }
+
     /// An error of this connection, with the file and the remedy.
     pub(crate) fn explain(&self, error: &StoreError) -> OpenError {
-        explain(Path::new(self.connection.path().unwrap_or_default()), error)
+        explain(self.path(), error)
+    }
+
+    /// Writes something that changes nothing, and makes it durable.
+    pub(super) fn rewrite_version(&self) -> Result<(), StoreError> {
+        Ok(self.connection.pragma_update(None, "user_version", VERSION)?)
     }
 
     /// Begins a transaction that will write.

@@ -11,7 +11,9 @@ use ringhub_core::limits::{STORE_BATCH_MAX, STORE_QUEUE_MAX};
 use rusqlite::Connection;
 
 use super::checkpoint::Checkpointer;
-use super::{SqliteStore, StoreCounters, StoreError};
+use super::outage::{Outage, PROBE_INTERVAL};
+use super::state::SharedState;
+use super::{SqliteStore, StoreCounters, StoreError, StoreState};
 use crate::c2d::{self, C2dChange, C2dEffect, C2dQueues};
 use crate::clock;
 use crate::directory::{Directory, IdentityRef};
@@ -19,7 +21,7 @@ use crate::registry::{
     Applier, Change, ChangeError, Effect, Mint, ModelRecord, Outcome, RegistryError,
 };
 use crate::shards::Shards;
-use crate::twin::Changed;
+use crate::twin::{Changed, TwinApplier, TwinChange};
 
 /// How long the writer sleeps at most while messages wait for devices: shards lock them without
 /// telling, and a lock may lapse before the deadline that the writer knows.
@@ -38,6 +40,7 @@ pub(crate) struct Write {
 #[derive(Debug)]
 pub(crate) struct Writer {
     queue: flume::Sender<Write>,
+    state: Arc<SharedState>,
     counters: Arc<StoreCounters>,
     thread: JoinHandle<()>,
 }
@@ -70,23 +73,32 @@ impl Write {
 }
 
 impl Writer {
-    /// Starts the writer and its checkpoint thread.
+    /// Starts the writer and its checkpoint thread, on a database that the start has `found` so.
     pub(crate) fn start(
         connection: Connection,
         checkpoints: Connection,
         directory: Arc<Directory>,
         mint: Mint,
         shards: Arc<dyn Shards>,
+        found: StoreState,
     ) -> io::Result<Self> {
         let (queue, requests) = flume::bounded(STORE_QUEUE_MAX);
-        let checkpointer = Checkpointer::start(checkpoints)?;
+        let state = Arc::new(SharedState::default());
+        state.set_disk_full(found == StoreState::DiskFull);
+        let checkpointer = Checkpointer::start(checkpoints, Arc::clone(&state))?;
         let counters = Arc::new(StoreCounters::default());
         let store = SqliteStore::new(connection);
-        let work = WriterThread { store, directory, mint, shards, counters: Arc::clone(&counters) };
+        let outage = Outage::new(Arc::clone(&state));
+        let counted = Arc::clone(&counters);
+        let work = WriterThread { store, directory, mint, shards, outage, counters: counted };
         let thread = thread::Builder::new()
             .name("control-writer".to_owned())
             .spawn(move || work.run(&requests, checkpointer))?;
-        Ok(Self { queue, counters, thread })
+        Ok(Self { queue, state, counters, thread })
+    }
+
+    pub(crate) fn state(&self) -> StoreState {
+        self.state.get()
     }
 
     pub(crate) fn counters(&self) -> &StoreCounters {
@@ -113,6 +125,7 @@ struct WriterThread {
     directory: Arc<Directory>,
     mint: Mint,
     shards: Arc<dyn Shards>,
+    outage: Outage,
     counters: Arc<StoreCounters>,
 }
 
@@ -145,6 +158,9 @@ impl WriterThread {
                 Err(RecvTimeoutError::Timeout) => Vec::new(),
                 Err(RecvTimeoutError::Disconnected) => break,
             };
+            if self.outage.wants_probe() {
+                self.probe();
+            }
             let due = c2d::effect::take_due(&self.directory, &*self.shards, clock::now());
             work.extend(due.into_iter().map(Write::of_time));
             if !work.is_empty() {
@@ -152,18 +168,32 @@ impl WriterThread {
                 checkpointer.note_commit(&self.store.connection);
             }
         }
+        self.outage.finish();
         checkpointer.finish();
     }
 
-    /// Waits for the next request, or until a queue of messages wants to be looked at.
+    /// Waits for the next request, or until a queue of messages wants to be looked at or a full
+    /// disk to be tried.
     fn recv(&self, requests: &flume::Receiver<Write>) -> Result<Write, RecvTimeoutError> {
         let deadline = self.directory.all_c2d().filter_map(C2dQueues::deadline).min();
-        let Some(deadline) = deadline else {
-            return requests.recv().map_err(|_| RecvTimeoutError::Disconnected);
-        };
-        let left_ms = deadline.as_millis().saturating_sub(clock::now().as_millis());
-        let left = Duration::from_millis(u64::try_from(left_ms).unwrap_or_default());
-        requests.recv_timeout(left.min(LOOK_INTERVAL_MAX))
+        let left = deadline.map(|deadline| {
+            let left_ms = deadline.as_millis().saturating_sub(clock::now().as_millis());
+            let left = Duration::from_millis(u64::try_from(left_ms).unwrap_or_default());
+            left.min(LOOK_INTERVAL_MAX)
+        });
+        let probe = self.outage.is_open().then_some(PROBE_INTERVAL);
+        match left.into_iter().chain(probe).min() {
+            Some(left) => requests.recv_timeout(left),
+            None => requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        }
+    }
+
+    /// Finds out whether there is room.
+    fn probe(&mut self) {
+        match self.store.rewrite_version() {
+            Ok(()) => self.outage.note_written(),
+            Err(error) => drop(self.outage.note_error(&error, self.store.path(), 0)),
+        }
     }
 
     fn forget_queue(&self, hub: HubId, identity: Identity) {
@@ -174,14 +204,25 @@ impl WriterThread {
 
     /// One transaction. Nobody is answered before its fate is known.
     fn transact(&mut self, batch: Vec<Write>) {
+        let reads: Vec<_> = batch.iter().map(|write| write.change.as_read().cloned()).collect();
+        if self.outage.has_failed() {
+            let waiting = batch.into_iter().map(|write| write.done).zip(reads).collect();
+            return self.refuse(waiting, &RegistryError::Failed);
+        }
+        let writes = reads.iter().filter(|read| read.is_none()).count() as u64;
         let (dones, changes): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|write| (write.done, write.change)).unzip();
         let began = Instant::now();
         let requests = dones.len() as u64;
+        let rows = self.store.connection.total_changes();
         let result = self.store.begin().and_then(|()| self.apply_all(changes));
         self.count(&result, requests, began);
         match result {
             Ok((outcomes, effects)) => {
+                // A transaction that changes nothing needs no room.
+                if self.store.connection.total_changes() != rows {
+                    self.outage.note_written();
+                }
                 for effect in effects {
                     self.tell_directory(effect);
                 }
@@ -195,12 +236,44 @@ impl WriterThread {
                 });
             }
             Err(error) => {
-                let error = self.store.explain(&error);
-                tracing::error!(requests, %error, "the registry could not be written");
                 self.store.rollback();
-                dones.into_iter().for_each(|done| done(Err(RegistryError::Storage)));
+                let refusal = self.outage.note_error(&error, self.store.path(), writes);
+                self.answer_refused(dones.into_iter().zip(reads), &refusal);
             }
         }
+    }
+
+    /// Refuses what is not even tried, because the store has failed.
+    fn refuse(&mut self, waiting: Vec<(Done, Option<TwinChange>)>, refusal: &RegistryError) {
+        let writes = waiting.iter().filter(|(_, read)| read.is_none()).count();
+        self.outage.note_refused(writes as u64);
+        self.answer_refused(waiting.into_iter(), refusal);
+    }
+
+    /// Answers a batch of which nothing was stored: reads are of the last commit.
+    fn answer_refused(
+        &mut self,
+        waiting: impl Iterator<Item = (Done, Option<TwinChange>)>,
+        refusal: &RegistryError,
+    ) {
+        for (done, read) in waiting {
+            done(match read {
+                Some(read) => self.read(read),
+                None => Err(refusal.clone()),
+            });
+        }
+    }
+
+    fn read(&self, read: TwinChange) -> Result<Outcome, RegistryError> {
+        let twins = TwinApplier { store: &self.store, now: clock::now() };
+        twins.apply(read).map(Outcome::Twin).map_err(|why| match why {
+            ChangeError::Refused(why) => why,
+            ChangeError::Store(error) => {
+                let error = self.store.explain(&error);
+                tracing::error!(%error, "the registry could not be read");
+                RegistryError::Storage
+            }
+        })
     }
 
     fn count<T>(&self, result: &Result<T, StoreError>, requests: u64, began: Instant) {

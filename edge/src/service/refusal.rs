@@ -14,7 +14,7 @@ pub(crate) fn refusal_of_c2d(refusal: C2dRefusal) -> Refusal {
         C2dRefusal::DeviceNotFound | C2dRefusal::ModuleNotFound => Condition::NotFound,
         C2dRefusal::QueueFull | C2dRefusal::OutOfMemory => Condition::ResourceLimitExceeded,
         C2dRefusal::LockLost => Condition::MessageLockLost,
-        C2dRefusal::Busy => Condition::ServerBusy,
+        C2dRefusal::Busy | C2dRefusal::DiskFull | C2dRefusal::Failed => Condition::ServerBusy,
         C2dRefusal::Storage => Condition::InternalError,
     };
     Refusal::new(condition, refusal.to_string())

@@ -128,6 +128,21 @@ impl Hub {
         fs::rename(with, self.data_dir()).expect("both are in the home");
     }
 
+    /// Moves a file or folder of the data of a hub that has ended, or all of it (`""`), to another
+    /// filesystem; the hub finds it there by a link.
+    pub(crate) fn move_data(&self, what: &str, to: &Path) {
+        assert!(self.process.is_none(), "the hub runs");
+        let (from, to) = (self.data_dir().join(what), to.join("moved"));
+        let moved = Command::new("cp").arg("-a").args([&from, &to]).status();
+        assert!(moved.expect("cp").success(), "there is room");
+        let synced = Command::new("sync").arg("-f").arg(&to).status();
+        assert!(synced.expect("sync").success(), "as what a hub has closed is");
+        // A path that ends with a slash is what a link points to.
+        let from: PathBuf = from.components().collect();
+        fs::remove_dir_all(&from).expect("the home is writable");
+        std::os::unix::fs::symlink(to, from).expect("the home is writable");
+    }
+
     /// Sends any signal to the process.
     pub(crate) fn signal(&self, signal: Signal) {
         let process = self.process.as_ref().expect("the hub runs");

@@ -19,6 +19,7 @@ pub(crate) mod http;
 pub(crate) mod hub;
 pub(crate) mod kill;
 pub(crate) mod methods;
+pub(crate) mod mounted;
 pub(crate) mod mqtt;
 pub(crate) mod node;
 pub(crate) mod patience;

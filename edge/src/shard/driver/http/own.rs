@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use ringhub_control_plane::StoreState;
 use ringhub_control_plane::api::{Reply, Request, Response};
 use ringhub_core::id::ExecutorId;
 
@@ -16,7 +17,7 @@ pub(super) enum Own {
     Metrics,
     /// Whether the shard that took the connection runs; for everybody.
     Live,
-    /// Whether telemetry is taken; for everybody.
+    /// Whether telemetry and changes of the registry are taken; for everybody.
     Ready,
 }
 
@@ -55,14 +56,20 @@ impl Own {
     }
 }
 
-/// Why telemetry is not taken. Everybody may read it, so it tells nothing else.
+/// Why telemetry or changes of the registry are not taken. Everybody may read it, so it tells
+/// nothing else.
 fn not_ready(cx: &Context<'_>) -> Option<&'static str> {
     let pipeline = &cx.services.pipeline;
     let mut states = (0..pipeline.executor_count()).map(|n| pipeline.state(ExecutorId(n)));
-    states.find_map(|state| match state {
+    let of_logs = states.find_map(|state| match state {
         LogState::Running => None,
         LogState::DiskFull => Some("the disk is full"),
-        LogState::Failed => Some("a commit log has failed"),
+        LogState::Failed => Some("a commit log has failed: restart the hub"),
+    });
+    of_logs.or_else(|| match cx.services.control.store_state() {
+        StoreState::Running => None,
+        StoreState::DiskFull => Some("the disk is full: changes of the registry are refused"),
+        StoreState::Failed => Some("the registry has failed: restart the hub"),
     })
 }
 
