@@ -52,8 +52,8 @@ pub enum Unacceptable {
     /// A message id that is too long.
     #[error("a message id has at most 128 characters")]
     MessageId,
-    /// Bytes where devices need text.
-    #[error("ids and user id must be text")]
+    /// Bytes where devices need text, or text where they need a symbol.
+    #[error("ids and user id must be text, content type and encoding ASCII")]
     NotText,
     /// A property without a name, or of a type that has no text.
     #[error("properties must have names, and be text, numbers, booleans or times")]
@@ -129,6 +129,10 @@ impl Writer {
         let correlation_id = asked.correlation_id.map(id_as_text).transpose()?;
         if let Some(user) = asked.user_id {
             core::str::from_utf8(user).map_err(|_| Unacceptable::NotText)?;
+        }
+        let symbols = [asked.content_type, asked.content_encoding];
+        if !symbols.into_iter().flatten().all(str::is_ascii) {
+            return Err(Unacceptable::NotText);
         }
         let to = queue_path(to);
         let texts = [message_id.as_deref(), correlation_id.as_deref(), Some(&*to)];

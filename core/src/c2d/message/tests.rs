@@ -140,3 +140,13 @@ fn pieces_of_a_body_are_joined_and_sequences_refused() {
     bytes.extend_from_slice(b"\x00\x53\x76\x45");
     assert_eq!(read(&bytes), Err(Unacceptable::Body));
 }
+
+#[test]
+fn what_goes_out_as_a_symbol_must_be_ascii() {
+    // Properties {to, content-type string "\u{e9}"}.
+    let mut bytes = BytesMut::from(&b"\x00\x53\x73\xc0\x2b\x07\x40\x40\xa1\x1f"[..]);
+    bytes.extend_from_slice(TO.as_bytes());
+    bytes.extend_from_slice(b"\x40\x40\x40\xa1\x02\xc3\xa9");
+    write_data(&mut bytes, b"x");
+    assert_eq!(read(&bytes), Err(Unacceptable::NotText));
+}

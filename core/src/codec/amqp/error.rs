@@ -12,6 +12,9 @@ pub enum DecodeError {
     /// A string or symbol that is not UTF-8.
     #[error("a string is not UTF-8")]
     NotUtf8,
+    /// A symbol that is not ASCII.
+    #[error("a symbol is not ASCII")]
+    NotAscii,
     /// Values nested deeper than [`AMQP_NESTING_MAX`](crate::limits::AMQP_NESTING_MAX).
     #[error("values are nested too deeply")]
     TooDeep,

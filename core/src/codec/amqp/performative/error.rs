@@ -142,7 +142,7 @@ impl<'a> AmqpError<'a> {
             return Err(DecodeError::UnknownDescriptor(descriptor));
         }
         Ok(Some(Self {
-            condition: fields.text()?.ok_or(DecodeError::MissingField("condition"))?,
+            condition: fields.symbol()?.ok_or(DecodeError::MissingField("condition"))?,
             description: fields.text()?,
             info: fields.map()?,
         }))

@@ -45,6 +45,12 @@ impl<'a> Fields<'a> {
         if self.present() { self.reader.text().map(Some) } else { Ok(None) }
     }
 
+    /// A symbol, or a string in its place, that can be written as a symbol again.
+    pub(crate) fn symbol(&mut self) -> Result<Option<&'a str>> {
+        let text = self.text()?;
+        if text.is_none_or(str::is_ascii) { Ok(text) } else { Err(DecodeError::NotAscii) }
+    }
+
     #[inline(always)]
     pub(crate) fn binary(&mut self) -> Result<Option<&'a [u8]>> {
         if self.present() { self.reader.binary().map(Some) } else { Ok(None) }

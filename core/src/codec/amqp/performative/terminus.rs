@@ -46,7 +46,7 @@ impl<'a> Source<'a> {
         }
         let address = fields.text()?;
         let durable = fields.number("durable")?.unwrap_or(0);
-        let expiry_policy = fields.text()?;
+        let expiry_policy = fields.symbol()?;
         let timeout = fields.number("timeout")?.unwrap_or(0);
         let dynamic = fields.boolean()?.unwrap_or(false);
         fields.skip(2)?;
@@ -102,7 +102,7 @@ impl<'a> Target<'a> {
         Ok(Some(Self {
             address: fields.text()?,
             durable: fields.number("durable")?.unwrap_or(0),
-            expiry_policy: fields.text()?,
+            expiry_policy: fields.symbol()?,
             timeout: fields.number("timeout")?.unwrap_or(0),
             dynamic: fields.boolean()?.unwrap_or(false),
         }))

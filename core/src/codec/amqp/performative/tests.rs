@@ -248,3 +248,14 @@ fn condition_names_are_unique() {
         assert_eq!(Condition::from_name(condition.name()), Some(*condition));
     }
 }
+
+#[test]
+fn symbols_are_ascii_because_they_are_written_again() {
+    // Disposition {receiver, 0, 0, true, rejected {error {condition string "\u{e9}"}}}.
+    let rejected = hex!("005315 c01605 41 43 43 41 005325 c00c01 00531d c00601 a102c3a9 40");
+    assert_eq!(Performative::decode(&rejected).err(), Some(DecodeError::NotAscii));
+    let symbol = hex!("a302c3a9");
+    assert_eq!(Reader::new(&symbol).value(), Err(DecodeError::NotAscii));
+    let text = hex!("a102c3a9");
+    assert_eq!(Reader::new(&text).value(), Ok(Value::Str("é")));
+}

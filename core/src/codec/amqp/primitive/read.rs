@@ -225,7 +225,7 @@ impl<'a> Reader<'a> {
     #[inline(always)]
     pub(super) fn value_of(&mut self, constructor: u8) -> Result<Value<'a>> {
         Ok(match constructor {
-            ctor::SYMBOL_8 => Value::Symbol(self.short_text()?),
+            ctor::SYMBOL_8 => Value::Symbol(symbol(self.short_bytes()?)?),
             ctor::STRING_8 => Value::Str(self.short_text()?),
             ctor::BINARY_8 => Value::Binary(self.short_bytes()?),
             ctor::INT_SMALL => Value::Int(i8::from_be_bytes(self.array()?).into()),
@@ -275,7 +275,7 @@ impl<'a> Reader<'a> {
             ctor::DECIMAL_128 => Value::Decimal(self.take(16)?),
             ctor::BINARY_32 => Value::Binary(self.long_bytes()?),
             ctor::STRING_32 => Value::Str(text(self.long_bytes()?)?),
-            ctor::SYMBOL_32 => Value::Symbol(text(self.long_bytes()?)?),
+            ctor::SYMBOL_32 => Value::Symbol(symbol(self.long_bytes()?)?),
             ctor::LIST_8 | ctor::MAP_8 | ctor::ARRAY_8 => {
                 let (count, body) = self.short_compound()?;
                 compound(constructor, count, body)?
@@ -383,6 +383,11 @@ fn compound(constructor: u8, count: u32, body: &[u8]) -> Result<Value<'_>> {
 #[inline(always)]
 fn text(bytes: &[u8]) -> Result<&str> {
     utf8(bytes).ok_or(DecodeError::NotUtf8)
+}
+
+#[inline(always)]
+fn symbol(bytes: &[u8]) -> Result<&str> {
+    text(bytes).and_then(|text| if text.is_ascii() { Ok(text) } else { Err(DecodeError::NotAscii) })
 }
 
 /// Numbers of the descriptors that peers may also write as symbols (AMQP 1.0 parts 2, 3 and 5).
