@@ -183,7 +183,7 @@ fn queries_are_shown_as_tables_and_as_json() {
 fn consumer_groups_come_and_go_while_the_hub_runs() {
     let config = format!("{SMALL_SEGMENTS}[hub]\nconsumer_groups = [\"cold\"]\n");
     let mut hub = Hub::start_with(HubOptions { config, ..HubOptions::default() });
-    let read = |hub: &Hub, group| at(hub, &["monitor-events", "-g", group, "--timeout", "0.1"]);
+    let read = |hub: &Hub, group| at(hub, &["monitor-events", "-c", group, "--timeout", "0.1"]);
     let list = |hub: &Hub| at(hub, &["consumer-group", "list"]).good();
     assert_eq!(list(&hub), "NAME\n$Default\ncold\n");
     read(&hub, "cold").good();
@@ -373,7 +373,7 @@ fn a_monitor_ends_in_order_on_a_signal() {
 #[test]
 fn simulated_devices_send_and_stop() {
     let hub = Hub::start();
-    let simulate = ["simulate-device", "-d", "sim", "--create", "--count", "3"];
+    let simulate = ["simulate-device", "-d", "sim", "--create", "--devices", "3"];
     let quick = [&simulate[..], &["--messages", "5", "--interval", "0.01", "-o", "json"]].concat();
     let said = at(&hub, &quick).good();
     let notes = said.lines().map(|line| serde_json::from_str(line).expect("a note is JSON"));
@@ -405,7 +405,8 @@ fn a_simulated_device_answers_methods() {
     assert_eq!(answer, json!({"status": 418, "payload": {"short": true}}));
     kill_process(Pid::from_child(&running), Signal::TERM).expect("the simulator runs");
     Ended::of(running.wait_with_output().expect("it is our child")).good();
-    at(&hub, &invoke).refused(3, &["DeviceNotOnline"]);
+    let at_once = [&invoke[..], &["--connect-timeout", "0"]].concat();
+    at(&hub, &at_once).refused(3, &["DeviceNotOnline"]);
     let nobody = ["invoke-device-method", "-d", "nobody", "--method-name", "brew"];
     at(&hub, &nobody).refused(3, &["DeviceNotFound"]);
 }

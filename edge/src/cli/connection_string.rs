@@ -1,18 +1,28 @@
 //! `ringhub connection-string`.
 
-use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args, Subcommand};
 
 use super::error::CliError;
-use super::identity::{Identity, Key};
+use super::identity::{Identity, Key, WhichKey};
 use super::output::Output;
 use super::target::TargetArguments;
-use crate::client::{ConnectionString, Principal, RestClient, read_endpoints, read_policy};
+use crate::client::{
+    ConnectionString, Principal, RestClient, read_endpoints, read_policies, read_policy,
+};
+use crate::startup::{Endpoints, PolicyRecord};
+
+/// The right of those who read events.
+const READER: &str = "ServiceConnect";
 
 const EXAMPLES: &str = "\
 Examples:
   ringhub connection-string show                       for service SDKs, as the owner
-  ringhub connection-string show --policy service      with fewer rights
-  ringhub connection-string show --event-hub           for Event Hubs SDKs
+  ringhub connection-string show --policy-name service
+                                                       with fewer rights
+  ringhub connection-string show --default-eventhub    for Event Hubs SDKs
   ringhub connection-string show -d pump-7             for the SDK of a device
   export RINGHUB_CONNECTION_STRING=$(ringhub connection-string show)";
 
@@ -34,20 +44,24 @@ enum Action {
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 struct Show {
     /// Shared access policy whose key it holds
-    #[arg(long, value_name = "NAME", default_value = "iothubowner", conflicts_with = "device_id")]
+    #[arg(long = "policy-name", visible_aliases = ["pn", "policy"], value_name = "NAME", default_value = "iothubowner", conflicts_with = "device_id")]
     policy: String,
     /// For Event Hubs SDKs, which read device-to-cloud messages
-    #[arg(long, conflicts_with = "device_id")]
+    #[arg(long = "default-eventhub", visible_aliases = ["eh", "event-hub"], conflicts_with = "device_id",
+        num_args = 0..=1, default_value = "false", default_missing_value = "true",
+        action = ArgAction::Set, value_parser = BoolishValueParser::new())]
     event_hub: bool,
+    /// Of all policies, a line each; of those with the right to read, for Event Hubs SDKs
+    #[arg(long, visible_alias = "all", conflicts_with_all = ["device_id", "policy"])]
+    show_all: bool,
     /// For a device, with its own key
     #[arg(long, short, value_name = "ID")]
     device_id: Option<String>,
     /// For a module of that device
     #[arg(long, short, value_name = "ID", requires = "device_id")]
     module_id: Option<String>,
-    /// With which of the two keys
-    #[arg(long, value_enum, default_value = "primary")]
-    key: Key,
+    #[command(flatten)]
+    key: WhichKey,
     #[command(flatten)]
     output: Output,
     #[command(flatten)]
@@ -57,41 +71,62 @@ struct Show {
 impl ConnectionStrings {
     pub(super) fn run(&self) -> Result<(), CliError> {
         let Action::Show(show) = &self.action;
+        if show.show_all {
+            return Ok(show.output.lines(&show.of_policies()?)?);
+        }
         let found = match &show.device_id {
             Some(device) => show.of_identity(device)?,
             None => show.of_policy()?,
         };
-        Ok(show.output.text("connectionString", &found.to_string())?)
+        Ok(show.output.text("connectionString", &found)?)
     }
 }
 
 impl Show {
-    fn of_identity(&self, device: &str) -> Result<ConnectionString, CliError> {
+    fn of_identity(&self, device: &str) -> Result<String, CliError> {
         let identity = match &self.module_id {
             None => Identity::device(device),
             Some(module) => Identity::module(device, module),
         };
         let target = self.target.target()?;
-        identity.connection_string(&RestClient::new(&target), &target, self.key)
+        let registered = identity.read(&RestClient::new(&target))?;
+        Ok(identity.connection_string_of(&registered, &target, self.key.key))
     }
 
     /// Needs no running hub: the keys stand in the data directory.
-    fn of_policy(&self) -> Result<ConnectionString, CliError> {
+    fn of_policy(&self) -> Result<String, CliError> {
+        let (directory, endpoints) = self.endpoints()?;
+        Ok(self.text(&endpoints, read_policy(&directory, &self.policy)?))
+    }
+
+    fn of_policies(&self) -> Result<Vec<String>, CliError> {
+        let (directory, endpoints) = self.endpoints()?;
+        let policies = read_policies(&directory)?.into_iter();
+        let policies = policies.filter(|policy| !self.event_hub || policy.rights.contains(READER));
+        Ok(policies.map(|policy| self.text(&endpoints, policy)).collect())
+    }
+
+    fn endpoints(&self) -> Result<(PathBuf, Endpoints), CliError> {
         let Some(directory) = self.target.data_directory()? else {
             let text = "keys of policies are shown on the machine of the hub only, from its data directory (--data-dir)";
             return Err(CliError::Argument(text.to_owned()));
         };
         let endpoints = read_endpoints(&directory)?;
-        let policy = read_policy(&directory, &self.policy)?;
-        Ok(ConnectionString {
-            host_name: endpoints.host_name,
+        self.target.check_name(&endpoints.host_name)?;
+        Ok((directory, endpoints))
+    }
+
+    fn text(&self, endpoints: &Endpoints, policy: PolicyRecord) -> String {
+        let string = ConnectionString {
+            host_name: endpoints.host_name.clone(),
             https_port: None,
             principal: Principal::Policy(policy.name),
-            key: match self.key {
+            key: match self.key.key {
                 Key::Primary => policy.primary_key,
                 Key::Secondary => policy.secondary_key,
             },
-            entity_path: self.event_hub.then_some(endpoints.event_hub),
-        })
+            entity_path: self.event_hub.then(|| endpoints.event_hub.clone()),
+        };
+        string.to_string()
     }
 }

@@ -53,6 +53,7 @@ struct List {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
+#[command(mut_arg("hub_name", |name| name.short(None)))]
 struct Named {
     /// The group: 1 to 50 letters, digits, `-`, `_` and `.`, without regard to case
     #[arg(long, short, value_name = "NAME")]

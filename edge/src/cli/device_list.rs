@@ -1,10 +1,14 @@
 //! `ringhub device-identity list`.
 
 use clap::Args;
+use serde_json::Value;
 
+use super::edge_enabled::EdgeEnabled;
+use super::edge_scope::is_edge;
 use super::error::CliError;
 use super::output::{Column, Output};
 use super::target::TargetArguments;
+use super::top_count::Top;
 use crate::client::DevicePages;
 
 const COLUMNS: [Column; 5] = [
@@ -15,14 +19,20 @@ const COLUMNS: [Column; 5] = [
     ("AUTHENTICATION", "/authentication/type"),
 ];
 
+const EXAMPLES: &str = "\
+Examples:
+  ringhub device-identity list                        the first thousand; --all for all
+  ringhub device-identity list --edge-enabled         edge devices only
+  ringhub device-twin list                            their twins, as this command of the Azure CLI
+                                                      lists them";
+
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct ListDevices {
-    /// How many at most
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
-    top: u64,
-    /// All of them, printed as they come
-    #[arg(long, conflicts_with = "top")]
-    all: bool,
+    #[command(flatten)]
+    top: Top,
+    #[command(flatten)]
+    edge: EdgeEnabled,
     #[command(flatten)]
     output: Output,
     #[command(flatten)]
@@ -32,11 +42,18 @@ pub(super) struct ListDevices {
 impl ListDevices {
     pub(super) fn run(&self) -> Result<(), CliError> {
         let rest = self.target.rest()?;
-        let count = if self.all { u64::MAX } else { self.top };
-        let mut pages = DevicePages::new(&rest, count);
+        let count = self.top.count();
+        // Which devices are edge devices is known when they have been read.
+        let read = if self.edge.is_wanted() { u64::MAX } else { count };
+        let mut left = usize::try_from(count).unwrap_or(usize::MAX);
+        let mut pages = DevicePages::new(&rest, read);
         let mut listing = self.output.listing(&COLUMNS);
-        for page in pages.by_ref() {
-            listing.add(&page?)?;
+        while let Some(page) = pages.next().filter(|_| left > 0) {
+            let mut devices = page?;
+            devices.retain(|device: &Value| !self.edge.is_wanted() || is_edge(device));
+            devices.truncate(left);
+            left -= devices.len();
+            listing.add(&devices)?;
         }
         listing.end()?;
         if pages.has_more() {

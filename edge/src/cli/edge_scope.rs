@@ -17,10 +17,23 @@ pub(super) fn parent(device: &Value, id: &str) -> Option<String> {
 
 /// Puts a device below the edge device that has `scope`.
 pub(super) fn set_parent(device: &mut Value, scope: &str) {
-    if device.pointer("/capabilities/iotEdge") != Some(&Value::Bool(true)) {
+    if !is_edge(device) {
         device["deviceScope"] = scope.into();
     }
     device["parentScopes"] = json!([scope]);
+}
+
+/// Takes a device away from the edge device above it.
+pub(super) fn clear_parent(device: &mut Value) {
+    if !is_edge(device) {
+        device["deviceScope"] = "".into();
+    }
+    device["parentScopes"] = json!([]);
+}
+
+/// Whether a device is an edge device.
+pub(super) fn is_edge(device: &Value) -> bool {
+    device.pointer("/capabilities/iotEdge") == Some(&Value::Bool(true))
 }
 
 /// The id in a scope; what follows it is the generation.

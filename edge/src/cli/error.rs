@@ -56,7 +56,7 @@ impl CliError {
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Argument(_) => 2,
-            Self::Client(ClientError::ConnectionString(_)) => 2,
+            Self::Client(ClientError::ConnectionString(_) | ClientError::OtherHub { .. }) => 2,
             Self::Client(ClientError::Refused(refusal)) if refusal.is_not_found() => 3,
             Self::Client(ClientError::Refused(refusal)) if refusal.is_unauthorized() => 5,
             Self::Client(ClientError::Unreachable { .. } | ClientError::NoHub(_)) => 4,

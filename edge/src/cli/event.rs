@@ -25,8 +25,13 @@ pub(super) struct Event {
 }
 
 impl Event {
-    /// Takes the sections of an event of `partition` apart; `None` when they are none.
-    pub(super) fn decode(sections: &[u8], partition: &str) -> Option<Self> {
+    /// Takes the sections of an event of `partition` apart; `None` when they are none. Its body is
+    /// of `content_type`, or without that of the type that it says itself.
+    pub(super) fn decode(
+        sections: &[u8],
+        partition: &str,
+        content_type: Option<&str>,
+    ) -> Option<Self> {
         let message = Message::decode(sections).ok()?;
         let annotation = |key| message.message_annotations.and_then(|map| map.value(key));
         let text = |key| annotation(key).and_then(|value| value.as_text().map(ToOwned::to_owned));
@@ -40,8 +45,16 @@ impl Event {
             annotations: message.message_annotations.map_or_else(|| json!({}), object_of),
             system: system_properties(&message.properties),
             application: message.application_properties.map_or_else(|| json!({}), object_of),
-            is_json: message.properties.content_type.is_some_and(|kind| kind.contains("json")),
+            is_json: content_type
+                .or(message.properties.content_type)
+                .is_some_and(|kind| kind.contains("json")),
         })
+    }
+
+    /// The Plug and Play interface, if the event has one.
+    pub(super) fn interface(&self) -> Option<&str> {
+        let named = ["iothub-interface-id", "dt-dataschema"].map(|name| &self.annotations[name]);
+        named.into_iter().find_map(Value::as_str)
     }
 
     /// One line for people.
@@ -173,7 +186,7 @@ mod tests {
         write_str(&mut out, "high");
         end_map_section(&mut out, start, 2);
         write_data(&mut out, body);
-        Event::decode(&out, "3").unwrap()
+        Event::decode(&out, "3", None).unwrap()
     }
 
     #[test]
@@ -196,6 +209,6 @@ mod tests {
         assert_eq!(event(None, b"\xff\x00").json()["event"]["payloadBase64"], "/wA=");
         let line = event(None, b"\x1b[31m\n").line();
         assert!(line.ends_with(r"\u{1b}[31m\n"), "no control character reaches a terminal: {line}");
-        assert_eq!(Event::decode(b"\x00\x53\x99", "0"), None);
+        assert_eq!(Event::decode(b"\x00\x53\x99", "0", None), None);
     }
 }

@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::error::CliError;
+use super::json_argument::json_value;
 use super::names::{DeviceName, ModuleName, Named};
 use super::output::Output;
 use super::target::TargetArguments;
@@ -16,8 +17,8 @@ const MARGIN: Duration = Duration::from_secs(10);
 const DEVICE_EXAMPLES: &str = "\
 Examples:
   ringhub invoke-device-method -d pump-7 --method-name reboot --method-payload '{\"delay\": 3}'
-  ringhub invoke-device-method -d pump-7 --method-name reboot --connect-timeout 60
-                                                      waits for an offline device
+  ringhub invoke-device-method -d pump-7 --method-name reboot --connect-timeout 0
+                                                      does not wait for an offline device
   ringhub simulate-device -d pump-7                   answers, in another terminal
 
 The answer of the device has a status of its own; the command succeeds whatever that is.";
@@ -55,18 +56,13 @@ struct Call<N: Named> {
     /// Seconds for the answer of the device
     #[arg(long, visible_alias = "to", value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(5..=300))]
     timeout: u16,
-    /// Seconds to wait for a device that is not connected
-    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=300))]
-    connect_timeout: u16,
+    /// Seconds to wait for a device that is not connected [default: as long as for the answer]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(0..=300))]
+    connect_timeout: Option<u16>,
     #[command(flatten)]
     output: Output,
     #[command(flatten)]
     target: TargetArguments,
-}
-
-pub(super) fn json_value(text: &str) -> Result<Value, String> {
-    serde_json::from_str(text)
-        .map_err(|error| format!("is not JSON: {error}; a text needs its own quotes: '\"text\"'"))
 }
 
 impl InvokeDeviceMethod {
@@ -85,10 +81,15 @@ impl<N: Named> Call<N> {
     fn run(&self) -> Result<(), CliError> {
         let rest = self.target.rest()?;
         let path = format!("{}/methods", self.name.identity().path("twins"));
-        let seconds = u64::from(self.timeout) + u64::from(self.connect_timeout);
+        let seconds = u64::from(self.timeout) + u64::from(self.connect_timeout());
         let patience = Duration::from_secs(seconds) + MARGIN;
         let answer = rest.post_patiently(&path, &self.body(), patience)?;
         Ok(self.output.document(&answer)?)
+    }
+
+    /// As the Azure CLI has it: one time for both, unless another is said.
+    fn connect_timeout(&self) -> u16 {
+        self.connect_timeout.unwrap_or(self.timeout)
     }
 
     /// Source: control-plane reference, "Direct methods".
@@ -96,7 +97,7 @@ impl<N: Named> Call<N> {
         json!({
             "methodName": self.method_name,
             "responseTimeoutInSeconds": self.timeout,
-            "connectTimeoutInSeconds": self.connect_timeout,
+            "connectTimeoutInSeconds": self.connect_timeout(),
             "payload": self.method_payload,
         })
     }
@@ -121,7 +122,7 @@ mod tests {
         let expected = json!({
             "methodName": "stop",
             "responseTimeoutInSeconds": 5,
-            "connectTimeoutInSeconds": 0,
+            "connectTimeoutInSeconds": 5,
             "payload": { "s": 1 },
         });
         assert_eq!(call.body(), expected);

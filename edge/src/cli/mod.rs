@@ -3,6 +3,8 @@
 //! One file per noun, named and used as in the Azure CLI. What they share to talk to a hub is in
 //! [`client`](crate::client).
 
+mod assignment;
+mod azure_words;
 mod backup;
 mod c2d_message;
 mod ca;
@@ -10,18 +12,23 @@ mod completion;
 mod config;
 mod connection_string;
 mod consumer_group;
+mod device_family;
 mod device_identity;
 mod device_list;
 mod device_twin;
+mod edge_enabled;
 mod edge_scope;
 mod error;
 mod event;
 mod export;
+mod generate_sas_token;
 mod health;
 mod identity;
 mod import;
 mod invoke_method;
+mod json_argument;
 mod login;
+mod message_data;
 mod module_identity;
 mod module_twin;
 mod monitor_events;
@@ -34,14 +41,17 @@ mod progress;
 mod properties;
 mod query;
 mod registered;
+mod renew_key;
 mod restore;
 mod send_d2c_message;
 mod serve;
 mod simulate_device;
 mod target;
 mod top;
+mod top_count;
 mod tune;
 mod twin;
+mod twin_list;
 
 use clap::{Parser, Subcommand};
 
@@ -63,7 +73,7 @@ Five minutes with a hub:
     version,
     about = "An IoT hub for your own machine that speaks the protocols of Azure IoT Hub",
     args_conflicts_with_subcommands = true,
-    after_help = [EXAMPLES, serve::EXAMPLES, error::EXIT_CODES].join("\n\n")
+    after_help = [EXAMPLES, serve::EXAMPLES, azure_words::NOTES, error::EXIT_CODES].join("\n\n")
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -92,6 +102,7 @@ pub enum ClientCommand {
     MonitorEvents(monitor_events::MonitorEvents),
     #[command(name = "send-d2c-message")]
     SendD2cMessage(send_d2c_message::SendD2cMessage),
+    #[command(visible_alias = "simulate")]
     SimulateDevice(simulate_device::SimulateDevice),
     DeviceTwin(device_twin::DeviceTwin),
     ModuleTwin(module_twin::ModuleTwin),
@@ -101,6 +112,7 @@ pub enum ClientCommand {
     C2dMessage(c2d_message::C2dMessage),
     MonitorFeedback(monitor_feedback::MonitorFeedback),
     Query(query::Query),
+    GenerateSasToken(generate_sas_token::GenerateSasToken),
     Ca(ca::Ca),
     Policy(policy::Policy),
     ConsumerGroup(consumer_group::ConsumerGroup),
@@ -141,6 +153,7 @@ impl ClientCommand {
             Self::C2dMessage(command) => command.run(),
             Self::MonitorFeedback(command) => command.run(),
             Self::Query(command) => command.run(),
+            Self::GenerateSasToken(command) => command.run(),
             Self::Ca(command) => command.run(),
             Self::Policy(command) => command.run(),
             Self::ConsumerGroup(command) => command.run(),

@@ -7,7 +7,9 @@ use super::error::CliError;
 use super::names::{DeviceName, ModuleName, Named as _};
 use super::output::{Column, Output};
 use super::registered::{Attributes, Create, Delete, Show, ShowConnectionString, Update};
+use super::renew_key::RenewModuleKeys;
 use super::target::TargetArguments;
+use super::top_count::Top;
 
 const COLUMNS: [Column; 4] = [
     ("MODULE ID", "/moduleId"),
@@ -19,7 +21,8 @@ const COLUMNS: [Column; 4] = [
 const EXAMPLES: &str = "\
 Examples:
   ringhub module-identity create -d pump-7 -m fan
-  ringhub module-identity connection-string -d pump-7 -m fan
+  ringhub module-identity connection-string show -d pump-7 -m fan
+  ringhub module-identity renew-key -d pump-7 -m fan --key-type primary
   ringhub module-identity list -d pump-7";
 
 /// Register modules of devices, and look after them
@@ -44,6 +47,8 @@ enum Action {
     Delete(Delete<ModuleName>),
     /// Print what an SDK of the module starts from
     ConnectionString(ShowConnectionString<ModuleName>),
+    /// Make new keys for modules
+    RenewKey(RenewModuleKeys),
 }
 
 /// What may be said of a module.
@@ -58,6 +63,8 @@ struct ModuleAttributes {
 struct List {
     #[command(flatten)]
     name: DeviceName,
+    #[command(flatten)]
+    top: Top,
     #[command(flatten)]
     output: Output,
     #[command(flatten)]
@@ -74,11 +81,13 @@ impl ModuleIdentity {
                 let device = list.name.identity().path("devices");
                 let found = rest.read(&format!("{device}/modules"))?;
                 let modules = found.as_array().map_or(&[][..], Vec::as_slice);
-                Ok(list.output.list(&COLUMNS, modules)?)
+                let shown = usize::try_from(list.top.count()).unwrap_or(usize::MAX);
+                Ok(list.output.list(&COLUMNS, &modules[..modules.len().min(shown)])?)
             }
             Action::Update(update) => update.run(),
             Action::Delete(delete) => delete.run(),
             Action::ConnectionString(show) => show.run(),
+            Action::RenewKey(renew) => renew.run(),
         }
     }
 }

@@ -17,6 +17,7 @@ pub(super) enum Format {
     /// Columns, or one line per member
     Table,
     /// JSON as the hub gives it
+    #[value(alias = "jsonc")]
     Json,
 }
 
@@ -70,6 +71,14 @@ impl Output {
     /// Prints the things of a list that the API gives in an object, as `value`.
     pub(super) fn page(self, columns: &'static [Column], page: &Value) -> io::Result<()> {
         self.list(columns, page["value"].as_array().map_or(&[][..], Vec::as_slice))
+    }
+
+    /// Prints texts, a line each.
+    pub(super) fn lines(self, texts: &[String]) -> io::Result<()> {
+        match self.or(Format::Table) {
+            Format::Json => line(&format!("{:#}", serde_json::json!(texts))),
+            Format::Table => texts.iter().try_for_each(|text| line(text)),
+        }
     }
 
     /// Prints one text that is to be pasted, such as a connection string; `name` is its member in

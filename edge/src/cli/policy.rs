@@ -35,6 +35,7 @@ enum Action {
     List(List),
     /// Make a new key: tokens of the old one are refused from then on, connections stay
     #[command(after_help = EXAMPLES)]
+    #[command(visible_alias = "renew-key")]
     RegenerateKey(RegenerateKey),
 }
 
@@ -69,12 +70,13 @@ impl Which {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
+#[command(mut_arg("hub_name", |name| name.short(None)))]
 struct RegenerateKey {
     /// The policy
-    #[arg(long = "policy-name", short = 'n', visible_alias = "policy", value_name = "NAME")]
+    #[arg(long = "policy-name", short = 'n', visible_aliases = ["policy", "name"], value_name = "NAME")]
     name: String,
     /// Which key
-    #[arg(long, value_enum)]
+    #[arg(long, visible_alias = "renew-key", value_enum)]
     key: Which,
     #[command(flatten)]
     output: Output,

@@ -31,6 +31,13 @@ impl MessageProperties {
         self.0.extend(value.map(|value| (name.to_owned(), value.clone())));
     }
 
+    /// Adds a property that was not typed.
+    pub(super) fn add_default(&mut self, name: &str, value: &str) {
+        if self.0.iter().all(|(typed, _)| typed != name) {
+            self.0.push((name.to_owned(), value.to_owned()));
+        }
+    }
+
     /// The bag at the end of an MQTT topic.
     ///
     /// Source: device-endpoints reference, "Device-to-cloud telemetry".
@@ -67,6 +74,7 @@ mod tests {
         let mut properties: MessageProperties = "level=hot spot;$.ct=a/b;empty=;".parse().unwrap();
         properties.add("$.mid", Some(&"m=1".to_owned()));
         properties.add("$.cid", None);
+        properties.add_default("level", "low");
         assert_eq!(properties.bag(), "level=hot%20spot&%24.ct=a%2Fb&empty=&%24.mid=m%3D1");
         let mut out = BytesMut::new();
         properties.encode(&mut out);

@@ -6,7 +6,8 @@ use serde_json::Value;
 use super::error::CliError;
 use super::output::{Column, Listing, Output};
 use super::target::TargetArguments;
-use crate::client::QueryPages;
+use super::top_count::top;
+use crate::client::{QueryPages, RestClient};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,7 +38,7 @@ pub struct Query {
     #[arg(long, short, value_name = "QUERY", conflicts_with = "query")]
     query_command: Option<String>,
     /// How many rows at most [default: all]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = top)]
     top: Option<u64>,
     /// Show how the hub answers the query, instead of the answer
     #[arg(long, conflicts_with = "top")]
@@ -56,22 +57,32 @@ impl Query {
         if self.explain {
             return Ok(self.output.document(&rest.explain(query)?)?);
         }
-        let mut pages = QueryPages::new(&rest, query, self.top.unwrap_or(u64::MAX));
-        let mut listing: Option<Listing> = None;
-        while let Some(page) = pages.next() {
-            let rows = page?;
-            if listing.is_none() && !rows.is_empty() {
-                listing = Some(match pages.are_twins() {
-                    true => self.output.listing(&TWIN_COLUMNS),
-                    false => self.output.listing_of(members(&rows)),
-                });
-            }
-            if let Some(listing) = &mut listing {
-                listing.add(&rows)?;
-            }
-        }
-        Ok(listing.unwrap_or_else(|| self.output.listing(&[])).end()?)
+        show_rows(&rest, query, self.top.unwrap_or(u64::MAX), self.output)
     }
+}
+
+/// Prints at most `count` rows of `query`, page by page.
+pub(super) fn show_rows(
+    rest: &RestClient,
+    query: &str,
+    count: u64,
+    output: Output,
+) -> Result<(), CliError> {
+    let mut pages = QueryPages::new(rest, query, count);
+    let mut listing: Option<Listing> = None;
+    while let Some(page) = pages.next() {
+        let rows = page?;
+        if listing.is_none() && !rows.is_empty() {
+            listing = Some(match pages.are_twins() {
+                true => output.listing(&TWIN_COLUMNS),
+                false => output.listing_of(members(&rows)),
+            });
+        }
+        if let Some(listing) = &mut listing {
+            listing.add(&rows)?;
+        }
+    }
+    Ok(listing.unwrap_or_else(|| output.listing(&[])).end()?)
 }
 
 /// Columns for the members of rows, in the order in which they come. The later rows of a table have

@@ -4,8 +4,9 @@ use clap::Args;
 use http::Method;
 use serde_json::Value;
 
+use super::assignment::Assignment;
 use super::error::CliError;
-use super::identity::{AuthenticationArguments, Key};
+use super::identity::{AuthenticationArguments, WhichKey};
 use super::names::Named;
 use super::output::Output;
 use super::target::TargetArguments;
@@ -37,8 +38,11 @@ pub(super) struct Update<N: Named, A: Attributes> {
     name: N,
     #[command(flatten)]
     attributes: A,
+    /// Any member of what is registered, by its path: `status=disabled`; may come several times
+    #[arg(long, value_name = "PATH=VALUE", num_args = 1..)]
+    set: Vec<Assignment>,
     /// Only if this is its ETag [default: the one that is read just before]
-    #[arg(long, value_name = "ETAG")]
+    #[arg(long, short, value_name = "ETAG")]
     etag: Option<String>,
     #[command(flatten)]
     authentication: AuthenticationArguments,
@@ -63,7 +67,7 @@ pub(super) struct Delete<N: Named> {
     #[command(flatten)]
     name: N,
     /// Only if this is its ETag
-    #[arg(long, value_name = "ETAG")]
+    #[arg(long, short, value_name = "ETAG")]
     etag: Option<String>,
     #[command(flatten)]
     target: TargetArguments,
@@ -71,11 +75,13 @@ pub(super) struct Delete<N: Named> {
 
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub(super) struct ShowConnectionString<N: Named> {
+    /// As in the Azure CLI; may be left out
+    #[arg(value_name = "show", value_parser = ["show"], hide_possible_values = true)]
+    show: Option<String>,
     #[command(flatten)]
     name: N,
-    /// With which of its keys
-    #[arg(long, value_enum, default_value = "primary")]
-    key: Key,
+    #[command(flatten)]
+    key: WhichKey,
     #[command(flatten)]
     output: Output,
     #[command(flatten)]
@@ -87,7 +93,9 @@ impl<N: Named, A: Attributes> Create<N, A> {
         let identity = self.name.identity();
         let mut body = identity.unregistered();
         self.attributes.apply(&mut body);
-        self.authentication.apply(&mut body);
+        if let Some(authentication) = self.authentication.document()? {
+            body["authentication"] = authentication;
+        }
         let rest = self.target.rest()?;
         let path = identity.path("devices");
         let created = rest.send(Method::PUT, &path, Precondition::Absent, Some(&body))?;
@@ -97,9 +105,13 @@ impl<N: Named, A: Attributes> Create<N, A> {
 
 impl<N: Named, A: Attributes> Update<N, A> {
     pub(super) fn run(&self) -> Result<(), CliError> {
+        let authentication = self.authentication.document()?;
         let change = |identity: &mut Value| {
             self.attributes.apply(identity);
-            self.authentication.apply(identity);
+            if let Some(authentication) = &authentication {
+                identity["authentication"] = authentication.clone();
+            }
+            self.set.iter().for_each(|assignment| assignment.apply(identity));
         };
         let rest = self.target.rest()?;
         let changed = self.name.identity().change(&rest, self.etag.as_deref(), change)?;
@@ -126,8 +138,9 @@ impl<N: Named> Delete<N> {
 impl<N: Named> ShowConnectionString<N> {
     pub(super) fn run(&self) -> Result<(), CliError> {
         let target = self.target.target()?;
-        let rest = RestClient::new(&target);
-        let found = self.name.identity().connection_string(&rest, &target, self.key)?;
-        Ok(self.output.text("connectionString", &found.to_string())?)
+        let identity = self.name.identity();
+        let registered = identity.read(&RestClient::new(&target))?;
+        let found = identity.connection_string_of(&registered, &target, self.key.key);
+        Ok(self.output.text("connectionString", &found)?)
     }
 }

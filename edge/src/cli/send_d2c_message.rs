@@ -1,7 +1,5 @@
 //! `ringhub send-d2c-message`.
 
-use std::fs;
-use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,7 +8,8 @@ use serde_json::json;
 
 use super::error::CliError;
 use super::identity::Identity;
-use super::login::{device_credential, events_topic};
+use super::login::{DeviceLogin, events_topic};
+use super::message_data::MessageData;
 use super::names::{AnyName, Named as _};
 use super::output::{Format, Output, line};
 use super::progress::Progress;
@@ -25,8 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const EXAMPLES: &str = "\
 Examples:
   ringhub send-d2c-message -d pump-7 --data '{\"bar\": 2.4}' --content-type application/json
-  ringhub send-d2c-message -d pump-7 --properties 'level=high;site=north' --count 100
-  ringhub send-d2c-message -d pump-7 --data-file image.jpg
+  ringhub send-d2c-message -d pump-7 --properties 'level=high;site=north' --msg-count 100
+  ringhub send-d2c-message -d pump-7 --data-file-path image.jpg
   ringhub monitor-events                              shows what arrives, in another terminal";
 
 /// Send telemetry as a device, over MQTT; done when all of it is on disk
@@ -35,33 +34,31 @@ Examples:
 pub struct SendD2cMessage {
     #[command(flatten)]
     name: AnyName,
-    /// What to send
-    #[arg(long, value_name = "TEXT", default_value = "Ping from ringhub")]
-    data: String,
-    /// Send the content of a file
-    #[arg(long, value_name = "FILE", conflicts_with = "data")]
-    data_file: Option<PathBuf>,
+    #[command(flatten)]
+    data: MessageData,
     /// Properties of the message, as `name=value;name=value`
     #[arg(long, short, visible_alias = "props", value_name = "PAIRS")]
     properties: Option<MessageProperties>,
     /// Id of the message
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, visible_alias = "mid", value_name = "TEXT")]
     message_id: Option<String>,
     /// Id of the message that it answers
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, visible_alias = "cid", value_name = "TEXT")]
     correlation_id: Option<String>,
     /// Type of the content, such as application/json
-    #[arg(long, value_name = "TYPE")]
+    #[arg(long, visible_alias = "ct", value_name = "TYPE")]
     content_type: Option<String>,
     /// Encoding of the content, such as utf-8
-    #[arg(long, value_name = "ENCODING")]
+    #[arg(long, visible_alias = "ce", value_name = "ENCODING")]
     content_encoding: Option<String>,
     /// How many messages
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long = "msg-count", visible_aliases = ["mc", "count"], value_name = "N", default_value_t = 1)]
     count: u64,
     /// Seconds between two messages
-    #[arg(long, value_name = "SECONDS", default_value_t = 0.0, value_parser = super::seconds)]
+    #[arg(long = "msg-interval", visible_aliases = ["mi", "interval"], value_name = "SECONDS", default_value_t = 0.0, value_parser = super::seconds)]
     interval: f64,
+    #[command(flatten)]
+    login: DeviceLogin,
     #[command(flatten)]
     output: Output,
     #[command(flatten)]
@@ -70,12 +67,12 @@ pub struct SendD2cMessage {
 
 impl SendD2cMessage {
     pub(super) fn run(&self) -> Result<(), CliError> {
-        let payload = self.payload()?;
+        let payload = self.data.bytes()?;
         let target = self.target.target()?;
         let identity = self.name.identity();
-        let credential = device_credential(&target, &RestClient::new(&target), &identity)?;
+        let credential = self.login.credential(&target, &RestClient::new(&target), &identity)?;
         let topic = self.topic(&identity);
-        let mut client = MqttClient::connect(&target, &credential)?;
+        let mut client = MqttClient::connect(&target, &credential, self.login.model_id.as_deref())?;
         let mut progress = Progress::start();
         for number in 0..self.count {
             progress.tell(|| format!("{number} of {} messages sent", self.count));
@@ -92,12 +89,6 @@ impl SendD2cMessage {
         client.disconnect()?;
         progress.clear();
         self.report(&identity)
-    }
-
-    fn payload(&self) -> Result<Vec<u8>, CliError> {
-        let Some(path) = &self.data_file else { return Ok(self.data.clone().into_bytes()) };
-        let cannot = |error| CliError::Argument(format!("cannot read {}: {error}", path.display()));
-        fs::read(path).map_err(cannot)
     }
 
     fn topic(&self, identity: &Identity) -> String {

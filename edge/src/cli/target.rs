@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::azure_words::AzureWords;
 use crate::client::{ClientError, Remote, RestClient, Target};
 use crate::startup::default_data_directory;
 
@@ -19,8 +20,11 @@ pub(super) struct TargetArguments {
     data_dir: Option<PathBuf>,
     /// Connection string of a hub anywhere; better in the variable RINGHUB_CONNECTION_STRING, where
     /// other users do not see it
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, short = 'l', visible_alias = "login", alias = "cs", value_name = "TEXT")]
     connection_string: Option<String>,
+    /// Name that the hub on this machine, or that of the variable, must have
+    #[arg(long, short = 'n', value_name = "NAME")]
+    hub_name: Option<String>,
     /// CA that has signed the hub's certificate, in PEM [default: that of the data directory, or
     /// those of the system]
     #[arg(long, value_name = "FILE")]
@@ -34,20 +38,46 @@ pub(super) struct TargetArguments {
     /// Port of MQTT, with a connection string [default: 8883]
     #[arg(long, value_name = "PORT")]
     mqtt_port: Option<u16>,
+    #[command(flatten)]
+    azure: AzureWords,
 }
 
 impl TargetArguments {
     /// Finds the hub: what is given here stands over the environment, and that over the default
     /// data directory.
     pub(super) fn target(&self) -> Result<Target, ClientError> {
-        if let Some(text) = self.connection_string() {
-            return Target::remote(&text, &self.remote());
-        }
-        let mut target = Target::local(&self.local_directory()?)?;
-        if let Some(ca) = &self.ca {
-            target.trust(ca)?;
-        }
+        self.azure.tell();
+        let target = match self.login() {
+            Some(text) => Target::remote(&text, &self.remote())?,
+            None => {
+                let mut target = Target::local(&self.local_directory()?)?;
+                if let Some(ca) = &self.ca {
+                    target.trust(ca)?;
+                }
+                target
+            }
+        };
+        self.check_name(&target.host_name)?;
         Ok(target)
+    }
+
+    /// Refuses a hub that has another name than the user has said, in full or up to its first dot.
+    /// A connection string that was given beside it stands over the name, as in the Azure CLI.
+    pub(super) fn check_name(&self, found: &str) -> Result<(), ClientError> {
+        let Some(named) = self.hub_name.as_ref().filter(|_| self.connection_string.is_none())
+        else {
+            return Ok(());
+        };
+        let label = found.split('.').next().unwrap_or_default();
+        if [found, label].iter().any(|name| name.eq_ignore_ascii_case(named)) {
+            return Ok(());
+        }
+        Err(ClientError::OtherHub { named: named.clone(), found: found.to_owned() })
+    }
+
+    /// Whether a resource group was named, which has no meaning.
+    pub(super) fn names_resource_group(&self) -> bool {
+        self.azure.names_resource_group()
     }
 
     /// A client of the hub's REST API; connects with its first request.
@@ -57,18 +87,20 @@ impl TargetArguments {
 
     /// The data directory; `None` when a connection string is given.
     pub(super) fn data_directory(&self) -> Result<Option<PathBuf>, ClientError> {
-        match self.connection_string() {
+        match self.login() {
             Some(_) => Ok(None),
             None => self.local_directory().map(Some),
         }
     }
 
-    fn local_directory(&self) -> Result<PathBuf, ClientError> {
+    /// The data directory, whatever connection string there is.
+    pub(super) fn local_directory(&self) -> Result<PathBuf, ClientError> {
         let named = self.data_dir.clone();
         named.or_else(default_data_directory).ok_or(ClientError::NoDataDirectory)
     }
 
-    fn connection_string(&self) -> Option<String> {
+    /// The connection string to log in with, if it is not the data directory.
+    pub(super) fn login(&self) -> Option<String> {
         if self.data_dir.is_some() {
             return None;
         }

@@ -79,12 +79,15 @@ fn every_command_teaches_with_examples() {
 #[test]
 fn examples_of_the_help_can_be_typed() {
     let mut examples = 0;
-    for command in Cli::command().get_subcommands() {
+    let root = Cli::command();
+    let nested = root.get_subcommands().flat_map(clap::Command::get_subcommands);
+    for command in root.get_subcommands().chain(nested) {
         let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
         for line in help.lines().filter_map(|line| line.strip_prefix("  ringhub ")) {
-            // What an example does stands behind two blanks; redirections are the shell's.
+            // What an example does stands behind two blanks; the shell has redirections and pipes.
             let typed = line.split("  ").next().unwrap_or_default();
             let typed = typed.split(" > ").next().unwrap_or_default();
+            let typed = typed.split(" | ").next().unwrap_or_default();
             let words = [vec!["ringhub".to_owned()], words(typed)].concat();
             if let Err(error) = Cli::try_parse_from(&words) {
                 panic!("{line}: {error}");
@@ -127,6 +130,18 @@ fn arguments_that_exclude_each_other_are_refused() {
         "query",
         "query a -q b",
         "query a --explain --top 5",
+        "query a --top 0",
+        "device-identity list --query [].deviceId",
+        "device-identity list --auth-type login",
+        "device-identity create -d x --valid-days 10",
+        "device-identity connection-string",
+        "device-identity renew-key -d x",
+        "device-identity children remove -d x",
+        "c2d-message receive -d x --complete --reject",
+        "c2d-message send -d x --wait",
+        "simulate-device -d x --endless --msg-count 5",
+        "simulate-device -d x --protocol http",
+        "send-d2c-message -d x --cp cert.pem",
     ] {
         let words = [vec!["ringhub".to_owned()], words(line)].concat();
         assert!(Cli::try_parse_from(words).is_err(), "{line}");

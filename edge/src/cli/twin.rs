@@ -1,13 +1,12 @@
 //! `ringhub device-twin` and `ringhub module-twin`.
 
-use std::fs;
-use std::path::PathBuf;
-
 use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::{Map, Value, json};
 
+use super::assignment::Assignment;
 use super::error::CliError;
+use super::json_argument::json_object;
 use super::names::Named;
 use super::output::Output;
 use super::target::TargetArguments;
@@ -18,7 +17,7 @@ Examples:
   ringhub device-twin show -d pump-7
   ringhub device-twin update -d pump-7 --desired '{\"interval\": 5}' --tags '{\"site\": \"north\"}'
   ringhub device-twin update -d pump-7 --desired '{\"interval\": null}'     removes a property
-  ringhub device-twin replace -d pump-7 --file twin.json";
+  ringhub device-twin replace -d pump-7 --json '{\"tags\": {}}'          or the name of a file";
 
 pub(super) const MODULE_EXAMPLES: &str = "\
 Examples:
@@ -51,13 +50,16 @@ pub(super) struct Update<N: Named> {
     #[command(flatten)]
     name: N,
     /// Desired properties to merge, a JSON object
-    #[arg(long, value_name = "JSON", value_parser = object, required_unless_present = "tags")]
+    #[arg(long, value_name = "JSON", value_parser = json_object, required_unless_present_any = ["tags", "set"])]
     desired: Option<Value>,
     /// Tags to merge, a JSON object
-    #[arg(long, value_name = "JSON", value_parser = object)]
+    #[arg(long, value_name = "JSON", value_parser = json_object)]
     tags: Option<Value>,
+    /// One member by its path: `tags.site=north`; null removes, and it may come several times
+    #[arg(long, value_name = "PATH=VALUE", num_args = 1..)]
+    set: Vec<Assignment>,
     /// Only if this is the ETag of the twin
-    #[arg(long, value_name = "ETAG")]
+    #[arg(long, short, value_name = "ETAG")]
     etag: Option<String>,
     #[command(flatten)]
     output: Output,
@@ -69,26 +71,17 @@ pub(super) struct Update<N: Named> {
 pub(super) struct Replace<N: Named> {
     #[command(flatten)]
     name: N,
-    /// File with the twin as `show` prints it, or the sections of it that are to be replaced
-    #[arg(long, value_name = "FILE", required_unless_present = "json")]
-    file: Option<PathBuf>,
-    /// The same as text
-    #[arg(long, value_name = "JSON", value_parser = object, conflicts_with = "file")]
-    json: Option<Value>,
+    /// The twin as `show` prints it, or the sections of it that are to be replaced: JSON, or the
+    /// name of a file with it
+    #[arg(long, short, visible_alias = "file", value_name = "JSON", value_parser = json_object)]
+    json: Value,
     /// Only if this is the ETag of the twin
-    #[arg(long, value_name = "ETAG")]
+    #[arg(long, short, value_name = "ETAG")]
     etag: Option<String>,
     #[command(flatten)]
     output: Output,
     #[command(flatten)]
     target: TargetArguments,
-}
-
-/// Reads a JSON object.
-fn object(text: &str) -> Result<Value, String> {
-    let value: Value = serde_json::from_str(text)
-        .map_err(|error| format!("is not JSON: {error}; quote it from the shell with '…'"))?;
-    if value.is_object() { Ok(value) } else { Err("is not a JSON object".to_owned()) }
 }
 
 impl<N: Named> TwinAction<N> {
@@ -106,11 +99,10 @@ impl<N: Named> TwinAction<N> {
                 Ok(update.output.document(&twin)?)
             }
             Self::Replace(replace) => {
-                let body = replace.body()?;
                 let rest = replace.target.rest()?;
                 let path = replace.name.identity().path("twins");
                 let when = Precondition::of(replace.etag.as_deref());
-                let twin = rest.send(Method::PUT, &path, when, Some(&body))?;
+                let twin = rest.send(Method::PUT, &path, when, Some(&replace.json))?;
                 Ok(replace.output.document(&twin)?)
             }
         }
@@ -124,16 +116,9 @@ impl<N: Named> Update<N> {
         body.extend(self.tags.clone().map(|tags| ("tags".to_owned(), tags)));
         let desired = self.desired.as_ref();
         body.extend(desired.map(|d| ("properties".to_owned(), json!({ "desired": d }))));
-        Value::Object(body)
-    }
-}
-
-impl<N: Named> Replace<N> {
-    fn body(&self) -> Result<Value, CliError> {
-        let Some(path) = &self.file else { return Ok(self.json.clone().unwrap_or_default()) };
-        let wrong = |reason| CliError::Argument(format!("{}: {reason}", path.display()));
-        let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-        object(&text).map_err(wrong)
+        let mut body = Value::Object(body);
+        self.set.iter().for_each(|assignment| assignment.apply(&mut body));
+        body
     }
 }
 
@@ -160,6 +145,11 @@ mod tests {
         let desired = body(&["--desired", r#"{"a":null}"#]);
         assert_eq!(desired, json!({ "properties": { "desired": { "a": null } } }));
         assert_eq!(body(&["--tags", "{}"]), json!({ "tags": {} }));
+        let set = body(&["--set", "tags.site=north", "properties.desired.interval=5"]);
+        let expected = json!({
+            "tags": { "site": "north" }, "properties": { "desired": { "interval": 5 } },
+        });
+        assert_eq!(set, expected);
         let both = body(&["--tags", r#"{"t":1}"#, "--desired", "{}"]);
         assert_eq!(both, json!({ "tags": { "t": 1 }, "properties": { "desired": {} } }));
     }

@@ -22,6 +22,16 @@ pub enum ClientError {
     /// The connection string is malformed.
     #[error("the connection string is not right: {0}")]
     ConnectionString(#[from] ConnectionStringError),
+    /// The hub that was found is not the one that was named.
+    #[error(
+        "the hub is called {found}, not {named}: leave --hub-name out, or name another hub with --login or --data-dir"
+    )]
+    OtherHub {
+        /// What the user said.
+        named: String,
+        /// What the hub is called.
+        found: String,
+    },
     /// There is no home to look for a data directory in.
     #[error(
         "neither XDG_STATE_HOME nor HOME is set: name a data directory with --data-dir, or a hub with --connection-string"

@@ -11,7 +11,7 @@ use ringhub_core::time::Timestamp;
 
 use super::connection_string::Principal;
 use super::target::Target;
-use super::token::Credential;
+use super::token::{Credential, encode_segment};
 use super::wire::{PATIENCE, Wire};
 use super::{ClientError, Result};
 
@@ -45,13 +45,20 @@ pub struct MqttClient {
 }
 
 impl MqttClient {
-    /// Connects as the device or module of `credential`, and waits for the verdict.
+    /// Connects as the device or module of `credential`, with the Plug and Play model that it
+    /// announces if there is one, and waits for the verdict.
     ///
     /// # Errors
     /// [`ClientError`] when the hub cannot be reached or refuses.
-    pub fn connect(target: &Target, credential: &Credential) -> Result<Self> {
+    pub fn connect(
+        target: &Target,
+        credential: &Credential,
+        model_id: Option<&str>,
+    ) -> Result<Self> {
         let client_id = client_id(credential)?;
-        let user = format!("{}/{client_id}/?api-version=2021-04-12", target.host_name);
+        let model = model_id.map(|id| format!("&model-id={}", encode_segment(id)));
+        let model = model.unwrap_or_default();
+        let user = format!("{}/{client_id}/?api-version=2021-04-12{model}", target.host_name);
         let token = credential.token(&target.host_name);
         let connect = Connect {
             clean_session: true,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
-use http::{Method, Request, Uri, request};
+use http::{HeaderMap, Method, Request, Uri, request};
 use rustls::crypto::aws_lc_rs;
 use serde_json::{Value, json};
 use ureq::config::Config;
@@ -35,7 +35,11 @@ const QUERY: &str = "/devices/query";
 const ERROR_CODE: &str = "iothub-errorcode";
 const PAGE_SIZE: &str = "x-ms-max-item-count";
 const CONTINUATION: &str = "x-ms-continuation";
+const LOCK_TIME: &str = "iothub-messagelocktimeout";
 const ITEM_TYPE: &str = "x-ms-item-type";
+
+/// Status of an answer that has nothing to say.
+const NO_CONTENT: u16 = 204;
 
 /// Connections that wait for the next request.
 const IDLE_CONNECTIONS_MAX: usize = 64;
@@ -73,14 +77,10 @@ impl<'a> Precondition<'a> {
 pub struct Answer {
     /// Status.
     pub status: u16,
-    /// Body; JSON, or nothing.
+    /// Headers.
+    pub headers: HeaderMap,
+    /// Body; JSON, a message, or nothing.
     pub body: Vec<u8>,
-    /// Name of an error.
-    code: Option<String>,
-    /// Names the next page of a list.
-    continuation: Option<String>,
-    /// What the items of a list are.
-    item_type: Option<String>,
 }
 
 /// A part of a list.
@@ -213,6 +213,23 @@ impl RestClient {
         self.run(request.body(body.to_string()), REQUEST_TIME_MAX)?.page()
     }
 
+    /// Takes the next message from the queue of a device at `path`, locked for this time; `None`
+    /// when there is none.
+    ///
+    /// # Errors
+    /// [`ClientError`], as for [`send`](Self::send).
+    ///
+    /// Source: device-endpoints reference, "HTTPS device API".
+    pub fn receive_message(&self, path: &str, lock_secs: u16) -> Result<Option<Answer>> {
+        let request = self.request(Method::GET, path)?.header(LOCK_TIME, lock_secs);
+        let answer = self.run(request.body(()), REQUEST_TIME_MAX)?;
+        match answer.status {
+            NO_CONTENT => Ok(None),
+            200..=299 => Ok(Some(answer)),
+            _ => Err(answer.refusal().into()),
+        }
+    }
+
     /// How the hub answers a query.
     ///
     /// # Errors
@@ -253,13 +270,10 @@ impl RestClient {
         let answer = self.agent.run(request.timeout_global(Some(patience)).build());
         let mut answer = answer.map_err(|error| self.failure(error, patience))?;
         let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
-        let header = |name| Some(answer.headers().get(name)?.to_str().ok()?.to_owned());
         Ok(Answer {
             status: answer.status().as_u16(),
             body: body.map_err(|error| self.failure(error, patience))?,
-            code: header(ERROR_CODE),
-            continuation: header(CONTINUATION),
-            item_type: header(ITEM_TYPE),
+            headers: std::mem::take(answer.headers_mut()),
         })
     }
 
@@ -317,8 +331,8 @@ impl Answer {
     fn page(self) -> Result<Page> {
         match self.json()? {
             Value::Array(items) => {
-                let Self { continuation, item_type, .. } = self;
-                Ok(Page { items, continuation, item_type })
+                let header = |name| self.header(name).map(ToOwned::to_owned);
+                Ok(Page { items, continuation: header(CONTINUATION), item_type: header(ITEM_TYPE) })
             }
             _ => Err(ClientError::Protocol("what should be a list".to_owned())),
         }
@@ -327,7 +341,11 @@ impl Answer {
     /// What the hub says no with.
     #[must_use]
     pub fn refusal(&self) -> Refusal {
-        Refusal::from_body(self.status, self.code.as_deref(), &self.body)
+        Refusal::from_body(self.status, self.header(ERROR_CODE), &self.body)
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
     }
 }
 

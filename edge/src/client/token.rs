@@ -48,11 +48,17 @@ impl Credential {
         Some(Self { principal, key: STANDARD.decode(key).ok()? })
     }
 
-    /// Signs a token for all that the principal may reach on `host_name`.
+    /// Signs a token for all that the principal may reach on `host_name`, for a day.
     #[must_use]
     pub fn token(&self, host_name: &str) -> String {
+        self.token_for(host_name, VALIDITY)
+    }
+
+    /// Signs a token for all that the principal may reach on `host_name`, for as long as is said.
+    #[must_use]
+    pub fn token_for(&self, host_name: &str, validity: Duration) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let expiry_secs = (now + VALIDITY).as_secs();
+        let expiry_secs = now.saturating_add(validity).as_secs();
         let (resource, policy) = match &self.principal {
             Principal::Policy(policy) => (host_name.to_owned(), Some(policy.as_str())),
             Principal::Device(device) => (format!("{host_name}/devices/{device}"), None),

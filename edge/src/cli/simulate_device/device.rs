@@ -14,6 +14,7 @@ use crate::client::{ClientError, Credential, Interrupt, Target};
 
 const METHODS: &str = "$iothub/methods/POST/";
 const TWIN_ANSWERS: &str = "$iothub/twin/res/";
+const REPORT: &str = "$iothub/twin/PATCH/properties/reported/?$rid=2";
 const DESIRED_CHANGES: &str = "$iothub/twin/PATCH/properties/desired/";
 
 /// How soon a signal is noticed.
@@ -31,6 +32,12 @@ pub(super) struct Behaviour {
     pub(super) messages: Option<u64>,
     /// What is sent; made up when absent.
     pub(super) data: Option<String>,
+    /// Properties of each message, encoded.
+    pub(super) properties: String,
+    /// The model that is announced at connect.
+    pub(super) model_id: Option<String>,
+    /// What is reported after connect, as JSON.
+    pub(super) reported: Option<String>,
     /// How methods are answered.
     pub(super) method_status: i32,
     /// With what.
@@ -65,7 +72,8 @@ impl Device {
         let mut sent = 0;
         let mut has_connected = false;
         let note = loop {
-            let connected = MqttClient::connect(target, &self.credential);
+            let connected =
+                MqttClient::connect(target, &self.credential, behaviour.model_id.as_deref());
             let result = connected.and_then(|client| {
                 has_connected = true;
                 Running { device: self, behaviour, client, notes }.run(&mut sent, interrupt)
@@ -132,7 +140,7 @@ impl Running<'_> {
 
     fn publish(&mut self, number: u64) -> Result<bool, ClientError> {
         let topic = events_topic(&self.device.identity);
-        let topic = format!("{topic}%24.ct=application%2Fjson&%24.ce=utf-8");
+        let topic = format!("{topic}{}", self.behaviour.properties);
         let payload = match &self.behaviour.data {
             Some(data) => data.clone(),
             // Rises and falls within a hundred messages, around 20 degrees.
@@ -149,7 +157,13 @@ impl Running<'_> {
         match fact {
             MqttFact::Acknowledged(_) => Ok(()),
             MqttFact::Subscribed => {
-                self.client.publish_unacknowledged("$iothub/twin/GET/?$rid=1", b" ").map(drop)
+                self.client.publish_unacknowledged("$iothub/twin/GET/?$rid=1", b" ")?;
+                match &self.behaviour.reported {
+                    Some(reported) => {
+                        self.client.publish_unacknowledged(REPORT, reported.as_bytes()).map(drop)
+                    }
+                    None => Ok(()),
+                }
             }
             MqttFact::Message { topic, payload } => self.handle_message(&topic, payload),
         }
@@ -166,8 +180,11 @@ impl Running<'_> {
             self.client.publish_unacknowledged(&answer, body)?;
             self.tell(Note::Method { device, name: name.to_owned(), payload });
         } else if let Some(answer) = topic.strip_prefix(TWIN_ANSWERS) {
-            if answer.starts_with("200/") {
+            let (status, parameters) = answer.split_once('/').unwrap_or((answer, ""));
+            if status == "200" {
                 self.tell(Note::Desired { device, payload });
+            } else if parameters.starts_with("?$rid=2") {
+                self.tell(Note::Reported { device, status: status.to_owned() });
             }
         } else if topic.starts_with(DESIRED_CHANGES) {
             self.tell(Note::Desired { device, payload });

@@ -11,6 +11,8 @@ pub(super) enum Note {
     Message { device: String, properties: String, payload: Vec<u8> },
     /// Its twin, or a change of its desired properties.
     Desired { device: String, payload: Vec<u8> },
+    /// The hub has answered its report; 204 is yes.
+    Reported { device: String, status: String },
     /// A method was called, and answered.
     Method { device: String, name: String, payload: Vec<u8> },
     /// The connection was lost and is tried again.
@@ -35,6 +37,7 @@ impl Note {
                 (device, "message", details)
             }
             Self::Desired { device, payload } => (device, "desired", document(payload)),
+            Self::Reported { device, status } => (device, "reported", status.as_str().into()),
             Self::Method { device, name, payload } => {
                 (device, "method", json!({ "name": name, "payload": document(payload) }))
             }
