@@ -28,19 +28,24 @@ const PROVISION: Provision = Provision {
 /// A Node with the pinned SDKs.
 #[derive(Debug)]
 pub(crate) struct Node {
-    modules: PathBuf,
+    folder: PathBuf,
 }
 
 impl Node {
     /// Installs the SDKs if need be; `None` when the SDK tests are to be skipped.
     pub(crate) fn provisioned() -> Option<Self> {
-        PROVISION.ensure().map(|target| Self { modules: modules(&target) })
+        PROVISION.ensure().map(|folder| Self { folder })
+    }
+
+    /// Where the packages were installed, as if by `npm install` there.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// A script of `edge/tests/interop/node` that trusts the hub's CA.
     pub(crate) fn script(&self, hub: &Hub, name: &str) -> Script {
         Script::new("node", scripts_dir("node").join(name))
-            .env("NODE_PATH", &self.modules)
+            .env("NODE_PATH", self.folder.join("node_modules"))
             .env("NODE_EXTRA_CA_CERTS", hub.ca_file())
     }
 
@@ -89,8 +94,4 @@ impl Node {
         }
         self.script(hub, "reader.js").arg(settings.to_string())
     }
-}
-
-fn modules(target: &Path) -> PathBuf {
-    target.join("node_modules")
 }
