@@ -14,6 +14,7 @@ use crate::api::{
 };
 use crate::c2d::C2d;
 use crate::directory::{Directory, Grant, Hub, Policy};
+use crate::job::JobExecutor;
 use crate::method::{MethodClock, Methods};
 use crate::presence::{self, PresenceSaver};
 use crate::registry::{Change, Mint, ModelRecord};
@@ -49,6 +50,7 @@ pub struct ControlPlane {
     front: Front,
     method_clock: MethodClock,
     presence: PresenceSaver,
+    jobs: JobExecutor,
     requests: flume::Sender<Job>,
     queries: QueryService,
     writes: WriteQueue,
@@ -84,13 +86,17 @@ impl ControlPlane {
         let writes = writer.queue();
         let presence = PresenceSaver::start(directory.clone(), writes.clone());
         let presence = presence.map_err(OpenError::Thread)?;
-        let (requests, jobs) = flume::bounded(REST_QUEUE_MAX);
+        let store = SqliteStore::new(database.connect_read_only().map_err(explain)?);
+        let jobs = JobExecutor::start(store, directory.clone(), methods.clone(), writes.clone());
+        let jobs = jobs.map_err(OpenError::Thread)?;
+        let (requests, waiting) = flume::bounded(REST_QUEUE_MAX);
         let front = Front::new(directory.clone(), methods.clone());
         let workers = (0..WORKERS)
             .map(|number| {
                 let store = SqliteStore::new(database.connect_read_only().map_err(explain)?);
-                let api = Api::new(directory.clone(), store, writes.clone(), shards.clone());
-                start_worker(number, api, jobs.clone()).map_err(OpenError::Thread)
+                let (directory, writes) = (directory.clone(), writes.clone());
+                let api = Api::new(directory, store, writes, shards.clone(), jobs.waker());
+                start_worker(number, api, waiting.clone()).map_err(OpenError::Thread)
             })
             .collect::<Result<_, _>>()?;
         let stores = (0..QUERY_THREADS)
@@ -104,6 +110,7 @@ impl ControlPlane {
             front,
             method_clock,
             presence,
+            jobs,
             requests,
             queries,
             writes,
@@ -258,7 +265,7 @@ impl ControlPlane {
         // The thread does so only from time to time.
         presence::save(&self.directory, &self.writes);
         self.presence.finish();
-        drop((self.requests, self.writes, self.method_clock));
+        drop((self.jobs, self.requests, self.writes, self.method_clock));
         self.queries.finish();
         for worker in self.workers {
             if worker.join().is_err() {

@@ -18,6 +18,7 @@ mod control;
 mod credentials;
 pub mod directory;
 mod hub;
+mod job;
 mod method;
 mod presence;
 pub mod query;

@@ -154,6 +154,11 @@ text_id! {
     ModuleId
 }
 
+text_id! {
+    /// Name of a scheduled job within its hub, case-sensitive.
+    JobId
+}
+
 /// A device, or one of its modules.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identity {

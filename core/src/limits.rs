@@ -1,6 +1,10 @@
 //! Every bound in the system, with what happens when it is reached.
 
+mod job;
+
 use core::time::Duration;
+
+pub use job::*;
 
 /// Longest device or module id in characters. Longer: refused as a bad argument.
 pub const ID_LEN_MAX: usize = 128;

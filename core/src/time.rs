@@ -97,6 +97,26 @@ impl UnixMillis {
     }
 }
 
+impl Add<Duration> for UnixMillis {
+    type Output = Self;
+
+    /// Saturates.
+    fn add(self, after: Duration) -> Self {
+        let millis = i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_add(millis))
+    }
+}
+
+impl Sub<Duration> for UnixMillis {
+    type Output = Self;
+
+    /// Saturates.
+    fn sub(self, before: Duration) -> Self {
+        let millis = i64::try_from(before.as_millis()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_sub(millis))
+    }
+}
+
 impl fmt::Display for UnixMillis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ms", self.0)

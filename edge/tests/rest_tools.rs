@@ -195,8 +195,6 @@ fn what_is_not_built_says_so() {
         ("POST", "/jobs/create", "import and export jobs"),
         ("GET", "/jobs", "import and export jobs"),
         ("GET", "/jobs/7", "import and export jobs"),
-        ("PUT", "/jobs/v2/7", "scheduled jobs"),
-        ("GET", "/jobs/v2/query", "scheduled jobs"),
         ("GET", "/configurations", "configurations"),
         ("PUT", "/configurations/c", "configurations"),
         ("POST", "/configurations/testQueries", "configurations"),

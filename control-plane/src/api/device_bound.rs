@@ -9,14 +9,13 @@ use ringhub_core::codec::amqp::section::{
     MapSection, MessageId, Properties, begin_map_section, end_map_section, write_data,
 };
 use ringhub_core::id::{HubId, Identity};
-use time::format_description::well_known::Iso8601;
-use time::{OffsetDateTime, PrimitiveDateTime};
+use ringhub_core::time::UnixMillis;
 
+use super::json::time_of;
 use super::request::Context;
 use super::{Answer, Api, ApiError, PROPERTY_PREFIX, Reply, Response};
 use crate::c2d::C2d;
 use crate::clock;
-use crate::registry::RegistryError;
 
 const ACK: &str = "iothub-ack";
 const EXPIRY: &str = "iothub-expiry";
@@ -72,6 +71,8 @@ fn sections(
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let either = |name: &str, standard| text(name).or_else(|| headers.get(standard)?.to_str().ok());
     let path = queue_path(to);
+    let expiry = text(EXPIRY).filter(|text| !text.is_empty());
+    let expiry = expiry.map(|text| time_of(EXPIRY, text)).transpose()?;
     let properties = Properties {
         message_id: text("iothub-messageid").map(MessageId::Str),
         user_id: text("iothub-userid").map(str::as_bytes),
@@ -79,7 +80,7 @@ fn sections(
         correlation_id: text("iothub-correlationid").map(MessageId::Str),
         content_type: either("iothub-contenttype", CONTENT_TYPE),
         content_encoding: either("iothub-contentencoding", CONTENT_ENCODING),
-        absolute_expiry_time: text(EXPIRY).filter(|text| !text.is_empty()).map(time).transpose()?,
+        absolute_expiry_time: expiry.map(UnixMillis::as_millis),
         ..Properties::default()
     };
     let mut out = BytesMut::new();
@@ -107,16 +108,4 @@ fn queue_path(Identity { device, module }: &Identity) -> String {
     let module = module.as_ref().map(|id| format!("/modules/{}", encoded(id.as_str())));
     let device = encoded(device.as_str());
     format!("/devices/{device}{}/messages/deviceBound", module.unwrap_or_default())
-}
-
-/// Milliseconds since the Unix epoch; a time without zone is UTC.
-fn time(text: &str) -> Result<i64, ApiError> {
-    let zoned = OffsetDateTime::parse(text, &Iso8601::DEFAULT);
-    let time = zoned.or_else(|_| {
-        PrimitiveDateTime::parse(text, &Iso8601::DEFAULT).map(PrimitiveDateTime::assume_utc)
-    });
-    let millis =
-        time.ok().and_then(|time| (time.unix_timestamp_nanos() / 1_000_000).try_into().ok());
-    let rule = "a time as ISO 8601 writes it".to_owned();
-    Ok(millis.ok_or(RegistryError::Member { name: EXPIRY, rule })?)
 }

@@ -6,7 +6,7 @@ use aws_lc_rs::rand;
 use http::header::RETRY_AFTER;
 use http::{HeaderName, HeaderValue, StatusCode};
 use ringhub_core::c2d::Unacceptable;
-use ringhub_core::limits::DISK_FULL_RETRY;
+use ringhub_core::limits::{DISK_FULL_RETRY, QUERY_CHARS_MAX};
 use serde::Serialize;
 use serde_json::json;
 use time::OffsetDateTime;
@@ -15,6 +15,7 @@ use time::macros::format_description;
 use super::Response;
 use crate::c2d::C2dRefusal;
 use crate::clock;
+use crate::method::MethodError;
 use crate::registry::RegistryError;
 use crate::twin::{TwinRefusal, TwinRefusalReason};
 
@@ -55,6 +56,14 @@ pub(crate) enum ApiError {
     DuplicateItem(String),
     #[error("policyKey is primaryKey, secondaryKey or both")]
     PolicyKey,
+    /// The body of a job that cannot be understood.
+    #[error("{0}")]
+    JobBody(&'static str),
+    #[error("The condition of a job has at most {QUERY_CHARS_MAX} characters")]
+    JobCondition,
+    /// The method of a job that cannot be called.
+    #[error(transparent)]
+    Method(#[from] MethodError),
     /// A query that is not understood, or is more work than one may be.
     #[error("{0}")]
     Query(String),
@@ -102,6 +111,10 @@ impl RegistryError {
             Self::DeviceExists => code(409_001, "DeviceAlreadyExists"),
             Self::ModuleExists => code(409_301, "ModuleAlreadyExistsOnDevice"),
             Self::ETag | Self::TwinChanged => code(412_001, "PreconditionFailed"),
+            Self::JobEnded => code(400_003, "InvalidOperation"),
+            Self::JobNotFound => code(404_002, "JobNotFound"),
+            Self::JobExists => code(409_104, "JobAlreadyExists"),
+            Self::TooManyJobs => code(429_004, "ThrottlingMaxActiveJobCountExceeded"),
             Self::TooManyDevices => code(413_002, "TooManyDevices"),
             Self::TooManyModules => code(413_003, "TooManyModulesOnDevice"),
             Self::Storage => code(500_001, "ServerError"),
@@ -115,6 +128,9 @@ impl ApiError {
     fn code(&self) -> Code {
         match self {
             Self::Registry(error) => error.code(),
+            Self::Method(error) => error.code(),
+            Self::JobBody(_) => code(400_000, "GenericBadRequest"),
+            Self::JobCondition => code(412_001, "PreconditionFailed"),
             Self::Query(_) => code(400_004, "ArgumentInvalid"),
             Self::Message(why) => code_of_message(*why),
             Self::C2d(why) => code_of_c2d(*why),

@@ -5,6 +5,8 @@ use std::ops::RangeInclusive;
 use ringhub_core::codec::json_text;
 use ringhub_core::time::UnixMillis;
 use serde_json::{Map, Value};
+use time::format_description::well_known::Iso8601;
+use time::{OffsetDateTime, PrimitiveDateTime};
 
 use crate::registry::RegistryError;
 
@@ -109,6 +111,18 @@ pub(super) fn parse(body: &[u8]) -> Result<Value, RegistryError> {
     }
     let text = std::str::from_utf8(body).map_err(|_| NO_JSON)?;
     serde_json::from_str(&json_text::clamp_integers(text)).map_err(|_| NO_JSON)
+}
+
+/// Reads a time; one without zone is UTC. `name` is what it is called in a refusal.
+pub(super) fn time_of(name: &'static str, text: &str) -> Result<UnixMillis, RegistryError> {
+    let zoned = OffsetDateTime::parse(text, &Iso8601::DEFAULT);
+    let time = zoned.or_else(|_| {
+        PrimitiveDateTime::parse(text, &Iso8601::DEFAULT).map(PrimitiveDateTime::assume_utc)
+    });
+    let millis =
+        time.ok().and_then(|time| (time.unix_timestamp_nanos() / 1_000_000).try_into().ok());
+    let millis = millis.ok_or_else(|| refused(name, "a time as ISO 8601 writes it"))?;
+    Ok(UnixMillis::from_millis(millis))
 }
 
 /// A time as identities show it: UTC, with as many digits of the fraction as are not zero.

@@ -31,7 +31,7 @@ const CONNECT_SECS: RangeInclusive<u64> = 0..=300;
 const ANSWER_MARGIN: Duration = Duration::from_millis(250);
 
 impl MethodError {
-    fn code(&self) -> Code {
+    pub(super) fn code(&self) -> Code {
         match self {
             Self::Registry(error) => error.code(),
             Self::Disabled => code(403_012, "DeviceDisabled"),
@@ -79,13 +79,13 @@ impl Front {
 
 /// What the body of a request asks for.
 #[derive(Debug, PartialEq, Eq)]
-struct Call {
-    invocation: Invocation,
-    patience: Patience,
+pub(crate) struct Call {
+    pub(crate) invocation: Invocation,
+    pub(crate) patience: Patience,
 }
 
 impl Call {
-    fn parse(body: &[u8]) -> Result<Self, MethodError> {
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, MethodError> {
         let body = json_text::trim(body);
         if body.is_empty() {
             return Err(RegistryError::BodyMissing.into());
@@ -103,7 +103,10 @@ impl Call {
         let members: Map<String, Value> = written.into_iter().filter_map(read).collect();
         let members = Members::from(&members);
         let seconds = |name, range| members.whole(name, range).map(|n| n.map(Duration::from_secs));
-        let response = seconds("responseTimeoutInSeconds", RESPONSE_SECS)?;
+        let response = match seconds("responseTimeoutInSeconds", RESPONSE_SECS)? {
+            None => seconds("timeoutInSeconds", RESPONSE_SECS)?,
+            given => given,
+        };
         let connect = seconds("connectTimeoutInSeconds", CONNECT_SECS)?;
         Ok(Self {
             invocation: Invocation { name: method_name(members)?.into(), payload },

@@ -14,6 +14,8 @@ mod error;
 mod feedback;
 mod front;
 mod hub;
+mod job_json;
+mod jobs;
 mod json;
 mod keys;
 mod methods;
@@ -37,6 +39,7 @@ use serde::Serialize;
 
 use crate::Shards;
 use crate::directory::Directory;
+use crate::job::JobWaker;
 use crate::registry::{Change, Outcome};
 use crate::store::{SqliteStore, Write, WriteQueue};
 
@@ -45,6 +48,7 @@ pub use device_front::{DeviceOperation, DeviceRefusal, DeviceRequest, delivery_r
 pub(crate) use devices::{authentication_json, connection_state};
 pub(crate) use error::ApiError;
 pub(crate) use front::Front;
+pub(crate) use methods::Call;
 pub(crate) use query_service::{QUERY_THREADS, QueryJob, QueryService};
 pub(crate) use request::Context;
 use route::Resource;
@@ -159,6 +163,7 @@ pub(crate) struct Api {
     store: SqliteStore,
     writes: WriteQueue,
     shards: Arc<dyn Shards>,
+    jobs: JobWaker,
 }
 
 impl Api {
@@ -167,8 +172,9 @@ impl Api {
         store: SqliteStore,
         writes: WriteQueue,
         shards: Arc<dyn Shards>,
+        jobs: JobWaker,
     ) -> Self {
-        Self { directory, store, writes, shards }
+        Self { directory, store, writes, shards, jobs }
     }
 
     /// Answers one request that has passed the [`Front`], now or from the writer's thread.
@@ -210,6 +216,10 @@ impl Api {
             (Resource::Twin(identity), "PATCH") => self.change_twin(context, identity, Mode::Merge),
             (Resource::Twin(identity), "PUT") => self.change_twin(context, identity, Mode::Replace),
             (Resource::DeviceBound(identity), "POST") => self.device_bound(context, &identity),
+            (Resource::Jobs, "GET") => self.list_jobs(context),
+            (Resource::Job(id), "GET") => self.show_job(context, &id),
+            (Resource::Job(id), "PUT") => self.create_job(context, id),
+            (Resource::JobCancel(id), "POST") => Ok(self.cancel_job(context, id)),
             (Resource::Feedback, "GET") => self.next_feedback(context),
             (Resource::FeedbackLock(lock), "DELETE") => feedback::verdict(&lock, Verdict::Complete),
             (Resource::FeedbackAbandon(lock), "POST") => feedback::verdict(&lock, Verdict::Abandon),

@@ -10,8 +10,6 @@ pub(super) const NOT_BUILT: &[(&str, &str)] = &[
     ("/jobs", REGISTRY_JOBS),
     ("/jobs/create", REGISTRY_JOBS),
     ("/jobs/{job}", REGISTRY_JOBS),
-    ("/jobs/v2", SCHEDULED_JOBS),
-    ("/jobs/v2/{*rest}", SCHEDULED_JOBS),
     ("/digitaltwins/{*rest}", "digital twins"),
     ("/twins/{device}/tags", TWIN_SECTIONS),
     ("/twins/{device}/properties/desired", TWIN_SECTIONS),
@@ -33,7 +31,6 @@ pub(super) const NOT_BUILT: &[(&str, &str)] = &[
 
 const CONFIGURATIONS: &str = "configurations";
 const REGISTRY_JOBS: &str = "import and export jobs";
-const SCHEDULED_JOBS: &str = "scheduled jobs";
 const TWIN_SECTIONS: &str = "replacement of one section of a twin";
 const DEVICE_STREAMS: &str = "device streams";
 const FILE_UPLOAD: &str = "file upload";

@@ -14,7 +14,7 @@ use crate::query::{Execution, Page, Plan, Query, QueryFailure, Sealer};
 use crate::registry::RegistryError;
 use crate::store::{ScanPlan, SqliteStore, StoreError};
 
-const ITEM_TYPE: HeaderName = HeaderName::from_static("x-ms-item-type");
+pub(super) const ITEM_TYPE: HeaderName = HeaderName::from_static("x-ms-item-type");
 
 impl Context {
     /// Whether it is for the threads that answer queries.
@@ -100,7 +100,7 @@ pub(super) fn hub<'d>(directory: &'d Directory, context: &Context) -> Result<&'d
 }
 
 /// Rows of a page: what is no sensible number, or too large a one, means as many as there may be.
-fn rows_max(headers: &HeaderMap) -> usize {
+pub(super) fn rows_max(headers: &HeaderMap) -> usize {
     let text = headers.get(PAGE_SIZE).and_then(|text| text.to_str().ok());
     let number = text.and_then(|text| text.trim().parse().ok());
     number
@@ -115,7 +115,7 @@ fn failed(store: &SqliteStore, failure: &QueryFailure) -> ApiError {
     }
 }
 
-fn refusal(failure: &QueryFailure) -> ApiError {
+pub(super) fn refusal(failure: &QueryFailure) -> ApiError {
     ApiError::Query(failure.to_string())
 }
 

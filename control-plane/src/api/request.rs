@@ -215,6 +215,7 @@ fn permissions(resource: &Resource, method: &Method) -> Option<&'static [Permiss
     const SERVICE: &[Permissions] = &[Permissions::SERVICE_CONNECT];
     const OWNER: &[Permissions] = &[Permissions::ALL];
     const STATISTICS: &[Permissions] = &[Permissions::SERVICE_CONNECT, Permissions::REGISTRY_READ];
+    const JOBS: &[Permissions] = &[Permissions::SERVICE_CONNECT, Permissions::REGISTRY_WRITE];
     match (resource, method.as_str()) {
         (Resource::Policies | Resource::PolicyKeys(_), "POST") => Some(OWNER),
         (Resource::ConsumerGroup(_), "PUT" | "DELETE") => Some(OWNER),
@@ -223,6 +224,9 @@ fn permissions(resource: &Resource, method: &Method) -> Option<&'static [Permiss
         (Resource::ConsumerGroups | Resource::ConsumerGroup(_), _) => None,
         (Resource::Methods(_), "POST") | (Resource::Metrics, "GET") => Some(SERVICE),
         (Resource::Methods(_) | Resource::Metrics, _) => None,
+        (Resource::Jobs, "GET") | (Resource::JobCancel(_), "POST") => Some(JOBS),
+        (Resource::Job(_), "GET" | "PUT") => Some(JOBS),
+        (Resource::Jobs | Resource::Job(_) | Resource::JobCancel(_), _) => None,
         (Resource::Query, "POST") => Some(SERVICE),
         (Resource::DeviceBound(_) | Resource::FeedbackAbandon(_), "POST") => Some(SERVICE),
         (Resource::Feedback, "GET") | (Resource::FeedbackLock(_), "DELETE") => Some(SERVICE),

@@ -4,7 +4,7 @@ use http::Method;
 use matchit::Router;
 use percent_encoding::percent_decode_str;
 use ringhub_core::auth::Segment;
-use ringhub_core::id::{DeviceId, Identity, InvalidId, ModuleId};
+use ringhub_core::id::{DeviceId, Identity, InvalidId, JobId, ModuleId};
 
 use super::ApiError;
 use super::not_built::{DEVICES_OVER_HTTPS, NOT_BUILT};
@@ -27,6 +27,10 @@ pub(crate) enum Resource {
     Twin(Identity),
     /// The queue of messages to a device or module, for back ends.
     DeviceBound(Identity),
+    /// The list of the scheduled jobs.
+    Jobs,
+    Job(JobId),
+    JobCancel(JobId),
     Feedback,
     /// A batch of feedback by its lock token, to be completed.
     FeedbackLock(String),
@@ -59,6 +63,9 @@ enum Shape {
     ModuleTwin,
     DeviceQueue,
     ModuleQueue,
+    Jobs,
+    Job,
+    JobCancel,
     Feedback,
     FeedbackLock,
     FeedbackAbandon,
@@ -95,6 +102,9 @@ impl Routes {
             ("/twins/{device}/modules/{module}", Shape::ModuleTwin),
             ("/devices/{device}/messages/devicebound", Shape::DeviceQueue),
             ("/devices/{device}/modules/{module}/messages/devicebound", Shape::ModuleQueue),
+            ("/jobs/v2/query", Shape::Jobs),
+            ("/jobs/v2/{job}", Shape::Job),
+            ("/jobs/v2/{job}/cancel", Shape::JobCancel),
             ("/messages/servicebound/feedback", Shape::Feedback),
             ("/messages/servicebound/feedback/{lock}", Shape::FeedbackLock),
             ("/messages/servicebound/feedback/{lock}/abandon", Shape::FeedbackAbandon),
@@ -156,6 +166,9 @@ impl Routes {
             Shape::ModuleQueue => {
                 Resource::DeviceBound(Identity { device: device()?, module: Some(module()?) })
             }
+            Shape::Jobs => Resource::Jobs,
+            Shape::Job => Resource::Job(decode(segments[2], JobId::parse)?),
+            Shape::JobCancel => Resource::JobCancel(decode(segments[2], JobId::parse)?),
             Shape::Feedback => Resource::Feedback,
             Shape::FeedbackLock => Resource::FeedbackLock(decode_text(segments[3])?),
             Shape::FeedbackAbandon => Resource::FeedbackAbandon(decode_text(segments[3])?),
@@ -277,6 +290,11 @@ impl Resource {
                 path.extend([Literal("messages"), Literal("deviceBound")]);
                 path
             }
+            Self::Jobs => vec![Literal("jobs"), Literal("v2"), Literal("query")],
+            Self::Job(id) => vec![Literal("jobs"), Literal("v2"), Id(id.as_str())],
+            Self::JobCancel(id) => {
+                vec![Literal("jobs"), Literal("v2"), Id(id.as_str()), Literal("cancel")]
+            }
             Self::Feedback | Self::FeedbackLock(_) | Self::FeedbackAbandon(_) => {
                 vec![Literal("messages"), Literal("serviceBound"), Literal("feedback")]
             }
@@ -349,6 +367,22 @@ mod tests {
     }
 
     #[test]
+    fn scheduled_jobs_have_paths_and_one_name_is_that_of_the_list() {
+        let routes = Routes::new();
+        let job = |id| JobId::parse(id).expect("valid id");
+        for (path, expected) in [
+            ("/Jobs/V2/Query", Resource::Jobs),
+            ("/jobs/v2/fw-1/", Resource::Job(job("fw-1"))),
+            ("/jobs/v2/a%2Bb", Resource::Job(job("a+b"))),
+            ("/jobs/v2/Fw/Cancel", Resource::JobCancel(job("Fw"))),
+        ] {
+            assert_eq!(routes.resolve(&Method::GET, path).expect(path), expected, "{path}");
+        }
+        let refused = routes.resolve(&Method::PUT, "/jobs/v2/a%20b").expect_err("no id");
+        assert!(matches!(refused, ApiError::Registry(RegistryError::Id(_))), "{refused}");
+    }
+
+    #[test]
     fn encoded_slashes_are_slashes_where_nothing_else_fits() {
         let routes = Routes::new();
         let identity = |device: &str, module: Option<&str>| Identity {
@@ -395,8 +429,6 @@ mod tests {
             (Method::GET, "/jobs/", "import and export jobs"),
             (Method::POST, "/jobs/create", "import and export jobs"),
             (Method::GET, "/jobs/0b1f", "import and export jobs"),
-            (Method::GET, "/jobs/v2/query", "scheduled jobs"),
-            (Method::POST, "/jobs/v2/j/cancel", "scheduled jobs"),
             (Method::PUT, "/Configurations/c", "configurations"),
             (Method::POST, "/devices/d/applyConfigurationContent", "configurations"),
             (Method::GET, "/digitaltwins/d", "digital twins"),

@@ -28,6 +28,11 @@ impl<'c> Client<'c> {
         Self { control, authorization: token(control, policy, HOST_NAME, FAR_FUTURE) }
     }
 
+    /// The token that it sends.
+    pub(crate) fn authorization(&self) -> &str {
+        &self.authorization
+    }
+
     pub(crate) fn request(
         &self,
         verb: &str,

@@ -9,7 +9,8 @@ use ringhub_core::time::UnixMillis;
 
 use super::entry::{DeviceEntry, Entry};
 use super::{
-    AuthFailure, Counts, Directory, Grant, Hub, IdentityRef, Presence, Proof, Status, Stripe, Table,
+    AuthFailure, Counts, Directory, GenerationId, Grant, Hub, IdentityRef, Presence, Proof, Status,
+    Stripe, Table,
 };
 
 /// What a seat finds when it takes the place of an identity.
@@ -142,6 +143,11 @@ impl Directory {
     #[must_use]
     pub fn presence(&self, hub: HubId, name: IdentityRef<'_>) -> Option<Presence> {
         self.with_entry(hub, name, Entry::presence)
+    }
+
+    /// Which of the identities of this name is registered, if one is.
+    pub(crate) fn generation(&self, hub: HubId, name: IdentityRef<'_>) -> Option<GenerationId> {
+        self.with_entry(hub, name, |entry| entry.generation)
     }
 
     /// Whether a device may connect; `None` when it does not exist.

@@ -29,6 +29,13 @@ pub(crate) enum MethodError {
     BadAnswer,
 }
 
+impl MethodError {
+    /// Whether the device has not heard of the call and may be called again.
+    pub(crate) fn is_unsent(&self) -> bool {
+        matches!(self, Self::NotOnline(_) | Self::Throttled | Self::TargetFull)
+    }
+}
+
 impl From<Refusal> for MethodError {
     fn from(why: Refusal) -> Self {
         match why {

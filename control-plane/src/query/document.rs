@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::json_text;
 use super::path::{Member, Path, Segment};
-use super::value::Value;
+use super::value::{Value, Values};
 use crate::api::{TwinJson, authentication_json, connection_state, twin_time_text};
 use crate::credentials::Credentials;
 use crate::directory::{Directory, IdentityRef, Presence, Status};
@@ -26,6 +26,17 @@ pub(super) struct Document<'r> {
     owner: OnceCell<TwinOwner>,
 }
 
+impl Values for Document<'_> {
+    fn value(&self, path: &Path) -> Result<Value<'_>, StoreError> {
+        Ok(match self.find(path)? {
+            Found::Nothing => Value::Undefined,
+            Found::Json(json) => Value::from_json(json),
+            Found::Text(text) => Value::Text(text),
+            Found::Count(count) => Value::Number(count as f64),
+        })
+    }
+}
+
 /// What is at the end of a path.
 enum Found<'d> {
     Nothing,
@@ -37,16 +48,6 @@ enum Found<'d> {
 impl<'r> Document<'r> {
     pub(super) fn new(hub: HubId, directory: &'r Directory, stored: &'r StoredTwin<'r>) -> Self {
         Self { hub, directory, stored, owner: OnceCell::new() }
-    }
-
-    /// The value that a path leads to.
-    pub(super) fn value(&self, path: &Path) -> Result<Value<'_>, StoreError> {
-        Ok(match self.find(path)? {
-            Found::Nothing => Value::Undefined,
-            Found::Json(json) => Value::from_json(json),
-            Found::Text(text) => Value::Text(text),
-            Found::Count(count) => Value::Number(count as f64),
-        })
     }
 
     /// The JSON of the value that a path leads to; `None` when there is none.
@@ -144,6 +145,7 @@ impl<'r> Document<'r> {
             | Member::X509Thumbprint
             | Member::Capabilities
             | Member::ParentScopes
+            | Member::OfJob(_)
             | Member::Unknown => Found::Nothing,
         })
     }

@@ -32,6 +32,24 @@ pub(crate) struct QueryError {
     pub(crate) problem: Problem,
 }
 
+impl QueryError {
+    /// A refusal for the byte at `offset`.
+    pub(super) fn at(query: &str, offset: usize, problem: Problem) -> Self {
+        Self { at: Position::of(query, offset), problem }
+    }
+
+    /// As the job service words it.
+    ///
+    /// Source: control-plane reference, "Functions in twin / job queries".
+    pub(crate) fn of_job(&self) -> String {
+        let Position { line, column } = self.at;
+        format!(
+            "SQL query parse failed due to following errors: \n\tLine {line}:{column} {}",
+            self.problem
+        )
+    }
+}
+
 /// What is wrong at a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Problem {

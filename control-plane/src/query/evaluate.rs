@@ -5,19 +5,18 @@
 //!
 //! Source: control-plane reference, "Grammar".
 
-use super::document::Document;
 use super::function;
 use super::syntax::{Constant, Expression, Operator};
-use super::value::Value;
+use super::value::{Value, Values};
 use crate::store::StoreError;
 
 impl Expression {
     /// Whether the condition takes the document.
-    pub(super) fn takes(&self, document: &Document<'_>) -> Result<bool, StoreError> {
+    pub(super) fn takes(&self, document: &dyn Values) -> Result<bool, StoreError> {
         Ok(self.truth(document)? == Some(true))
     }
 
-    pub(super) fn value<'v>(&'v self, document: &'v Document<'v>) -> Result<Value<'v>, StoreError> {
+    pub(super) fn value<'v>(&'v self, document: &'v dyn Values) -> Result<Value<'v>, StoreError> {
         Ok(match self {
             Self::Constant(constant) => constant.into(),
             Self::Array(constants) => Value::Constants(constants),
@@ -38,7 +37,7 @@ impl Expression {
     }
 
     /// True, false, or `None` for undefined.
-    fn truth(&self, document: &Document<'_>) -> Result<Option<bool>, StoreError> {
+    fn truth(&self, document: &dyn Values) -> Result<Option<bool>, StoreError> {
         match self {
             Self::Not(inner) => Ok(inner.truth(document)?.map(|is_true| !is_true)),
             Self::All(parts) => joined(parts, document, false),
@@ -63,7 +62,7 @@ impl Expression {
 /// undefined leaves all undefined.
 fn joined(
     parts: &[Expression],
-    document: &Document<'_>,
+    document: &dyn Values,
     decisive: bool,
 ) -> Result<Option<bool>, StoreError> {
     let mut outcome = Some(!decisive);
@@ -94,7 +93,7 @@ fn is_in(value: &Value<'_>, list: &[Constant]) -> Option<bool> {
 fn arithmetic<'v>(
     first: &'v Expression,
     rest: &'v [(Operator, Expression)],
-    document: &'v Document<'v>,
+    document: &'v dyn Values,
 ) -> Result<Value<'v>, StoreError> {
     let Some(mut outcome) = first.value(document)?.as_number() else {
         return Ok(Value::Undefined);

@@ -19,7 +19,7 @@ use super::groups::{GroupKey, Grouping, Row};
 use super::plan::Plan;
 use super::syntax::{Collection, Groups, Select};
 use crate::directory::Directory;
-use crate::store::{ScanPlan, StoreError, StoredTwin, TwinKeys, TwinScan, TwinScans};
+use crate::store::{ScanPlan, Store, StoreError, StoredTwin, TwinKeys, TwinScan, TwinScans};
 
 /// Why a query has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +63,12 @@ pub(crate) enum At {
         device: String,
         module: String,
     },
+    /// Behind this row of the job of this number.
+    JobRow {
+        job: u64,
+        device: String,
+        module: String,
+    },
     Group(GroupKey),
 }
 
@@ -76,19 +82,20 @@ pub(crate) struct Page {
 /// What the engine looks at.
 #[derive(Clone, Copy)]
 pub(crate) struct Sources<'s> {
-    pub(crate) store: &'s dyn TwinScans,
+    pub(crate) store: &'s dyn Store,
     pub(crate) directory: &'s Directory,
 }
 
 /// A query that is under way.
 #[derive(Debug)]
 pub(crate) struct Execution {
-    hub: HubId,
-    plan: Plan,
+    pub(super) hub: HubId,
+    pub(super) plan: Plan,
     rows_max: usize,
-    /// The last document that was dealt with.
-    device: String,
-    module: String,
+    /// The last document that was dealt with; a row of a job also has the number of that.
+    pub(super) job: u64,
+    pub(super) device: String,
+    pub(super) module: String,
     after_group: Option<GroupKey>,
     left: Option<u64>,
     rows: Rows,
@@ -104,7 +111,7 @@ struct Rows {
 }
 
 /// How a turn ended.
-enum Turn {
+pub(super) enum Turn {
     /// All documents were seen.
     End,
     /// The page is full, and there is a row for the next one.
@@ -117,9 +124,11 @@ impl Execution {
     /// The page of at most `rows_max` rows behind `place`.
     pub(crate) fn new(hub: HubId, plan: Plan, rows_max: usize, place: Option<Place>) -> Self {
         let (mut device, mut module, mut after_group) = (String::new(), String::new(), None);
+        let mut job = 0;
         let left = place.as_ref().map_or(plan.query.top, |place| place.left);
         match place.map(|place| place.at) {
             Some(At::Document { device: d, module: m }) => (device, module) = (d, m),
+            Some(At::JobRow { job: j, device: d, module: m }) => (job, device, module) = (j, d, m),
             Some(At::Group(key)) => after_group = Some(key),
             None => {}
         }
@@ -127,6 +136,7 @@ impl Execution {
             hub,
             plan,
             rows_max,
+            job,
             device,
             module,
             after_group,
@@ -146,7 +156,7 @@ impl Execution {
         sources: Sources<'_>,
         turn: Duration,
     ) -> Result<Option<Page>, QueryFailure> {
-        if self.plan.query.from == Collection::Jobs || self.left == Some(0) {
+        if self.left == Some(0) {
             return Ok(Some(self.page(None)));
         }
         let groups = match &self.plan.query.select {
@@ -167,7 +177,12 @@ impl Execution {
         sources: Sources<'_>,
         until: Instant,
     ) -> Result<Option<Page>, QueryFailure> {
-        let outcome = self.scan(sources, until)?;
+        let of_jobs = self.plan.query.from == Collection::Jobs;
+        let outcome = if of_jobs {
+            self.scan_job_rows(sources.store, until)?
+        } else {
+            self.scan(sources, until)?
+        };
         let is_full = self.is_full();
         let is_late = self.spent > QUERY_PAGE_TIME_MAX;
         match outcome {
@@ -176,7 +191,10 @@ impl Execution {
             Turn::Pause if !is_full && !is_late => Ok(None),
             Turn::More | Turn::Pause => {
                 let (device, module) = (self.device.clone(), self.module.clone());
-                Ok(Some(self.page(Some(At::Document { device, module }))))
+                Ok(Some(self.page(Some(match of_jobs {
+                    true => At::JobRow { job: self.job, device, module },
+                    false => At::Document { device, module },
+                }))))
             }
         }
     }
@@ -239,10 +257,15 @@ impl Execution {
                     return Ok(ControlFlow::Break(()));
                 }
             }
-            let is_done = self.left == Some(0) || Instant::now() >= until;
+            let is_done = self.is_done(until);
             Ok(if is_done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         if is_end { Ok(Turn::End) } else { outcome }
+    }
+
+    /// Whether this turn is over.
+    pub(super) fn is_done(&self, until: Instant) -> bool {
+        self.left == Some(0) || Instant::now() >= until
     }
 
     /// Deals with one document; false when it is for the next page.
@@ -280,14 +303,14 @@ impl Execution {
         Ok(true)
     }
 
-    fn add(&mut self, row: &str) {
+    pub(super) fn add(&mut self, row: &str) {
         self.rows.body.push(if self.rows.count == 0 { '[' } else { ',' });
         self.rows.body.push_str(row);
         self.rows.count += 1;
         self.left = self.left.map(|left| left.saturating_sub(1));
     }
 
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.rows.count >= self.rows_max || self.rows.body.len() >= QUERY_PAGE_BYTES_MAX
     }
 
@@ -310,7 +333,7 @@ impl Execution {
     /// Which rows are looked at and what is asked of them, in words.
     pub(crate) fn describe(&self) -> (String, &'static str) {
         let what = match self.plan.query.from {
-            Collection::Jobs => return ("none: there are no jobs".to_owned(), "none"),
+            Collection::Jobs => return self.describe_job_rows(),
             Collection::Modules => "module",
             Collection::Devices => "device",
         };

@@ -11,7 +11,7 @@ use ringhub_core::limits::{QUERY_GROUP_BYTES_MAX, QUERY_GROUPS_MAX};
 use super::document::Document;
 use super::execution::QueryFailure;
 use super::syntax::{Aggregate, GroupColumn, Groups};
-use super::value::Value;
+use super::value::{Value, Values as _};
 
 /// Largest magnitude below which every whole number is a double.
 const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;

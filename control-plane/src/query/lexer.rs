@@ -1,6 +1,6 @@
 //! Words, texts, numbers and signs of a query.
 
-use super::error::{Piece, Position, Problem, QueryError};
+use super::error::{Piece, Problem, QueryError};
 
 /// One token and where it begins.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,7 +79,7 @@ impl<'q> Lexer<'q> {
     }
 
     pub(super) fn error(&self, at: usize, problem: Problem) -> QueryError {
-        QueryError { at: Position::of(self.query, at), problem }
+        QueryError::at(self.query, at, problem)
     }
 
     pub(super) fn next(&mut self) -> Result<Token<'q>, QueryError> {

@@ -1,4 +1,4 @@
-//! The query language over twins.
+//! The query language over twins and rows of jobs.
 //!
 //! ```text
 //!  text ── lexer, parser ──▶ Query ──▶ Plan: keys and columns ── SQL, parameters only ──▶ rows
@@ -19,18 +19,21 @@ mod execution;
 mod expression;
 mod function;
 mod groups;
+mod job_row;
 mod json_text;
 mod lexer;
 mod parser;
 mod path;
 mod plan;
 mod syntax;
+mod targets;
 mod token;
 mod value;
 
-pub(crate) use execution::{Execution, Page, QueryFailure, Sources};
+pub(crate) use execution::{At, Execution, Page, Place, QueryFailure, Sources};
 pub(crate) use plan::Plan;
 pub(crate) use syntax::Query;
+pub(crate) use targets::{TargetPage, Targets};
 pub(crate) use token::Sealer;
 
 /// Parses anything as a query. Must not panic, and must end.

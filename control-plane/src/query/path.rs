@@ -33,15 +33,18 @@ pub(crate) enum Member {
     Capabilities,
     DeviceScope,
     ParentScopes,
-    /// No twin has it.
+    /// A member that rows of jobs have and twins have not.
+    OfJob(&'static str),
+    /// Nothing has it.
     Unknown,
 }
 
-/// Names of the members of a twin. They compare without case, and this is how rows show them. The
-/// identity's spelling of a member that both have is known too, because tools ask for it.
+/// Names of the members of a twin and of a row of a job. They compare without case, and this is
+/// how rows show them. The identity's spelling of a member that both have is known too, because
+/// tools ask for it.
 ///
-/// Source: control-plane reference, "Twin document" and "Grammar".
-const MEMBERS: [(&str, Member); 21] = [
+/// Source: control-plane reference, "Twin document", "Per-device rows" and "Grammar".
+const MEMBERS: [(&str, Member); 30] = [
     ("deviceId", Member::DeviceId),
     ("moduleId", Member::ModuleId),
     ("etag", Member::ETag),
@@ -63,6 +66,15 @@ const MEMBERS: [(&str, Member); 21] = [
     ("deviceScope", Member::DeviceScope),
     ("parentScopes", Member::ParentScopes),
     ("configurations", Member::Unknown),
+    ("jobId", Member::OfJob("jobId")),
+    ("jobType", Member::OfJob("jobType")),
+    ("startTimeUtc", Member::OfJob("startTimeUtc")),
+    ("endTimeUtc", Member::OfJob("endTimeUtc")),
+    ("createdDateTimeUtc", Member::OfJob("createdDateTimeUtc")),
+    ("createdTimeUtc", Member::OfJob("createdDateTimeUtc")),
+    ("lastUpdatedDateTimeUtc", Member::OfJob("lastUpdatedDateTimeUtc")),
+    ("outcome", Member::OfJob("outcome")),
+    ("error", Member::OfJob("error")),
 ];
 
 /// A path that is known to lead somewhere, or nowhere.

@@ -13,6 +13,8 @@ pub(crate) struct Plan {
     /// The twins that can match; the condition is asked of each.
     pub(crate) keys: TwinKeys,
     pub(crate) columns: TwinColumns,
+    /// The jobs whose rows can match, by their ids in order; `None` for all.
+    pub(crate) jobs: Option<Vec<String>>,
 }
 
 impl Plan {
@@ -31,7 +33,8 @@ impl Plan {
                 aggregates.iter().filter_map(Aggregate::path).for_each(read);
             }
         }
-        Self { query, keys, columns }
+        let jobs = query.condition.as_ref().and_then(job_ids);
+        Self { query, keys, columns, jobs }
     }
 
     /// Value of `x-ms-item-type`.
@@ -97,7 +100,9 @@ fn columns_of(path: &Path) -> TwinColumns {
     let reported = TwinColumns::REPORTED.and(TwinColumns::REPORTED_VERSION);
     let stamps = TwinColumns::DESIRED_STAMPS.and(TwinColumns::REPORTED_STAMPS);
     match (path.member, below) {
-        (Member::DeviceId | Member::ModuleId | Member::Unknown, _) => TwinColumns::KEY,
+        (Member::DeviceId | Member::ModuleId | Member::OfJob(_) | Member::Unknown, _) => {
+            TwinColumns::KEY
+        }
         (Member::ConnectionState | Member::LastActivityTime | Member::ModelId, _) => {
             TwinColumns::KEY
         }
@@ -155,6 +160,30 @@ fn keys(condition: &Expression) -> TwinKeys {
         },
         _ => TwinKeys::All,
     }
+}
+
+/// The jobs outside of which the condition is never true; `None` if there may be any.
+fn job_ids(condition: &Expression) -> Option<Vec<String>> {
+    let is_job_id = |side: &Expression| matches!(side, Expression::Path(path) if path.is(Member::OfJob("jobId")));
+    let mut ids: Vec<String> = match condition {
+        Expression::All(parts) => return parts.iter().find_map(job_ids),
+        Expression::Any(parts) => parts.iter().map(job_ids).collect::<Option<Vec<_>>>()?.concat(),
+        Expression::In(value, list) if is_job_id(value) => {
+            list.iter().filter_map(text).map(ToOwned::to_owned).collect()
+        }
+        Expression::Compare(left, Comparison::Equal, right) => match (&**left, &**right) {
+            (side, Expression::Constant(id)) | (Expression::Constant(id), side)
+                if is_job_id(side) =>
+            {
+                text(id).map(ToOwned::to_owned).into_iter().collect()
+            }
+            _ => return None,
+        },
+        _ => return None,
+    };
+    ids.sort_unstable();
+    ids.dedup();
+    Some(ids)
 }
 
 fn is_device_id(expression: &Expression) -> bool {

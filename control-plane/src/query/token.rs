@@ -3,7 +3,8 @@
 //! ```text
 //!  token    base64url of  seal 16 ‖ left 8 ‖ kind 1 ‖ place
 //!  left     rows that TOP leaves, all ones without it; big endian
-//!  place    kind 'd': device, zero byte, module;  kind 'g': hash of a group
+//!  place    kind 'd': device, zero byte, module;  kind 'g': hash of a group;
+//!           kind 'j': number of a job 8, device, zero byte, module
 //!  seal     HMAC-SHA256 over this format, hub, length of the query, query and rest; 16 bytes
 //! ```
 //!
@@ -25,6 +26,7 @@ const POLICY: &str = "iothubowner";
 
 const DOCUMENT: u8 = b'd';
 const GROUP: u8 = b'g';
+const JOB_ROW: u8 = b'j';
 
 /// Longest token that is looked at: ids have at most 128 characters.
 const TOKEN_CHARS_MAX: usize = 512;
@@ -45,6 +47,13 @@ impl<'h> Sealer<'h> {
         match &place.at {
             At::Document { device, module } => {
                 content.push(DOCUMENT);
+                content.extend_from_slice(device.as_bytes());
+                content.push(0);
+                content.extend_from_slice(module.as_bytes());
+            }
+            At::JobRow { job, device, module } => {
+                content.push(JOB_ROW);
+                content.extend_from_slice(&job.to_be_bytes());
                 content.extend_from_slice(device.as_bytes());
                 content.push(0);
                 content.extend_from_slice(module.as_bytes());
@@ -75,8 +84,13 @@ impl<'h> Sealer<'h> {
         let left = u64::from_be_bytes(*left);
         let at = match rest.split_first()? {
             (&DOCUMENT, key) => {
-                let (device, module) = str::from_utf8(key).ok()?.split_once('\0')?;
-                At::Document { device: device.to_owned(), module: module.to_owned() }
+                let (device, module) = names(key)?;
+                At::Document { device, module }
+            }
+            (&JOB_ROW, key) => {
+                let (job, key) = key.split_first_chunk::<8>()?;
+                let (device, module) = names(key)?;
+                At::JobRow { job: u64::from_be_bytes(*job), device, module }
             }
             (&GROUP, key) => At::Group(key.try_into().ok()?),
             _ => return None,
@@ -104,4 +118,9 @@ impl<'h> Sealer<'h> {
         let seal = tag.as_ref().first_chunk();
         *seal.expect("a tag of SHA-256 is longer than a seal")
     }
+}
+
+fn names(key: &[u8]) -> Option<(String, String)> {
+    let (device, module) = str::from_utf8(key).ok()?.split_once('\0')?;
+    Some((device.to_owned(), module.to_owned()))
 }

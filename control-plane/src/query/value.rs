@@ -4,7 +4,15 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::json_text;
+use super::path::Path;
 use super::syntax::{Comparison, Constant};
+use crate::store::StoreError;
+
+/// What conditions are asked of.
+pub(super) trait Values {
+    /// The value that a path leads to.
+    fn value(&self, path: &Path) -> Result<Value<'_>, StoreError>;
+}
 
 /// A value that a document has, or an expression gives.
 #[derive(Clone, Debug, PartialEq)]

@@ -14,6 +14,7 @@ use crate::c2d::C2dApplier;
 use crate::credentials::Credentials;
 use crate::directory::{Directory, Status};
 use crate::hub::HubApplier;
+use crate::job::JobApplier;
 use crate::store::{Store, StoreError};
 use crate::twin::TwinApplier;
 
@@ -56,6 +57,10 @@ impl Applier<'_> {
             Change::Hub(hub, change) => {
                 let Self { store, effects, .. } = self;
                 HubApplier { store: *store, effects }.apply(hub, change)
+            }
+            Change::Job(change) => {
+                let jobs = JobApplier { store: self.store, now: self.now };
+                jobs.apply(change).map(Outcome::Job)
             }
             Change::RotateKeys(hub, identity, keys) => self.rotate_keys(hub, &identity, keys),
             Change::Bulk(items) => self.bulk(items),

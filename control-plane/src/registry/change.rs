@@ -6,6 +6,7 @@ use super::{CredentialsDraft, Device, ETag, Module, RegistryError};
 use crate::c2d::{C2dChange, C2dEffect};
 use crate::directory::{GenerationId, Policy, PresenceRecord, Status};
 use crate::hub::HubChange;
+use crate::job::{JobChange, JobOutcome};
 use crate::twin::{Changed, TwinChange, TwinOutcome};
 
 /// The model that an identity announces, if it does.
@@ -89,6 +90,7 @@ pub(crate) enum Change {
     C2d(C2dChange),
     Twin(TwinChange),
     Hub(HubId, HubChange),
+    Job(JobChange),
     /// New keys for an identity that has keys.
     RotateKeys(HubId, Identity, KeyChoice),
     /// Several changes in one transaction; those refused leave the others standing.
@@ -118,6 +120,7 @@ impl Change {
             Self::Bulk(items) => items.len(),
             Self::Presence(records) => records.len(),
             Self::C2d(change) => change.len(),
+            Self::Job(change) => change.len(),
             _ => 1,
         }
     }
@@ -140,6 +143,7 @@ pub(crate) enum Outcome {
     /// Messages that were purged.
     Purged(usize),
     Twin(TwinOutcome),
+    Job(JobOutcome),
     Policy(Policy),
     /// What became of each item of a bulk change, in the order of the items.
     Bulk(Vec<ItemOutcome>),
@@ -159,6 +163,7 @@ impl Outcome {
         match self {
             Self::Twin(TwinOutcome::Changed(changed)) => vec![changed],
             Self::Bulk(items) => items.iter().filter_map(ItemOutcome::changed_twin).collect(),
+            Self::Job(JobOutcome::Moved { changed, .. }) => changed.iter().collect(),
             _ => Vec::new(),
         }
     }

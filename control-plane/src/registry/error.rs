@@ -41,6 +41,14 @@ pub(crate) enum RegistryError {
     Twin(TwinError),
     #[error("the twin has changed: it is no longer the version that was named")]
     TwinChanged,
+    #[error("the hub has no job of this id")]
+    JobNotFound,
+    #[error("a job with this id is already there")]
+    JobExists,
+    #[error("the job has ended")]
+    JobEnded,
+    #[error("as many jobs are active as may be: wait for one to end, or cancel one")]
+    TooManyJobs,
     #[error("the registry is full")]
     TooManyDevices,
     #[error("the device has as many modules as it may have")]

@@ -12,6 +12,8 @@ mod checkpoint;
 mod counters;
 mod fault;
 mod hubs;
+mod job_rows;
+mod jobs;
 mod load;
 mod models;
 mod outage;
@@ -39,6 +41,8 @@ pub(crate) use c2d::C2dStore;
 pub use counters::StoreCounters;
 pub use hubs::HubSettings;
 pub(crate) use hubs::{HubStore, open_hubs};
+pub(crate) use job_rows::JobRowStore;
+pub(crate) use jobs::JobStore;
 pub(crate) use load::load;
 pub(crate) use models::ModelStore;
 pub(crate) use query::{
@@ -52,7 +56,9 @@ pub(crate) use twins::TwinStore;
 pub(crate) use writer::{Write, WriteQueue, Writer};
 
 /// Registry documents of all hubs. Writes count once the transaction around them is committed.
-pub(crate) trait Store: C2dStore + HubStore + ModelStore + TwinScans + TwinStore {
+pub(crate) trait Store:
+    C2dStore + HubStore + JobRowStore + JobStore + ModelStore + TwinScans + TwinStore
+{
     /// The device, if it is registered.
     fn device(&self, hub: HubId, id: &DeviceId) -> Result<Option<Device>, StoreError>;
     /// At most `limit` devices whose ids come after `after`, in the order of their ids; from the

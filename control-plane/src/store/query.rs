@@ -277,7 +277,7 @@ pub(crate) struct StoredTwin<'r> {
     pub(crate) device: &'r str,
     /// `None` for the device itself.
     pub(crate) module: Option<&'r str>,
-    generation: GenerationId,
+    pub(crate) generation: GenerationId,
 }
 
 impl<'r> StoredTwin<'r> {

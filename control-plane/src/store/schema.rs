@@ -10,13 +10,13 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::fault::Fault;
 use super::recover::recover;
-use super::{OpenError, StoreError, StoreState, c2d};
+use super::{OpenError, StoreError, StoreState, c2d, jobs};
 
 /// `application_id` of the file: "rhub".
 const APPLICATION_ID: i64 = 0x7268_7562;
 
 /// `user_version` of the file; rises when the tables change.
-pub(super) const VERSION: i64 = 4;
+pub(super) const VERSION: i64 = 5;
 
 /// `user_version` of files that keep nothing of a conversation with devices.
 pub(super) const VERSION_WITHOUT_CONVERSATION: i64 = 1;
@@ -26,6 +26,9 @@ const VERSION_WITHOUT_MODELS: i64 = 2;
 
 /// `user_version` of files whose hubs all have one mapping of partitions.
 const VERSION_WITHOUT_MAPPING: i64 = 3;
+
+/// `user_version` of files that keep no scheduled jobs.
+const VERSION_WITHOUT_JOBS: i64 = 4;
 
 /// Name of the database file.
 pub const REGISTRY_FILE: &str = "registry.db";
@@ -234,7 +237,7 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "journal_size_limit", STORE_WAL_BYTES_MAX.cast_signed())?;
     // The last one to close would move the log, on a disk that may have failed.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    connection.set_prepared_statement_cache_capacity(32);
+    connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
 
@@ -293,6 +296,9 @@ fn add_since(connection: &Connection, version: i64) -> Result<(), rusqlite::Erro
     }
     if version <= VERSION_WITHOUT_MAPPING {
         connection.execute_batch(MAPPING_COLUMN)?;
+    }
+    if version <= VERSION_WITHOUT_JOBS {
+        connection.execute_batch(jobs::TABLES)?;
     }
     connection.pragma_update(None, "user_version", VERSION)
 }

@@ -323,18 +323,26 @@ fn a_registry_of_any_version_before_is_brought_up_to_date() {
     let control = open(&dir);
     put(&control, "/devices/d", &json!({}));
     control.shutdown();
-    let added_since_2 = ["model"];
+    let added_since_4 = vec!["job", "job_progress", "job_device"];
+    let added_since_2 = [&["model"], &added_since_4[..]].concat();
     let added_since_1 =
-        ["model", "presence", "twin", "twin_reported", "c2d_message", "c2d_feedback"];
-    for (version, added) in [(3, &[][..]), (2, &added_since_2), (1, &added_since_1)] {
+        [&["presence", "twin", "twin_reported", "c2d_message", "c2d_feedback"], &added_since_2[..]]
+            .concat();
+    for (version, added) in
+        [(4, &added_since_4), (3, &added_since_4), (2, &added_since_2), (1, &added_since_1)]
+    {
         let drops: String = added.iter().map(|table| format!("DROP TABLE {table}; ")).collect();
         let before = "ALTER TABLE hub DROP COLUMN partition_mapping";
+        let (before, mapping) = match version {
+            4 => ("", PartitionMapping::PartitionKey),
+            _ => (before, PartitionMapping::Crc64),
+        };
         run_sql(&dir, &format!("{drops}{before}; PRAGMA user_version = {version}"));
         for _ in 0..2 {
             let control = open(&dir);
             assert!(control.directory().presence(HUB, device("d")).is_some());
             let hub = control.directory().hub(HUB).expect("it is there");
-            assert_eq!(hub.partition_mapping, PartitionMapping::Crc64, "as it was");
+            assert_eq!(hub.partition_mapping, mapping, "as it was");
             control.shutdown();
         }
     }

@@ -16,8 +16,16 @@ impl Device {
     /// Registers a device and lets the hub make its keys.
     pub(crate) fn create(hub: &Hub, id: &str) -> Self {
         let body = format!(r#"{{"deviceId":"{id}"}}"#);
-        let (status, reply) = exchange(hub, "PUT", &format!("/devices/{id}"), &body)
-            .expect("the hub answers registry requests");
+        Self::of(id, exchange(hub, "PUT", &format!("/devices/{id}"), &body))
+    }
+
+    /// A device that is registered already.
+    pub(crate) fn known(hub: &Hub, id: &str) -> Self {
+        Self::of(id, exchange(hub, "GET", &format!("/devices/{id}"), ""))
+    }
+
+    fn of(id: &str, answer: io::Result<(u16, String)>) -> Self {
+        let (status, reply) = answer.expect("the hub answers registry requests");
         assert_eq!(status, 200, "{reply}");
         let device: serde_json::Value = serde_json::from_str(&reply).expect("a device is JSON");
         let key = device["authentication"]["symmetricKey"]["primaryKey"].as_str();

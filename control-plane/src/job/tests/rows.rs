@@ -1,0 +1,93 @@
+//! Rows of jobs, by queries.
+
+use serde_json::{Value, json};
+
+use super::world::{World, method_job, name, twin_job};
+use crate::api::tests::{body, call, verdict};
+use crate::tests::TempDir;
+
+impl World {
+    /// The rows that a query finds, page by page of `size`.
+    fn rows(&self, condition: &str, size: usize) -> Vec<Value> {
+        let text = format!("SELECT * FROM devices.jobs {condition}");
+        let (mut rows, mut token) = (Vec::new(), None);
+        loop {
+            let query = json!({ "query": text });
+            let mut request = self.client().request("POST", "/devices/query", None, &query);
+            let size = size.to_string().parse().expect("a value");
+            request.headers.insert("x-ms-max-item-count", size);
+            if let Some(token) = token.take() {
+                request.headers.insert("x-ms-continuation", token);
+            }
+            let response = call(&self.control, request);
+            assert_eq!(verdict(&response), (200, String::new()), "{text}");
+            assert_eq!(response.headers["x-ms-item-type"], "DeviceJob");
+            let page = body(&response);
+            rows.extend(page.as_array().expect("an array").iter().cloned());
+            token = response.headers.get("x-ms-continuation").cloned();
+            if token.is_none() {
+                return rows;
+            }
+        }
+    }
+
+    fn devices(&self, condition: &str) -> Vec<String> {
+        let rows = self.rows(condition, 7);
+        rows.iter().map(|row| row["deviceId"].as_str().expect("text").to_owned()).collect()
+    }
+}
+
+#[test]
+fn rows_say_what_became_of_each_device() {
+    let dir = TempDir::new();
+    let world = World::open(&dir);
+    world.register(20);
+    let all: Vec<_> = (0..20).map(name).collect();
+    world.create("twins", &twin_job("*"));
+    let job = world.ended("twins");
+    let rows = world.rows("WHERE devices.jobs.jobId = 'twins'", 100);
+    assert_eq!(rows.len(), 20);
+    let row = &rows[3];
+    for (member, value) in [
+        ("deviceId", json!("d003")),
+        ("jobId", json!("twins")),
+        ("jobType", json!("scheduleUpdateTwin")),
+        ("status", json!("completed")),
+        ("startTimeUtc", job["startTime"].clone()),
+        ("outcome", json!({})),
+        ("error", Value::Null),
+        ("moduleId", Value::Null),
+    ] {
+        assert_eq!(row[member], value, "{member}: {row}");
+    }
+    for time in ["endTimeUtc", "createdDateTimeUtc", "lastUpdatedDateTimeUtc"] {
+        assert!(row[time].as_str().is_some_and(|text| text.ends_with('Z')), "{time}: {row}");
+    }
+    let seat = world.connect(7);
+    world.create("call", &method_job("deviceId IN ['d007', 'd008']", 2));
+    let (_, sent) = world.calls(1).pop().expect("one call");
+    let running = world.rows("where jobId = 'call' and status = 'running'", 100);
+    assert_eq!(running.len(), 1, "{running:?}");
+    world.answer(seat, &sent, 201, r#"{"done": 1e3}"#);
+    world.ended("call");
+    let done = world.rows("WHERE jobId = 'call' AND outcome.deviceMethodResponse.status = 201", 9);
+    let response = json!({ "status": 201, "payload": { "done": 1000.0 } });
+    assert_eq!(done[0]["outcome"], json!({ "deviceMethodResponse": response }));
+    let failed = world.rows("WHERE devices.jobs.status = 'failed'", 100);
+    assert_eq!(failed.len(), 1, "{failed:?}");
+    assert_eq!(failed[0]["error"]["code"], "JobRunPreconditionFailed");
+    assert_eq!(world.devices("WHERE error.code = 'JobRunPreconditionFailed'"), ["d008"]);
+    assert_eq!(world.devices("where jobid IN ['twins']"), all, "pages join");
+    assert_eq!(world.devices("").len(), 22);
+    assert_eq!(world.devices("WHERE deviceId = 'd007'"), ["d007", "d007"]);
+    assert_eq!(
+        world.devices("WHERE jobId = 'twins' OR jobType = 'scheduleDeviceMethod'").len(),
+        22
+    );
+    assert_eq!(world.devices("WHERE jobId = 'nobody' AND status = 'completed'"), [""; 0]);
+    assert_eq!(world.devices("WHERE createdTimeUtc > '2999'"), [""; 0]);
+    let top = json!({ "query": "SELECT TOP 3 * FROM devices.jobs" });
+    let top = world.client().send("POST", "/devices/query", None, &top);
+    assert_eq!(body(&top).as_array().map(Vec::len), Some(3));
+    world.control.shutdown();
+}
