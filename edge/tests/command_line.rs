@@ -180,6 +180,43 @@ fn queries_are_shown_as_tables_and_as_json() {
 }
 
 #[test]
+fn jobs_are_made_followed_and_cancelled() {
+    let hub = Hub::start();
+    for id in ["pump-1", "pump-2", "valve"] {
+        at(&hub, &["device-identity", "create", "-d", id]).good();
+    }
+    let job = |arguments: &[&str]| at(&hub, &[&["job"], arguments].concat());
+    let patch = ["--job-type", "scheduleUpdateTwin", "--twin-patch", "{\"tags\":{\"a\":1}}"];
+    let made = [&["create", "--job-id", "tag", "-q", "deviceId < 'q'"], &patch[..]].concat();
+    let ended = job(&[&made[..], &["--wait"]].concat()).json();
+    assert_eq!(ended["status"], "completed");
+    assert_eq!(ended["deviceJobStatistics"]["succeededCount"], 2);
+    job(&made).refused(1, &["JobAlreadyExists"]);
+    let bad = [&["create", "--job-id", "bad", "-q", "SELECT *"], &patch[..], &["--wait"]].concat();
+    job(&bad).refused(1, &["job bad is failed SQL query parse failed"]);
+    let call = ["--job-type", "scheduleDeviceMethod", "--method-name", "reboot", "--ttl", "1"];
+    let call = [&["create", "--job-id", "call", "-q", "*"], &call[..], &["--wait"]].concat();
+    let unreached = job(&call);
+    unreached.refused(1, &["3 of 3 devices have failed", "jobId = 'call'"]);
+    assert!(unreached.errors.contains("call  [") || unreached.errors.contains("call  running"));
+    let later = ["--start", "2999-01-01T00:00:00Z"];
+    let far = [&["create", "--job-id", "far", "-q", "*"], &patch[..], &later].concat();
+    job(&far).refused(1, &["startTime must be within 365 days"]);
+    let long = ["--job-type", "scheduleDeviceMethod", "--method-name", "reboot"];
+    job(&[&["create", "--job-id", "long", "-q", "*"], &long[..]].concat()).good();
+    assert_eq!(job(&["cancel", "--job-id", "long"]).json()["status"], "cancelled");
+    job(&["cancel", "--job-id", "long"]).refused(1, &["the job has ended"]);
+    job(&["show", "--job-id", "nobody"]).refused(3, &["no job of this id"]);
+    let table = job(&["list"]).good();
+    assert!(table.starts_with("JOB ID  TYPE"), "{table}");
+    assert_eq!(table.lines().count(), 5, "{table}");
+    let some = job(&["list", "--job-type", "scheduleupdatetwin", "--top", "1", "-o", "json"]);
+    assert_eq!(some.json()[0]["jobId"], "tag");
+    let failed = ["list", "--job-status", "failed", "-o", "json"];
+    assert_eq!(job(&failed).json()[0]["jobId"], "bad");
+}
+
+#[test]
 fn consumer_groups_come_and_go_while_the_hub_runs() {
     let config = format!("{SMALL_SEGMENTS}[hub]\nconsumer_groups = [\"cold\"]\n");
     let mut hub = Hub::start_with(HubOptions { config, ..HubOptions::default() });

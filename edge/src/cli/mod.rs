@@ -26,6 +26,7 @@ mod health;
 mod identity;
 mod import;
 mod invoke_method;
+mod job;
 mod json_argument;
 mod login;
 mod message_data;
@@ -112,6 +113,7 @@ pub enum ClientCommand {
     C2dMessage(c2d_message::C2dMessage),
     MonitorFeedback(monitor_feedback::MonitorFeedback),
     Query(query::Query),
+    Job(job::Job),
     GenerateSasToken(generate_sas_token::GenerateSasToken),
     Ca(ca::Ca),
     Policy(policy::Policy),
@@ -153,6 +155,7 @@ impl ClientCommand {
             Self::C2dMessage(command) => command.run(),
             Self::MonitorFeedback(command) => command.run(),
             Self::Query(command) => command.run(),
+            Self::Job(command) => command.run(),
             Self::GenerateSasToken(command) => command.run(),
             Self::Ca(command) => command.run(),
             Self::Policy(command) => command.run(),
