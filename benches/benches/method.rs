@@ -6,6 +6,7 @@
 //!
 //! `cargo bench --bench method`, or `-- --hub FILE` for another build of the hub.
 
+#[allow(dead_code, reason = "the job bench uses more of it")]
 mod method_support;
 #[allow(dead_code, reason = "the path bench uses more of it")]
 mod path_support;

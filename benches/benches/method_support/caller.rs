@@ -1,4 +1,4 @@
-//! A back end that calls one method after the other over one HTTPS connection.
+//! A back end that calls methods and changes twins, one after the other, over one HTTPS connection.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -31,8 +31,12 @@ impl Caller {
     pub(crate) fn request(&self, device: &str) -> String {
         let body =
             format!(r#"{{"methodName":"run","responseTimeoutInSeconds":30,"payload":{PAYLOAD}}}"#);
+        self.request_of("POST", &format!("/twins/{device}/methods"), &body)
+    }
+
+    fn request_of(&self, method: &str, path: &str, body: &str) -> String {
         format!(
-            "POST /twins/{device}/methods?api-version=2021-04-12 HTTP/1.1\r\nHost: {}\r\n\
+            "{method} {path}?api-version=2021-04-12 HTTP/1.1\r\nHost: {}\r\n\
              Authorization: {}\r\nContent-Type: application/json; charset=utf-8\r\n\
              Content-Length: {}\r\n\r\n{body}",
             self.host,
@@ -43,7 +47,15 @@ impl Caller {
 
     /// Calls the method of `device`; returns how long it took and the bytes of the answer.
     pub(crate) fn invoke(&mut self, device: &str) -> io::Result<(Duration, usize)> {
-        let request = self.request(device);
+        self.exchange(&self.request(device))
+    }
+
+    /// Merges `patch` into the twin of `device`; returns what [`invoke`](Self::invoke) does.
+    pub(crate) fn patch(&mut self, device: &str, patch: &str) -> io::Result<(Duration, usize)> {
+        self.exchange(&self.request_of("PATCH", &format!("/twins/{device}"), patch))
+    }
+
+    fn exchange(&mut self, request: &str) -> io::Result<(Duration, usize)> {
         let begin = Instant::now();
         self.wire.send(request.as_bytes())?;
         let length = loop {
