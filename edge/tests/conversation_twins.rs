@@ -1,5 +1,5 @@
-//! Device and module twins as the unmodified SDKs of both sides use them, over MQTT and MQTT over
-//! WebSocket, on a hub with several shards.
+//! Device and module twins as the unmodified SDKs of both sides use them, over MQTT and AMQP, each
+//! over TLS and WebSocket, on a hub with several shards.
 //!
 //! Scripts: `twin_device` and `twin_service` in `tests/interop`.
 
@@ -51,17 +51,18 @@ impl<'h> Twin<'h> {
 
 /// One SDK on both sides.
 trait Sdk {
-    fn twin_device(&self, twin: &Twin<'_>, is_websocket: bool) -> Script;
+    /// `mqtt`, `websocket`, and for Node `amqp` and `amqp-websocket`.
+    fn twin_device(&self, twin: &Twin<'_>, transport: &str) -> Script;
     fn twin_service(&self, twin: &Twin<'_>, arguments: &[&str]) -> Lines;
     /// The changes that a device has heard, in their order.
     fn changes<'l>(&self, lines: &'l Lines) -> Vec<&'l Value>;
 }
 
 impl Sdk for Python {
-    fn twin_device(&self, twin: &Twin<'_>, is_websocket: bool) -> Script {
+    fn twin_device(&self, twin: &Twin<'_>, transport: &str) -> Script {
         let script = self.script("twin_device.py").arg(&twin.connection_string);
         let script = script.arg("--ca").arg(twin.hub.ca_file()).arg("--bad");
-        if is_websocket { script.arg("--websockets") } else { script }
+        if transport == "websocket" { script.arg("--websockets") } else { script }
     }
 
     fn twin_service(&self, twin: &Twin<'_>, arguments: &[&str]) -> Lines {
@@ -83,8 +84,7 @@ impl Sdk for Python {
 }
 
 impl Sdk for Node {
-    fn twin_device(&self, twin: &Twin<'_>, is_websocket: bool) -> Script {
-        let transport = if is_websocket { "websocket" } else { "mqtt" };
+    fn twin_device(&self, twin: &Twin<'_>, transport: &str) -> Script {
         let script = self.script(twin.hub, "twin_device.js").arg(&twin.connection_string);
         script.args([transport, "bad"])
     }
@@ -104,14 +104,14 @@ impl Sdk for Node {
 }
 
 /// Both sides talk about one twin; each sees what the other did.
-fn converse(sdk: &impl Sdk, twin: &Twin<'_>, is_websocket: bool) {
+fn converse(sdk: &impl Sdk, twin: &Twin<'_>, transport: &str) {
     let before =
         sdk.twin_service(twin, &["patch", r#"{"tags":{"site":"A1"},"desired":{"fan":{"min":1}}}"#]);
     let before = before.one("twin").clone();
     assert_eq!(before["tags"], json!({"site": "A1"}));
     let etag = before["etag"].as_str().expect("a twin has an etag");
 
-    let mut device = sdk.twin_device(twin, is_websocket).spawn();
+    let mut device = sdk.twin_device(twin, transport).spawn();
     let found = device.wait_for("twin");
     assert_eq!(found["desired"]["fan"], json!({"min": 1}));
     assert_eq!(found["desired"]["$version"], 2);
@@ -147,14 +147,15 @@ fn converse(sdk: &impl Sdk, twin: &Twin<'_>, is_websocket: bool) {
     assert!(last["desired"].get("lost").is_none());
 }
 
-/// Devices and a module over both transports; the connections of both sides are on any shards.
-fn converse_over_all(sdk: &impl Sdk) {
+/// Devices and modules over a transport with TLS and one with WebSockets; the connections of both
+/// sides are on any shards.
+fn converse_over_all(sdk: &impl Sdk, [tls, websocket]: [&str; 2]) {
     let hub = hub();
-    converse(sdk, &Twin::of_device(&hub, "pump-7"), false);
-    converse(sdk, &Twin::of_module(&hub, "pump-7", "valve"), false);
+    converse(sdk, &Twin::of_device(&hub, "pump-7"), tls);
+    converse(sdk, &Twin::of_module(&hub, "pump-7", "valve"), tls);
     if hub.address.has_port_443() {
-        converse(sdk, &Twin::of_device(&hub, "pump-8"), true);
-        converse(sdk, &Twin::of_module(&hub, "pump-8", "valve"), true);
+        converse(sdk, &Twin::of_device(&hub, "pump-8"), websocket);
+        converse(sdk, &Twin::of_module(&hub, "pump-8", "valve"), websocket);
     } else {
         eprintln!("skipped: the SDKs dial port 443 only, which this user may not bind");
     }
@@ -163,13 +164,19 @@ fn converse_over_all(sdk: &impl Sdk) {
 #[test]
 fn python_devices_and_back_ends_share_twins() {
     let Some(python) = Python::provisioned() else { return };
-    converse_over_all(&python);
+    converse_over_all(&python, ["mqtt", "websocket"]);
 }
 
 #[test]
 fn node_devices_and_back_ends_share_twins() {
     let Some(node) = Node::provisioned() else { return };
-    converse_over_all(&node);
+    converse_over_all(&node, ["mqtt", "websocket"]);
+}
+
+#[test]
+fn node_devices_and_back_ends_share_twins_over_amqp() {
+    let Some(node) = Node::provisioned() else { return };
+    converse_over_all(&node, ["amqp", "amqp-websocket"]);
 }
 
 #[test]
@@ -178,7 +185,7 @@ fn python_replaces_a_twin_and_the_device_hears_the_new_content() {
     let hub = hub();
     let twin = Twin::of_device(&hub, "pump-7");
     python.twin_service(&twin, &["patch", r#"{"tags":{"site":"A1"},"desired":{"a":1,"b":2}}"#]);
-    let mut device = python.twin_device(&twin, false).spawn();
+    let mut device = python.twin_device(&twin, "mqtt").spawn();
     device.wait_for("listening");
     let replaced = python.twin_service(&twin, &["replace", r#"{"desired":{"b":3,"end":true}}"#]);
     let desired = &replaced.one("twin")["properties"]["desired"];

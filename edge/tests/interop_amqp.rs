@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use support::event::Event;
 use support::history::read_all;
 use support::hub::{Hub, HubOptions};
+use support::methods::{device_error, invoke};
 use support::mqtt::MqttDevice;
 use support::node::Node;
 use support::rest::{self, Device};
@@ -148,6 +149,40 @@ fn messages_wait_for_a_device_that_is_away() {
         received.all("message").iter().filter_map(|message| message["body"].as_str()).collect();
     let expected: Vec<String> = (0..20).map(|number| number.to_string()).collect();
     assert_eq!(bodies, expected);
+}
+
+#[test]
+fn methods_are_called_and_answered() {
+    with_each_transport(|node, hub, transport| {
+        let device = Device::create(hub, "pump-7");
+        let mut running = node.method_device(hub, &device, transport).spawn();
+        running.wait_for("state");
+        let payload = json!({"deep": [1, {"a": "ü"}]});
+        // The device says that it is connected before it attaches its links.
+        let echo = json!({"methodName": "echo", "payload": payload, "connectTimeoutInSeconds": 30});
+        let (code, answer) = invoke(hub, "pump-7", &echo);
+        assert_eq!(code, 200, "{answer}");
+        let expected = json!({"name": "echo", "payload": payload});
+        assert_eq!((&answer["status"], &answer["payload"]), (&json!(200), &expected));
+        for status in [207, -1, 0] {
+            let call = json!({"methodName": "status", "payload": {"status": status}});
+            let (code, answer) = invoke(hub, "pump-7", &call);
+            assert_eq!((code, &answer["status"]), (200, &json!(status)), "{answer}");
+        }
+        let silent = json!({"methodName": "silent", "responseTimeoutInSeconds": 5});
+        let (code, answer) = invoke(hub, "pump-7", &silent);
+        assert_eq!((code, &device_error(&answer)["errorCode"]), (504, &json!(504_101)));
+        let together: Vec<Value> = (0..20)
+            .map(|number| json!({"device": "pump-7", "name": "echo", "payload": number}))
+            .collect();
+        let answers = node.methods(hub, &together).run();
+        let numbers: Vec<&Value> =
+            answers.all("called").iter().map(|called| &called["payload"]["payload"]).collect();
+        assert_eq!(
+            numbers,
+            (0..20).map(Value::from).collect::<Vec<_>>().iter().collect::<Vec<_>>()
+        );
+    });
 }
 
 /// Waits until the device has had `count` more messages acknowledged.

@@ -134,7 +134,8 @@ impl Python {
 }
 
 impl Node {
-    /// A device that answers methods over `mqtt` or `ws`, before it is started.
+    /// A device that answers methods over `mqtt`, `ws`, `amqp` or `amqp-websocket`, before it is
+    /// started.
     pub(crate) fn method_device(&self, hub: &Hub, device: &Device, transport: &str) -> Script {
         self.script(hub, "method_device.js")
             .arg(hub.device_connection_string(&device.id, &device.key))

@@ -96,18 +96,7 @@ impl AmqpDriver {
             AmqpEvent::LinkRequested { link, attach } => self.on_attach(link, &attach, cx),
             AmqpEvent::LinkDetached { link, .. } => self.forget_link(link, cx),
             AmqpEvent::Message { delivery, settled, format, payload, .. } => {
-                match self.links.role(delivery.link) {
-                    Some(LinkRole::Requests) => self.on_request(delivery, settled, &payload, cx),
-                    Some(LinkRole::C2dSender) => {
-                        self.on_c2d_message(delivery, settled, (format, &payload), cx);
-                    }
-                    Some(LinkRole::Device(number, DeviceLink::Telemetry)) => {
-                        let received = Received { delivery, settled, format };
-                        self.on_telemetry(number, received, &payload, cx);
-                    }
-                    Some(LinkRole::Reader(_) | LinkRole::Feedback | LinkRole::Device(..))
-                    | None => {}
-                }
+                self.on_message(Received { delivery, settled, format }, &payload, cx);
             }
             AmqpEvent::Settled { delivery, state, settled } => {
                 self.on_settled(delivery, state, settled, cx);
@@ -124,6 +113,26 @@ impl AmqpDriver {
             | AmqpEvent::LinkAttached { .. }
             | AmqpEvent::Drained(_)
             | AmqpEvent::Closed(_) => {}
+        }
+    }
+
+    fn on_message(&mut self, received: Received, payload: &[u8], cx: &mut Context<'_>) {
+        let Received { delivery, settled, format } = received;
+        match self.links.role(delivery.link) {
+            Some(LinkRole::Requests) => self.on_request(delivery, settled, payload, cx),
+            Some(LinkRole::C2dSender) => {
+                self.on_c2d_message(delivery, settled, (format, payload), cx);
+            }
+            Some(LinkRole::Device(number, function)) => match function {
+                DeviceLink::Telemetry => self.on_telemetry(number, received, payload, cx),
+                DeviceLink::TwinRequests => self.on_twin_request(number, received, payload, cx),
+                DeviceLink::MethodAnswers => self.on_method_answer(number, received, payload, cx),
+                DeviceLink::C2d
+                | DeviceLink::ModuleInputs
+                | DeviceLink::MethodCalls
+                | DeviceLink::TwinReplies => {}
+            },
+            Some(LinkRole::Reader(_) | LinkRole::Feedback) | None => {}
         }
     }
 
@@ -239,6 +248,11 @@ impl Protocol for AmqpDriver {
             Mail::FeedbackReady { .. } => self.service.handle_feedback_ready(),
             Mail::C2dDone { token, outcome, .. } => self.on_c2d_done(token, outcome),
             Mail::PredecessorsGone { seat } => self.on_predecessors_gone(seat, cx),
+            Mail::InvokeMethod { seat, call } => self.on_method_call(seat, &call, cx),
+            Mail::TwinReply { seat, rid, reply } => self.on_twin_reply(seat, &rid, &reply, cx),
+            Mail::DesiredChanged { seat, identity, change } => {
+                self.on_desired_changed(seat, &identity, &change, cx);
+            }
             Mail::Evict { seat } => self.on_evicted(seat, cx),
             Mail::Cut { seat, identity, reason } => self.on_cut(seat, &identity, reason, cx),
             Mail::DeviceBound { seat, stored } => {

@@ -28,12 +28,10 @@ impl AmqpDriver {
         cx: &mut Context<'_>,
     ) -> Result<(), Refusal> {
         let function = match node.link(&identity, attach.role) {
-            Some(DeviceLink::Telemetry) => DeviceLink::Telemetry,
-            Some(DeviceLink::C2d) => DeviceLink::C2d,
             Some(DeviceLink::ModuleInputs) => {
                 return Err(Refusal::not_offered("inputs of modules"));
             }
-            Some(_) => return Err(Refusal::not_offered("twins and methods of devices")),
+            Some(function) => function,
             None => {
                 let text = "Nobody may attach to this node in this direction.";
                 return Err(Refusal::new(Condition::NotAllowed, text));
@@ -135,8 +133,12 @@ impl AmqpDriver {
     /// A link has lost its function, and its seat stays.
     fn close_function(&mut self, number: u32, function: DeviceLink, cx: &Context<'_>) {
         let Some(device) = self.devices.get_mut(number) else { return };
-        if function == DeviceLink::C2d {
-            device.seat.unlock_messages(cx);
+        match function {
+            DeviceLink::C2d => device.seat.unlock_messages(cx),
+            DeviceLink::TwinRequests | DeviceLink::TwinReplies => {
+                self.devices.close_twin(number, function);
+            }
+            _ => {}
         }
     }
 
@@ -161,6 +163,21 @@ impl AmqpDriver {
             self.close_function(number, function, cx);
         } else {
             self.leave(number, cx);
+        }
+    }
+
+    /// Ends a link of a seat by its function.
+    pub(super) fn end_function(
+        &mut self,
+        number: u32,
+        function: DeviceLink,
+        refusal: &Refusal,
+        cx: &Context<'_>,
+    ) {
+        let Some(device) = self.devices.get_mut(number) else { return };
+        if let Some(link) = device.link(function) {
+            self.end_link(number, link, refusal);
+            self.forget_device_link(link, (number, function), cx);
         }
     }
 

@@ -101,10 +101,16 @@ impl DeviceCredentials {
         let resource = &path[..if name.module.is_some() { 4 } else { 2 }];
         let token = claims.token_allowing(hub, resource, Permissions::DEVICE_CONNECT, now);
         let certificate = self.certificate.as_deref();
-        // Which devices there are is nobody's business who has shown nothing.
+        // Which devices there are is nobody's business who has shown no token.
         if token.is_none() && certificate.is_none() {
             return Err(AuthFailure::NoToken);
         }
-        directory.authenticate(hub, name, Credential { token, certificate }, now)
+        let judged = directory.authenticate(hub, name, Credential { token, certificate }, now);
+        judged.map_err(|why| match why {
+            AuthFailure::UnknownDevice | AuthFailure::UnknownModule if token.is_none() => {
+                AuthFailure::NoToken
+            }
+            why => why,
+        })
     }
 }

@@ -14,10 +14,13 @@ mod admission;
 mod c2d;
 mod credentials;
 mod deadlines;
+mod method;
+mod outbox;
 mod seated;
 mod send;
 mod telemetry;
 mod token;
+mod twin;
 
 use std::collections::{HashMap, HashSet};
 
@@ -46,6 +49,8 @@ pub(super) struct Devices {
     in_flight: usize,
     /// Bytes of those that are not in a ring yet.
     held_bytes: usize,
+    /// Bytes of answers that wait for credit, of all seats.
+    answer_bytes: usize,
 }
 
 impl Devices {
@@ -90,6 +95,7 @@ impl Devices {
         self.deadlines.change(number, device.armed, None);
         self.in_flight -= device.telemetry.in_flight();
         self.held_bytes -= device.telemetry.held_bytes();
+        self.answer_bytes -= device.twin.answer_bytes();
         Some(device)
     }
 

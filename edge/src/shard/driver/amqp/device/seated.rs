@@ -6,6 +6,7 @@ use ringhub_core::time::Timestamp;
 
 use super::c2d::DeviceBoundLink;
 use super::telemetry::TelemetryLink;
+use super::twin::TwinLinks;
 use crate::shard::seat::Seat;
 
 /// Functions of links.
@@ -29,6 +30,7 @@ pub(super) struct SeatedDevice {
     pub(super) armed: Option<Timestamp>,
     pub(super) telemetry: TelemetryLink,
     pub(super) c2d: DeviceBoundLink,
+    pub(super) twin: TwinLinks,
 }
 
 impl SeatedDevice {
@@ -44,6 +46,7 @@ impl SeatedDevice {
             armed: None,
             telemetry: TelemetryLink::default(),
             c2d: DeviceBoundLink::default(),
+            twin: TwinLinks::default(),
         }
     }
 

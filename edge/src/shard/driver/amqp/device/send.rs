@@ -1,11 +1,12 @@
 //! When what waits for a client is tried again.
 
+use ringhub_core::codec::amqp::performative::{AmqpError, DeliveryState};
 use ringhub_core::limits::C2D_RETRY_INTERVAL;
 use ringhub_core::session::amqp::{DeviceLink, SendBlocked};
 use ringhub_core::time::Timestamp;
 
 use super::super::{AmqpDriver, Context};
-use super::Devices;
+use super::{Devices, Received};
 
 impl Devices {
     /// Notes what stops a seat from sending. Credit and outcomes come with events of their own.
@@ -34,9 +35,31 @@ impl AmqpDriver {
         drain: bool,
         cx: &Context<'_>,
     ) {
-        if function == DeviceLink::C2d {
-            self.on_c2d_credit(number, drain, cx);
+        match function {
+            DeviceLink::C2d => self.on_c2d_credit(number, drain, cx),
+            DeviceLink::TwinReplies => self.send_answers(number, cx),
+            DeviceLink::MethodCalls | DeviceLink::MethodAnswers => {
+                self.tell_callers_if_ready(number, cx);
+            }
+            DeviceLink::Telemetry | DeviceLink::TwinRequests | DeviceLink::ModuleInputs => {}
         }
+    }
+
+    /// Settles a request or an answer of a device, which the hub takes unless there is an error,
+    /// and gives credit back for it.
+    pub(super) fn settle_request(
+        &mut self,
+        (number, function): (u32, DeviceLink),
+        received: Received,
+        error: Option<AmqpError<'_>>,
+    ) {
+        let Received { delivery, settled, .. } = received;
+        if !settled {
+            let rejected = |error| DeliveryState::Rejected(Some(error));
+            let state = error.map_or(DeliveryState::Accepted, rejected);
+            self.connection.settle(delivery, state);
+        }
+        self.give_credit_back(number, function, delivery.link);
     }
 
     /// Windows of sessions are open again.
@@ -55,6 +78,8 @@ impl AmqpDriver {
     }
 
     fn send_waiting(&mut self, number: u32, cx: &Context<'_>) {
+        self.send_answers(number, cx);
+        self.tell_callers_if_ready(number, cx);
         self.deliver_waiting(number, cx);
     }
 }
