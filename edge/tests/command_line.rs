@@ -198,7 +198,6 @@ fn jobs_are_made_followed_and_cancelled() {
     let call = [&["create", "--job-id", "call", "-q", "*"], &call[..], &["--wait"]].concat();
     let unreached = job(&call);
     unreached.refused(1, &["3 of 3 devices have failed", "jobId = 'call'"]);
-    assert!(unreached.errors.contains("call  [") || unreached.errors.contains("call  running"));
     let later = ["--start", "2999-01-01T00:00:00Z"];
     let far = [&["create", "--job-id", "far", "-q", "*"], &patch[..], &later].concat();
     job(&far).refused(1, &["startTime must be within 365 days"]);
