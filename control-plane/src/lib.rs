@@ -13,6 +13,7 @@
 
 pub mod api;
 pub mod c2d;
+mod certificate;
 mod clock;
 mod control;
 mod credentials;

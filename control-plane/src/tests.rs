@@ -1,5 +1,7 @@
 //! What the tests of this crate share.
 
+pub(crate) mod certificate;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;

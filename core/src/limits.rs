@@ -1,9 +1,11 @@
 //! Every bound in the system, with what happens when it is reached.
 
+mod certificate;
 mod job;
 
 use core::time::Duration;
 
+pub use certificate::*;
 pub use job::*;
 
 /// Longest device or module id in characters. Longer: refused as a bad argument.

@@ -14,6 +14,7 @@ use time::macros::format_description;
 
 use super::Response;
 use crate::c2d::C2dRefusal;
+use crate::certificate::CertificateError;
 use crate::clock;
 use crate::method::MethodError;
 use crate::registry::RegistryError;
@@ -79,6 +80,12 @@ pub(crate) enum ApiError {
     MediaType,
 }
 
+impl From<CertificateError> for ApiError {
+    fn from(error: CertificateError) -> Self {
+        Self::Registry(error.into())
+    }
+}
+
 /// Number and name of an error; the status is the first three digits of the number.
 ///
 /// Source: control-plane reference, "Full error-code table".
@@ -102,6 +109,7 @@ impl RegistryError {
             | Self::Id(_)
             | Self::Key(_)
             | Self::Twin(_) => code(400_004, "ArgumentInvalid"),
+            Self::Certificate(error) => code_of_certificate(*error),
             Self::BodyMissing => code(400_005, "ArgumentNull"),
             Self::DeviceScope => code(400_028, "InvalidDeviceScope"),
             Self::SystemModule => code(401_100, "SystemModuleModifyUnauthorizedAccess"),
@@ -207,6 +215,22 @@ fn code_of_message(why: Unacceptable) -> Code {
         | Unacceptable::NotText
         | Unacceptable::Property
         | Unacceptable::Body => code(400_004, "ArgumentInvalid"),
+    }
+}
+
+const fn code_of_certificate(why: CertificateError) -> Code {
+    match why {
+        CertificateError::NoCode | CertificateError::CodeExpired => {
+            code(400_003, "InvalidOperation")
+        }
+        CertificateError::Name
+        | CertificateError::NoAuthority
+        | CertificateError::Refused(_)
+        | CertificateError::TooMany
+        | CertificateError::ConditionMissing => code(400_004, "ArgumentInvalid"),
+        CertificateError::NotFound => code(404_008, "CertificateNotFound"),
+        CertificateError::Exists => code(409_000, "GenericConflict"),
+        CertificateError::ETag => code(412_001, "PreconditionFailed"),
     }
 }
 

@@ -84,7 +84,7 @@ impl Api {
 }
 
 /// A list that has no next page.
-fn page(items: Vec<Value>) -> Answer {
+pub(super) fn page(items: Vec<Value>) -> Answer {
     Answer::Ready(Response::json(StatusCode::OK, &json!({ "value": items, "nextLink": null })))
 }
 

@@ -5,6 +5,7 @@
 //! thread, writes from the writer's, once they are durable and the directory knows them.
 
 mod bulk;
+mod certificates;
 mod commands;
 mod device_bound;
 mod device_front;
@@ -225,6 +226,12 @@ impl Api {
             (Resource::FeedbackAbandon(lock), "POST") => feedback::verdict(&lock, Verdict::Abandon),
             (Resource::Policies, "POST") => self.list_policies(context),
             (Resource::PolicyKeys(name), "POST") => self.regenerate_policy_keys(context, name),
+            (Resource::Certificates, "GET") => self.list_certificates(context),
+            (Resource::Certificate(name), "GET") => self.show_certificate(context, &name),
+            (Resource::Certificate(name), "PUT") => Self::put_certificate(context, name),
+            (Resource::Certificate(name), "DELETE") => Self::delete_certificate(context, name),
+            (Resource::VerificationCode(name), _) => Self::make_verification_code(context, name),
+            (Resource::Verification(name), _) => Self::verify_certificate(context, name),
             (Resource::ConsumerGroups, "GET") => self.list_consumer_groups(context),
             (Resource::ConsumerGroup(name), "PUT") => self.put_consumer_group(context, &name),
             (Resource::ConsumerGroup(name), "DELETE") => self.delete_consumer_group(context, &name),

@@ -219,6 +219,11 @@ fn permissions(resource: &Resource, method: &Method) -> Option<&'static [Permiss
     match (resource, method.as_str()) {
         (Resource::Policies | Resource::PolicyKeys(_), "POST") => Some(OWNER),
         (Resource::ConsumerGroup(_), "PUT" | "DELETE") => Some(OWNER),
+        (Resource::Certificates, "GET") => Some(OWNER),
+        (Resource::Certificate(_), "GET" | "PUT" | "DELETE") => Some(OWNER),
+        (Resource::VerificationCode(_) | Resource::Verification(_), "POST") => Some(OWNER),
+        (Resource::Certificates | Resource::Certificate(_), _) => None,
+        (Resource::VerificationCode(_) | Resource::Verification(_), _) => None,
         (Resource::ConsumerGroups, "GET") => Some(SERVICE),
         (Resource::Policies | Resource::PolicyKeys(_), _) => None,
         (Resource::ConsumerGroups | Resource::ConsumerGroup(_), _) => None,

@@ -40,6 +40,13 @@ pub(crate) enum Resource {
     Policies,
     /// The keys of the policy of this name.
     PolicyKeys(String),
+    /// The certificate authorities.
+    Certificates,
+    Certificate(String),
+    /// The code that proves the certificate of this name.
+    VerificationCode(String),
+    /// The proof of the certificate of this name.
+    Verification(String),
     ConsumerGroups,
     ConsumerGroup(String),
     /// The numbers of the hub, which the process around this crate gives.
@@ -72,6 +79,10 @@ enum Shape {
     NotBuilt(&'static str),
     Policies,
     PolicyKeys,
+    Certificates,
+    Certificate,
+    VerificationCode,
+    Verification,
     ConsumerGroups,
     ConsumerGroup,
     Metrics,
@@ -110,6 +121,10 @@ impl Routes {
             ("/messages/servicebound/feedback/{lock}/abandon", Shape::FeedbackAbandon),
             ("/listkeys", Shape::Policies),
             ("/iothubkeys/{policy}/regenerate", Shape::PolicyKeys),
+            ("/certificates", Shape::Certificates),
+            ("/certificates/{name}", Shape::Certificate),
+            ("/certificates/{name}/generateverificationcode", Shape::VerificationCode),
+            ("/certificates/{name}/verify", Shape::Verification),
             ("/eventhubendpoints/events/consumergroups", Shape::ConsumerGroups),
             ("/eventhubendpoints/events/consumergroups/{group}", Shape::ConsumerGroup),
             ("/metrics", Shape::Metrics),
@@ -191,6 +206,10 @@ impl Routes {
             }
             Shape::Policies => Resource::Policies,
             Shape::PolicyKeys => Resource::PolicyKeys(decode_text(segments[1])?),
+            Shape::Certificates => Resource::Certificates,
+            Shape::Certificate => Resource::Certificate(decode_text(segments[1])?),
+            Shape::VerificationCode => Resource::VerificationCode(decode_text(segments[1])?),
+            Shape::Verification => Resource::Verification(decode_text(segments[1])?),
             Shape::ConsumerGroups => Resource::ConsumerGroups,
             Shape::ConsumerGroup => Resource::ConsumerGroup(decode_text(segments[3])?),
         })
@@ -276,6 +295,14 @@ impl Resource {
             Self::Policies => vec![Literal("listkeys")],
             Self::PolicyKeys(name) => {
                 vec![Literal("IotHubKeys"), Literal(name), Literal("regenerate")]
+            }
+            Self::Certificates => vec![Literal("certificates")],
+            Self::Certificate(name) => vec![Literal("certificates"), Literal(name)],
+            Self::VerificationCode(name) => {
+                vec![Literal("certificates"), Literal(name), Literal("generateVerificationCode")]
+            }
+            Self::Verification(name) => {
+                vec![Literal("certificates"), Literal(name), Literal("verify")]
             }
             Self::ConsumerGroups => CONSUMER_GROUPS.to_vec(),
             Self::ConsumerGroup(name) => {

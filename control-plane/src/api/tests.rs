@@ -513,5 +513,6 @@ fn a_full_queue_answers_503_at_once() {
 }
 
 mod bulk;
+mod certificates;
 mod lists;
 mod twins;

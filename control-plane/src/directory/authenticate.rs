@@ -205,15 +205,14 @@ fn thumbprint(
     Ok(Verdict { scope: AuthScope::X509Thumbprint, proof, expires: chain.valid_until(now)? })
 }
 
-/// Looks for an authority that has issued the certificate; the refusal is the one that got
-/// furthest.
+/// Looks for an authority that has issued the certificate.
 fn issued(
     hub: &Hub,
     name: IdentityRef<'_>,
     chain: &CertificateChain,
     now: UnixMillis,
 ) -> Result<Verdict, AuthFailure> {
-    let expires = chain.valid_until(now)?;
+    chain.valid_until(now)?;
     let is_for = match name.module {
         None => chain.is_for(name.device),
         Some(module) => chain.is_for(&format!("{}/{module}", name.device)),
@@ -221,18 +220,12 @@ fn issued(
     if !is_for {
         return Err(CertificateRefused::CommonName.into());
     }
-    let mut refusal = CertificateRefused::UnknownAuthority;
-    for (number, authority) in &*hub.authorities.read() {
-        match chain.check(authority, now) {
-            Ok(()) => {
-                let proof = Proof::Authority(*number);
-                return Ok(Verdict { scope: AuthScope::X509CertificateAuthority, proof, expires });
-            }
-            Err(CertificateRefused::UnknownAuthority) => {}
-            Err(why) => refusal = why,
-        }
-    }
-    Err(refusal.into())
+    let known = hub.authorities.read();
+    let issuer = chain.issuer(known.iter().map(|(_, authority)| authority), now)?;
+    let number = known.iter().find(|(_, authority)| std::ptr::eq(authority, issuer.authority));
+    let (number, _) = number.ok_or(CertificateRefused::UnknownAuthority)?;
+    let proof = Proof::Authority(*number);
+    Ok(Verdict { scope: AuthScope::X509CertificateAuthority, proof, expires: issuer.until })
 }
 
 impl Table {

@@ -5,7 +5,6 @@
 //! Registry writes go through the store first and reach their stripe before the REST answer leaves.
 
 mod authenticate;
-#[cfg_attr(not(test), expect(dead_code, reason = "the certificates of hubs are not stored yet"))]
 mod authorities;
 mod credential;
 mod entry;

@@ -11,6 +11,7 @@ use super::{
     RegistryError,
 };
 use crate::c2d::C2dApplier;
+use crate::certificate::CertificateApplier;
 use crate::credentials::Credentials;
 use crate::directory::{Directory, Status};
 use crate::hub::HubApplier;
@@ -61,6 +62,10 @@ impl Applier<'_> {
             Change::Job(change) => {
                 let jobs = JobApplier { store: self.store, now: self.now };
                 jobs.apply(change).map(Outcome::Job)
+            }
+            Change::Certificate(hub, change) => {
+                let Self { store, effects, now, .. } = self;
+                CertificateApplier { store: *store, now: *now, effects }.apply(hub, change)
             }
             Change::RotateKeys(hub, identity, keys) => self.rotate_keys(hub, &identity, keys),
             Change::Bulk(items) => self.bulk(items),

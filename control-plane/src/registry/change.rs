@@ -1,9 +1,11 @@
 //! Changes as requests ask for them, and what they lead to.
 
+use ringhub_core::auth::Authority;
 use ringhub_core::id::{ConsumerGroup, DeviceId, HubId, Identity, ModuleId};
 
 use super::{CredentialsDraft, Device, ETag, Module, RegistryError};
 use crate::c2d::{C2dChange, C2dEffect};
+use crate::certificate::{CertificateChange, HubCertificate};
 use crate::directory::{GenerationId, Policy, PresenceRecord, Status};
 use crate::hub::HubChange;
 use crate::job::{JobChange, JobOutcome};
@@ -91,6 +93,7 @@ pub(crate) enum Change {
     Twin(TwinChange),
     Hub(HubId, HubChange),
     Job(JobChange),
+    Certificate(HubId, CertificateChange),
     /// New keys for an identity that has keys.
     RotateKeys(HubId, Identity, KeyChoice),
     /// Several changes in one transaction; those refused leave the others standing.
@@ -145,6 +148,13 @@ pub(crate) enum Outcome {
     Twin(TwinOutcome),
     Job(JobOutcome),
     Policy(Policy),
+    Certificate {
+        certificate: Box<HubCertificate>,
+        is_new: bool,
+    },
+    CertificateDeleted {
+        was_there: bool,
+    },
     /// What became of each item of a bulk change, in the order of the items.
     Bulk(Vec<ItemOutcome>),
 }
@@ -190,5 +200,7 @@ pub(crate) enum Effect {
     ModelSet(ModelRecord),
     C2d(C2dEffect),
     PoliciesSet(HubId, Vec<Policy>),
+    /// The authorities that count.
+    AuthoritiesSet(HubId, Vec<Authority>),
     ConsumerGroupsSet(HubId, Vec<ConsumerGroup>),
 }

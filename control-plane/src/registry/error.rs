@@ -4,6 +4,7 @@ use ringhub_core::auth::InvalidKey;
 use ringhub_core::id::{InvalidConsumerGroup, InvalidId};
 use ringhub_core::twin::TwinError;
 
+use crate::certificate::CertificateError;
 use crate::store::StoreError;
 
 /// A refusal that the requester is told.
@@ -19,6 +20,8 @@ pub(crate) enum RegistryError {
     ConsumerGroup(#[from] InvalidConsumerGroup),
     #[error(transparent)]
     Key(#[from] InvalidKey),
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     #[error("the request needs a body")]
     BodyMissing,
     #[error("the scope names no edge device")]
@@ -63,6 +66,12 @@ pub(crate) enum RegistryError {
     Failed,
     #[error("the registry could not be read or written")]
     Storage,
+}
+
+impl From<CertificateError> for ChangeError {
+    fn from(error: CertificateError) -> Self {
+        Self::Refused(error.into())
+    }
 }
 
 /// Why a change was not made.

@@ -54,6 +54,15 @@ impl Mint {
         Ok(ETag(u64::from(u32::from_le_bytes(bytes))))
     }
 
+    /// What the owner of a certificate authority signs: 48 digits.
+    ///
+    /// Source: control-plane reference, "Certificates".
+    pub(crate) fn verification_code() -> Result<String, NoEntropy> {
+        let mut bytes = [0; 24];
+        rand::fill(&mut bytes).map_err(|_| NoEntropy)?;
+        Ok(bytes.iter().map(|byte| format!("{byte:02X}")).collect())
+    }
+
     /// Two random keys of 32 bytes.
     pub(crate) fn keys() -> Result<KeyPair, NoEntropy> {
         let mut bytes = [0; 64];

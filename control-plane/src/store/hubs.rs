@@ -7,7 +7,7 @@ use ringhub_core::message::PartitionMapping;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tracing::warn;
 
-use super::{Database, OpenError, SqliteStore, StoreError};
+use super::{CertificateStore, Database, OpenError, SqliteStore, StoreError};
 use crate::c2d::CloudToDevice;
 use crate::directory::{Authorities, Hub, Policy, Shared};
 use crate::registry::Mint;
@@ -30,7 +30,7 @@ pub struct HubSettings {
 }
 
 /// What hubs have besides identities.
-pub(crate) trait HubStore {
+pub(crate) trait HubStore: CertificateStore {
     /// The shared access policies of a hub, by their names.
     fn policies(&self, hub: HubId) -> Result<Vec<Policy>, StoreError>;
     /// Stores a policy in place of the one with its name.
@@ -113,7 +113,7 @@ fn remove_leftovers(
             let path = database.path().to_owned();
             return Err(OpenError::SecondHub { path, host_name, devices });
         }
-        for table in ["hub", "policy", "consumer_group"] {
+        for table in ["hub", "policy", "consumer_group", "certificate"] {
             let statement = format!("DELETE FROM {table} WHERE hub_id = ?1");
             connection.execute(&statement, [id.0]).map_err(|error| explain(error.into()))?;
         }

@@ -4,7 +4,7 @@ use ringhub_core::id::HubId;
 use rusqlite::Connection;
 
 use super::row::{self, DEVICE_COLUMNS, MODULE_COLUMNS, PRESENCE_COLUMNS};
-use super::{StoreError, c2d, models};
+use super::{StoreError, c2d, certificates, models};
 use crate::clock;
 use crate::directory::{Directory, GenerationId};
 
@@ -33,6 +33,7 @@ pub(crate) fn load(
         let hub = HubId(row.get("hub_id")?);
         directory.put_module(hub, &module.device, &module.id, module.directory_record());
     }
+    certificates::load(connection, directory)?;
     load_presence(connection, directory)?;
     models::load(connection, directory)?;
     c2d::load(connection, directory)?;

@@ -8,6 +8,7 @@
 
 mod backup;
 mod c2d;
+mod certificates;
 mod checkpoint;
 mod counters;
 mod fault;
@@ -38,6 +39,7 @@ use crate::registry::{Device, Module};
 
 pub use backup::{RegistryContents, back_up_registry, check_registry};
 pub(crate) use c2d::C2dStore;
+pub(crate) use certificates::CertificateStore;
 pub use counters::StoreCounters;
 pub use hubs::HubSettings;
 pub(crate) use hubs::{HubStore, open_hubs};

@@ -10,13 +10,13 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::fault::Fault;
 use super::recover::recover;
-use super::{OpenError, StoreError, StoreState, c2d, jobs};
+use super::{OpenError, StoreError, StoreState, c2d, certificates, jobs};
 
 /// `application_id` of the file: "rhub".
 const APPLICATION_ID: i64 = 0x7268_7562;
 
 /// `user_version` of the file; rises when the tables change.
-pub(super) const VERSION: i64 = 5;
+pub(super) const VERSION: i64 = 6;
 
 /// `user_version` of files that keep nothing of a conversation with devices.
 pub(super) const VERSION_WITHOUT_CONVERSATION: i64 = 1;
@@ -29,6 +29,9 @@ const VERSION_WITHOUT_MAPPING: i64 = 3;
 
 /// `user_version` of files that keep no scheduled jobs.
 const VERSION_WITHOUT_JOBS: i64 = 4;
+
+/// `user_version` of files that keep no certificates of hubs.
+const VERSION_WITHOUT_CERTIFICATES: i64 = 5;
 
 /// Name of the database file.
 pub const REGISTRY_FILE: &str = "registry.db";
@@ -299,6 +302,9 @@ fn add_since(connection: &Connection, version: i64) -> Result<(), rusqlite::Erro
     }
     if version <= VERSION_WITHOUT_JOBS {
         connection.execute_batch(jobs::TABLES)?;
+    }
+    if version <= VERSION_WITHOUT_CERTIFICATES {
+        connection.execute_batch(certificates::TABLE)?;
     }
     connection.pragma_update(None, "user_version", VERSION)
 }

@@ -323,18 +323,23 @@ fn a_registry_of_any_version_before_is_brought_up_to_date() {
     let control = open(&dir);
     put(&control, "/devices/d", &json!({}));
     control.shutdown();
-    let added_since_4 = vec!["job", "job_progress", "job_device"];
+    let added_since_5 = vec!["certificate"];
+    let added_since_4 = [&["job", "job_progress", "job_device"], &added_since_5[..]].concat();
     let added_since_2 = [&["model"], &added_since_4[..]].concat();
     let added_since_1 =
         [&["presence", "twin", "twin_reported", "c2d_message", "c2d_feedback"], &added_since_2[..]]
             .concat();
-    for (version, added) in
-        [(4, &added_since_4), (3, &added_since_4), (2, &added_since_2), (1, &added_since_1)]
-    {
+    for (version, added) in [
+        (5, &added_since_5),
+        (4, &added_since_4),
+        (3, &added_since_4),
+        (2, &added_since_2),
+        (1, &added_since_1),
+    ] {
         let drops: String = added.iter().map(|table| format!("DROP TABLE {table}; ")).collect();
         let before = "ALTER TABLE hub DROP COLUMN partition_mapping";
         let (before, mapping) = match version {
-            4 => ("", PartitionMapping::PartitionKey),
+            4.. => ("", PartitionMapping::PartitionKey),
             _ => (before, PartitionMapping::Crc64),
         };
         run_sql(&dir, &format!("{drops}{before}; PRAGMA user_version = {version}"));

@@ -352,6 +352,7 @@ impl WriterThread {
                 directory.set_policies(hub, policies);
                 Vec::new()
             }
+            Effect::AuthoritiesSet(hub, authorities) => directory.set_authorities(hub, authorities),
             Effect::ConsumerGroupsSet(hub, groups) => {
                 directory.set_consumer_groups(hub, groups);
                 Vec::new()

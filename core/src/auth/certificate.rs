@@ -2,17 +2,24 @@
 //!
 //! The handshake has proved that the client holds the key of the leaf, and nothing else.
 
+mod authority;
+mod text;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
-use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
-use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, anchor_from_trusted_cert};
+use rustls_pki_types::{CertificateDer, UnixTime};
+use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, VerifiedPath};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 use x509_parser::time::ASN1Time;
 
+use crate::limits::CERTIFICATE_CHAIN_MAX;
 use crate::time::UnixMillis;
+
+pub use authority::Authority;
+pub use text::certificate_of;
 
 /// Why a certificate does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,6 +48,22 @@ pub enum CertificateRefused {
     /// The common name is not that of the identity.
     #[error("the common name of the certificate is not that of the identity")]
     CommonName,
+    /// More certificates came along than
+    /// [`CERTIFICATE_CHAIN_MAX`](crate::limits::CERTIFICATE_CHAIN_MAX).
+    #[error("the chain has too many certificates")]
+    ChainLength,
+    /// None or several stand where one is needed.
+    #[error("exactly one certificate is needed")]
+    NotOne,
+    /// It has more bytes than [`CERTIFICATE_BYTES_MAX`](crate::limits::CERTIFICATE_BYTES_MAX).
+    #[error("the certificate has too many bytes")]
+    TooLarge,
+    /// The common name of a proof is not the verification code.
+    #[error("the common name of the certificate is not the verification code")]
+    Code,
+    /// A proof has another issuer than the authority that it is for.
+    #[error("the certificate is not signed by the authority that it is to prove")]
+    Signer,
     /// Anything else: a signature, a critical extension, a version.
     #[error("the chain of the certificate is invalid")]
     Chain,
@@ -83,112 +106,106 @@ impl CertificateChain {
     /// [`CertificateRefused::Unreadable`], [`Expired`](CertificateRefused::Expired) or
     /// [`NotYetValid`](CertificateRefused::NotYetValid).
     pub fn valid_until(&self, now: UnixMillis) -> Result<UnixMillis, CertificateRefused> {
-        let leaf = parse(self.leaf())?;
-        let (from, until) = (millis(leaf.validity.not_before), millis(leaf.validity.not_after));
-        if now < from {
-            Err(CertificateRefused::NotYetValid)
-        } else if now > until {
-            Err(CertificateRefused::Expired)
-        } else {
-            Ok(until)
-        }
+        valid_until(&parse(self.leaf())?, now)
     }
 
     /// True when the one common name of the leaf is `name`, with case.
     #[must_use]
     pub fn is_for(&self, name: &str) -> bool {
-        let Ok(leaf) = parse(self.leaf()) else { return false };
-        let mut names = leaf.subject.iter_common_name();
-        let first = names.next().and_then(|name| name.as_str().ok());
-        first == Some(name) && names.next().is_none()
+        parse(self.leaf()).is_ok_and(|leaf| is_for(&leaf, name))
     }
 
-    /// Checks that the leaf is for clients and that `authority` has issued it, directly or over
-    /// the other certificates, all valid now. Costs a signature for each certificate of the path.
+    /// Checks that the leaf is for clients and that one of `authorities` has issued it, directly or
+    /// over the other certificates, all valid now. Costs a signature for each certificate of a
+    /// path, and a hundred at most, whatever was sent and however many authorities there are.
+    ///
+    /// A leaf of version 1, as common tools make it, counts directly below an authority.
     ///
     /// # Errors
-    /// [`CertificateRefused`].
-    pub fn check(&self, authority: &Authority, now: UnixMillis) -> Result<(), CertificateRefused> {
+    /// [`CertificateRefused`]: of all paths the one that got furthest.
+    pub fn issuer<'a>(
+        &self,
+        authorities: impl IntoIterator<Item = &'a Authority>,
+        now: UnixMillis,
+    ) -> Result<Issuer<'a>, CertificateRefused> {
+        if self.0.len() > CERTIFICATE_CHAIN_MAX {
+            return Err(CertificateRefused::ChainLength);
+        }
+        let authorities: Vec<&Authority> = authorities.into_iter().collect();
         let ders: Vec<CertificateDer<'_>> =
             self.0.iter().map(|der| CertificateDer::from(&**der)).collect();
-        let leaf = EndEntityCert::try_from(&ders[0]).map_err(|error| refusal(&error))?;
+        match EndEntityCert::try_from(&ders[0]) {
+            Ok(leaf) => Path { leaf: &leaf, between: &ders[1..] }.to(&authorities, now),
+            Err(webpki::Error::UnsupportedCertVersion) => {
+                self.issuer_of_version_1(&authorities, now)
+            }
+            Err(error) => Err(refusal(&error)),
+        }
+    }
+
+    fn issuer_of_version_1<'a>(
+        &self,
+        authorities: &[&'a Authority],
+        now: UnixMillis,
+    ) -> Result<Issuer<'a>, CertificateRefused> {
+        let leaf = parse(self.leaf())?;
+        let until = valid_until(&leaf, now)?;
+        let signer = authorities.iter().find(|authority| authority.has_signed(&leaf));
+        let authority = *signer.ok_or(CertificateRefused::UnknownAuthority)?;
+        // Names that it may not issue for cannot be looked up here.
+        if authority.anchor.name_constraints.is_some() {
+            return Err(CertificateRefused::Chain);
+        }
+        Ok(Issuer { authority, until: until.min(authority.valid_until(now)?) })
+    }
+}
+
+/// Who has issued a certificate.
+#[derive(Clone, Copy, Debug)]
+pub struct Issuer<'a> {
+    /// At the end of the path.
+    pub authority: &'a Authority,
+    /// When the first certificate of the path ends.
+    pub until: UnixMillis,
+}
+
+/// What a client has sent, on its way to an authority.
+struct Path<'p> {
+    leaf: &'p EndEntityCert<'p>,
+    between: &'p [CertificateDer<'p>],
+}
+
+impl Path<'_> {
+    fn to<'a>(
+        &self,
+        authorities: &[&'a Authority],
+        now: UnixMillis,
+    ) -> Result<Issuer<'a>, CertificateRefused> {
+        let anchors: Vec<_> = authorities.iter().map(|known| known.anchor.clone()).collect();
+        let end_of = |path: &VerifiedPath<'_>| {
+            let place = anchors.iter().position(|anchor| anchor == path.anchor());
+            place.map(|place| authorities[place]).ok_or(webpki::Error::UnknownIssuer)
+        };
         let since_epoch = u64::try_from(now.as_millis()).unwrap_or_default();
-        let path = leaf.verify_for_usage(
+        let time = UnixTime::since_unix_epoch(Duration::from_millis(since_epoch));
+        let path = self.leaf.verify_for_usage(
             ALL_VERIFICATION_ALGS,
-            std::slice::from_ref(&authority.anchor),
-            &ders[1..],
-            UnixTime::since_unix_epoch(Duration::from_millis(since_epoch)),
+            &anchors,
+            self.between,
+            time,
             KeyUsage::client_auth(),
             None,
-            None,
+            Some(&|path: &VerifiedPath<'_>| end_of(path)?.allows(path, now, time)),
         );
-        let below = path.map_err(|error| refusal(&error))?.intermediate_certificates().count();
-        // Anchors are trusted whatever they say of themselves, so that it is asked here.
-        if authority.path_len_max.is_some_and(|max| below > max) {
-            return Err(CertificateRefused::Issuer);
+        let path = path.map_err(|error| refusal(&error))?;
+        let authority = end_of(&path).map_err(|error| refusal(&error))?;
+        let mut until = authority.not_after;
+        let leaf = path.end_entity().der();
+        let between = path.intermediate_certificates().map(webpki::Cert::der);
+        for der in std::iter::once(leaf).chain(between) {
+            until = until.min(valid_until(&parse(&der)?, now)?);
         }
-        match now {
-            _ if now < authority.not_before => Err(CertificateRefused::NotYetValid),
-            _ if now > authority.not_after => Err(CertificateRefused::Expired),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// A certificate that may issue others.
-#[derive(Clone, Debug)]
-pub struct Authority {
-    /// As it was uploaded, in DER.
-    pub der: Box<[u8]>,
-    /// Subject, such as `CN=Factory`.
-    pub subject: String,
-    /// First instant at which it counts.
-    pub not_before: UnixMillis,
-    /// Last instant at which it counts.
-    pub not_after: UnixMillis,
-    /// Authorities that may stand between it and a leaf; `None`: any number.
-    path_len_max: Option<usize>,
-    anchor: TrustAnchor<'static>,
-}
-
-impl PartialEq for Authority {
-    fn eq(&self, other: &Self) -> bool {
-        self.der == other.der
-    }
-}
-
-impl Authority {
-    /// Reads a certificate in DER.
-    ///
-    /// # Errors
-    /// [`CertificateRefused::Unreadable`], or [`Issuer`](CertificateRefused::Issuer) for one that
-    /// is no authority.
-    pub fn parse(der: &[u8]) -> Result<Self, CertificateRefused> {
-        let certificate = parse(der)?;
-        let constraints = certificate.basic_constraints();
-        let constraints = constraints.map_err(|_| CertificateRefused::Unreadable)?;
-        let constraints = constraints.map(|extension| extension.value);
-        let constraints =
-            constraints.filter(|constraints| constraints.ca).ok_or(CertificateRefused::Issuer)?;
-        let owned = CertificateDer::from(der);
-        let anchor =
-            anchor_from_trusted_cert(&owned).map_err(|_| CertificateRefused::Unreadable)?;
-        Ok(Self {
-            subject: certificate.subject.to_string(),
-            not_before: millis(certificate.validity.not_before),
-            not_after: millis(certificate.validity.not_after),
-            path_len_max: constraints
-                .path_len_constraint
-                .map(|max| usize::try_from(max).unwrap_or(usize::MAX)),
-            anchor: anchor.to_owned(),
-            der: der.into(),
-        })
-    }
-
-    /// SHA-1 of the certificate in upper-case digits.
-    #[must_use]
-    pub fn thumbprint(&self) -> String {
-        hex_digest(&SHA1_FOR_LEGACY_USE_ONLY, &self.der).to_ascii_uppercase()
+        Ok(Issuer { authority, until })
     }
 }
 
@@ -196,6 +213,33 @@ fn parse(der: &[u8]) -> Result<X509Certificate<'_>, CertificateRefused> {
     match X509Certificate::from_der(der) {
         Ok(([], certificate)) => Ok(certificate),
         _ => Err(CertificateRefused::Unreadable),
+    }
+}
+
+fn is_for(certificate: &X509Certificate<'_>, name: &str) -> bool {
+    let mut names = certificate.subject.iter_common_name();
+    let first = names.next().and_then(|name| name.as_str().ok());
+    first == Some(name) && names.next().is_none()
+}
+
+fn valid_until(
+    certificate: &X509Certificate<'_>,
+    now: UnixMillis,
+) -> Result<UnixMillis, CertificateRefused> {
+    let validity = &certificate.validity;
+    within(millis(validity.not_before), millis(validity.not_after), now)
+}
+
+/// The end of a time that `now` lies in.
+fn within(
+    from: UnixMillis,
+    until: UnixMillis,
+    now: UnixMillis,
+) -> Result<UnixMillis, CertificateRefused> {
+    match now {
+        _ if now < from => Err(CertificateRefused::NotYetValid),
+        _ if now > until => Err(CertificateRefused::Expired),
+        _ => Ok(until),
     }
 }
 

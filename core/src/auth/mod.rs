@@ -10,7 +10,7 @@ pub mod policy;
 pub mod sas_token;
 pub mod scope;
 
-pub use certificate::{Authority, CertificateChain, CertificateRefused};
+pub use certificate::{Authority, CertificateChain, CertificateRefused, certificate_of};
 pub use key::{InvalidKey, KeyPair, KeyReading};
 pub use policy::{DefaultPolicy, Permissions};
 pub use sas_token::{InvalidToken, SasToken, TokenRefused};

@@ -1,56 +1,10 @@
 //! Certificates against the registry, and what becomes of a seat that loses its own.
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer};
-use ringhub_core::auth::{Authority, CertificateChain, CertificateRefused};
+use ringhub_core::auth::{CertificateChain, CertificateRefused};
 
 use super::*;
 use crate::credentials::Thumbprints;
-
-/// A certificate with `name` as its common name, and itself as an issuer.
-struct Made {
-    der: Vec<u8>,
-    issuer: Issuer<'static, rcgen::KeyPair>,
-}
-
-impl Made {
-    fn new(name: &str, is_ca: IsCa, by: Option<&Self>) -> Self {
-        let mut parameters = CertificateParams::default();
-        parameters.distinguished_name.push(DnType::CommonName, name);
-        parameters.is_ca = is_ca;
-        let key = rcgen::KeyPair::generate().expect("keys can be made");
-        let signed = match by {
-            None => parameters.self_signed(&key),
-            Some(by) => parameters.signed_by(&key, &by.issuer),
-        };
-        let der = signed.expect("the issuer signs").der().to_vec();
-        Self { der, issuer: Issuer::new(parameters, key) }
-    }
-
-    fn leaf(name: &str, by: Option<&Self>) -> Self {
-        Self::new(name, IsCa::ExplicitNoCa, by)
-    }
-
-    fn authority(name: &str) -> Self {
-        Self::new(name, IsCa::Ca(BasicConstraints::Unconstrained), None)
-    }
-
-    fn chain(&self) -> Box<CertificateChain> {
-        CertificateChain::new([&self.der[..]].into_iter()).expect("one certificate")
-    }
-
-    fn parsed(&self) -> Authority {
-        Authority::parse(&self.der).expect("an authority")
-    }
-
-    fn thumbprint(&self, algorithm: &'static aws_lc_rs::digest::Algorithm) -> String {
-        let digest = aws_lc_rs::digest::digest(algorithm, &self.der);
-        digest.as_ref().iter().map(|byte| format!("{byte:02X}")).collect()
-    }
-
-    fn sha1(&self) -> String {
-        self.thumbprint(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY)
-    }
-}
+use crate::tests::certificate::Made;
 
 fn thumbprints(primary: &str, secondary: Option<&str>) -> Credentials {
     let pair = Thumbprints { primary: primary.into(), secondary: secondary.map(Into::into) };

@@ -1,5 +1,5 @@
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose,
 };
 use time::{Duration, OffsetDateTime};
@@ -7,7 +7,7 @@ use time::{Duration, OffsetDateTime};
 use super::CertificateRefused as No;
 use super::*;
 
-type Issued = (Vec<u8>, Issuer<'static, KeyPair>);
+type Issued = (Vec<u8>, rcgen::Issuer<'static, KeyPair>);
 
 fn at(days: i64) -> UnixMillis {
     UnixMillis::from_millis(OffsetDateTime::now_utc().unix_timestamp() * 1000 + days * 86_400_000)
@@ -37,12 +37,20 @@ fn issue(parameters: CertificateParams, by: Option<&Issued>) -> Issued {
         Some((_, issuer)) => parameters.signed_by(&key, issuer),
     };
     let der = signed.expect("the issuer signs").der().to_vec();
-    (der, Issuer::new(parameters, key))
+    (der, rcgen::Issuer::new(parameters, key))
 }
 
 fn chain(certificates: &[&Issued]) -> CertificateChain {
     let ders = certificates.iter().map(|(der, _)| der.as_slice());
     *CertificateChain::new(ders).expect("at least one")
+}
+
+fn check(
+    chain: &CertificateChain,
+    authority: &Authority,
+    now: UnixMillis,
+) -> Result<(), CertificateRefused> {
+    chain.issuer([authority], now).map(drop)
 }
 
 #[test]
@@ -85,7 +93,7 @@ fn a_chain_counts_when_it_leads_to_the_authority() {
         ("too early", vec![&direct], -6, Err(No::NotYetValid)),
         ("the authority has ended", vec![&late], 6, Err(No::Expired)),
     ] {
-        assert_eq!(chain(&certificates).check(&authority, at(days)), expected, "{says}");
+        assert_eq!(check(&chain(&certificates), &authority, at(days)), expected, "{says}");
     }
 }
 
@@ -96,7 +104,7 @@ fn a_root_allows_no_more_below_it_than_it_says() {
         issue(authority_parameters("middle", BasicConstraints::Unconstrained), Some(&root));
     let leaf = issue(parameters("pump-1"), Some(&middle));
     let authority = Authority::parse(&root.0).expect("an authority");
-    assert_eq!(chain(&[&leaf, &middle]).check(&authority, at(0)), Err(No::Issuer));
+    assert_eq!(check(&chain(&[&leaf, &middle]), &authority, at(0)), Err(No::Issuer));
 }
 
 #[test]
@@ -134,15 +142,81 @@ fn what_is_no_certificate_is_refused_and_never_a_panic() {
         let cut = &leaf.0[..length];
         let chain = CertificateChain::new([cut].into_iter()).expect("one");
         assert_eq!(chain.valid_until(at(0)), Err(No::Unreadable), "{length}");
-        assert!(chain.check(&authority, at(0)).is_err() && !chain.is_for("pump-1"));
+        assert!(check(&chain, &authority, at(0)).is_err() && !chain.is_for("pump-1"));
         assert_eq!(Authority::parse(cut).map(drop), Err(No::Unreadable));
     }
     for place in 0..leaf.0.len() {
         let mut damaged = leaf.0.clone();
         damaged[place] ^= 0x55;
         let chain = CertificateChain::new([&damaged[..]].into_iter()).expect("one");
-        assert!(chain.check(&authority, at(0)).is_err());
+        assert!(check(&chain, &authority, at(0)).is_err());
         let _ = (chain.valid_until(at(0)), chain.is_for("pump-1"), Authority::parse(&damaged));
     }
     assert_eq!(CertificateChain::new(std::iter::empty()), None);
+}
+
+#[test]
+fn of_several_authorities_the_one_that_has_issued_it_counts() {
+    let root = |name: &str, days| {
+        let mut parameters = authority_parameters(name, BasicConstraints::Constrained(0));
+        parameters.not_after = OffsetDateTime::now_utc() + Duration::days(days);
+        issue(parameters, None)
+    };
+    let (one, two) = (root("one", 5), root("two", 3));
+    let [first, second] = [&one, &two].map(|(der, _)| Authority::parse(der).expect("it is one"));
+    let issuer = |leaf: &Issued, days| {
+        let found = chain(&[leaf]).issuer([&first, &second], at(days));
+        found.map(|issuer| (issuer.authority.subject.clone(), issuer.until))
+    };
+    let (by_one, by_two) = (issue(parameters("a"), Some(&one)), issue(parameters("a"), Some(&two)));
+    assert_eq!(issuer(&by_one, 4).map(|(name, _)| name), Ok("CN=one".to_owned()));
+    assert_eq!(issuer(&by_two, 0), Ok(("CN=two".to_owned(), second.not_after)), "it ends first");
+    assert_eq!(issuer(&by_two, 4), Err(No::Expired));
+    assert_eq!(chain(&[&by_one]).issuer([], at(0)).map(drop), Err(No::UnknownAuthority));
+    let long = chain(&[&by_one; CERTIFICATE_CHAIN_MAX + 1]);
+    assert_eq!(check(&long, &first, at(0)), Err(No::ChainLength));
+}
+
+#[test]
+fn a_proof_is_signed_by_the_authority_for_the_code() {
+    let root = issue(authority_parameters("root", BasicConstraints::Unconstrained), None);
+    let namesake = issue(authority_parameters("root", BasicConstraints::Unconstrained), None);
+    let middle =
+        issue(authority_parameters("middle", BasicConstraints::Unconstrained), Some(&root));
+    let authority = Authority::parse(&root.0).expect("an authority");
+    for (says, name, by, days, expected) in [
+        ("it is", "C0DE", &root, 0, Ok(())),
+        ("another code", "C0DF", &root, 0, Err(No::Code)),
+        ("case", "c0de", &root, 0, Err(No::Code)),
+        ("a namesake", "C0DE", &namesake, 0, Err(No::Signer)),
+        ("one below", "C0DE", &middle, 0, Err(No::Signer)),
+        ("too late", "C0DE", &root, 6, Err(No::Expired)),
+    ] {
+        let proof = issue(parameters(name), Some(by));
+        assert_eq!(authority.check_proof(&proof.0, "C0DE", at(days)), expected, "{says}");
+    }
+    assert_eq!(authority.check_proof(b"nothing", "C0DE", at(0)), Err(No::Unreadable));
+}
+
+#[test]
+fn certificates_come_as_pem_as_base64_or_as_both() {
+    use base64::Engine as _;
+    let base64 = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
+    let key = KeyPair::generate().expect("keys can be made");
+    let certificate = parameters("a").self_signed(&key).expect("it signs itself");
+    let (pem, der) = (certificate.pem(), certificate.der().to_vec());
+    let bare = base64(&der);
+    let (begin, end) = bare.split_at(64);
+    let folded = format!("{begin}\r\n{end}\n");
+    let with_key = key.serialize_pem() + &pem;
+    for text in [&pem, &bare, &folded, &base64(pem.as_bytes()), &with_key] {
+        assert_eq!(certificate_of(text).as_ref(), Ok(&der), "{text}");
+    }
+    assert_eq!(certificate_of(&[&*pem, &pem].concat()), Err(No::NotOne));
+    assert_eq!(certificate_of(&key.serialize_pem()), Err(No::NotOne));
+    for text in ["no base64!", "-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n"] {
+        assert_eq!(certificate_of(text), Err(No::Unreadable), "{text}");
+    }
+    let large = authority_parameters(&"x".repeat(20_000), BasicConstraints::Unconstrained);
+    assert_eq!(Authority::parse(&issue(large, None).0).map(drop), Err(No::TooLarge));
 }
