@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use bytes::Bytes;
+use ringhub_core::auth::CertificateChain;
 use ringhub_core::id::{HubId, Identity};
 use ringhub_core::limits::REST_QUEUE_MAX;
 
@@ -154,13 +155,18 @@ impl ControlPlane {
     }
 
     /// Who asks for what on a route of devices; `None` for other routes, which are for
-    /// [`submit`](Self::submit). Never blocks; costs the check of a token.
+    /// [`submit`](Self::submit). `certificate` is that of the handshake. Never blocks; costs the
+    /// check of a token, or of a chain of certificates, with each request.
     ///
     /// # Errors
     /// The answer that refuses.
     #[must_use]
-    pub fn admit_device(&self, request: &Request) -> Option<Result<DeviceRequest, Box<Response>>> {
-        let admitted = admit_device(request, &self.directory)?;
+    pub fn admit_device(
+        &self,
+        request: &Request,
+        certificate: Option<&CertificateChain>,
+    ) -> Option<Result<DeviceRequest, Box<Response>>> {
+        let admitted = admit_device(request, certificate, &self.directory)?;
         Some(admitted.map_err(|error| Box::new(error.response())))
     }
 

@@ -8,15 +8,15 @@ use std::time::Duration;
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Method, StatusCode};
 use percent_encoding::percent_decode_str;
+use ringhub_core::auth::CertificateChain;
 use ringhub_core::c2d::{HttpForm, LockToken, Verdict};
-use ringhub_core::id::HubId;
 use ringhub_core::limits::{C2D_LOCK_TIME, C2D_LOCK_TIME_MAX, C2D_LOCK_TIME_MIN};
 
 use super::request::{check_version, find_hub, parameter, unauthorized};
 use super::{ApiError, Request, Response};
 use crate::c2d::{C2dRefusal, Delivery};
 use crate::clock;
-use crate::directory::{AuthFailure, Directory, Grant, IdentityRef};
+use crate::directory::{AuthFailure, Credential, Directory, Grant, Hub, IdentityRef};
 use crate::registry::RegistryError;
 
 const LOCK_TIME: &str = "iothub-messagelocktimeout";
@@ -124,16 +124,18 @@ pub fn delivery_response(delivery: &Delivery) -> Option<Response> {
     Some(response)
 }
 
-/// Reads a request; `None` when its path is no route of devices.
+/// Reads a request; `None` when its path is no route of devices. `certificate` is that of the
+/// handshake.
 ///
 /// Checks path, host, verb, version, authorization and parameters, in this order. Costs the check
-/// of a token.
+/// of a token, or of a chain of certificates.
 pub(crate) fn admit(
     request: &Request,
+    certificate: Option<&CertificateChain>,
     directory: &Directory,
 ) -> Option<Result<DeviceRequest, ApiError>> {
     let route = Route::of(request.path(), &request.method)?;
-    Some(route.admit(request, directory))
+    Some(route.admit(request, certificate, directory))
 }
 
 /// What a path names.
@@ -185,8 +187,13 @@ impl<'p> Route<'p> {
         Some(Self { device, module, node })
     }
 
-    fn admit(self, request: &Request, directory: &Directory) -> Result<DeviceRequest, ApiError> {
-        let hub = find_hub(&request.headers, directory)?.id;
+    fn admit(
+        self,
+        request: &Request,
+        certificate: Option<&CertificateChain>,
+        directory: &Directory,
+    ) -> Result<DeviceRequest, ApiError> {
+        let hub = find_hub(&request.headers, directory)?;
         let operation = match (self.node, request.method.as_str()) {
             (Node::Events, "POST") => DeviceOperation::Send,
             (Node::DeviceBound, "GET") => DeviceOperation::Receive(C2D_LOCK_TIME),
@@ -199,7 +206,7 @@ impl<'p> Route<'p> {
             _ => return Err(ApiError::MethodNotAllowed),
         };
         check_version(request)?;
-        let grant = self.authenticate(hub, request, directory)?;
+        let grant = self.authenticate(hub, request, certificate, directory)?;
         let operation = match operation {
             DeviceOperation::Receive(_) => DeviceOperation::Receive(lock_time(request)?),
             other => other,
@@ -209,17 +216,25 @@ impl<'p> Route<'p> {
 
     fn authenticate(
         self,
-        hub: HubId,
+        hub: &Hub,
         request: &Request,
+        certificate: Option<&CertificateChain>,
         directory: &Directory,
     ) -> Result<Grant, ApiError> {
-        let header = request.headers.get(AUTHORIZATION);
-        let header = header.ok_or_else(|| unauthorized("Authorization header missing"))?;
-        let token = header.to_str().map_err(|_| unauthorized("Unauthorized"))?;
+        let token = request.headers.get(AUTHORIZATION).map(HeaderValue::to_str).transpose();
+        let token = token.map_err(|_| unauthorized("Unauthorized"))?;
+        if token.is_none() && certificate.is_none() {
+            return Err(unauthorized("Authorization header missing"));
+        }
         let device = decoded(self.device)?;
         let module = self.module.map(decoded).transpose()?;
         let name = IdentityRef { device: &device, module: module.as_deref() };
-        directory.authenticate(hub, name, token, clock::now()).map_err(refusal)
+        let credential = Credential { token, certificate };
+        directory.authenticate(hub.id, name, credential, clock::now()).map_err(|reason| {
+            let (hub, device, module) = (&hub.host_name, name.device, name.module);
+            tracing::info!(hub, device, module, %reason, "request of a device refused");
+            refusal(reason)
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Read, Write};
 
 use super::hub::Hub;
 use super::sas;
-use super::tls::{self, TlsStream};
+use super::tls::{self, Certificate, TlsStream};
 
 /// Largest head of a response that a test expects.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
@@ -31,6 +31,12 @@ impl HttpConnection {
         let authority = hub.address.host();
         let token = sas::token(&authority, &hub.policy_key("iothubowner"), Some("iothubowner"));
         Ok(Self { stream: tls::connect(hub, hub.address.https_port)?, authority, token })
+    }
+
+    /// Connects with a certificate, and without a token.
+    pub(crate) fn open_with(hub: &Hub, certificate: &Certificate) -> io::Result<Self> {
+        let stream = tls::connect_with(hub, hub.address.https_port, certificate)?;
+        Ok(Self { stream, authority: hub.address.host(), token: String::new() })
     }
 
     /// The text of a registry request as the owner; `headers` are whole lines.

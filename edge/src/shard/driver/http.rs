@@ -29,7 +29,7 @@ pub(super) struct HttpDriver {
     upgraded_to: Option<Carried>,
     /// The messages of the request that awaits its answer.
     sending: Option<Box<Sending>>,
-    /// What the handshake proved; a WebSocket takes it along.
+    /// What the handshake proved, for the requests of devices; a WebSocket takes it along.
     certificate: Option<Box<CertificateChain>>,
 }
 
@@ -81,7 +81,7 @@ impl HttpDriver {
             properties: properties_of(request),
             body: request.body.clone(),
         };
-        match cx.services.control.admit_device(&api) {
+        match cx.services.control.admit_device(&api, self.certificate.as_deref()) {
             None => self.on_api_request(api, cx),
             Some(Ok(device)) => self.on_device_request(device, request, &api, cx),
             Some(Err(refusal)) => self.respond(&refusal, cx),
