@@ -8,6 +8,7 @@ mod azure_words;
 mod backup;
 mod c2d_message;
 mod ca;
+mod certificate;
 mod completion;
 mod config;
 mod connection_string;
@@ -116,6 +117,7 @@ pub enum ClientCommand {
     Job(job::Job),
     GenerateSasToken(generate_sas_token::GenerateSasToken),
     Ca(ca::Ca),
+    Certificate(certificate::Certificate),
     Policy(policy::Policy),
     ConsumerGroup(consumer_group::ConsumerGroup),
     Config(config::Config),
@@ -158,6 +160,7 @@ impl ClientCommand {
             Self::Job(command) => command.run(),
             Self::GenerateSasToken(command) => command.run(),
             Self::Ca(command) => command.run(),
+            Self::Certificate(command) => command.run(),
             Self::Policy(command) => command.run(),
             Self::ConsumerGroup(command) => command.run(),
             Self::Config(command) => command.run(),

@@ -14,6 +14,7 @@ pub(crate) mod bystander;
 pub(crate) mod c2d;
 pub(crate) mod command;
 pub(crate) mod event;
+pub(crate) mod factory;
 pub(crate) mod history;
 pub(crate) mod http;
 pub(crate) mod hub;

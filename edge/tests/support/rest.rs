@@ -72,6 +72,29 @@ pub(crate) fn replace(hub: &Hub, path: &str, body: &str) -> (u16, String) {
     send(hub, "PUT", path, "If-Match: \"*\"\r\n", body).expect("the hub answers")
 }
 
+/// Registers a device that proves itself with a certificate from an authority of the hub.
+pub(crate) fn create_certified(hub: &Hub, id: &str) {
+    let body = r#"{"authentication":{"type":"certificateAuthority"}}"#;
+    let (status, reply) =
+        exchange(hub, "PUT", &format!("/devices/{id}"), body).expect("the hub answers");
+    assert_eq!(status, 200, "{reply}");
+}
+
+/// Uploads a certificate authority, in PEM, which counts at once.
+pub(crate) fn add_authority(hub: &Hub, name: &str, pem: &str) {
+    let body = serde_json::json!({ "properties": { "certificate": pem, "isVerified": true } });
+    let path = format!("/certificates/{name}");
+    let (status, reply) = exchange(hub, "PUT", &path, &body.to_string()).expect("it answers");
+    assert_eq!(status, 201, "{reply}");
+}
+
+/// Takes a certificate authority away.
+pub(crate) fn remove_authority(hub: &Hub, name: &str) {
+    let path = format!("/certificates/{name}");
+    let (status, reply) = send(hub, "DELETE", &path, "If-Match: *\r\n", "").expect("it answers");
+    assert_eq!(status, 200, "{reply}");
+}
+
 /// Sends one request as the owner of the hub and returns status and body of the answer.
 pub(crate) fn exchange(
     hub: &Hub,

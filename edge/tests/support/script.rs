@@ -85,13 +85,18 @@ pub(crate) struct Running {
 impl Running {
     /// Waits for a line with the member `name`, skipping others, and returns the member.
     pub(crate) fn wait_for(&mut self, name: &str) -> Value {
+        self.wait_for_any(&[name])[name].take()
+    }
+
+    /// Waits for a line with any of these members, skipping others, and returns the line.
+    pub(crate) fn wait_for_any(&mut self, names: &[&str]) -> Value {
         let deadline = Instant::now() + SCRIPT_TIME_MAX;
         loop {
             let Some(line) = self.next_line(deadline) else {
-                self.fail(&format!("printed no {name} line"));
+                self.fail(&format!("printed no {names:?} line"));
             };
-            if let Some(value) = line.get(name) {
-                return value.clone();
+            if names.iter().any(|name| line.get(name).is_some()) {
+                return line;
             }
         }
     }
