@@ -150,13 +150,18 @@ impl CertificateChain {
     ) -> Result<Issuer<'a>, CertificateRefused> {
         let leaf = parse(self.leaf())?;
         let until = valid_until(&leaf, now)?;
-        let signer = authorities.iter().find(|authority| authority.has_signed(&leaf));
-        let authority = *signer.ok_or(CertificateRefused::UnknownAuthority)?;
-        // Names that it may not issue for cannot be looked up here.
-        if authority.anchor.name_constraints.is_some() {
-            return Err(CertificateRefused::Chain);
+        let mut refusal = CertificateRefused::UnknownAuthority;
+        for authority in authorities.iter().filter(|authority| authority.has_signed(&leaf)) {
+            match authority.valid_until(now) {
+                // Names that it may not issue for cannot be looked up here.
+                Ok(_) if authority.anchor.name_constraints.is_some() => {
+                    refusal = CertificateRefused::Chain;
+                }
+                Ok(end) => return Ok(Issuer { authority, until: until.min(end) }),
+                Err(why) => refusal = why,
+            }
         }
-        Ok(Issuer { authority, until: until.min(authority.valid_until(now)?) })
+        Err(refusal)
     }
 }
 
@@ -182,8 +187,9 @@ impl Path<'_> {
         now: UnixMillis,
     ) -> Result<Issuer<'a>, CertificateRefused> {
         let anchors: Vec<_> = authorities.iter().map(|known| known.anchor.clone()).collect();
+        // Two may have one name and one key: an authority whose certificate was renewed.
         let end_of = |path: &VerifiedPath<'_>| {
-            let place = anchors.iter().position(|anchor| anchor == path.anchor());
+            let place = anchors.iter().position(|anchor| std::ptr::eq(anchor, path.anchor()));
             place.map(|place| authorities[place]).ok_or(webpki::Error::UnknownIssuer)
         };
         let since_epoch = u64::try_from(now.as_millis()).unwrap_or_default();

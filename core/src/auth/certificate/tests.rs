@@ -151,6 +151,7 @@ fn what_is_no_certificate_is_refused_and_never_a_panic() {
         let chain = CertificateChain::new([&damaged[..]].into_iter()).expect("one");
         assert!(check(&chain, &authority, at(0)).is_err());
         let _ = (chain.valid_until(at(0)), chain.is_for("pump-1"), Authority::parse(&damaged));
+        let _ = authority.check_proof(&damaged, "pump-1", at(0));
     }
     assert_eq!(CertificateChain::new(std::iter::empty()), None);
 }
@@ -175,6 +176,27 @@ fn of_several_authorities_the_one_that_has_issued_it_counts() {
     assert_eq!(chain(&[&by_one]).issuer([], at(0)).map(drop), Err(No::UnknownAuthority));
     let long = chain(&[&by_one; CERTIFICATE_CHAIN_MAX + 1]);
     assert_eq!(check(&long, &first, at(0)), Err(No::ChainLength));
+}
+
+#[test]
+fn a_renewed_authority_counts_beside_its_former_certificate() {
+    let key = KeyPair::generate().expect("keys can be made");
+    let made = |days| {
+        let mut parameters = authority_parameters("root", BasicConstraints::Unconstrained);
+        parameters.not_after = OffsetDateTime::now_utc() + Duration::days(days);
+        let signed = parameters.self_signed(&key).expect("it signs itself");
+        Authority::parse(signed.der()).expect("an authority")
+    };
+    let (former, renewed) = (made(1), made(5));
+    let issuer = authority_parameters("root", BasicConstraints::Unconstrained);
+    let by = (Vec::new(), rcgen::Issuer::new(issuer, key));
+    let leaf = issue(parameters("a"), Some(&by));
+    let chain = chain(&[&leaf]);
+    for both in [[&former, &renewed], [&renewed, &former]] {
+        let found = chain.issuer(both, at(2)).expect("one of them is valid");
+        assert_eq!(found.authority.not_after, renewed.not_after);
+    }
+    assert_eq!(check(&chain, &former, at(2)), Err(No::Expired));
 }
 
 #[test]
