@@ -57,6 +57,28 @@ fn http_status(hub: &Hub, id: &str, certificate: &Certificate) -> u16 {
     request(&mut http, hub, "POST", &path, "x").status
 }
 
+/// CONNACK of a device over a WebSocket, on the path of clients that want to show no certificate.
+fn websocket_verdict(hub: &Hub, id: &str, certificate: &Certificate) -> u8 {
+    let mut http = HttpConnection::open_with(hub, certificate).expect("the hub listens");
+    let upgrade = format!(
+        "GET /$iothub/websocket?iothub-no-client-cert=true HTTP/1.1\r\nHost: {}\r\n\
+         Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Protocol: mqtt\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+        hub.address.host()
+    );
+    http.send(upgrade.as_bytes()).expect("the hub listens");
+    assert_eq!(http.read_response().expect("the hub answers").status, 101);
+    let connect = Login::certified(hub, id).connect_packet();
+    // One binary frame, with a mask of zeros.
+    let length = u8::try_from(connect.len()).expect("a short CONNECT");
+    assert!(length < 126, "a short CONNECT");
+    let frame = [&[0x82, 0x80 | length, 0, 0, 0, 0], &connect[..]].concat();
+    http.send(&frame).expect("the hub listens");
+    let answer = http.read(6).expect("a verdict");
+    assert_eq!(answer[..4], [0x82, 4, 0x20, 2], "a frame with CONNACK");
+    answer[5]
+}
+
 #[test]
 fn a_chain_to_a_verified_authority_gets_in_and_each_defect_is_refused_by_its_reason() {
     let mut hub = Hub::start();
@@ -109,8 +131,9 @@ fn a_chain_to_a_verified_authority_gets_in_and_each_defect_is_refused_by_its_rea
         let before = hub.log().len();
         let code = verdict(&hub, "pump-1", &certificate);
         let (expected, status, lines) =
-            if reason.is_empty() { (0, 204, 0) } else { (NOT_AUTHORIZED, 401, 2) };
+            if reason.is_empty() { (0, 204, 0) } else { (NOT_AUTHORIZED, 401, 3) };
         assert_eq!(code, expected, "{says}");
+        assert_eq!(websocket_verdict(&hub, "pump-1", &certificate), expected, "{says}");
         assert_eq!(http_status(&hub, "pump-1", &certificate), status, "{says}");
         let said = hub.log()[before..].to_owned();
         let is_refusal = |line: &&str| line.contains(" refused ") && line.contains(reason);
@@ -192,6 +215,14 @@ fn connections_end_with_the_authority_that_let_them_in() {
     second.ping().expect("its authority is still there");
     assert_eq!(request(&mut http, &hub, "POST", events, "x").status, 401, "each request is judged");
     assert_eq!(verdict(&hub, "pump-1", &one), NOT_AUTHORIZED);
+
+    // The identity decides as well.
+    let by_key = r#"{"authentication":{"type":"sas"}}"#;
+    let kind = |body: &str| support::rest::replace(&hub, "/devices/pump-2", body).0;
+    assert_eq!(kind(by_key), 200);
+    second.read_to_end().expect("the hub ends the connection");
+    assert_eq!(kind(r#"{"authentication":{"type":"certificateAuthority"}}"#), 200);
+    let mut second = open(&hub, "pump-2", &two);
 
     // Another upload under the name has to be proved anew.
     let again = serde_json::json!({ "certificate": other.pem() }).to_string();
