@@ -10,7 +10,7 @@ use super::identity::Identity;
 use super::names::{DeviceName, Named as _};
 use super::output::Output;
 use super::target::TargetArguments;
-use crate::client::{ClientError, Precondition, QueryPages, RestClient};
+use crate::client::{ClientError, Pages, Precondition, RestClient};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -200,7 +200,7 @@ fn below(rest: &RestClient, scope: &str) -> Result<Vec<String>, ClientError> {
     let query =
         format!("SELECT deviceId FROM devices WHERE ARRAY_CONTAINS(parentScopes, '{scope}')");
     let mut ids = Vec::new();
-    for page in QueryPages::new(rest, &query, u64::MAX) {
+    for page in Pages::of_query(rest, &query, u64::MAX) {
         let rows = page?;
         let found = rows.iter().filter_map(|row| row["deviceId"].as_str());
         ids.extend(found.map(ToOwned::to_owned));

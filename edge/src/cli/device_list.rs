@@ -9,7 +9,7 @@ use super::error::CliError;
 use super::output::{Column, Output};
 use super::target::TargetArguments;
 use super::top_count::Top;
-use crate::client::DevicePages;
+use crate::client::Pages;
 
 const COLUMNS: [Column; 5] = [
     ("DEVICE ID", "/deviceId"),
@@ -46,7 +46,7 @@ impl ListDevices {
         // Which devices are edge devices is known when they have been read.
         let read = if self.edge.is_wanted() { u64::MAX } else { count };
         let mut left = usize::try_from(count).unwrap_or(usize::MAX);
-        let mut pages = DevicePages::new(&rest, read);
+        let mut pages = Pages::of_devices(&rest, read);
         let mut listing = self.output.listing(&COLUMNS);
         while let Some(page) = pages.next().filter(|_| left > 0) {
             let mut devices = page?;

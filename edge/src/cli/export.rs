@@ -11,7 +11,7 @@ use super::error::CliError;
 use super::new_file::NewFile;
 use super::progress::Progress;
 use super::target::TargetArguments;
-use crate::client::{DevicePages, Interrupt};
+use crate::client::{Interrupt, Pages};
 use lines::Lines;
 
 const EXAMPLES: &str = "\
@@ -59,7 +59,7 @@ impl Export {
         let interrupt = Interrupt::install()?;
         let mut progress = Progress::start();
         let mut lines = Lines::new(output, waiting, self.exclude_keys)?;
-        for page in DevicePages::with_modules(&rest) {
+        for page in Pages::of_devices_with_modules(&rest) {
             for device in page? {
                 lines.add(device)?;
             }

@@ -166,7 +166,8 @@ impl List {
         let (mut wanted, mut next) = (self.top.unwrap_or(u64::MAX), None);
         while wanted > 0 {
             let size = usize::try_from(wanted).unwrap_or(usize::MAX).min(QUERY_PAGE_ROWS_MAX);
-            let (jobs, continuation) = rest.read_page(path, size, next.as_deref())?;
+            let page = rest.read_page(path, size, next.as_deref())?;
+            let (jobs, continuation) = (page.items, page.continuation);
             wanted = wanted.saturating_sub(jobs.len() as u64);
             listing.add(&jobs)?;
             next = continuation;

@@ -17,7 +17,7 @@ use super::target::TargetArguments;
 use crate::client::amqp::{AmqpClient, AmqpFact};
 use crate::client::management::partition_ids;
 use crate::client::start::{Start, parse_enqueued_time};
-use crate::client::{ClientError, Interrupt, QueryPages, RestClient, Target};
+use crate::client::{ClientError, Interrupt, Pages, RestClient, Target};
 
 /// Events that the hub may send ahead, per partition.
 const CREDIT: u32 = 500;
@@ -149,7 +149,7 @@ impl MonitorEvents {
     fn devices(&self, target: &Target) -> Result<Option<HashSet<String>>, ClientError> {
         let Some(query) = &self.device_query else { return Ok(None) };
         let mut devices = HashSet::new();
-        for page in QueryPages::new(&RestClient::new(target), query, u64::MAX) {
+        for page in Pages::of_query(&RestClient::new(target), query, u64::MAX) {
             let rows = page?;
             let ids = rows.iter().filter_map(|row| row["deviceId"].as_str());
             devices.extend(ids.map(ToOwned::to_owned));

@@ -7,7 +7,7 @@ use super::error::CliError;
 use super::output::{Column, Listing, Output};
 use super::target::TargetArguments;
 use super::top_count::top;
-use crate::client::{QueryPages, RestClient};
+use crate::client::{Pages, RestClient};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -68,7 +68,7 @@ pub(super) fn show_rows(
     count: u64,
     output: Output,
 ) -> Result<(), CliError> {
-    let mut pages = QueryPages::new(rest, query, count);
+    let mut pages = Pages::of_query(rest, query, count);
     let mut listing: Option<Listing> = None;
     while let Some(page) = pages.next() {
         let rows = page?;

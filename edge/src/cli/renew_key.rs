@@ -11,7 +11,7 @@ use super::identity::Identity;
 use super::output::Output;
 use super::progress::Progress;
 use super::target::TargetArguments;
-use crate::client::{DevicePages, Precondition, RestClient};
+use crate::client::{Pages, Precondition, RestClient};
 
 const PATH: &str = "/devices/keys/regenerate";
 
@@ -113,7 +113,7 @@ fn is_all(ids: &[String]) -> bool {
 
 fn all_devices(rest: &RestClient, include_modules: bool) -> Result<Vec<Identity>, CliError> {
     let mut identities = Vec::new();
-    for page in DevicePages::with_modules(rest) {
+    for page in Pages::of_devices_with_modules(rest) {
         let devices = Value::Array(page?);
         identities.extend(with_keys(&devices));
         if include_modules {

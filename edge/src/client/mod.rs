@@ -11,12 +11,11 @@
 
 pub mod amqp;
 mod connection_string;
-mod device_pages;
 mod error;
 mod interrupt;
 pub mod management;
 pub mod mqtt;
-mod query_pages;
+mod pages;
 mod refusal;
 mod rest;
 pub mod start;
@@ -25,10 +24,9 @@ mod token;
 mod wire;
 
 pub use connection_string::{ConnectionString, ConnectionStringError, Principal};
-pub use device_pages::DevicePages;
 pub use error::{ClientError, Origin};
 pub use interrupt::Interrupt;
-pub use query_pages::QueryPages;
+pub use pages::Pages;
 pub use refusal::Refusal;
 pub use rest::{Answer, Page, Precondition, RestClient};
 pub use target::{Address, Remote, Target, read_endpoints, read_policies, read_policy};

@@ -188,15 +188,9 @@ impl RestClient {
     ///
     /// # Errors
     /// [`ClientError`], as for [`send`](Self::send).
-    pub fn read_page(
-        &self,
-        path: &str,
-        size: usize,
-        continuation: Option<&str>,
-    ) -> Result<(Vec<Value>, Option<String>)> {
+    pub fn read_page(&self, path: &str, size: usize, continuation: Option<&str>) -> Result<Page> {
         let request = self.page_request(Method::GET, path, size, continuation)?;
-        let page = self.run(request.body(()), REQUEST_TIME_MAX)?.page()?;
-        Ok((page.items, page.continuation))
+        self.run(request.body(()), REQUEST_TIME_MAX)?.page()
     }
 
     /// Reads the page of a query that `continuation` names; `body` is that of the query.
