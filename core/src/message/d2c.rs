@@ -307,6 +307,7 @@ fn overridden_by_hashing(out: &[u8], entries: &[Entry]) -> HashSet<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::amqp::section::Message;
     use crate::id::{DeviceId, Identity};
     use crate::log::record::RecordView;
     use crate::message::AuthScope;
@@ -357,6 +358,32 @@ mod tests {
         let to = SystemProperties { to: Some("t".into()), ..none };
         let only_to = hex!("00 53 73 c0 10 0d 40 40 a1 01 74 40 40 40 40 40 40 40 40 40 40");
         assert_eq!(sections(message(to, &[], b""), 10), [&only_to[..], &data].concat());
+    }
+
+    /// Goal: logs of hubs that gave every event an address stay readable, since the number of their
+    /// format is the present one. Method: the bytes of such a record.
+    #[test]
+    fn events_that_were_stored_with_an_address_are_read_as_they_were_written() {
+        let sections = [
+            &hex!("00 53 73 c0 29 0d 40 40 a1 1a")[..],
+            b"/devices/d/messages/events",
+            &hex!("40 40 40 40 40 40 40 40 40 40")[..],
+            &hex!("00 53 75 a0 01 78")[..],
+        ]
+        .concat();
+        let header = hex!(
+            "70000000 06000000 34000000 0200 0300"
+            "0010000000000000 0700000000000000 0500000000000000 00000000 00000000"
+        );
+        let annotations = hex!("a3016b a10176");
+        let record = [&header[..], &annotations, &sections, &[0; 6]].concat();
+        let record = RecordView::parse(&record).expect("a whole record");
+        assert_eq!((record.partition(), record.sequence_number().0), (PartitionId(3), 7));
+        assert_eq!((record.annotation_count(), record.annotations()), (2, &annotations[..]));
+        assert_eq!(record.sections(), sections, "readers get it as it stands");
+        let message = Message::decode(record.sections()).expect("sections of a message");
+        assert_eq!(message.properties.to, Some("/devices/d/messages/events"));
+        assert_eq!(message.body.pieces().collect::<Vec<_>>(), [b"x"]);
     }
 
     #[test]
