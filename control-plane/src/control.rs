@@ -11,7 +11,7 @@ use ringhub_core::limits::REST_QUEUE_MAX;
 
 use crate::api::{
     Api, ApiError, Context, DeviceRequest, Front, QUERY_THREADS, QueryJob, QueryService, Reply,
-    Request, Response, admit_device,
+    Request, Response,
 };
 use crate::c2d::C2d;
 use crate::directory::{Directory, Grant, Hub, Policy};
@@ -166,7 +166,7 @@ impl ControlPlane {
         request: &Request,
         certificate: Option<&CertificateChain>,
     ) -> Option<Result<DeviceRequest, Box<Response>>> {
-        let admitted = admit_device(request, certificate, &self.directory)?;
+        let admitted = self.front.admit_device(request, certificate)?;
         Some(admitted.map_err(|error| Box::new(error.response())))
     }
 

@@ -190,7 +190,7 @@ fn paths_may_be_encoded_as_a_whole() {
 #[test]
 fn what_is_not_built_says_so() {
     let hub = start();
-    Device::create(&hub, "d");
+    let device = Device::create(&hub, "d");
     for (method, path, name) in [
         ("POST", "/jobs/create", "import and export jobs"),
         ("GET", "/jobs", "import and export jobs"),
@@ -209,6 +209,12 @@ fn what_is_not_built_says_so() {
         let mut connection = HttpConnection::open(&hub).expect("the hub listens");
         let answer = connection.exchange(method, path, "", "{}").expect("an answer");
         assert_eq!(answer.status, 501, "{method} {path}: {}", answer.body);
+        let line = format!("{method} {path}{VERSION}");
+        for token in ["", "SharedAccessSignature sr=x&sig=eA%3D%3D&se=4000000000&skn=service"] {
+            let stranger = send(&hub, &line, "", b"{}", token);
+            assert_eq!(stranger.status, 401, "{method} {path}: {}", stranger.body);
+            assert!(!stranger.body.contains(name), "{}", stranger.body);
+        }
         assert_eq!(header(&answer, "iothub-errorcode"), Some("GenericNotImplemented"));
         let body: Value = serde_json::from_str(&answer.body).expect("an error is JSON");
         let expected = format!("ErrorCode:GenericNotImplemented;This hub does not have {name} yet");
@@ -216,6 +222,29 @@ fn what_is_not_built_says_so() {
     }
     let (status, unknown) = ask(&hub, "GET", "/jobsandmore", &Value::Null);
     assert_eq!(status, 404, "{unknown}");
+    let line = format!("POST /devices/d/files{VERSION}");
+    let own = send(&hub, &line, "", b"{}", &device.token(&hub));
+    assert_eq!(own.status, 501, "a device is no stranger: {}", own.body);
+}
+
+/// Routes of devices are there in every reading of their paths; of others nothing is said.
+#[test]
+fn encoded_paths_of_devices_are_routes_of_devices() {
+    let hub = start();
+    let device = Device::create(&hub, "d");
+    let token = device.token(&hub);
+    for (line, expected) in [
+        ("POST /devices%2Fd%2Fmessages%2Fevents", 204),
+        ("POST /devices%252Fd%252Fmessages%252Fevents", 204),
+        ("GET /devices/d/messages%2FdeviceBound", 204),
+        ("DELETE /devices%2Fd%2Fmessages%2FdeviceBound%2Fnone", 412),
+        ("PUT /devices%2Fd%2Fmessages%2Fevents", 405),
+        ("GET /devices/d/messages/deviceBound/x/y", 404),
+        ("GET /devices/d/messages", 404),
+    ] {
+        let answer = send(&hub, &format!("{line}{VERSION}"), "", b"", &token);
+        assert_eq!(answer.status, expected, "{line}: {}", answer.body);
+    }
 }
 
 #[test]

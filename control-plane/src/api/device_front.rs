@@ -13,6 +13,7 @@ use ringhub_core::c2d::{HttpForm, LockToken, Verdict};
 use ringhub_core::limits::{C2D_LOCK_TIME, C2D_LOCK_TIME_MAX, C2D_LOCK_TIME_MIN};
 
 use super::request::{check_version, find_hub, parameter, unauthorized};
+use super::route::Routes;
 use super::{ApiError, Request, Response};
 use crate::c2d::{C2dRefusal, Delivery};
 use crate::clock;
@@ -124,8 +125,8 @@ pub fn delivery_response(delivery: &Delivery) -> Option<Response> {
     Some(response)
 }
 
-/// Reads a request; `None` when its path is no route of devices. `certificate` is that of the
-/// handshake.
+/// Reads a request; `None` when its path is no route of devices, in whichever reading names
+/// something first. `certificate` is that of the handshake.
 ///
 /// Checks path, host, verb, version, authorization and parameters, in this order. Costs the check
 /// of a token, or of a chain of certificates.
@@ -133,9 +134,14 @@ pub(crate) fn admit(
     request: &Request,
     certificate: Option<&CertificateChain>,
     directory: &Directory,
+    routes: &Routes,
 ) -> Option<Result<DeviceRequest, ApiError>> {
-    let route = Route::of(request.path(), &request.method)?;
-    Some(route.admit(request, certificate, directory))
+    let (method, path) = (&request.method, request.path());
+    if let Some(route) = Route::of(path, method) {
+        return Some(route.admit(request, certificate, directory));
+    }
+    let reading = routes.other_reading(method, path, |path| Route::of(path, method).is_some())?;
+    Some(Route::of(&reading, method)?.admit(request, certificate, directory))
 }
 
 /// What a path names.

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use ringhub_core::auth::CertificateChain;
 use ringhub_core::id::HubId;
 
 use super::request::Context;
 use super::route::{Resource, Routes};
-use super::{ApiError, Reply, Request};
+use super::{ApiError, DeviceRequest, Reply, Request, device_front};
 use crate::directory::Directory;
 use crate::method::Methods;
 
@@ -43,6 +44,16 @@ impl Front {
             return None;
         }
         Some((context, reply))
+    }
+
+    /// Who asks for what on a route of devices, with the certificate of the handshake; `None` for
+    /// other routes.
+    pub(crate) fn admit_device(
+        &self,
+        request: &Request,
+        certificate: Option<&CertificateChain>,
+    ) -> Option<Result<DeviceRequest, ApiError>> {
+        device_front::admit(request, certificate, &self.directory, &self.routes)
     }
 
     /// The hub whose numbers the sender of the request may see.

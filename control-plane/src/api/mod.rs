@@ -44,7 +44,6 @@ use crate::job::JobWaker;
 use crate::registry::{Change, Outcome};
 use crate::store::{SqliteStore, Write, WriteQueue};
 
-pub(crate) use device_front::admit as admit_device;
 pub use device_front::{DeviceOperation, DeviceRefusal, DeviceRequest, delivery_response, done};
 pub(crate) use devices::{authentication_json, connection_state};
 pub(crate) use error::ApiError;

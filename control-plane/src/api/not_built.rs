@@ -21,9 +21,6 @@ pub(super) const NOT_BUILT: &[(&str, &str)] = &[
     ("/devices/{device}/files/{*rest}", FILE_UPLOAD),
     ("/messages/servicebound/filenotifications", FILE_UPLOAD),
     ("/messages/servicebound/filenotifications/{*rest}", FILE_UPLOAD),
-    ("/devices/{device}/messages/events", DEVICES_OVER_HTTPS),
-    ("/devices/{device}/modules/{module}/messages/events", DEVICES_OVER_HTTPS),
-    ("/devices/{device}/messages/devicebound/{*rest}", DEVICES_OVER_HTTPS),
     ("/providers/{*rest}", RESOURCE_PROVIDER),
     ("/subscriptions", RESOURCE_PROVIDER),
     ("/subscriptions/{*rest}", RESOURCE_PROVIDER),
@@ -35,6 +32,3 @@ const TWIN_SECTIONS: &str = "replacement of one section of a twin";
 const DEVICE_STREAMS: &str = "device streams";
 const FILE_UPLOAD: &str = "file upload";
 const RESOURCE_PROVIDER: &str = "the resource provider";
-
-/// Devices that send and receive over HTTPS.
-pub(super) const DEVICES_OVER_HTTPS: &str = "devices over HTTPS";

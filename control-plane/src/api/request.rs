@@ -39,11 +39,15 @@ impl Context {
         if !context.puts_identity() {
             context.settle_ids(directory);
         }
-        let is_versioned = context.resource != Resource::Metrics;
+        let is_versioned = !matches!(context.resource, Resource::Metrics | Resource::NotBuilt(..));
         if is_versioned {
             check_version(&context.request)?;
         }
         context.authorize(directory, hub, needed)?;
+        // Only who may use the hub hears what it is.
+        if let Resource::NotBuilt(name, _) = context.resource {
+            return Err(ApiError::NotBuilt(name));
+        }
         context.check_content_type()?;
         if context.request.body.len() > REST_BODY_BYTES_MAX {
             return Err(ApiError::BodyTooLarge);
@@ -150,10 +154,8 @@ impl Context {
 
     /// A device may manage its own modules, with a token of its own.
     fn is_of_own_device(&self, directory: &Directory, token: &str) -> bool {
-        let (Resource::Modules(device) | Resource::Module(device, _)) = &self.resource else {
-            return false;
-        };
-        let name = IdentityRef { device: device.as_str(), module: None };
+        let Some(device) = self.resource.own_device() else { return false };
+        let name = IdentityRef { device, module: None };
         let grant = directory.authenticate(self.hub, name, token, clock::now());
         grant.is_ok_and(|grant| grant.scope == AuthScope::Device)
     }
@@ -214,9 +216,16 @@ fn permissions(resource: &Resource, method: &Method) -> Option<&'static [Permiss
     const WRITE: &[Permissions] = &[Permissions::REGISTRY_WRITE];
     const SERVICE: &[Permissions] = &[Permissions::SERVICE_CONNECT];
     const OWNER: &[Permissions] = &[Permissions::ALL];
+    const ANY: &[Permissions] = &[
+        Permissions::SERVICE_CONNECT,
+        Permissions::REGISTRY_READ,
+        Permissions::REGISTRY_WRITE,
+        Permissions::DEVICE_CONNECT,
+    ];
     const STATISTICS: &[Permissions] = &[Permissions::SERVICE_CONNECT, Permissions::REGISTRY_READ];
     const JOBS: &[Permissions] = &[Permissions::SERVICE_CONNECT, Permissions::REGISTRY_WRITE];
     match (resource, method.as_str()) {
+        (Resource::NotBuilt(..), _) => Some(ANY),
         (Resource::Policies | Resource::PolicyKeys(_), "POST") => Some(OWNER),
         (Resource::ConsumerGroup(_), "PUT" | "DELETE") => Some(OWNER),
         (Resource::Certificates, "GET") => Some(OWNER),

@@ -7,7 +7,7 @@ use ringhub_core::auth::Segment;
 use ringhub_core::id::{DeviceId, Identity, InvalidId, JobId, ModuleId};
 
 use super::ApiError;
-use super::not_built::{DEVICES_OVER_HTTPS, NOT_BUILT};
+use super::not_built::NOT_BUILT;
 use crate::registry::RegistryError;
 
 /// What a path names.
@@ -51,7 +51,13 @@ pub(crate) enum Resource {
     ConsumerGroup(String),
     /// The numbers of the hub, which the process around this crate gives.
     Metrics,
+    /// What the real service has under this path and this hub has not, by its name.
+    NotBuilt(&'static str, NotBuiltPath),
 }
+
+/// The words and ids of a path, decoded, for the scope of tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NotBuiltPath(Vec<String>);
 
 #[derive(Clone, Copy, Debug)]
 enum Shape {
@@ -147,17 +153,28 @@ impl Routes {
     ///
     /// Source: control-plane reference, "Host, scheme, version".
     pub(super) fn resolve(&self, method: &Method, path: &str) -> Result<Resource, ApiError> {
-        let fits = |found: &Result<Resource, ApiError>| {
-            matches!(found, Ok(_) | Err(ApiError::NotBuilt(_)))
-        };
         let found = self.read(method, path);
-        if fits(&found) || !path.contains('%') {
+        if found.is_ok() {
             return found;
         }
-        let decoded = percent_decode_str(path).decode_utf8().unwrap_or_default();
-        let readings = [path, &decoded].map(with_slashes);
-        let others = readings.iter().map(|reading| self.read(method, reading));
-        others.into_iter().find(fits).unwrap_or(found)
+        let readings = other_readings(path);
+        let mut others = readings.iter().map(|reading| self.read(method, reading));
+        others.find(Result::is_ok).unwrap_or(found)
+    }
+
+    /// The other reading of a path that `is_wanted`, if the path names no resource as it came or in
+    /// a reading before that one.
+    pub(super) fn other_reading(
+        &self,
+        method: &Method,
+        path: &str,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> Option<String> {
+        if !path.contains('%') || self.read(method, path).is_ok() {
+            return None;
+        }
+        let decides = |reading: &String| is_wanted(reading) || self.read(method, reading).is_ok();
+        other_readings(path).into_iter().find(decides).filter(|reading| is_wanted(reading))
     }
 
     fn read(&self, method: &Method, path: &str) -> Result<Resource, ApiError> {
@@ -170,11 +187,11 @@ impl Routes {
         let module = || decode(segments[3], ModuleId::parse);
         let is_post = *method == Method::POST;
         Ok(match shape {
-            Shape::NotBuilt(name) => return Err(ApiError::NotBuilt(name)),
-            Shape::Query if is_post => Resource::Query,
-            Shape::DeviceQueue | Shape::ModuleQueue if !is_post => {
-                return Err(ApiError::NotBuilt(DEVICES_OVER_HTTPS));
+            Shape::NotBuilt(name) => {
+                let words = segments.iter().map(|word| decode_text(word));
+                Resource::NotBuilt(name, NotBuiltPath(words.collect::<Result<_, _>>()?))
             }
+            Shape::Query if is_post => Resource::Query,
             Shape::DeviceQueue => {
                 Resource::DeviceBound(Identity { device: device()?, module: None })
             }
@@ -216,6 +233,16 @@ impl Routes {
     }
 }
 
+/// How else a path may be read: with encoded slashes as slashes, and decoded once before; none
+/// where that changes nothing.
+fn other_readings(path: &str) -> Vec<String> {
+    if !path.contains('%') {
+        return Vec::new();
+    }
+    let decoded = percent_decode_str(path).decode_utf8().unwrap_or_default();
+    [path, &decoded].map(with_slashes).into()
+}
+
 /// A path in which encoded slashes are slashes.
 fn with_slashes(path: &str) -> String {
     let path = path.replace("%2F", "/").replace("%2f", "/");
@@ -243,6 +270,18 @@ impl Resource {
             _ => return None,
         };
         Some(Identity { device: device.clone(), module: module.cloned() })
+    }
+
+    /// The device whose own tokens are enough; `None` where only policies give rights.
+    pub(super) fn own_device(&self) -> Option<&str> {
+        match self {
+            Self::Modules(device) | Self::Module(device, _) => Some(device.as_str()),
+            Self::NotBuilt(_, NotBuiltPath(words)) => match words.as_slice() {
+                [devices, device, ..] if devices.eq_ignore_ascii_case("devices") => Some(device),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// The id at the end of the path of an identity.
@@ -309,6 +348,7 @@ impl Resource {
                 CONSUMER_GROUPS.into_iter().chain([Literal(name)]).collect()
             }
             Self::Metrics => vec![Literal("metrics")],
+            Self::NotBuilt(_, NotBuiltPath(words)) => words.iter().map(|word| Id(word)).collect(),
             Self::DeviceBound(Identity { device, module }) => {
                 let mut path = vec![Literal("devices"), Id(device.as_str())];
                 if let Some(module) = module {
@@ -463,8 +503,8 @@ mod tests {
             (Method::GET, "/subscriptions/s/providers/Microsoft.Devices", "the resource provider"),
             (Method::POST, "/devices/d/files/notifications", "file upload"),
         ] {
-            let refused = routes.resolve(&method, path).expect_err(path);
-            assert_eq!(refused, ApiError::NotBuilt(expected), "{path}");
+            let found = routes.resolve(&method, path).expect(path);
+            assert!(matches!(found, Resource::NotBuilt(name, _) if name == expected), "{path}");
         }
     }
 
