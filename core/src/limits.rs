@@ -222,6 +222,10 @@ pub const REST_BODY_BYTES_MAX: usize = 1024 * 1024;
 /// REST requests that wait for a worker of the control plane. Full: 503 at once.
 pub const REST_QUEUE_MAX: usize = 1024;
 
+/// How long the messages of a device over HTTPS may take to the disk, from the end of the request
+/// on. Longer: 503, and the device sends them again; those that were on their way may come twice.
+pub const HTTP_SEND_TIME_MAX: Duration = Duration::from_secs(15);
+
 /// When a client whose request found the disk full is asked to come again.
 pub const DISK_FULL_RETRY: Duration = Duration::from_secs(10);
 

@@ -20,12 +20,18 @@ use support::rest::Device;
 use support::twin_client::TwinClient;
 
 const MIB: u64 = 1024 * 1024;
+/// Length of a message that is soon too large for what is left.
+const MESSAGE_BYTES: usize = 200 * 1024;
 /// Requests until a fault must have shown.
 const REQUESTS_MAX: usize = 20_000;
 
 fn request(hub: &Hub, method: &str, path: &str, body: &str) -> Response {
     let mut connection = HttpConnection::open(hub).expect("the hub listens");
     connection.exchange(method, path, "", body).expect("the hub answers")
+}
+
+fn request_ready(hub: &Hub) -> Response {
+    request(hub, "GET", "/health/ready", "")
 }
 
 fn stop(hub: &mut Hub) {
@@ -108,7 +114,7 @@ fn after_an_io_error_changes_wait_for_a_restart_and_none_is_lost() {
         let refused = registered.register(&hub, 1).expect("nothing is tried again");
         assert_unavailable(&refused, "until the hub is restarted");
     }
-    let ready = request(&hub, "GET", "/health/ready", "");
+    let ready = request_ready(&hub);
     assert_eq!((ready.status, &*ready.body), (503, "the registry has failed: restart the hub"));
     let log = hub.log();
     assert_eq!(log.matches("the registry has failed").count(), 1, "{log}");
@@ -127,7 +133,7 @@ fn after_an_io_error_changes_wait_for_a_restart_and_none_is_lost() {
     hub.launch();
     registered.assert_kept(&hub);
     assert_eq!(registered.register(&hub, 200), None, "the disk is well");
-    assert_eq!(request(&hub, "GET", "/health/ready", "").status, 200);
+    assert_eq!(request_ready(&hub).status, 200);
     kill(&mut hub);
     disk.replug();
     hub.launch();
@@ -155,7 +161,7 @@ fn starts_on_a_full_disk(mounted: &Mounted) {
     let filler = mounted.fill_up(0);
     let refused = registered.register(&hub, REQUESTS_MAX).expect("the disk is full in the end");
     assert_unavailable(&refused, "the disk is full");
-    let ready = request(&hub, "GET", "/health/ready", "");
+    let ready = request_ready(&hub);
     assert_eq!(ready.status, 503);
     assert!(ready.body.starts_with("the disk is full"), "{}", ready.body);
     kill(&mut hub);
@@ -183,7 +189,7 @@ fn starts_on_a_full_disk(mounted: &Mounted) {
     for filler in [filler, more] {
         fs::remove_file(filler).expect("there is room again");
     }
-    eventually("it is ready by itself", || request(&hub, "GET", "/health/ready", "").status == 200);
+    eventually("it is ready by itself", || request_ready(&hub).status == 200);
     assert_eq!(registered.register(&hub, 50), None);
     kill(&mut hub);
     hub.launch();
@@ -201,6 +207,41 @@ fn a_start_on_a_full_ext4_serves_readers() {
 fn a_start_on_a_full_tmpfs_serves_readers() {
     let Some(mounted) = Mounted::tmpfs("registry-full-tmpfs", 96 * MIB) else { return };
     starts_on_a_full_disk(&mounted);
+}
+
+/// Goal: a device over HTTPS hears in bounded time that the disk is full, and is served again when
+/// there is room. Method: messages of 200 KiB until what the log has prepared is used.
+#[test]
+fn telemetry_over_https_is_answered_on_a_full_disk() {
+    let Some(mounted) = Mounted::ext4("https-full", 96 * MIB) else { return };
+    let mut hub = Hub::start();
+    let pump = Device::create(&hub, "pump");
+    stop(&mut hub);
+    hub.move_data("", mounted.path());
+    hub.launch();
+    let filler = mounted.fill_up(0);
+    let mut connection = HttpConnection::open(&hub).expect("the hub listens");
+    let request = format!(
+        "POST /devices/pump/messages/events?api-version=2020-03-13 HTTP/1.1\r\nHost: {}\r\n\
+         Authorization: {}\r\nContent-Length: {MESSAGE_BYTES}\r\n\r\n{}",
+        hub.address.host(),
+        pump.token(&hub),
+        "x".repeat(MESSAGE_BYTES),
+    );
+    let mut send = || {
+        connection.send(request.as_bytes()).expect("the hub listens");
+        connection.read_response().expect("the hub answers")
+    };
+    let answers = std::iter::repeat_with(&mut send).take(REQUESTS_MAX);
+    let refused = answers.into_iter().find(|answer| answer.status != 204);
+    let refused = refused.expect("the disk is full in the end");
+    assert_unavailable(&refused, "the disk is full");
+    assert!(refused.head.to_lowercase().contains("retry-after: 10"), "{}", refused.head);
+    assert_eq!(request_ready(&hub).status, 503);
+
+    fs::remove_file(filler).expect("there is room again");
+    eventually("it is ready by itself", || request_ready(&hub).status == 200);
+    assert_eq!(send().status, 204, "on the same connection");
 }
 
 /// Goal: a disk that does not read or sync is refused with the file and the remedy.

@@ -14,14 +14,15 @@ use ringhub_control_plane::api::{
 use ringhub_control_plane::c2d::C2dRefusal;
 use ringhub_control_plane::directory::Grant;
 use ringhub_core::c2d::{LockToken, Verdict};
-use ringhub_core::id::SeatId;
-use ringhub_core::limits::RING_RETRY_INTERVAL;
+use ringhub_core::id::{ExecutorId, SeatId};
+use ringhub_core::limits::{HTTP_SEND_TIME_MAX, RING_RETRY_INTERVAL};
 use ringhub_core::message::{BATCH_CONTENT_TYPE, HttpMessage, InvalidBatch, MessageTooLarge};
 use ringhub_core::position::{Committed, Ticket};
 use ringhub_core::session::http::Request;
 use ringhub_core::time::Timestamp;
 
 use super::{Context, HttpDriver};
+use crate::partition::LogState;
 use crate::shard::seat::{NotTaken, Seat};
 
 /// Arrays of messages have types of this family, of which the hub knows one.
@@ -35,14 +36,23 @@ pub(super) struct Sending {
     messages: VecDeque<HttpMessage>,
     /// When to try again a ring that was full.
     retry_at: Option<Timestamp>,
+    /// When to wait no longer.
+    until: Timestamp,
     /// The last of those that are in the ring.
     last: Option<Ticket>,
 }
 
 impl Sending {
     /// Puts into the ring what it takes. Returns the end of the request, if it has come: all are
-    /// durable because there are none, or the log has failed.
+    /// durable because there are none, the log has failed, or it has taken too long.
     fn advance(&mut self, cx: &mut Context<'_>) -> Option<Result<(), DeviceRefusal>> {
+        if cx.now >= self.until {
+            return Some(Err(if is_disk_full(cx) {
+                DeviceRefusal::DiskFull
+            } else {
+                DeviceRefusal::Busy
+            }));
+        }
         let seat = self.seat.as_mut().filter(|seat| seat.is_open())?;
         while let Some(message) = self.messages.front() {
             match seat.publish(message.as_d2c(), cx) {
@@ -114,7 +124,8 @@ impl HttpDriver {
     fn on_send(&mut self, grant: Grant, request: &Request, api: &ApiRequest, cx: &mut Context<'_>) {
         let sending = messages_of(request, api).and_then(|messages| {
             let seat = Seat::visit(grant, cx).map_err(DeviceRefusal::Gone)?;
-            Ok(Sending { seat: Some(seat), messages, retry_at: None, last: None })
+            let until = cx.now + HTTP_SEND_TIME_MAX;
+            Ok(Sending { seat: Some(seat), messages, retry_at: None, until, last: None })
         });
         match sending {
             Err(refusal) => self.respond(&refusal.response(), cx),
@@ -152,9 +163,10 @@ impl HttpDriver {
         }
     }
 
-    /// When to go on.
+    /// When to go on, or to give up.
     pub(super) fn retry_at(&self) -> Option<Timestamp> {
-        self.sending.as_ref().and_then(|sending| sending.retry_at)
+        let sending = self.sending.as_ref()?;
+        Some(sending.retry_at.map_or(sending.until, |at| at.min(sending.until)))
     }
 
     pub(super) fn on_settled(&mut self, outcome: Result<(), C2dRefusal>, cx: &Context<'_>) {
@@ -169,6 +181,13 @@ impl HttpDriver {
         let response = end.map_or_else(DeviceRefusal::response, |()| done());
         self.respond(&response, cx);
     }
+}
+
+/// Whether a log waits for room.
+fn is_disk_full(cx: &Context<'_>) -> bool {
+    let pipeline = &cx.services.pipeline;
+    let mut executors = (0..pipeline.executor_count()).map(ExecutorId);
+    executors.any(|executor| pipeline.state(executor) == LogState::DiskFull)
 }
 
 /// The messages of a request, all of them good.
