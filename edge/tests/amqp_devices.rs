@@ -34,16 +34,6 @@ fn bodies(events: &[StoredEvent], id: &str) -> Vec<String> {
     of_device.map(|event| event.body.clone()).collect()
 }
 
-fn set_status(hub: &Hub, device: &Device, status: &str) {
-    let Device { id, key } = device;
-    let body = format!(
-        r#"{{"deviceId":"{id}","status":"{status}","authentication":{{"type":"sas",
-        "symmetricKey":{{"primaryKey":"{key}","secondaryKey":"{key}"}}}}}}"#
-    );
-    let (status, answer) = rest::replace(hub, &format!("/devices/{id}"), &body);
-    assert_eq!(status, 200, "{answer}");
-}
-
 fn connection_state(hub: &Hub, id: &str) -> String {
     let (status, body) = rest::exchange(hub, "GET", &format!("/devices/{id}"), "").expect("REST");
     assert_eq!(status, 200, "{body}");
@@ -214,7 +204,7 @@ fn devices_of_a_gateway_come_and_go_alone() {
         links.push(gateway.telemetry(&device.id).expect("the device may send"));
     }
     // One is disabled, one moves to a connection of its own, one to MQTT; the others stay.
-    set_status(&hub, &devices[0], "disabled");
+    rest::set_status(&hub, &devices[0], "disabled");
     assert_eq!(gateway.detached().expect("a detach"), UNAUTHORIZED);
     let mut alone = AmqpDevice::connect(&hub, &devices[1]).expect("the device may connect");
     let own = alone.telemetry("pump-1").expect("the newest wins");

@@ -132,7 +132,7 @@ fn the_event_address_of_the_hub_redirects_to_the_entity() {
     let host = hub.address.host();
     let mut client = connect(&hub, "service", 100);
     client.receive_from(&format!("amqps://{host}/messages/events/$management"), None);
-    let Fact::Detached { condition, text, info } = client.next().expect("an answer") else {
+    let Fact::Detached { condition, text, info, .. } = client.next().expect("an answer") else {
         panic!("a refusal")
     };
     assert_eq!((condition.as_str(), text), ("amqp:link:redirect", None));

@@ -10,7 +10,8 @@ use std::time::{Duration, SystemTime};
 
 use support::c2d::{C2d, C2dSender};
 use support::history::{StoredEvent, read_all};
-use support::http::{HttpConnection, Response};
+use support::http::Response;
+use support::http_device::HttpDevice;
 use support::hub::{Hub, HubOptions};
 use support::kill::kill_after;
 use support::mqtt::MqttDevice;
@@ -18,55 +19,6 @@ use support::rest::{self, Device, Module};
 use support::sas;
 
 const BATCH: &str = "Content-Type: application/vnd.microsoft.iothub.json\r\n";
-
-/// A device with a connection that it keeps.
-struct HttpDevice {
-    connection: HttpConnection,
-    host: String,
-    path: String,
-    token: String,
-}
-
-impl HttpDevice {
-    fn open(hub: &Hub, device: &Device) -> io::Result<Self> {
-        Self::with(hub, format!("/devices/{}", device.id), device.token(hub))
-    }
-
-    fn with(hub: &Hub, path: String, token: String) -> io::Result<Self> {
-        let connection = HttpConnection::open(hub)?;
-        Ok(Self { connection, host: hub.address.host(), path, token })
-    }
-
-    fn text(&self, method: &str, rest: &str, headers: &str, body: &str) -> String {
-        let mark = if rest.contains('?') { '&' } else { '?' };
-        format!(
-            "{method} {}{rest}{mark}api-version=2020-03-13 HTTP/1.1\r\nHost: {}\r\n\
-             Authorization: {}\r\nContent-Length: {}\r\n{headers}\r\n{body}",
-            self.path,
-            self.host,
-            self.token,
-            body.len()
-        )
-    }
-
-    fn exchange(&mut self, method: &str, rest: &str, headers: &str, body: &str) -> Response {
-        let request = self.text(method, rest, headers, body);
-        self.connection.send(request.as_bytes()).expect("the hub listens");
-        self.connection.read_response().expect("the hub answers")
-    }
-
-    fn send(&mut self, headers: &str, body: &str) -> Response {
-        self.exchange("POST", "/messages/events", headers, body)
-    }
-
-    fn receive(&mut self, headers: &str) -> Response {
-        self.exchange("GET", "/messages/deviceBound", headers, "")
-    }
-
-    fn settle(&mut self, method: &str, rest: &str) -> Response {
-        self.exchange(method, &format!("/messages/devicebound/{rest}"), "", "")
-    }
-}
 
 fn header<'r>(response: &'r Response, name: &str) -> Option<&'r str> {
     response.head.lines().find_map(|line| {

@@ -26,6 +26,7 @@ pub(crate) enum Fact {
     Attached(LinkId),
     /// A refusal comes as this too; `info` holds the texts of the info map.
     Detached {
+        link: LinkId,
         condition: String,
         text: Option<String>,
         info: Vec<(String, String)>,
@@ -112,6 +113,13 @@ impl AmqpClient {
         self.wire.flush()
     }
 
+    /// Sends what the machine has, and frames behind it that the machine does not know of.
+    pub(crate) fn send_frames(&mut self, frames: &[u8]) -> io::Result<()> {
+        self.wire.flush()?;
+        self.wire.stream.write_all(frames)?;
+        self.wire.stream.flush()
+    }
+
     /// Sends what the machine has and waits for the next fact.
     pub(crate) fn next(&mut self) -> io::Result<Fact> {
         self.wire.next()
@@ -173,7 +181,7 @@ fn fact_of(event: AmqpEvent<'_>) -> Option<Fact> {
         AmqpEvent::Opened { .. } => Fact::Opened,
         AmqpEvent::SessionBegun(session) => Fact::Begun(session),
         AmqpEvent::LinkAttached { link, .. } => Fact::Attached(link),
-        AmqpEvent::LinkDetached { error, .. } => detached(error),
+        AmqpEvent::LinkDetached { link, error } => detached(link, error),
         AmqpEvent::Message { delivery, settled: false, payload, .. } => {
             Fact::Delivered(delivery, payload.to_vec())
         }
@@ -197,7 +205,7 @@ fn outcome(state: Option<DeliveryState<'_>>) -> Vec<String> {
     }
 }
 
-fn detached(error: Option<AmqpError<'_>>) -> Fact {
+fn detached(link: LinkId, error: Option<AmqpError<'_>>) -> Fact {
     let condition = error.map_or("", |error| error.condition).to_owned();
     let text = error.and_then(|error| error.description).map(ToOwned::to_owned);
     let pairs = error.and_then(|error| error.info).into_iter().flat_map(|info| info.pairs());
@@ -205,5 +213,5 @@ fn detached(error: Option<AmqpError<'_>>) -> Fact {
         let (key, value) = pair.ok()?;
         Some((key.as_text()?.to_owned(), value.as_text()?.to_owned()))
     });
-    Fact::Detached { condition, text, info: texts.collect() }
+    Fact::Detached { link, condition, text, info: texts.collect() }
 }

@@ -95,6 +95,17 @@ pub(crate) fn remove_authority(hub: &Hub, name: &str) {
     assert_eq!(status, 200, "{reply}");
 }
 
+/// Enables or disables a device, which keeps its key.
+pub(crate) fn set_status(hub: &Hub, device: &Device, status: &str) {
+    let Device { id, key } = device;
+    let body = format!(
+        r#"{{"deviceId":"{id}","status":"{status}","authentication":{{"type":"sas",
+        "symmetricKey":{{"primaryKey":"{key}","secondaryKey":"{key}"}}}}}}"#
+    );
+    let (status, answer) = replace(hub, &format!("/devices/{id}"), &body);
+    assert_eq!(status, 200, "{answer}");
+}
+
 /// Sends one request as the owner of the hub and returns status and body of the answer.
 pub(crate) fn exchange(
     hub: &Hub,
