@@ -14,6 +14,7 @@ use crate::api::{
     Request, Response,
 };
 use crate::c2d::C2d;
+use crate::configuration::Evaluator;
 use crate::directory::{Directory, Grant, Hub, Policy};
 use crate::job::JobExecutor;
 use crate::method::{MethodClock, Methods};
@@ -51,6 +52,7 @@ pub struct ControlPlane {
     front: Front,
     method_clock: MethodClock,
     presence: PresenceSaver,
+    evaluator: Evaluator,
     jobs: JobExecutor,
     requests: flume::Sender<Job>,
     queries: QueryService,
@@ -87,6 +89,9 @@ impl ControlPlane {
         let writes = writer.queue();
         let presence = PresenceSaver::start(directory.clone(), writes.clone());
         let presence = presence.map_err(OpenError::Thread)?;
+        let reader = SqliteStore::new(database.connect_read_only().map_err(explain)?);
+        let evaluator = Evaluator::start(directory.clone(), reader, writes.clone());
+        let evaluator = evaluator.map_err(OpenError::Thread)?;
         let store = SqliteStore::new(database.connect_read_only().map_err(explain)?);
         let jobs = JobExecutor::start(store, directory.clone(), methods.clone(), writes.clone());
         let jobs = jobs.map_err(OpenError::Thread)?;
@@ -111,6 +116,7 @@ impl ControlPlane {
             front,
             method_clock,
             presence,
+            evaluator,
             jobs,
             requests,
             queries,
@@ -271,6 +277,7 @@ impl ControlPlane {
         // The thread does so only from time to time.
         presence::save(&self.directory, &self.writes);
         self.presence.finish();
+        self.evaluator.finish();
         drop((self.jobs, self.requests, self.writes, self.method_clock));
         self.queries.finish();
         for worker in self.workers {

@@ -15,6 +15,7 @@ pub mod api;
 pub mod c2d;
 mod certificate;
 mod clock;
+mod configuration;
 mod control;
 mod credentials;
 pub mod directory;

@@ -1,11 +1,13 @@
 //! Every bound in the system, with what happens when it is reached.
 
 mod certificate;
+mod configuration;
 mod job;
 
 use core::time::Duration;
 
 pub use certificate::*;
+pub use configuration::*;
 pub use job::*;
 
 /// Longest device or module id in characters. Longer: refused as a bad argument.

@@ -16,6 +16,7 @@ use super::Response;
 use crate::c2d::C2dRefusal;
 use crate::certificate::CertificateError;
 use crate::clock;
+use crate::configuration::ConfigurationError;
 use crate::method::MethodError;
 use crate::registry::RegistryError;
 use crate::twin::{TwinRefusal, TwinRefusalReason};
@@ -99,6 +100,24 @@ pub(super) const fn code(number: u32, name: &'static str) -> Code {
     Code { number, name }
 }
 
+fn code_of_configuration(why: &ConfigurationError) -> Code {
+    match why {
+        ConfigurationError::Id => code(400_004, "ArgumentInvalid"),
+        ConfigurationError::NoEdgeDevice => code(400_003, "InvalidOperation"),
+        ConfigurationError::Target(_) => code(400_401, "InvalidConfigurationTargetCondition"),
+        ConfigurationError::Content(_) => code(400_402, "InvalidConfigurationContent"),
+        ConfigurationError::ContentChanged => {
+            code(400_403, "CannotModifyImmutableConfigurationContent")
+        }
+        ConfigurationError::Metric { .. } | ConfigurationError::TooManyMetrics => {
+            code(400_404, "InvalidConfigurationCustomMetricsQuery")
+        }
+        ConfigurationError::NotFound => code(404_301, "ConfigurationNotFound"),
+        ConfigurationError::Exists => code(409_401, "ConfigurationAlreadyExists"),
+        ConfigurationError::TooMany => code(413_101, "ConfigurationCountLimitExceeded"),
+    }
+}
+
 impl RegistryError {
     /// Number and name of a refusal of the registry.
     pub(super) fn code(&self) -> Code {
@@ -110,6 +129,7 @@ impl RegistryError {
             | Self::Key(_)
             | Self::Twin(_) => code(400_004, "ArgumentInvalid"),
             Self::Certificate(error) => code_of_certificate(*error),
+            Self::Configuration(why) => code_of_configuration(why),
             Self::BodyMissing => code(400_005, "ArgumentNull"),
             Self::DeviceScope => code(400_028, "InvalidDeviceScope"),
             Self::SystemModule => code(401_100, "SystemModuleModifyUnauthorizedAccess"),

@@ -7,6 +7,7 @@
 mod bulk;
 mod certificates;
 mod commands;
+mod configurations;
 mod device_bound;
 mod device_front;
 mod device_list;
@@ -223,6 +224,10 @@ impl Api {
             (Resource::Feedback, "GET") => self.next_feedback(context),
             (Resource::FeedbackLock(lock), "DELETE") => feedback::verdict(&lock, Verdict::Complete),
             (Resource::FeedbackAbandon(lock), "POST") => feedback::verdict(&lock, Verdict::Abandon),
+            (Resource::Configuration(id), "PUT") => self.put_configuration(context, id),
+            (Resource::Configuration(id), "DELETE") => Ok(self.delete_configuration(context, id)),
+            (Resource::ConfigurationQueries, "POST") => self.test_queries(context),
+            (Resource::ConfigurationContent(id), "POST") => self.apply_content(context, id),
             (Resource::Policies, "POST") => self.list_policies(context),
             (Resource::PolicyKeys(name), "POST") => self.regenerate_policy_keys(context, name),
             (Resource::Certificates, "GET") => self.list_certificates(context),

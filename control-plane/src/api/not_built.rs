@@ -4,9 +4,6 @@
 ///
 /// Source: the service's OpenAPI documents; control-plane reference.
 pub(super) const NOT_BUILT: &[(&str, &str)] = &[
-    ("/configurations", CONFIGURATIONS),
-    ("/configurations/{rest}", CONFIGURATIONS),
-    ("/devices/{device}/applyconfigurationcontent", CONFIGURATIONS),
     ("/jobs", REGISTRY_JOBS),
     ("/jobs/create", REGISTRY_JOBS),
     ("/jobs/{job}", REGISTRY_JOBS),
@@ -26,7 +23,6 @@ pub(super) const NOT_BUILT: &[(&str, &str)] = &[
     ("/subscriptions/{*rest}", RESOURCE_PROVIDER),
 ];
 
-const CONFIGURATIONS: &str = "configurations";
 const REGISTRY_JOBS: &str = "import and export jobs";
 const TWIN_SECTIONS: &str = "replacement of one section of a twin";
 const DEVICE_STREAMS: &str = "device streams";

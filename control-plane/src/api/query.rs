@@ -17,9 +17,9 @@ use crate::store::{ScanPlan, SqliteStore, StoreError};
 pub(super) const ITEM_TYPE: HeaderName = HeaderName::from_static("x-ms-item-type");
 
 impl Context {
-    /// Whether it is for the threads that answer queries.
+    /// Whether it is for the threads that answer queries: it is one, or has some answered.
     pub(crate) fn is_query(&self) -> bool {
-        self.resource == Resource::Query
+        self.resource == Resource::Query || self.reads_configurations()
     }
 }
 
@@ -119,7 +119,7 @@ pub(super) fn refusal(failure: &QueryFailure) -> ApiError {
     ApiError::Query(failure.to_string())
 }
 
-fn unreadable(store: &SqliteStore, error: &StoreError) -> ApiError {
+pub(super) fn unreadable(store: &SqliteStore, error: &StoreError) -> ApiError {
     let error = store.explain(error);
     tracing::error!(%error, "a query could not read the registry");
     RegistryError::Storage.into()

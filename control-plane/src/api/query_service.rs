@@ -8,8 +8,9 @@ use std::thread::{self, JoinHandle};
 
 use ringhub_core::limits::{QUERIES_MAX, QUERY_TURN};
 
-use super::query::{Asked, hub};
-use super::{ApiError, Context, Reply};
+use super::query::{Asked, hub, unreadable};
+use super::{ApiError, Context, Reply, configurations};
+use crate::configuration::MetricCounts;
 use crate::directory::Directory;
 use crate::query::Sources;
 use crate::store::SqliteStore;
@@ -35,7 +36,14 @@ pub(crate) struct QueryService {
 /// A query that has its turns.
 struct Running {
     job: QueryJob,
-    asked: Asked,
+    task: Task,
+}
+
+/// What a job has to do.
+enum Task {
+    Query(Box<Asked>),
+    /// The metrics of the configurations that are read.
+    Metrics(MetricCounts),
 }
 
 /// What one thread works with.
@@ -108,10 +116,9 @@ impl Worker {
 
     /// Reads a query; `None` when that was all, because it is refused or only explained.
     fn begin(&self, job: QueryJob) -> Option<Running> {
-        let hub = hub(&self.directory, &job.context);
-        let response = match hub.and_then(|hub| Asked::parse(&job.context, hub)) {
-            Ok(asked) if asked.is_explained => asked.explanation(&self.store),
-            Ok(asked) => return Some(Running { job, asked }),
+        let response = match self.task(&job.context) {
+            Ok(Task::Query(asked)) if asked.is_explained => asked.explanation(&self.store),
+            Ok(task) => return Some(Running { job, task }),
             Err(error) => error.response(),
         };
         self.count.fetch_sub(1, Relaxed);
@@ -119,19 +126,39 @@ impl Worker {
         None
     }
 
+    fn task(&self, context: &Context) -> Result<Task, ApiError> {
+        if context.reads_configurations() {
+            let found = configurations::asked(context, &self.store);
+            let found = found.map_err(|error| unreadable(&self.store, &error))??;
+            return Ok(Task::Metrics(MetricCounts::new(context.hub, found)));
+        }
+        let asked = Asked::parse(context, hub(&self.directory, context)?)?;
+        Ok(Task::Query(Box::new(asked)))
+    }
+
     /// One turn of a query; gives it back when it needs more.
     fn work(&self, mut running: Running) -> Option<Running> {
         let sources = Sources { store: &self.store, directory: &self.directory };
-        let page = match running.asked.execution.work(sources, QUERY_TURN) {
-            Ok(None) => return Some(running),
-            Ok(Some(page)) => Ok(page),
-            Err(failure) => Err(failure),
+        let context = &running.job.context;
+        let response = match &mut running.task {
+            Task::Query(asked) => {
+                let page = match asked.execution.work(sources, QUERY_TURN) {
+                    Ok(None) => return Some(running),
+                    Ok(Some(page)) => Ok(page),
+                    Err(failure) => Err(failure),
+                };
+                match hub(&self.directory, context) {
+                    Ok(hub) => asked.answer(hub, &self.store, page),
+                    Err(error) => error.response(),
+                }
+            }
+            Task::Metrics(counts) => match counts.work(sources, QUERY_TURN) {
+                Ok(None) => return Some(running),
+                Ok(Some(counted)) => configurations::answer(context, &counted),
+                Err(error) => unreadable(&self.store, &error).response(),
+            },
         };
-        let Running { job, asked } = running;
-        let response = match hub(&self.directory, &job.context) {
-            Ok(hub) => asked.answer(hub, &self.store, page),
-            Err(error) => error.response(),
-        };
+        let job = running.job;
         self.count.fetch_sub(1, Relaxed);
         (job.reply)(response);
         None

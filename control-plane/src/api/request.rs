@@ -222,7 +222,8 @@ fn permissions(resource: &Resource, method: &Method) -> Option<&'static [Permiss
         Permissions::REGISTRY_WRITE,
         Permissions::DEVICE_CONNECT,
     ];
-    const STATISTICS: &[Permissions] = &[Permissions::SERVICE_CONNECT, Permissions::REGISTRY_READ];
+    const READ_OR_SERVICE: &[Permissions] =
+        &[Permissions::SERVICE_CONNECT, Permissions::REGISTRY_READ];
     const JOBS: &[Permissions] = &[Permissions::SERVICE_CONNECT, Permissions::REGISTRY_WRITE];
     match (resource, method.as_str()) {
         (Resource::NotBuilt(..), _) => Some(ANY),
@@ -247,7 +248,12 @@ fn permissions(resource: &Resource, method: &Method) -> Option<&'static [Permiss
         (Resource::DeviceBound(_) | Resource::Feedback, _) => None,
         (Resource::FeedbackLock(_) | Resource::FeedbackAbandon(_), _) => None,
         (Resource::Twin(_), "GET" | "PATCH" | "PUT") => Some(SERVICE),
-        (Resource::ServiceStatistics, "GET") => Some(STATISTICS),
+        (Resource::ServiceStatistics, "GET") => Some(READ_OR_SERVICE),
+        (Resource::Configurations | Resource::Configuration(_), "GET")
+        | (Resource::ConfigurationQueries, "POST") => Some(READ_OR_SERVICE),
+        (Resource::Configuration(_), "PUT" | "DELETE")
+        | (Resource::ConfigurationContent(_), "POST") => Some(WRITE),
+        (Resource::ConfigurationQueries | Resource::ConfigurationContent(_), _) => None,
         (Resource::KeyRegeneration, "POST") => Some(WRITE),
         (Resource::KeyRegeneration, _) => None,
         (Resource::Commands(_), "DELETE") => Some(SERVICE),

@@ -8,6 +8,7 @@ use ringhub_core::id::{DeviceId, Identity, InvalidId, JobId, ModuleId};
 
 use super::ApiError;
 use super::not_built::NOT_BUILT;
+use crate::configuration::ConfigurationId;
 use crate::registry::RegistryError;
 
 /// What a path names.
@@ -49,6 +50,12 @@ pub(crate) enum Resource {
     Verification(String),
     ConsumerGroups,
     ConsumerGroup(String),
+    Configurations,
+    Configuration(ConfigurationId),
+    /// Tests of conditions and metrics, for POST alone: a configuration may have this name.
+    ConfigurationQueries,
+    /// Content for one edge device.
+    ConfigurationContent(DeviceId),
     /// The numbers of the hub, which the process around this crate gives.
     Metrics,
     /// What the real service has under this path and this hub has not, by its name.
@@ -91,6 +98,10 @@ enum Shape {
     Verification,
     ConsumerGroups,
     ConsumerGroup,
+    Configurations,
+    Configuration,
+    ConfigurationQueries,
+    ConfigurationContent,
     Metrics,
 }
 
@@ -133,6 +144,10 @@ impl Routes {
             ("/certificates/{name}/verify", Shape::Verification),
             ("/eventhubendpoints/events/consumergroups", Shape::ConsumerGroups),
             ("/eventhubendpoints/events/consumergroups/{group}", Shape::ConsumerGroup),
+            ("/configurations", Shape::Configurations),
+            ("/configurations/testqueries", Shape::ConfigurationQueries),
+            ("/configurations/{id}", Shape::Configuration),
+            ("/devices/{device}/applyconfigurationcontent", Shape::ConfigurationContent),
             ("/metrics", Shape::Metrics),
         ]
         .into_iter()
@@ -229,6 +244,13 @@ impl Routes {
             Shape::Verification => Resource::Verification(decode_text(segments[1])?),
             Shape::ConsumerGroups => Resource::ConsumerGroups,
             Shape::ConsumerGroup => Resource::ConsumerGroup(decode_text(segments[3])?),
+            Shape::Configurations => Resource::Configurations,
+            Shape::ConfigurationQueries if is_post => Resource::ConfigurationQueries,
+            Shape::Configuration | Shape::ConfigurationQueries => {
+                let id = ConfigurationId::parse(&decode_text(segments[1])?);
+                Resource::Configuration(id.map_err(RegistryError::from)?)
+            }
+            Shape::ConfigurationContent => Resource::ConfigurationContent(device()?),
         })
     }
 }
@@ -262,7 +284,10 @@ impl Resource {
     /// The device or module that the path names.
     pub(super) fn identity(&self) -> Option<Identity> {
         let (device, module) = match self {
-            Self::Device(device) | Self::Commands(device) | Self::Modules(device) => (device, None),
+            Self::Device(device)
+            | Self::Commands(device)
+            | Self::Modules(device)
+            | Self::ConfigurationContent(device) => (device, None),
             Self::Module(device, module) => (device, Some(module)),
             Self::Methods(identity) | Self::Twin(identity) | Self::DeviceBound(identity) => {
                 return Some(identity.clone());
@@ -305,6 +330,7 @@ impl Resource {
             Self::Device(_) => Self::Device(device),
             Self::Commands(_) => Self::Commands(device),
             Self::Modules(_) => Self::Modules(device),
+            Self::ConfigurationContent(_) => Self::ConfigurationContent(device),
             Self::Module(..) => Self::Module(device, module?),
             Self::Methods(_) => Self::Methods(identity()),
             Self::Twin(_) => Self::Twin(identity()),
@@ -346,6 +372,13 @@ impl Resource {
             Self::ConsumerGroups => CONSUMER_GROUPS.to_vec(),
             Self::ConsumerGroup(name) => {
                 CONSUMER_GROUPS.into_iter().chain([Literal(name)]).collect()
+            }
+            Self::Configurations => vec![Literal("configurations")],
+            Self::Configuration(id) => vec![Literal("configurations"), Id(id.as_str())],
+            Self::ConfigurationQueries => vec![Literal("configurations"), Literal("testQueries")],
+            Self::ConfigurationContent(id) => {
+                let content = Literal("applyConfigurationContent");
+                vec![Literal("devices"), Id(id.as_str()), content]
             }
             Self::Metrics => vec![Literal("metrics")],
             Self::NotBuilt(_, NotBuiltPath(words)) => words.iter().map(|word| Id(word)).collect(),
@@ -496,8 +529,6 @@ mod tests {
             (Method::GET, "/jobs/", "import and export jobs"),
             (Method::POST, "/jobs/create", "import and export jobs"),
             (Method::GET, "/jobs/0b1f", "import and export jobs"),
-            (Method::PUT, "/Configurations/c", "configurations"),
-            (Method::POST, "/devices/d/applyConfigurationContent", "configurations"),
             (Method::GET, "/digitaltwins/d", "digital twins"),
             (Method::POST, "/digitaltwins%2Fd%2Fcommands%2Fc", "digital twins"),
             (Method::GET, "/subscriptions/s/providers/Microsoft.Devices", "the resource provider"),

@@ -5,6 +5,7 @@ use ringhub_core::id::{HubId, Identity};
 use ringhub_core::time::UnixMillis;
 use ringhub_core::twin::{Mode, SectionView, ServiceChange, Tags, Twin};
 use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::devices::{authentication_json, connection_state};
@@ -12,7 +13,7 @@ use super::request::Context;
 use super::{Answer, Api, ApiError, Response};
 use crate::directory::{Directory, IdentityRef, Status};
 use crate::registry::{Change, ChangeError, Outcome, RegistryError};
-use crate::store::TwinStore as _;
+use crate::store::{ConfigurationTargets as _, TwinStore as _};
 use crate::twin::{Changed, TwinChange, TwinOutcome, TwinOwner, owner};
 
 impl Api {
@@ -28,7 +29,11 @@ impl Api {
         })?;
         let twin = self.store.twin(hub, IdentityRef::from(identity), owner.generation());
         let twin = twin.map_err(|error| self.unreadable(&error))?;
-        Ok(Answer::Ready(twin_response(&self.directory, hub, identity, &owner, &twin)))
+        let configurations = self.store.configuration_statuses(hub, IdentityRef::from(identity));
+        let configurations = configurations.map_err(|error| self.unreadable(&error))?;
+        let shown =
+            Changed { hub, identity: identity.clone(), owner, twin, desired: None, configurations };
+        Ok(Answer::Ready(twin_response(&self.directory, &shown)))
     }
 
     pub(super) fn change_twin(
@@ -47,24 +52,17 @@ impl Api {
         let directory = self.directory.clone();
         let change = Change::Twin(TwinChange::Service { hub, identity, change, when });
         let map = move |outcome| match outcome {
-            Outcome::Twin(TwinOutcome::Changed(changed)) => {
-                let Changed { identity, owner, twin, .. } = *changed;
-                Ok(twin_response(&directory, hub, &identity, &owner, &twin))
-            }
+            Outcome::Twin(TwinOutcome::Changed(changed)) => Ok(twin_response(&directory, &changed)),
             _ => Err(RegistryError::Storage.into()),
         };
         Ok(Answer::After(change, Box::new(map)))
     }
 }
 
-fn twin_response(
-    directory: &Directory,
-    hub: HubId,
-    identity: &Identity,
-    owner: &TwinOwner,
-    twin: &Twin,
-) -> Response {
-    let json = TwinJson::new(directory, hub, identity, owner, twin);
+fn twin_response(directory: &Directory, shown: &Changed) -> Response {
+    let Changed { hub, identity, owner, twin, configurations, .. } = shown;
+    let json = TwinJson::new(directory, *hub, identity, owner, twin)
+        .with_configurations(configurations.as_deref());
     Response::json(StatusCode::OK, &json).with_etag(&twin.etag.text())
 }
 
@@ -94,6 +92,8 @@ pub(crate) struct TwinJson<'a> {
     tags: &'a Tags,
     properties: Properties<'a>,
     capabilities: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    configurations: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     device_scope: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -144,9 +144,16 @@ impl<'a> TwinJson<'a> {
             tags: &twin.tags,
             properties: Properties { desired: twin.desired.view(), reported: twin.reported.view() },
             capabilities: json!({ "iotEdge": device.is_some_and(|device| device.iot_edge) }),
+            configurations: None,
             device_scope: device.and_then(|device| device.device_scope.as_deref()),
             parent_scopes: device.iter().filter_map(|d| d.parent_scope.as_deref()).collect(),
         }
+    }
+
+    /// The same with what configurations have done, as the store keeps it.
+    pub(crate) fn with_configurations(self, json: Option<&'a str>) -> Self {
+        let configurations = json.and_then(|json| serde_json::from_str(json).ok());
+        Self { configurations, ..self }
     }
 }
 

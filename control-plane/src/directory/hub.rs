@@ -9,6 +9,7 @@ use ringhub_core::message::PartitionMapping;
 
 use super::Authorities;
 use crate::c2d::CloudToDevice;
+use crate::configuration::Configurations;
 
 /// A named key pair with rights on a whole hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +63,8 @@ pub struct Hub {
     pub(crate) authorities: Authorities,
     /// Consumer groups of the built-in endpoint; always has `$default`.
     pub consumer_groups: Shared<ConsumerGroup>,
+    /// What is written into twins by itself.
+    pub(crate) configurations: Configurations,
     /// Bounds of messages to devices and their feedback.
     pub cloud_to_device: CloudToDevice,
 }

@@ -120,6 +120,7 @@ mod tests {
     use super::super::{Authorities, GenerationId, Hub, IdentityRecord, Shared, Status};
     use super::*;
     use crate::c2d::CloudToDevice;
+    use crate::configuration::Configurations;
 
     const HUB: HubId = HubId(0);
 
@@ -133,6 +134,7 @@ mod tests {
             authorities: Authorities::default(),
             policies: Shared::new(Vec::new()),
             consumer_groups: Shared::new(Vec::new()),
+            configurations: Configurations::new(Vec::new()),
             cloud_to_device: CloudToDevice::default(),
         }])
     }

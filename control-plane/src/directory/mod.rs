@@ -34,6 +34,7 @@ pub(crate) use unsaved::PresenceRecord;
 pub use verdict::{AuthFailure, Grant, Principal, ServiceGrant};
 
 use crate::c2d::C2dQueues;
+use crate::configuration::{Configuration, EvaluationBell};
 use entry::DeviceMap;
 
 /// Stripes per hub: far more than threads, so that two rarely meet.
@@ -135,6 +136,7 @@ impl Table {
 pub struct Directory {
     /// In the order of their ids, which are consecutive from zero.
     tables: Vec<Table>,
+    evaluation: EvaluationBell,
 }
 
 impl Directory {
@@ -142,7 +144,7 @@ impl Directory {
     pub(crate) fn new(hubs: Vec<Hub>) -> Self {
         let c2d_memory = Arc::default();
         let tables = hubs.into_iter().map(|hub| Table::new(hub, &c2d_memory)).collect();
-        Self { tables }
+        Self { tables, evaluation: EvaluationBell::default() }
     }
 
     /// All hubs.
@@ -172,6 +174,18 @@ impl Directory {
         if let Some(hub) = self.hub(hub) {
             hub.consumer_groups.replace(groups);
         }
+    }
+
+    pub(crate) fn set_configurations(&self, hub: HubId, configurations: Vec<Configuration>) {
+        if let Some(hub) = self.hub(hub) {
+            hub.configurations.replace(configurations);
+        }
+        self.evaluation.ring();
+    }
+
+    /// Wakes the thread that evaluates configurations.
+    pub(crate) fn evaluation(&self) -> &EvaluationBell {
+        &self.evaluation
     }
 
     /// Messages that wait for an identity, those in its hands included.

@@ -13,6 +13,7 @@ use ringhub_core::time::UnixMillis;
 
 use super::*;
 use crate::c2d::CloudToDevice;
+use crate::configuration::Configurations;
 use crate::credentials::Credentials;
 use crate::tests::this_binary;
 
@@ -52,6 +53,7 @@ fn directory() -> Directory {
         Policy { name: name.to_owned(), permissions, keys }
     };
     let hub = Hub {
+        configurations: Configurations::new(Vec::new()),
         cloud_to_device: CloudToDevice::default(),
         id: HUB,
         host_name: "Hub.example.net".to_owned(),

@@ -65,7 +65,9 @@ impl<'r> Document<'r> {
         let twin = self.stored.twin()?;
         let owner = self.owner()?;
         let identity = owner.identity();
-        let json = TwinJson::new(self.directory, self.hub, &identity, owner, &twin);
+        let configurations = self.stored.configurations()?;
+        let json = TwinJson::new(self.directory, self.hub, &identity, owner, &twin)
+            .with_configurations(configurations);
         serde_json::to_string(&json).map_err(|_| StoreError::Column("a section of a twin"))
     }
 
@@ -89,6 +91,10 @@ impl<'r> Document<'r> {
                     below(json!([scope]).to_string(), rest)
                 }
                 _ => Found::Nothing,
+            }),
+            Member::Configurations => Ok(match self.stored.configurations()? {
+                Some(json) => below_stored(json, rest),
+                None => Found::Nothing,
             }),
             // A primitive has nothing below it.
             _ if !rest.is_empty() => Ok(Found::Nothing),
@@ -146,6 +152,7 @@ impl<'r> Document<'r> {
             | Member::Capabilities
             | Member::ParentScopes
             | Member::OfJob(_)
+            | Member::Configurations
             | Member::Unknown => Found::Nothing,
         })
     }

@@ -12,6 +12,8 @@
 //!
 //! Source: control-plane reference, "Query language".
 
+mod condition;
+mod counting;
 mod document;
 mod error;
 mod evaluate;
@@ -30,6 +32,8 @@ mod targets;
 mod token;
 mod value;
 
+pub(crate) use condition::{Condition, Sees};
+pub(crate) use counting::Counting;
 pub(crate) use execution::{At, Execution, Page, Place, QueryFailure, Sources};
 pub(crate) use plan::Plan;
 pub(crate) use syntax::Query;

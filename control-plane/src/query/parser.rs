@@ -5,7 +5,9 @@ use ringhub_core::limits::QUERY_CHARS_MAX;
 use super::error::{Piece, Problem, QueryError};
 use super::lexer::{Lexer, Sign, Token, TokenKind};
 use super::path::{Path, Segment};
-use super::syntax::{Aggregate, Collection, Column, GroupColumn, Groups, Query, Select};
+use super::syntax::{
+    Aggregate, Collection, Column, Expression, GroupColumn, Groups, Query, Select,
+};
 
 /// Words that no path begins with.
 const KEYWORDS: [&str; 16] = [
@@ -64,6 +66,27 @@ impl Query {
         }
         parser.query()
     }
+}
+
+/// Reads what stands behind WHERE of a query over devices, or a whole `FROM … WHERE …`.
+///
+/// # Errors
+/// [`QueryError`] with the place, what was found and what was expected there.
+pub(super) fn parse_condition(text: &str) -> Result<(Collection, Option<Expression>), QueryError> {
+    let too_long = text.char_indices().nth(QUERY_CHARS_MAX);
+    let mut parser = Parser::new(text)?;
+    if let Some((at, _)) = too_long {
+        return Err(parser.lexer.error(at, Problem::TooLong));
+    }
+    let names_collection = parser.take_word("from")?;
+    let from = if names_collection { parser.collection()? } else { Collection::Devices };
+    let has_condition = !names_collection || parser.take_word("where")?;
+    let condition = if has_condition { Some(parser.expression()?) } else { None };
+    if parser.token.kind == TokenKind::End {
+        return Ok((from, condition));
+    }
+    let expected = if has_condition { "an operator or the end" } else { "WHERE or the end" };
+    Err(parser.expected(expected))
 }
 
 impl<'q> Parser<'q> {

@@ -33,6 +33,7 @@ pub(crate) enum Member {
     Capabilities,
     DeviceScope,
     ParentScopes,
+    Configurations,
     /// A member that rows of jobs have and twins have not.
     OfJob(&'static str),
     /// Nothing has it.
@@ -65,7 +66,7 @@ const MEMBERS: [(&str, Member); 30] = [
     ("capabilities", Member::Capabilities),
     ("deviceScope", Member::DeviceScope),
     ("parentScopes", Member::ParentScopes),
-    ("configurations", Member::Unknown),
+    ("configurations", Member::Configurations),
     ("jobId", Member::OfJob("jobId")),
     ("jobType", Member::OfJob("jobType")),
     ("startTimeUtc", Member::OfJob("startTimeUtc")),

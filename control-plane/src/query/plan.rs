@@ -70,7 +70,7 @@ impl Aggregate {
 }
 
 impl Expression {
-    fn visit_paths(&self, visit: &mut impl FnMut(&Path)) {
+    pub(super) fn visit_paths(&self, visit: &mut impl FnMut(&Path)) {
         match self {
             Self::Constant(_) | Self::Array(_) => {}
             Self::Path(path) => visit(path),
@@ -91,7 +91,7 @@ impl Expression {
 }
 
 /// What has to be read for a path.
-fn columns_of(path: &Path) -> TwinColumns {
+pub(super) fn columns_of(path: &Path) -> TwinColumns {
     let below = match path.rest.first() {
         Some(Segment::Name(name)) => Some(name.as_str()),
         _ => None,
@@ -129,6 +129,7 @@ fn columns_of(path: &Path) -> TwinColumns {
             | Member::ParentScopes,
             _,
         ) => TwinColumns::IDENTITY,
+        (Member::Configurations, _) => TwinColumns::CONFIGURATIONS,
     }
 }
 

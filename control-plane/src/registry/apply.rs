@@ -12,8 +12,9 @@ use super::{
 };
 use crate::c2d::C2dApplier;
 use crate::certificate::CertificateApplier;
+use crate::configuration::Followed;
 use crate::credentials::Credentials;
-use crate::directory::{Directory, Status};
+use crate::directory::{Directory, IdentityRef, Status};
 use crate::hub::HubApplier;
 use crate::job::JobApplier;
 use crate::store::{Store, StoreError};
@@ -35,6 +36,13 @@ pub(crate) struct Applier<'a> {
 impl Applier<'_> {
     /// Makes one change, or says why not. A refused change has written nothing.
     pub(crate) fn apply(&mut self, change: Change) -> Result<Outcome, ChangeError> {
+        let reporter = self.reporter(&change);
+        let outcome = self.make(change)?;
+        self.follow_twins(reporter, &outcome)?;
+        Ok(outcome)
+    }
+
+    fn make(&mut self, change: Change) -> Result<Outcome, ChangeError> {
         match change {
             Change::PutDevice(hub, draft, when) => self.put_device(hub, *draft, &when),
             Change::DeleteDevice(hub, id, when) => self.delete_device(hub, id, &when),
@@ -66,6 +74,9 @@ impl Applier<'_> {
             Change::Certificate(hub, change) => {
                 let Self { store, effects, now, .. } = self;
                 CertificateApplier { store: *store, now: *now, effects }.apply(hub, change)
+            }
+            Change::Configuration(hub, change) => {
+                self.change_configurations(hub, change).map(Outcome::Configuration)
             }
             Change::RotateKeys(hub, identity, keys) => self.rotate_keys(hub, &identity, keys),
             Change::Bulk(items) => self.bulk(items),
@@ -122,6 +133,8 @@ impl Applier<'_> {
         if device.iot_edge {
             self.ensure_edge_modules(hub, &device.id)?;
         }
+        let name = IdentityRef { device: device.id.as_str(), module: None };
+        self.follow(hub, name, Followed::ServiceSide)?;
         Ok(Outcome::Device(Box::new(device)))
     }
 
@@ -242,7 +255,11 @@ impl Applier<'_> {
         Ok(Outcome::Module(Box::new(module)))
     }
 
-    fn new_module(&mut self, device: DeviceId, id: ModuleId) -> Result<Module, ChangeError> {
+    pub(crate) fn new_module(
+        &mut self,
+        device: DeviceId,
+        id: ModuleId,
+    ) -> Result<Module, ChangeError> {
         Ok(Module {
             device,
             id,
@@ -254,10 +271,11 @@ impl Applier<'_> {
         })
     }
 
-    pub(super) fn write_module(&mut self, hub: HubId, module: &Module) -> Result<(), ChangeError> {
+    pub(crate) fn write_module(&mut self, hub: HubId, module: &Module) -> Result<(), ChangeError> {
         self.store.put_module(hub, module)?;
         self.effects.push(Effect::ModulePut(hub, Box::new(module.clone())));
-        Ok(())
+        let name = IdentityRef { device: module.device.as_str(), module: Some(module.id.as_str()) };
+        Ok(self.follow(hub, name, Followed::ServiceSide)?)
     }
 
     fn delete_module(
@@ -273,6 +291,9 @@ impl Applier<'_> {
             return Err(RegistryError::SystemModule.into());
         }
         self.store.delete_module(hub, &device, &id)?;
+        // A deployment may want it back.
+        let name = IdentityRef { device: device.as_str(), module: None };
+        self.follow(hub, name, Followed::ServiceSide)?;
         self.effects.push(Effect::ModuleDeleted(hub, device, id));
         Ok(Outcome::Done)
     }
@@ -291,6 +312,7 @@ impl Applier<'_> {
     fn set_model(&mut self, record: ModelRecord) -> Result<Outcome, ChangeError> {
         let ModelRecord { hub, identity, generation, model } = &record;
         self.store.set_model(*hub, identity, *generation, model.as_deref())?;
+        self.follow(*hub, IdentityRef::from(identity), Followed::ServiceSide)?;
         self.effects.push(Effect::ModelSet(record));
         Ok(Outcome::Done)
     }

@@ -6,6 +6,7 @@ use ringhub_core::id::{ConsumerGroup, DeviceId, HubId, Identity, ModuleId};
 use super::{CredentialsDraft, Device, ETag, Module, RegistryError};
 use crate::c2d::{C2dChange, C2dEffect};
 use crate::certificate::{CertificateChange, HubCertificate};
+use crate::configuration::{Configuration, ConfigurationChange, ConfigurationOutcome};
 use crate::directory::{GenerationId, Policy, PresenceRecord, Status};
 use crate::hub::HubChange;
 use crate::job::{JobChange, JobOutcome};
@@ -45,7 +46,7 @@ pub(crate) struct Precondition {
 
 impl Existing {
     /// Decides about an identity that exists; `refusal` is for [`Existing::Refuse`].
-    pub(super) fn check(&self, etag: ETag, refusal: RegistryError) -> Result<(), RegistryError> {
+    pub(crate) fn check(&self, etag: ETag, refusal: RegistryError) -> Result<(), RegistryError> {
         match self {
             Self::Refuse => Err(refusal),
             Self::Overwrite => Ok(()),
@@ -94,6 +95,7 @@ pub(crate) enum Change {
     Hub(HubId, HubChange),
     Job(JobChange),
     Certificate(HubId, CertificateChange),
+    Configuration(HubId, ConfigurationChange),
     /// New keys for an identity that has keys.
     RotateKeys(HubId, Identity, KeyChoice),
     /// Several changes in one transaction; those refused leave the others standing.
@@ -124,6 +126,7 @@ impl Change {
             Self::Presence(records) => records.len(),
             Self::C2d(change) => change.len(),
             Self::Job(change) => change.len(),
+            Self::Configuration(_, change) => change.len(),
             _ => 1,
         }
     }
@@ -155,6 +158,7 @@ pub(crate) enum Outcome {
     CertificateDeleted {
         was_there: bool,
     },
+    Configuration(ConfigurationOutcome),
     /// What became of each item of a bulk change, in the order of the items.
     Bulk(Vec<ItemOutcome>),
 }
@@ -168,10 +172,11 @@ pub(crate) struct ItemOutcome {
 }
 
 impl Outcome {
-    /// The twins that back ends have changed, in the order of the changes.
+    /// The twins that back ends and configurations have changed, in the order of the changes.
     pub(crate) fn changed_twins(&self) -> Vec<&Changed> {
         match self {
             Self::Twin(TwinOutcome::Changed(changed)) => vec![changed],
+            Self::Configuration(ConfigurationOutcome::Changed(changed)) => changed.iter().collect(),
             Self::Bulk(items) => items.iter().filter_map(ItemOutcome::changed_twin).collect(),
             Self::Job(JobOutcome::Moved { changed, .. }) => changed.iter().collect(),
             _ => Vec::new(),
@@ -203,4 +208,7 @@ pub(crate) enum Effect {
     /// The authorities that count.
     AuthoritiesSet(HubId, Vec<Authority>),
     ConsumerGroupsSet(HubId, Vec<ConsumerGroup>),
+    ConfigurationsSet(HubId, Vec<Configuration>),
+    /// An identity is to be evaluated.
+    EvaluationDue,
 }

@@ -5,6 +5,7 @@ use ringhub_core::id::{InvalidConsumerGroup, InvalidId};
 use ringhub_core::twin::TwinError;
 
 use crate::certificate::CertificateError;
+use crate::configuration::ConfigurationError;
 use crate::store::StoreError;
 
 /// A refusal that the requester is told.
@@ -22,6 +23,8 @@ pub(crate) enum RegistryError {
     Key(#[from] InvalidKey),
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    #[error(transparent)]
+    Configuration(#[from] ConfigurationError),
     #[error("the request needs a body")]
     BodyMissing,
     #[error("the scope names no edge device")]
@@ -83,4 +86,10 @@ pub(crate) enum ChangeError {
     /// The disk says no; the whole transaction ends.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<ConfigurationError> for ChangeError {
+    fn from(error: ConfigurationError) -> Self {
+        Self::Refused(error.into())
+    }
 }

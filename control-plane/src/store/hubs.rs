@@ -7,8 +7,10 @@ use ringhub_core::message::PartitionMapping;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tracing::warn;
 
+use super::configurations::configurations;
 use super::{CertificateStore, Database, OpenError, SqliteStore, StoreError};
 use crate::c2d::CloudToDevice;
+use crate::configuration::Configurations;
 use crate::directory::{Authorities, Hub, Policy, Shared};
 use crate::registry::Mint;
 
@@ -113,7 +115,15 @@ fn remove_leftovers(
             let path = database.path().to_owned();
             return Err(OpenError::SecondHub { path, host_name, devices });
         }
-        for table in ["hub", "policy", "consumer_group", "certificate"] {
+        let tables = [
+            "hub",
+            "policy",
+            "consumer_group",
+            "certificate",
+            "configuration",
+            "configuration_scan",
+        ];
+        for table in tables {
             let statement = format!("DELETE FROM {table} WHERE hub_id = ?1");
             connection.execute(&statement, [id.0]).map_err(|error| explain(error.into()))?;
         }
@@ -247,6 +257,7 @@ fn read(connection: &Connection, settings: &[HubSettings]) -> Result<Vec<Hub>, S
             authorities: Authorities::default(),
             policies: Shared::new(policies(connection, id)?),
             consumer_groups: Shared::new(groups(connection, id)?),
+            configurations: Configurations::new(configurations(connection, id)?),
             cloud_to_device: configured.map(|hub| hub.cloud_to_device).unwrap_or_default(),
         });
     }

@@ -10,6 +10,8 @@ mod backup;
 mod c2d;
 mod certificates;
 mod checkpoint;
+mod configuration_targets;
+mod configurations;
 mod counters;
 mod fault;
 mod hubs;
@@ -40,6 +42,8 @@ use crate::registry::{Device, Module};
 pub use backup::{RegistryContents, back_up_registry, check_registry};
 pub(crate) use c2d::C2dStore;
 pub(crate) use certificates::CertificateStore;
+pub(crate) use configuration_targets::ConfigurationTargets;
+pub(crate) use configurations::ConfigurationStore;
 pub use counters::StoreCounters;
 pub use hubs::HubSettings;
 pub(crate) use hubs::{HubStore, open_hubs};
@@ -59,7 +63,14 @@ pub(crate) use writer::{Write, WriteQueue, Writer};
 
 /// Registry documents of all hubs. Writes count once the transaction around them is committed.
 pub(crate) trait Store:
-    C2dStore + HubStore + JobRowStore + JobStore + ModelStore + TwinScans + TwinStore
+    C2dStore
+    + ConfigurationStore
+    + HubStore
+    + JobRowStore
+    + JobStore
+    + ModelStore
+    + TwinScans
+    + TwinStore
 {
     /// The device, if it is registered.
     fn device(&self, hub: HubId, id: &DeviceId) -> Result<Option<Device>, StoreError>;

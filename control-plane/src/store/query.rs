@@ -33,7 +33,9 @@ impl TwinColumns {
     pub(crate) const REPORTED_STAMPS: Self = Self(1 << 7);
     /// What the registry says of the identity.
     pub(crate) const IDENTITY: Self = Self(1 << 8);
-    pub(crate) const ALL: Self = Self((1 << 9) - 1);
+    /// What configurations have done with the identity.
+    pub(crate) const CONFIGURATIONS: Self = Self(1 << 9);
+    pub(crate) const ALL: Self = Self((1 << 10) - 1);
 
     pub(crate) const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -45,7 +47,7 @@ impl TwinColumns {
 }
 
 /// Columns behind those of the identity, in this order.
-const TWIN_COLUMNS: [(&str, TwinColumns); 8] = [
+const TWIN_COLUMNS: [(&str, TwinColumns); 9] = [
     ("t.etag", TwinColumns::ETAG),
     ("t.tags", TwinColumns::TAGS),
     ("t.desired_version", TwinColumns::DESIRED_VERSION),
@@ -54,6 +56,7 @@ const TWIN_COLUMNS: [(&str, TwinColumns); 8] = [
     ("r.version", TwinColumns::REPORTED_VERSION),
     ("r.properties", TwinColumns::REPORTED),
     ("r.stamps", TwinColumns::REPORTED_STAMPS),
+    ("c.statuses", TwinColumns::CONFIGURATIONS),
 ];
 
 /// Which twins are looked at, by the ids of their devices.
@@ -147,6 +150,7 @@ impl TwinScans for SqliteStore {
         scan: TwinScan<'_>,
         visit: &mut dyn FnMut(&StoredTwin<'_>) -> Result<ControlFlow<()>, StoreError>,
     ) -> Result<bool, StoreError> {
+        self.write_reported()?;
         let mut statement = self.prepare(&scan.sql())?;
         let key = scan.key_value();
         let params = scan.params(&key);
@@ -207,6 +211,13 @@ impl TwinScan<'_> {
             columns.push(if self.columns.has(kind) { column } else { "NULL" }.to_owned());
         }
         let columns = columns.join(", ");
+        let configurations = match self.columns.has(TwinColumns::CONFIGURATIONS) {
+            true => format!(
+                " LEFT JOIN configuration_target c ON c.hub_id = i.hub_id \
+                 AND c.device_id = i.device_id AND c.module_id = {module}"
+            ),
+            false => String::new(),
+        };
         let keys = match self.keys {
             TwinKeys::All => "",
             TwinKeys::Devices(_) => " AND i.device_id IN (SELECT value FROM json_each(:keys))",
@@ -217,7 +228,7 @@ impl TwinScan<'_> {
              LEFT JOIN twin t ON t.hub_id = i.hub_id AND t.device_id = i.device_id \
              AND t.module_id = {module} \
              LEFT JOIN twin_reported r ON r.hub_id = i.hub_id AND r.device_id = i.device_id \
-             AND r.module_id = {module} \
+             AND r.module_id = {module}{configurations} \
              WHERE i.hub_id = :hub AND {place}{keys} ORDER BY {order}"
         )
     }
@@ -333,6 +344,13 @@ impl<'r> StoredTwin<'r> {
             desired: self.section(SectionName::Desired)?,
             reported: self.section(SectionName::Reported)?,
         })
+    }
+
+    /// The JSON of what configurations have done with the identity; `None` when none is for it.
+    pub(crate) fn configurations(&self) -> Result<Option<&'r str>, StoreError> {
+        let text = self.row.get_ref(self.first + 8)?.as_str_or_null();
+        let text = text.map_err(|_| StoreError::Column("statuses"))?;
+        Ok(text.filter(|text| *text != "{}"))
     }
 
     fn number(&self, column: usize, beginning: u64) -> Result<u64, StoreError> {

@@ -10,13 +10,13 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::fault::Fault;
 use super::recover::recover;
-use super::{OpenError, StoreError, StoreState, c2d, certificates, jobs};
+use super::{OpenError, StoreError, StoreState, c2d, certificates, configurations, jobs};
 
 /// `application_id` of the file: "rhub".
 const APPLICATION_ID: i64 = 0x7268_7562;
 
 /// `user_version` of the file; rises when the tables change.
-pub(super) const VERSION: i64 = 6;
+pub(super) const VERSION: i64 = 7;
 
 /// `user_version` of files that keep nothing of a conversation with devices.
 pub(super) const VERSION_WITHOUT_CONVERSATION: i64 = 1;
@@ -32,6 +32,9 @@ const VERSION_WITHOUT_JOBS: i64 = 4;
 
 /// `user_version` of files that keep no certificates of hubs.
 const VERSION_WITHOUT_CERTIFICATES: i64 = 5;
+
+/// `user_version` of files that keep no configurations.
+const VERSION_WITHOUT_CONFIGURATIONS: i64 = 6;
 
 /// Name of the database file.
 pub const REGISTRY_FILE: &str = "registry.db";
@@ -305,6 +308,9 @@ fn add_since(connection: &Connection, version: i64) -> Result<(), rusqlite::Erro
     }
     if version <= VERSION_WITHOUT_CERTIFICATES {
         connection.execute_batch(certificates::TABLE)?;
+    }
+    if version <= VERSION_WITHOUT_CONFIGURATIONS {
+        connection.execute_batch(configurations::TABLES)?;
     }
     connection.pragma_update(None, "user_version", VERSION)
 }

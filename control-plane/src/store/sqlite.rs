@@ -13,7 +13,9 @@ use super::row::{
 };
 use super::schema::{VERSION, explain};
 use super::section_cache::SectionCache;
-use super::{C2dStore as _, ModelStore as _, OpenError, Store, StoreError};
+use super::{
+    C2dStore as _, ConfigurationTargets as _, ModelStore as _, OpenError, Store, StoreError,
+};
 use crate::directory::{GenerationId, PresenceRecord, Status};
 use crate::registry::{Device, Module};
 
@@ -213,6 +215,7 @@ impl Store for SqliteStore {
     fn delete_device(&self, hub: HubId, id: &DeviceId) -> Result<(), StoreError> {
         self.delete_queue(hub, id, None)?;
         self.delete_models(hub, id, None)?;
+        self.delete_targets(hub, id, None)?;
         let params = params![hub.0, id.as_str()];
         self.execute("DELETE FROM twin WHERE hub_id = ?1 AND device_id = ?2", params)?;
         self.execute("DELETE FROM twin_reported WHERE hub_id = ?1 AND device_id = ?2", params)?;
@@ -234,6 +237,7 @@ impl Store for SqliteStore {
     ) -> Result<(), StoreError> {
         self.delete_queue(hub, device, Some(id))?;
         self.delete_models(hub, device, Some(id))?;
+        self.delete_targets(hub, device, Some(id))?;
         let params = params![hub.0, device.as_str(), id.as_str()];
         for statement in [
             "DELETE FROM presence WHERE hub_id = ?1 AND device_id = ?2 AND module_id = ?3",

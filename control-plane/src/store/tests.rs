@@ -323,13 +323,16 @@ fn a_registry_of_any_version_before_is_brought_up_to_date() {
     let control = open(&dir);
     put(&control, "/devices/d", &json!({}));
     control.shutdown();
-    let added_since_5 = vec!["certificate"];
+    let added_since_6 =
+        vec!["configuration", "configuration_target", "configuration_due", "configuration_scan"];
+    let added_since_5 = [&["certificate"], &added_since_6[..]].concat();
     let added_since_4 = [&["job", "job_progress", "job_device"], &added_since_5[..]].concat();
     let added_since_2 = [&["model"], &added_since_4[..]].concat();
     let added_since_1 =
         [&["presence", "twin", "twin_reported", "c2d_message", "c2d_feedback"], &added_since_2[..]]
             .concat();
     for (version, added) in [
+        (6, &added_since_6),
         (5, &added_since_5),
         (4, &added_since_4),
         (3, &added_since_4),

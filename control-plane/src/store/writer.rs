@@ -357,6 +357,14 @@ impl WriterThread {
                 directory.set_consumer_groups(hub, groups);
                 Vec::new()
             }
+            Effect::ConfigurationsSet(hub, configurations) => {
+                directory.set_configurations(hub, configurations);
+                Vec::new()
+            }
+            Effect::EvaluationDue => {
+                directory.evaluation().ring();
+                Vec::new()
+            }
             Effect::C2d(effect) => {
                 if let C2dEffect::Enqueued { accepted, .. } = &effect {
                     self.counters.c2d_time.record(nanos(accepted.elapsed()), 1);

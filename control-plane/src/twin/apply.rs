@@ -44,7 +44,8 @@ impl TwinApplier<'_> {
         let Applied { twin, desired } =
             twin.apply(change, self.now).map_err(RegistryError::Twin)?;
         self.store.put_service_side(hub, name, &twin)?;
-        let changed = Changed { hub, identity, owner, twin, desired };
+        let configurations = self.store.configuration_statuses(hub, name)?;
+        let changed = Changed { hub, identity, owner, twin, desired, configurations };
         Ok(TwinOutcome::Changed(Box::new(changed)))
     }
 

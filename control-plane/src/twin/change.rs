@@ -60,6 +60,8 @@ pub(crate) struct Changed {
     pub(crate) twin: Twin,
     /// What the device hears of it.
     pub(crate) desired: Option<DesiredChange>,
+    /// The JSON of what configurations have done with the identity before.
+    pub(crate) configurations: Option<String>,
 }
 
 /// What an operation answers.

@@ -11,6 +11,7 @@ mod ca;
 mod certificate;
 mod completion;
 mod config;
+mod configuration;
 mod connection_string;
 mod consumer_group;
 mod device_family;
@@ -116,6 +117,7 @@ pub enum ClientCommand {
     Query(query::Query),
     Job(job::Job),
     GenerateSasToken(generate_sas_token::GenerateSasToken),
+    Configuration(configuration::Configuration),
     Ca(ca::Ca),
     Certificate(certificate::Certificate),
     Policy(policy::Policy),
@@ -159,6 +161,7 @@ impl ClientCommand {
             Self::Query(command) => command.run(),
             Self::Job(command) => command.run(),
             Self::GenerateSasToken(command) => command.run(),
+            Self::Configuration(command) => command.run(),
             Self::Ca(command) => command.run(),
             Self::Certificate(command) => command.run(),
             Self::Policy(command) => command.run(),
