@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
+use ringhub_core::limits::AMQP_SEATS_MAX;
 
 use crate::output::Output;
 use crate::quantity::{parse_keep_alive, parse_payload, parse_some_time, parse_time};
@@ -31,6 +32,9 @@ Examples:
   ringhub-loadgen telemetry --host localhost --ca ca.pem --devices devices.tsv --connections 50 \\
       --closed --per-segment 20 --inflight 100 --server-pid \"$(pidof ringhub)\"
                         closed loop: as much as the server takes, and what it costs there
+  ringhub-loadgen telemetry --host localhost --ca ca.pem --devices devices.tsv --connections 2 \\
+      --protocol amqp --gateway 1000 --per-second 2000
+                        two field gateways over AMQP with a thousand devices each
   ringhub-loadgen telemetry --target mqtt --host broker --port 8883 --ca ca.pem --connections 500 \\
       --per-second 1000
                         any broker of MQTT 3.1.1 that lets everybody in
@@ -114,6 +118,15 @@ pub enum Target {
     Mqtt,
 }
 
+/// What devices speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Protocol {
+    /// MQTT 3.1.1
+    Mqtt,
+    /// AMQP 1.0, to a hub
+    Amqp,
+}
+
 /// Whom to connect, to what, and how fast.
 #[derive(Clone, Debug, Args)]
 #[command(group(ArgGroup::new("credentials").args(["devices", "policy"])))]
@@ -137,8 +150,8 @@ pub struct Connections {
     /// PEM file with the certificates to trust
     #[arg(long, value_name = "FILE")]
     pub ca: PathBuf,
-    /// Number of connections, each of another device [default: all devices of the file; 100
-    /// without a file]
+    /// Number of connections, each of another device, or of as many as --gateway says [default:
+    /// for all devices of the file; for 100 without a file]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub connections: Option<u32>,
     /// Arrivals per second; they do not wait for the server
@@ -229,6 +242,14 @@ pub struct TelemetryArguments {
     /// Keep every in-flight window full instead: a closed loop
     #[arg(long)]
     pub closed: bool,
+    /// What the devices speak; an outcome over AMQP is what PUBACK is over MQTT
+    #[arg(long, value_enum, default_value = "mqtt")]
+    pub protocol: Protocol,
+    /// Devices that share a connection over AMQP, as those behind a field gateway do; each has its
+    /// own token, link and window
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=AMQP_SEATS_MAX as i64))]
+    pub gateway: u32,
     /// 0 or 1
     #[arg(long, value_name = "QOS", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u8).range(0..=1))]
@@ -293,7 +314,7 @@ pub struct Conversation {
     /// Its key, base64 [default: --key]
     #[arg(long, value_name = "BASE64", requires = "service_policy")]
     pub service_key: Option<String>,
-    /// Port of AMQP over TLS, for --c2d [default: 5671]
+    /// Port of AMQP over TLS, for --c2d and --protocol amqp [default: 5671]
     #[arg(long, value_name = "PORT")]
     pub amqps_port: Option<u16>,
     /// Longest time from due to the answer of a method, at the 99th percentile, before the run has
@@ -393,13 +414,16 @@ mod tests {
 
     #[test]
     fn what_contradicts_itself_is_refused() {
-        use ErrorKind::{ArgumentConflict, MissingRequiredArgument, ValueValidation};
+        use ErrorKind::{
+            ArgumentConflict, MissingRequiredArgument, UnknownArgument, ValueValidation,
+        };
         for good in [
             "connect --devices f",
             "connect --policy device --key a2V5 --hold 5m",
             "telemetry --target mqtt --closed",
             "telemetry --devices f --per-second 10 --qos 0",
             "telemetry --devices f --per-device 0.1",
+            "telemetry --devices f --closed --protocol amqp --gateway 1000",
         ] {
             assert!(parse(good).is_ok(), "{good}");
         }
@@ -411,6 +435,9 @@ mod tests {
             ("telemetry --devices f", MissingRequiredArgument),
             ("telemetry --devices f --closed --per-second 1", ArgumentConflict),
             ("telemetry --devices f --closed --qos 2", ValueValidation),
+            ("telemetry --devices f --closed --gateway 0", ValueValidation),
+            ("telemetry --devices f --closed --gateway 1537", ValueValidation),
+            ("connect --devices f --protocol amqp", UnknownArgument),
             ("telemetry --devices f --per-device 0", ValueValidation),
             ("telemetry --devices f --per-device 1 --closed", ArgumentConflict),
             ("telemetry --devices f --closed --duration 0s", ValueValidation),

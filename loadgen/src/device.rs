@@ -1,15 +1,18 @@
-//! One device: TLS and MQTT from bytes to verdict, without IO.
+//! One connection: TLS and MQTT, or AMQP, from bytes to verdict, without IO.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use ringhub_core::codec::mqtt::{Connect, Qos, decode};
+use ringhub_core::session::amqp::AmqpConfig;
 use ringhub_core::session::mqtt::{ClientEvent, MqttClient};
 use ringhub_core::time::Timestamp;
 
 use crate::conversation::device::{self, Heard};
 use crate::failure::Failure;
 use crate::fleet::Login;
+use crate::gateway::Gateway;
 use crate::numbering;
 use crate::records::Records;
 use crate::tls::{TlsClient, TlsProgress};
@@ -26,13 +29,32 @@ pub(crate) struct Message<'m> {
 }
 
 /// What is the same for all devices.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Manner {
     pub(crate) keep_alive: u16,
     /// Time that the server has for an answer.
     pub(crate) patience: Duration,
     /// QoS 1 publishes that may await their PUBACK.
     pub(crate) inflight_max: usize,
+    /// Messages that are sent at once.
+    pub(crate) per_segment: usize,
+    /// What connections over AMQP say; MQTT is spoken without.
+    pub(crate) amqp: Option<Arc<AmqpConfig>>,
+}
+
+/// The devices of a connection: one over MQTT.
+#[derive(Clone, Copy)]
+pub(crate) struct Who<'l> {
+    pub(crate) devices: u32,
+    /// Asked once for each, by its number among them, when it is its turn to log in.
+    pub(crate) login: &'l dyn Fn(u32) -> Login,
+}
+
+/// What is spoken over TLS.
+enum Client {
+    Mqtt(MqttClient),
+    /// Boxed: there are few, and they are large.
+    Amqp(Box<Gateway>),
 }
 
 /// Buffers that all devices of a thread share: one device at a time uses them, and leaves them
@@ -55,7 +77,7 @@ pub(crate) struct Scratch {
 /// What a device is waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// TLS or CONNACK.
+    /// TLS or CONNACK; over AMQP until all devices may send.
     Connecting,
     /// The session stands.
     Connected,
@@ -67,7 +89,7 @@ pub(crate) struct Device {
     handshake: Option<Box<TlsClient>>,
     records: Option<Records>,
     is_resumed: bool,
-    mqtt: Option<MqttClient>,
+    client: Option<Client>,
     stage: Stage,
     /// The beginning of a record.
     partial: Box<[u8]>,
@@ -83,7 +105,7 @@ impl Device {
             handshake,
             records: None,
             is_resumed: false,
-            mqtt: None,
+            client: None,
             stage: Stage::Connecting,
             partial,
             partial_packet,
@@ -100,12 +122,12 @@ impl Device {
     }
 
     /// Processes `scratch.received` and appends what is to be sent to `scratch.out`. Called first
-    /// with nothing received. `login` is asked once, when TLS stands.
+    /// with nothing received.
     pub(crate) fn handle_received(
         &mut self,
         scratch: &mut Scratch,
-        manner: Manner,
-        login: impl FnOnce() -> Login,
+        manner: &Manner,
+        who: Who<'_>,
         now: Timestamp,
     ) -> Result<(), Failure> {
         if !self.partial.is_empty() {
@@ -116,12 +138,12 @@ impl Device {
         scratch.received.clear();
         if progress == TlsProgress::Established {
             self.handle_established()?;
-            if self.mqtt.is_none() {
-                self.connect(&login(), manner, now)?;
+            if self.client.is_none() {
+                self.client = Some(connect(manner, who, now)?);
             }
         }
         // A server that refuses says why, and closes in the same breath.
-        self.read_packets(scratch)?;
+        self.read_plaintext(scratch, who, now)?;
         if progress == TlsProgress::PeerClosed {
             return Err(self.closed());
         }
@@ -134,25 +156,37 @@ impl Device {
         scratch: &mut Scratch,
         now: Timestamp,
     ) -> Result<(), Failure> {
-        let Some(mqtt) = &mut self.mqtt else { return Ok(()) };
-        if mqtt.poll_timeout().is_none_or(|deadline| now < deadline) {
-            return Ok(());
+        match &mut self.client {
+            None => return Ok(()),
+            Some(Client::Amqp(gateway)) => gateway.handle_timeout(now)?,
+            Some(Client::Mqtt(mqtt)) => {
+                if mqtt.poll_timeout().is_none_or(|deadline| now < deadline) {
+                    return Ok(());
+                }
+                mqtt.handle_timeout(now).map_err(|_| match self.stage {
+                    Stage::Connecting => Failure::Timeout,
+                    Stage::Connected => Failure::Silent,
+                })?;
+            }
         }
-        mqtt.handle_timeout(now).map_err(|_| match self.stage {
-            Stage::Connecting => Failure::Timeout,
-            Stage::Connected => Failure::Silent,
-        })?;
         self.transmit(scratch, now)
     }
 
     /// Publishes that await their PUBACK.
     pub(crate) fn inflight(&self) -> usize {
-        self.mqtt.as_ref().map_or(0, MqttClient::inflight)
+        match &self.client {
+            None => 0,
+            Some(Client::Mqtt(mqtt)) => mqtt.inflight(),
+            Some(Client::Amqp(gateway)) => gateway.inflight(),
+        }
     }
 
     /// Publishes that would be taken now, with QoS 1.
-    pub(crate) fn room(&self, manner: Manner) -> usize {
-        manner.inflight_max.saturating_sub(self.inflight())
+    pub(crate) fn room(&self, manner: &Manner) -> usize {
+        match &self.client {
+            Some(Client::Amqp(gateway)) => gateway.room(),
+            _ => manner.inflight_max.saturating_sub(self.inflight()),
+        }
     }
 
     /// Publishes `count` messages as one TLS record, which is appended to `scratch.out`. With QoS 1
@@ -164,7 +198,14 @@ impl Device {
         (count, tag): (u32, u64),
         now: Timestamp,
     ) -> Result<(), Failure> {
-        let Some(mqtt) = &mut self.mqtt else { return Ok(()) };
+        let mqtt = match &mut self.client {
+            None => return Ok(()),
+            Some(Client::Mqtt(mqtt)) => mqtt,
+            Some(Client::Amqp(gateway)) => {
+                gateway.publish(message, (count, tag), &mut scratch.payload)?;
+                return self.transmit(scratch, now);
+            }
+        };
         let Message { topic, payload, first_number, qos } = message;
         for place in 0..u64::from(count) {
             let payload = match first_number {
@@ -183,15 +224,18 @@ impl Device {
         name: &str,
         now: Timestamp,
     ) -> Result<(), Failure> {
-        let Some(mqtt) = &mut self.mqtt else { return Ok(()) };
+        let Some(Client::Mqtt(mqtt)) = &mut self.client else { return Ok(()) };
         device::subscribe(mqtt, name).map_err(Failure::of_protocol)?;
         self.transmit(scratch, now)
     }
 
-    /// Appends DISCONNECT and the end of TLS to `scratch.out`.
+    /// Appends the goodbye and the end of TLS to `scratch.out`.
     pub(crate) fn disconnect(&mut self, scratch: &mut Scratch, now: Timestamp) {
-        let Some(mqtt) = &mut self.mqtt else { return };
-        mqtt.disconnect();
+        match &mut self.client {
+            None => return,
+            Some(Client::Mqtt(mqtt)) => mqtt.disconnect(),
+            Some(Client::Amqp(gateway)) => gateway.close(),
+        }
         if self.transmit(scratch, now).is_ok()
             && let Some(records) = &mut self.records
         {
@@ -226,62 +270,94 @@ impl Device {
         Ok(())
     }
 
-    fn connect(&mut self, login: &Login, manner: Manner, now: Timestamp) -> Result<(), Failure> {
-        let credentials = login.credentials.as_ref();
-        let connect = Connect {
-            clean_session: true,
-            keep_alive: manner.keep_alive,
-            client_id: &login.client_id,
-            will: None,
-            user_name: credentials.map(|(user_name, _)| user_name.as_str()),
-            password: credentials.map(|(_, token)| token.as_bytes()),
-        };
-        let Manner { inflight_max, patience, .. } = manner;
-        let mqtt = MqttClient::connect(&connect, inflight_max, patience, now);
-        self.mqtt = Some(mqtt.map_err(Failure::of_protocol)?);
-        Ok(())
-    }
-
-    fn read_packets(&mut self, scratch: &mut Scratch) -> Result<(), Failure> {
-        let Some(mqtt) = &mut self.mqtt else { return Ok(()) };
-        let Scratch { plaintext, acknowledged, pongs, heard, .. } = scratch;
+    fn read_plaintext(
+        &mut self,
+        scratch: &mut Scratch,
+        who: Who<'_>,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
         if !self.partial_packet.is_empty() {
-            plaintext.splice(..0, std::mem::take(&mut self.partial_packet));
+            scratch.plaintext.splice(..0, std::mem::take(&mut self.partial_packet));
         }
-        let mut used = 0;
-        while let Some((packet, size)) = decode(&plaintext[used..]).map_err(Failure::of_protocol)? {
-            match mqtt.handle_packet(packet).map_err(Failure::of_protocol)? {
-                ClientEvent::Connected { .. } => self.stage = Stage::Connected,
-                ClientEvent::Refused(code) => return Err(Failure::Refused(code)),
-                ClientEvent::Acknowledged { tag, in_order: true } => acknowledged.push(tag),
-                ClientEvent::Acknowledged { in_order: false, .. } => {
-                    return Err(Failure::Disordered);
+        let used = match &mut self.client {
+            None => return Ok(()),
+            Some(Client::Mqtt(mqtt)) => read_packets(mqtt, &mut self.stage, scratch)?,
+            Some(Client::Amqp(gateway)) => {
+                let Scratch { plaintext, acknowledged, .. } = scratch;
+                let used = gateway.handle_bytes(plaintext, &who, acknowledged, now)?;
+                if gateway.is_connected() {
+                    self.stage = Stage::Connected;
                 }
-                ClientEvent::Pong => *pongs += 1,
-                ClientEvent::Subscribed(_) => heard.push(Heard::Subscribed),
-                ClientEvent::Message(publish) => {
-                    heard.extend(device::handle(mqtt, &publish).map_err(Failure::of_protocol)?);
-                }
-                _ => {}
+                used
             }
-            used += size;
-        }
-        self.partial_packet = plaintext[used..].into();
-        plaintext.clear();
+        };
+        self.partial_packet = scratch.plaintext[used..].into();
+        scratch.plaintext.clear();
         Ok(())
     }
 
     fn transmit(&mut self, scratch: &mut Scratch, now: Timestamp) -> Result<(), Failure> {
-        let (Some(mqtt), Some(records)) = (&mut self.mqtt, &mut self.records) else {
+        let (Some(client), Some(records)) = (&mut self.client, &mut self.records) else {
             return Ok(());
         };
-        if !mqtt.poll_transmit(&mut scratch.packets, now) {
+        let has_some = match client {
+            Client::Mqtt(mqtt) => mqtt.poll_transmit(&mut scratch.packets, now),
+            Client::Amqp(gateway) => gateway.poll_transmit(&mut scratch.packets)?,
+        };
+        if !has_some {
             return Ok(());
         }
         let written = records.write(&scratch.packets, &mut scratch.out);
         scratch.packets.clear();
         written.map_err(Failure::Tls)
     }
+}
+
+/// Begins to speak, once TLS stands.
+fn connect(manner: &Manner, who: Who<'_>, now: Timestamp) -> Result<Client, Failure> {
+    let Manner { inflight_max, patience, per_segment, .. } = *manner;
+    if let Some(config) = &manner.amqp {
+        let gateway = Gateway::new(config, who.devices, (inflight_max, per_segment), now);
+        return Ok(Client::Amqp(Box::new(gateway)));
+    }
+    let login = (who.login)(0);
+    let credentials = login.credentials.as_ref();
+    let connect = Connect {
+        clean_session: true,
+        keep_alive: manner.keep_alive,
+        client_id: &login.client_id,
+        will: None,
+        user_name: credentials.map(|(user_name, _)| user_name.as_str()),
+        password: credentials.map(|(_, token)| token.as_bytes()),
+    };
+    let mqtt = MqttClient::connect(&connect, inflight_max, patience, now);
+    Ok(Client::Mqtt(mqtt.map_err(Failure::of_protocol)?))
+}
+
+/// Reads whole packets out of the plaintext; returns how many bytes those were.
+fn read_packets(
+    mqtt: &mut MqttClient,
+    stage: &mut Stage,
+    scratch: &mut Scratch,
+) -> Result<usize, Failure> {
+    let Scratch { plaintext, acknowledged, pongs, heard, .. } = scratch;
+    let mut used = 0;
+    while let Some((packet, size)) = decode(&plaintext[used..]).map_err(Failure::of_protocol)? {
+        match mqtt.handle_packet(packet).map_err(Failure::of_protocol)? {
+            ClientEvent::Connected { .. } => *stage = Stage::Connected,
+            ClientEvent::Refused(code) => return Err(Failure::Refused(code)),
+            ClientEvent::Acknowledged { tag, in_order: true } => acknowledged.push(tag),
+            ClientEvent::Acknowledged { in_order: false, .. } => return Err(Failure::Disordered),
+            ClientEvent::Pong => *pongs += 1,
+            ClientEvent::Subscribed(_) => heard.push(Heard::Subscribed),
+            ClientEvent::Message(publish) => {
+                heard.extend(device::handle(mqtt, &publish).map_err(Failure::of_protocol)?);
+            }
+            _ => {}
+        }
+        used += size;
+    }
+    Ok(used)
 }
 
 impl Scratch {

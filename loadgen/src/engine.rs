@@ -14,7 +14,7 @@ use rustix::net::Shutdown;
 
 use crate::alarm::Alarm;
 use crate::connection::Connection;
-use crate::device::{Device, Scratch, Stage};
+use crate::device::{Device, Scratch, Stage, Who};
 use crate::error::Error;
 use crate::failure::Failure;
 use crate::gate::Gate;
@@ -305,8 +305,11 @@ impl Engine {
         let mut device = connection.device.borrow_mut();
         scratch.received.truncate(received);
         let before = device.stage();
-        let login = || self.plan.fleet.login(number, self.token_expiry_secs());
-        let result = device.handle_received(scratch, self.plan.manner, login, self.now());
+        let devices = self.plan.devices_of(number);
+        let login =
+            |member| self.plan.fleet.login(devices.start + member, self.token_expiry_secs());
+        let who = Who { devices: devices.len() as u32, login: &login };
+        let result = device.handle_received(scratch, &self.plan.manner, who, self.now());
         if let Err(failure) = result {
             scratch.clear();
             return Err(failure);

@@ -48,6 +48,12 @@ pub enum Error {
     /// Brokers have no methods, twins or queues of devices.
     #[error("--methods, --patches and --c2d need a hub: leave out --target mqtt, or them")]
     NoHub,
+    /// A connection of MQTT has one client.
+    #[error("--gateway shares connections over AMQP: give --protocol amqp, or leave it out")]
+    NotShared,
+    /// AMQP is spoken to hubs, by devices that stay and do nothing but send.
+    #[error("{0} is of MQTT here: leave it out, or --protocol amqp")]
+    NotOverAmqp(&'static str),
     /// Who is away hears nothing.
     #[error(
         "--churn sends devices away to whom --methods, --patches and --c2d speak: leave out one \

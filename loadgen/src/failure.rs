@@ -6,6 +6,10 @@ use ringhub_core::codec::mqtt::ConnackCode;
 use rustix::io::Errno;
 use rustls::CertificateError;
 
+/// What to look at when a hub does not let a device in.
+const NOT_ADMITTED: &str =
+    "the device is not registered or disabled, or its key is another one: see --provision";
+
 /// Why a device has no connection, or no longer.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -25,10 +29,18 @@ pub(crate) enum Failure {
     Silent,
     #[error("lost: the server takes no more data")]
     Stuck,
-    #[error("PUBACKs out of order")]
+    #[error("acknowledgements out of order")]
     Disordered,
-    #[error("the server broke MQTT: {0}")]
+    #[error("the server broke the protocol: {0}")]
     Protocol(String),
+    #[error("token refused: {0}; {NOT_ADMITTED}")]
+    Token(String),
+    #[error("a link was detached: {0}")]
+    Detached(String),
+    #[error("a message was not accepted: {0}")]
+    Rejected(String),
+    #[error("lost: closed by the server: {0}")]
+    Ended(String),
 }
 
 impl Failure {
@@ -70,11 +82,11 @@ pub(crate) fn of_tls(error: &rustls::Error) -> &'static str {
     }
 }
 
-const fn of_connack(code: ConnackCode) -> &'static str {
+fn of_connack(code: ConnackCode) -> String {
     match code {
         ConnackCode::BadUserNameOrPassword | ConnackCode::NotAuthorized => {
-            "; the device is not registered or disabled, or its key is another one: see --provision"
+            format!("; {NOT_ADMITTED}")
         }
-        _ => "",
+        _ => String::new(),
     }
 }

@@ -36,9 +36,9 @@ pub enum FleetError {
     #[error("the device file has no devices: write a line of device id, tab, base64 key for each")]
     Empty,
     /// Fewer devices than connections.
-    #[error("{wanted} connections need as many devices, but the file has {there}")]
+    #[error("{wanted} devices are to connect, but the file has {there}")]
     TooFew {
-        /// Connections asked for.
+        /// Devices asked for.
         wanted: u32,
         /// Devices in the file.
         there: usize,
@@ -51,7 +51,7 @@ pub enum FleetError {
     Prefix(String),
 }
 
-/// What a device says in its CONNECT.
+/// What a device says to log in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Login {
     pub(crate) client_id: String,
@@ -82,15 +82,15 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    /// Devices of a file, all of them or the first `connections`.
+    /// Devices of a file, all of them or the first `devices`.
     pub(crate) fn from_file(
         host: &str,
         path: &Path,
-        connections: Option<u32>,
+        devices: Option<u32>,
     ) -> Result<Self, FleetError> {
         let text = fs::read_to_string(path)
             .map_err(|source| FleetError::Unreadable { path: path.to_owned(), source })?;
-        Self::from_lines(host, &text, connections)
+        Self::from_lines(host, &text, devices)
     }
 
     fn from_lines(host: &str, text: &str, connections: Option<u32>) -> Result<Self, FleetError> {
@@ -131,7 +131,7 @@ impl Fleet {
         Ok(Self { host: String::new(), credentials, size })
     }
 
-    /// Number of devices, each of which connects once.
+    /// Number of devices.
     pub(crate) const fn size(&self) -> u32 {
         self.size
     }
@@ -191,7 +191,7 @@ fn parse_device(line: &str) -> Result<(String, Vec<u8>), &'static str> {
 }
 
 /// Escapes all but the unreserved characters (RFC 3986 section 2.3).
-fn percent_encode(text: &str) -> String {
+pub(crate) fn percent_encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len() + 16);
     for byte in text.bytes() {
         match byte {

@@ -31,6 +31,7 @@ mod failure;
 mod fleet;
 pub mod floor;
 mod gate;
+mod gateway;
 mod history;
 mod html;
 mod latency;

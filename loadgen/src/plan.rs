@@ -2,17 +2,19 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ringhub_core::codec::mqtt::Qos;
+use ringhub_core::session::amqp::AmqpConfig;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 
 use crate::cadence::Cadence;
 use crate::cli::{
-    ConnectArguments, Connections, PER_SECOND_MAX, StormArguments, Target, TelemetryArguments,
-    Turnover,
+    ConnectArguments, Connections, PER_SECOND_MAX, Protocol, StormArguments, Target,
+    TelemetryArguments, Turnover,
 };
 use crate::conversation::Conversation;
 use crate::conversation::service::Service;
@@ -28,6 +30,8 @@ use crate::trust::client_config;
 
 /// Length of time for which tokens are good beyond the planned end.
 const TOKEN_MARGIN: Duration = Duration::from_secs(3600);
+/// Where hubs speak AMQP over TLS.
+const AMQPS_PORT: u16 = 5671;
 
 /// What devices do once they are connected.
 #[derive(Clone, Debug)]
@@ -55,7 +59,8 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    fn new(arguments: &TelemetryArguments, devices: u32) -> Result<Self, Error> {
+    /// Of so many devices on so many connections, which take turns.
+    fn new(arguments: &TelemetryArguments, devices: u32, connections: u32) -> Result<Self, Error> {
         let (per_segment, inflight) = (arguments.per_segment, arguments.inflight());
         if arguments.qos == 1 && per_segment > inflight {
             return Err(Error::SegmentBeyondWindow { per_segment, inflight });
@@ -70,7 +75,7 @@ impl Load {
         if let Some(per_second) = per_second {
             check_interval(per_second, per_segment, arguments.duration)?;
         }
-        let cadence = |per_second| Cadence { devices, per_second, per_segment };
+        let cadence = |per_second| Cadence { devices: connections, per_second, per_segment };
         Ok(Self {
             cadence: per_second.map(cadence),
             qos: if arguments.qos == 0 { Qos::AtMostOnce } else { Qos::AtLeastOnce },
@@ -125,6 +130,8 @@ pub(crate) struct Plan {
     pub(crate) timeout: Duration,
     pub(crate) manner: Manner,
     pub(crate) fleet: Fleet,
+    /// Devices that share a connection.
+    pub(crate) gateway: u32,
     pub(crate) sources: Sources,
     /// When devices leave and come back, beside the work.
     pub(crate) churn: Option<Cadence>,
@@ -137,19 +144,26 @@ pub(crate) struct Plan {
 impl Plan {
     /// Plans connections that are kept open.
     pub(crate) fn to_connect(arguments: &ConnectArguments) -> Result<Self, Error> {
-        let fleet = fleet(&arguments.connections)?;
-        let mut plan = Self::new(&arguments.connections, fleet, Work::Hold(arguments.hold), 1)?;
+        let fleet = fleet(&arguments.connections, 1)?;
+        let work = Work::Hold(arguments.hold);
+        let mut plan = Self::new(&arguments.connections, (fleet, 1), work, (1, 1))?;
         plan.turn_over(&arguments.connections, arguments.turnover);
         Ok(plan)
     }
 
     /// Plans connections that publish.
     pub(crate) fn to_publish(arguments: &TelemetryArguments) -> Result<Self, Error> {
-        let fleet = fleet(&arguments.connections)?;
-        let load = Load::new(arguments, fleet.size())?;
-        let inflight_max = arguments.inflight() as usize;
+        check_protocol(arguments)?;
+        let gateway = arguments.gateway;
+        let fleet = fleet(&arguments.connections, gateway)?;
+        let load = Load::new(arguments, fleet.size(), fleet.size().div_ceil(gateway))?;
+        let window = (arguments.inflight() as usize, arguments.per_segment as usize);
         let work = Work::Publish(load);
-        let mut plan = Self::new(&arguments.connections, fleet, work, inflight_max)?;
+        let mut plan = Self::new(&arguments.connections, (fleet, gateway), work, window)?;
+        if arguments.protocol == Protocol::Amqp {
+            plan.target.set_port(arguments.conversation.amqps_port.unwrap_or(AMQPS_PORT));
+            plan.manner.amqp = Some(Arc::new(amqp_config(&arguments.connections.host)));
+        }
         plan.turn_over(&arguments.connections, arguments.turnover);
         plan.conversation = Conversation::new(&arguments.conversation);
         if plan.conversation.is_some() && plan.churn.is_some() {
@@ -163,10 +177,10 @@ impl Plan {
 
     /// Plans connections that are opened twice.
     pub(crate) fn to_storm(arguments: &StormArguments) -> Result<Self, Error> {
-        let fleet = fleet(&arguments.connections)?;
+        let fleet = fleet(&arguments.connections, 1)?;
         let schedule = Schedule { rate: arguments.return_rate, count: fleet.size() };
-        let storm = Storm { calm: arguments.calm, schedule };
-        let mut plan = Self::new(&arguments.connections, fleet, Work::Storm(storm), 1)?;
+        let work = Work::Storm(Storm { calm: arguments.calm, schedule });
+        let mut plan = Self::new(&arguments.connections, (fleet, 1), work, (1, 1))?;
         if arguments.tickets {
             let tickets = Arc::new(Tickets::new(plan.size() as usize));
             plan.tls = client_config(&arguments.connections.ca, Some(Arc::clone(&tickets)))?;
@@ -189,7 +203,7 @@ impl Plan {
 
     /// Checks that there are ports for all connections.
     pub(crate) fn check_ports(&self) -> Result<(), Error> {
-        let (size, churn) = (self.fleet.size(), self.churn.map(|cadence| cadence.per_second));
+        let (size, churn) = (self.connections(), self.churn.map(|cadence| cadence.per_second));
         self.sources.check(size, ports_each(churn, size))
     }
 
@@ -210,12 +224,18 @@ impl Plan {
 
     fn new(
         connections: &Connections,
-        fleet: Fleet,
+        (fleet, gateway): (Fleet, u32),
         work: Work,
-        inflight_max: usize,
+        (inflight_max, per_segment): (usize, usize),
     ) -> Result<Self, Error> {
         let Connections { host, address, port, rate, timeout, keep_alive, .. } = connections;
-        let manner = Manner { keep_alive: *keep_alive, patience: *timeout, inflight_max };
+        let manner = Manner {
+            keep_alive: *keep_alive,
+            patience: *timeout,
+            inflight_max,
+            per_segment,
+            amqp: None,
+        };
         let target = resolve(host, *address, *port)?;
         Ok(Self {
             target,
@@ -226,18 +246,30 @@ impl Plan {
                 .map_err(|_| Error::HostName(host.clone()))?,
             tls: client_config(&connections.ca, None)?,
             tickets: None,
-            schedule: Schedule { rate: *rate, count: fleet.size() },
+            schedule: Schedule { rate: *rate, count: fleet.size().div_ceil(gateway) },
             timeout: *timeout,
             manner,
             fleet,
+            gateway,
             share: connections.share.unwrap_or(Share::WHOLE),
             work,
         })
     }
 
+    /// Connections of all processes.
+    pub(crate) fn connections(&self) -> u32 {
+        self.fleet.size().div_ceil(self.gateway)
+    }
+
     /// Connections of this process.
     pub(crate) fn size(&self) -> u32 {
-        self.share.size(self.fleet.size())
+        self.share.size(self.connections())
+    }
+
+    /// Devices of connection `number` among those of all processes, by their numbers.
+    pub(crate) fn devices_of(&self, number: u32) -> Range<u32> {
+        let first = number * self.gateway;
+        first..self.fleet.size().min(first.saturating_add(self.gateway))
     }
 
     /// How long tokens must be good from now on.
@@ -251,9 +283,31 @@ impl Plan {
     }
 }
 
-/// Devices of a policy, of a file, or without credentials.
-fn fleet(connections: &Connections) -> Result<Fleet, Error> {
+/// Refuses what devices do not do over their protocol.
+fn check_protocol(arguments: &TelemetryArguments) -> Result<(), Error> {
+    if arguments.protocol == Protocol::Mqtt {
+        return if arguments.gateway == 1 { Ok(()) } else { Err(Error::NotShared) };
+    }
+    let is_mqtt_only = [
+        ("--target mqtt", arguments.connections.target == Target::Mqtt),
+        ("--qos 0", arguments.qos == 0),
+        ("--churn", arguments.turnover.churn.is_some()),
+        ("a conversation", Conversation::new(&arguments.conversation).is_some()),
+    ];
+    let found = is_mqtt_only.into_iter().find(|(_, is_asked_for)| *is_asked_for);
+    found.map_or(Ok(()), |(what, _)| Err(Error::NotOverAmqp(what)))
+}
+
+/// What all connections over AMQP say.
+fn amqp_config(host: &str) -> AmqpConfig {
+    let (container_id, hostname) = ("ringhub-loadgen".into(), Some(host.into()));
+    AmqpConfig { container_id, hostname, ..AmqpConfig::default() }
+}
+
+/// Devices of a policy, of a file, or without credentials: so many for each connection.
+fn fleet(connections: &Connections, gateway: u32) -> Result<Fleet, Error> {
     let Connections { host, connections: count, device_prefix, .. } = connections;
+    let count = &count.map(|count| count.saturating_mul(gateway));
     if connections.target == Target::Mqtt {
         return Ok(Fleet::of_names(device_prefix, *count)?);
     }

@@ -31,7 +31,10 @@ impl Engine {
     pub(crate) async fn publish(self: &Rc<Self>, load: &Load, start: Instant, alarm: Alarm) {
         let publishers = (0..self.plan.size()).map(|slot| {
             let number = self.plan.share.device(slot);
-            Publisher::new(number, self.plan.fleet.topic(number))
+            // Over AMQP a link says whose messages they are.
+            let over_mqtt = self.plan.manner.amqp.is_none();
+            let topic = over_mqtt.then(|| self.plan.fleet.topic(number));
+            Publisher::new(number, topic.unwrap_or_default())
         });
         let publishers = RefCell::new(publishers.collect());
         self.publishing.get_or_init(|| Publishing { start, publishers });
@@ -125,7 +128,7 @@ impl Engine {
             let due = load.cadence.map_or(at, |cadence| publisher.next_due(cadence));
             let mut device = connection.device.borrow_mut();
             let has_room = load.qos == Qos::AtMostOnce
-                || device.room(self.plan.manner) >= load.per_segment as usize;
+                || device.room(&self.plan.manner) >= load.per_segment as usize;
             if due > at || due >= load.last() || !has_room {
                 return Ok(());
             }

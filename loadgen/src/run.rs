@@ -152,7 +152,7 @@ impl Run {
 
     /// Number of processes, with room in each for what it has to open.
     fn workers_for(&self, plan: &Plan) -> Result<u32, Error> {
-        let (size, fit) = (plan.fleet.size(), descriptors::raise());
+        let (size, fit) = (plan.connections(), descriptors::raise());
         let workers = match self.workers {
             Some(workers) => workers.min(size.max(1)),
             None => descriptors::workers_for(plan.descriptors(size), fit),
@@ -169,8 +169,9 @@ impl Run {
             Work::Hold(_) | Work::Storm(_) => None,
             Work::Publish(load) => Some(load.duration),
         };
-        let size = plan.fleet.size();
-        let text = format!("{size} connections to {} from {workers} processes", plan.target);
+        let (size, devices) = (plan.connections(), plan.fleet.size());
+        let of = if devices > size { format!(" of {devices} devices") } else { String::new() };
+        let text = format!("{size} connections{of} to {} from {workers} processes", plan.target);
         observer.borrow().say(&text);
         let outcomes = if workers == 1 {
             vec![self.work(plan, Gate::Alone(Rc::clone(&observer)))?]

@@ -59,6 +59,70 @@ fn a_closed_loop_keeps_the_windows_full() {
 }
 
 #[test]
+fn gateways_over_amqp_keep_the_rate_and_the_order_of_each_device() {
+    let hub = Hub::start();
+    let more = "--provision --connections 4 --protocol amqp --gateway 30 --workers 2 --numbered \
+                --per-second 600 --warm-up 0s --duration 2s";
+    let published = run("telemetry", &hub.arguments(), more).expect_clean();
+    assert_eq!((published.number("/accepted"), published.number("/workers")), (4.0, 2.0));
+    for count in ["due", "sent", "acknowledged"] {
+        assert_eq!(published.number(&format!("/telemetry/{count}")), 1200.0, "{count}");
+    }
+    assert!(published.number("/telemetry/latency_ms/p50") > 0.0);
+    assert_eq!(hub.device_count(), 0);
+    let more = "--from earliest --until-caught-up --numbered";
+    let read = run("reader", &hub.reader_arguments("service"), more).expect_clean();
+    assert_eq!((read.number("/events"), read.number("/devices/count")), (1200.0, 120.0));
+    for fault in ["missing", "disordered", "unnumbered"] {
+        assert_eq!(read.number(&format!("/devices/{fault}")), 0.0, "{fault}");
+    }
+}
+
+#[test]
+fn windows_over_amqp_are_kept_full_on_few_connections_and_on_many() {
+    let hub = Hub::start();
+    for (devices, shape) in [(4.0, "--connections 4"), (4.0, "--connections 1 --gateway 4")] {
+        let more = format!(
+            "--provision {shape} --protocol amqp --closed --per-segment 5 --inflight 20 \
+             --warm-up 0s --duration 1s --payload 100"
+        );
+        let run = run("telemetry", &hub.arguments(), &more).expect_clean();
+        let acknowledged = run.number("/telemetry/acknowledged");
+        assert_eq!(acknowledged, run.number("/telemetry/sent"), "{shape}");
+        assert!(acknowledged >= 20.0 * devices && acknowledged % 5.0 == 0.0, "{acknowledged}");
+    }
+}
+
+#[test]
+fn more_may_be_under_way_than_a_session_takes_at_a_time() {
+    let hub = Hub::start();
+    let more = "--provision --connections 1 --gateway 100 --protocol amqp --closed --inflight 200 \
+                --per-segment 50 --warm-up 0s --duration 1s --payload 20";
+    let run = run("telemetry", &hub.arguments(), more).expect_clean();
+    assert!(run.number("/telemetry/acknowledged") >= 20_000.0, "{:#}", run.json);
+    assert_eq!(run.number("/telemetry/acknowledged"), run.number("/telemetry/sent"));
+}
+
+#[test]
+fn what_devices_do_not_do_over_amqp_is_refused() {
+    let hub = Hub::start();
+    for (more, expected) in [
+        ("--gateway 2 --closed", "--protocol amqp"),
+        ("--protocol amqp --per-second 10 --qos 0", "--qos 0 is of MQTT"),
+        ("--protocol amqp --closed --churn 1", "--churn is of MQTT"),
+        ("--protocol amqp --closed --methods 1", "a conversation is of MQTT"),
+        ("--protocol amqp --closed --target mqtt", "--target mqtt is of MQTT"),
+    ] {
+        let refused = run("telemetry", &hub.arguments(), more).expect(2);
+        assert!(refused.text.contains(expected), "{}", refused.text);
+    }
+    let more = "--connections 3 --protocol amqp --closed";
+    let run = run("telemetry", &hub.arguments(), more).expect(1);
+    let failures = run.json["failures"].to_string();
+    assert!(failures.contains("token refused: 404"), "{failures}");
+}
+
+#[test]
 fn telemetry_without_acknowledgements_is_sent() {
     let hub = Hub::start();
     let more = "--provision --connections 3 --qos 0 --per-second 90 --warm-up 0s --duration 1s";

@@ -16,9 +16,17 @@ use support::program::{children, finish, run, start};
 #[test]
 fn scenarios_are_listed_and_printed() {
     let list = finish(start("scenarios", &[], "")).expect(0).output;
-    for name in
-        ["conn-tcp", "fan-in", "single", "pipelined", "storm", "churn", "mixed", "conversation"]
-    {
+    for name in [
+        "conn-tcp",
+        "fan-in",
+        "single",
+        "pipelined",
+        "storm",
+        "churn",
+        "mixed",
+        "gateway",
+        "conversation",
+    ] {
         let line = list.lines().find(|line| line.starts_with(&format!("{name} ")));
         assert!(line.is_some_and(|line| line.len() > 40), "{name} in {list}");
     }
@@ -39,6 +47,10 @@ fn built_in_scenarios_run_with_what_the_command_line_changes() {
     assert_eq!(held.expect_clean().number("/open"), 20.0);
     let more = format!("{small} --per-second 100 --warm-up 0s --duration 1s");
     let published = run("run", &scenario("fan-in", &hub), &more).expect_clean();
+    assert_eq!(published.number("/telemetry/acknowledged"), 100.0);
+    let more = "--gateway 20 --workers 2 --provision --per-second 100 --warm-up 0s --duration 1s";
+    let published = run("run", &scenario("gateway", &hub), more).expect_clean();
+    assert_eq!(published.number("/accepted"), 2.0);
     assert_eq!(published.number("/telemetry/acknowledged"), 100.0);
     let floor = Floor::start(1);
     let more = "--connections 20 --workers 2 --rate 200 --warm-up 0s --duration 1s";

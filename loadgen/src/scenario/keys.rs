@@ -27,6 +27,8 @@ pub(super) const SECTIONS: [Section; 7] = [
             ("per_second", "per_second"),
             ("per_device", "per_device"),
             ("closed", "closed"),
+            ("protocol", "protocol"),
+            ("gateway", "gateway"),
             ("qos", "qos"),
             ("payload", "payload"),
             ("per_segment", "per_segment"),

@@ -8,11 +8,12 @@ use super::document::{Document, list};
 use super::error::ScenarioError;
 
 /// Names and texts: the files of `scenarios/`.
-pub(super) const BUILT_IN: [(&str, &str); 8] = [
+pub(super) const BUILT_IN: [(&str, &str); 9] = [
     ("churn", include_str!("../../scenarios/churn.toml")),
     ("conn-tcp", include_str!("../../scenarios/conn-tcp.toml")),
     ("conversation", include_str!("../../scenarios/conversation.toml")),
     ("fan-in", include_str!("../../scenarios/fan-in.toml")),
+    ("gateway", include_str!("../../scenarios/gateway.toml")),
     ("mixed", include_str!("../../scenarios/mixed.toml")),
     ("pipelined", include_str!("../../scenarios/pipelined.toml")),
     ("single", include_str!("../../scenarios/single.toml")),
