@@ -9,10 +9,12 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use ringhub_core::codec::amqp::section::BATCH_FORMAT;
 use ringhub_core::limits::DEVICE_LINK_CREDIT;
+use serde_json::json;
 use support::amqp_device::{AmqpDevice, telemetry};
 use support::amqp_raw::{aborted_transfer, transfer, transfer_part};
 use support::bulk::create_devices;
@@ -22,6 +24,7 @@ use support::history::read_all;
 use support::http::HttpConnection;
 use support::hub::{Hub, HubOptions};
 use support::ledger::Verdict;
+use support::methods::invoke;
 use support::mqtt::MqttDevice;
 use support::patience::eventually;
 use support::rest::{self, Device};
@@ -39,6 +42,13 @@ const QUEUED: usize = 5;
 const QUEUED_FOR_IDLE: usize = 40;
 /// Of these the first of every ten receives.
 const PER_RECEIVER: usize = 10;
+/// One of so many uses its twin and answers methods.
+const PER_TALKER: usize = 50;
+
+/// What those hear of that: that changes will come, a change, and a call.
+const TALK: [&str; 3] = ["answer 200", "desired", "call"];
+
+const JSON: &str = "Content-Type: application/json; charset=utf-8\r\n";
 
 const UNAUTHORIZED: &str = "amqp:unauthorized-access";
 const NOT_FOUND: &str = "amqp:not-found";
@@ -79,6 +89,8 @@ fn ten_of_a_thousand_misbehave_and_the_others_notice_nothing() {
         if is_receiver(number) {
             assert_eq!(member.received, bodies(QUEUED), "{}", member.device.id);
         }
+        let heard: &[&str] = if is_talker(number) { &TALK } else { &[] };
+        assert_eq!(member.heard, heard, "{}", member.device.id);
     }
     // What was under way when a device was cut off may be there or not.
     let ledgers = gateway.members.iter().map(|member| &member.ledger);
@@ -100,6 +112,10 @@ const fn is_good(number: usize) -> bool {
 
 const fn is_receiver(number: usize) -> bool {
     is_good(number) && number.is_multiple_of(PER_RECEIVER)
+}
+
+const fn is_talker(number: usize) -> bool {
+    number % PER_TALKER == PER_TALKER / 2
 }
 
 /// What a device must have heard: conditions of detaches, then of outcomes.
@@ -167,6 +183,9 @@ impl Scene<'_> {
         for member in (0..IDENTITIES).filter(|number| is_receiver(*number)).chain([IDLE]) {
             gateway.receive(member, 100)?;
         }
+        for member in (0..IDENTITIES).filter(|number| is_talker(*number)) {
+            gateway.converse(member)?;
+        }
         for round in 0..ROUNDS {
             let (first, second) = (1..IDENTITIES).partition::<Vec<_>, _>(|n| n % 2 == round % 2);
             post_all(gateway, &first)?;
@@ -210,6 +229,8 @@ impl Scene<'_> {
                 gateway.transfer(OVERSIZED, 0, &telemetry(&"x".repeat(300 * 1024)), None)?;
                 gateway.until(|gateway| !gateway.members[OVERSIZED].rejected.is_empty())
             }
+            9 => self.change_twins(gateway),
+            11 => self.call(gateway),
             8 => {
                 gateway.transfer(GARBLED, BATCH_FORMAT, b"\x00\x53\x75\xa0\xffgarbage", None)?;
                 gateway.until(|gateway| !gateway.members[GARBLED].rejected.is_empty())
@@ -249,6 +270,33 @@ impl Scene<'_> {
             }
         }
         Ok(())
+    }
+
+    fn change_twins(&self, gateway: &mut Gateway) -> io::Result<()> {
+        let mut rest = HttpConnection::open(self.hub)?;
+        for number in (0..IDENTITIES).filter(|number| is_talker(*number)) {
+            let path = format!("/twins/{}", gateway.members[number].device.id);
+            let body = format!(r#"{{"properties":{{"desired":{{"member":{number}}}}}}}"#);
+            let answer = rest.exchange("PATCH", &path, JSON, &body)?;
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+        gateway.until(|gateway| all_have_heard(gateway, 2))
+    }
+
+    fn call(&self, gateway: &mut Gateway) -> io::Result<()> {
+        let talkers = (0..IDENTITIES).filter(|number| is_talker(*number));
+        let talkers: Vec<(usize, String)> =
+            talkers.map(|number| (number, gateway.members[number].device.id.clone())).collect();
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                for (number, id) in talkers {
+                    let call = json!({ "methodName": number.to_string() });
+                    let (status, answer) = invoke(self.hub, &id, &call);
+                    assert_eq!((status, &answer["status"]), (200, &json!(200)), "{answer}");
+                }
+            });
+            gateway.until(|gateway| all_have_heard(gateway, 3))
+        })
     }
 
     /// Messages that are taken back use up the credit, and one more comes.
@@ -310,6 +358,11 @@ impl Scene<'_> {
         gateway.members[ROAMER].ledger.acknowledge(number);
         gateway.until(|gateway| gateway.members[ROAMER].detached.len() == 2)
     }
+}
+
+fn all_have_heard(gateway: &Gateway, count: usize) -> bool {
+    let mut talkers = (0..IDENTITIES).filter(|number| is_talker(*number));
+    talkers.all(|number| gateway.members[number].heard.len() >= count)
 }
 
 /// A message of each.

@@ -3,9 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 
+use bytes::BytesMut;
 use ringhub_core::codec::amqp::performative::DeliveryState;
-use ringhub_core::codec::amqp::section::Message;
+use ringhub_core::codec::amqp::section::{Message, MessageId};
+use ringhub_core::method::{AmqpAnswer, AmqpCall};
 use ringhub_core::session::amqp::{DeliveryId, LinkId, Outgoing, SendBlocked, SessionId};
+
+use ringhub_core::twin::{TwinNews, TwinOperation, TwinRequest};
+use serde_json::Value;
 
 use super::amqp::Fact;
 use super::amqp_device::{AmqpDevice, telemetry};
@@ -20,10 +25,14 @@ pub(crate) struct Member {
     pub(crate) ledger: Ledger,
     sender: Option<LinkId>,
     receiver: Option<LinkId>,
+    /// Where it answers methods.
+    answers: Option<LinkId>,
     /// Whether it completes the messages that come to it.
     pub(crate) completes: bool,
     /// Bodies of the messages that came to it.
     pub(crate) received: Vec<String>,
+    /// What it heard of its twin and methods.
+    pub(crate) heard: Vec<String>,
     /// Conditions of outcomes that are not "accepted".
     pub(crate) rejected: Vec<String>,
     /// Conditions of detaches.
@@ -54,6 +63,8 @@ impl Gateway {
             device,
             sender: None,
             receiver: None,
+            answers: None,
+            heard: Vec::new(),
             completes: true,
             received: Vec::new(),
             rejected: Vec::new(),
@@ -91,6 +102,36 @@ impl Gateway {
         self.members[member].receiver = Some(link);
         self.until(|gateway| gateway.attached.contains(&link))?;
         self.wire.client.machine().grant_credit(link, credit);
+        self.wire.client.flush()
+    }
+
+    /// Attaches a member to its twin and methods, and asks for changes of desired properties.
+    pub(crate) fn converse(&mut self, member: usize) -> io::Result<()> {
+        let id = self.members[member].device.id.clone();
+        let (twin, methods) = (format!("/devices/{id}/twin"), format!("/devices/{id}/methods"));
+        let methods = format!("{methods}/devicebound");
+        let client = &mut self.wire.client;
+        let senders = [&twin, &methods].map(|address| client.send_to(address));
+        let receivers = [&twin, &methods].map(|address| client.receive_from(address, None));
+        self.links.extend(senders.into_iter().chain(receivers).map(|link| (link, member)));
+        self.members[member].answers = Some(senders[1]);
+        self.until(|gateway| {
+            senders.iter().all(|link| gateway.credited.contains(link))
+                && receivers.iter().all(|link| gateway.attached.contains(link))
+        })?;
+        for link in receivers {
+            self.wire.client.machine().grant_credit(link, 100);
+        }
+        let correlation_id = MessageId::Ulong(member as u64);
+        let mut request = BytesMut::new();
+        TwinRequest { correlation_id, operation: TwinOperation::Subscribe }.encode(&mut request);
+        self.tell(senders[0], &request)
+    }
+
+    /// Sends what needs no outcome.
+    fn tell(&mut self, link: LinkId, message: &[u8]) -> io::Result<()> {
+        let sent = self.wire.client.machine().send(link, &[message], Outgoing::SETTLED);
+        sent.map_err(io::Error::other)?;
         self.wire.client.flush()
     }
 
@@ -188,6 +229,32 @@ impl Gateway {
             Fact::Settled(delivery, outcome) => self.on_settled(delivery, outcome),
             Fact::Detached { link, condition, .. } => self.on_detached(link, condition),
             Fact::Delivered(delivery, bytes) => self.on_delivered(delivery, &bytes)?,
+            Fact::Message(bytes) => self.on_message(&bytes)?,
+            other => return Err(io::Error::other(format!("{other:?}"))),
+        }
+        Ok(())
+    }
+
+    /// Answers and changes of twins and calls say themselves whom they are for, by its number.
+    fn on_message(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let number = |text: &str| text.parse::<usize>().map_err(io::Error::other);
+        if let Some(call) = AmqpCall::decode(bytes) {
+            let member = &mut self.members[number(call.name)?];
+            member.heard.push("call".to_owned());
+            let link = member.answers.expect("who is called can answer");
+            let mut answer = BytesMut::new();
+            AmqpAnswer::encode_as(call.correlation_id, 200, b"{}", &mut answer);
+            return self.tell(link, &answer);
+        }
+        match TwinNews::decode(bytes) {
+            Some(TwinNews::Answer { correlation_id: MessageId::Ulong(id), status, .. }) => {
+                self.members[id as usize].heard.push(format!("answer {status}"));
+            }
+            Some(TwinNews::Desired { patch, .. }) => {
+                let patch: Value = serde_json::from_slice(&patch).map_err(io::Error::other)?;
+                let member = number(&patch["member"].to_string())?;
+                self.members[member].heard.push("desired".to_owned());
+            }
             other => return Err(io::Error::other(format!("{other:?}"))),
         }
         Ok(())
