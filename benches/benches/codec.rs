@@ -17,9 +17,9 @@ use ringhub_core::codec::amqp::section::Message;
 use ringhub_core::codec::mqtt::{Packet, decode};
 use ringhub_core::id::{DeviceId, HubId, Identity, PartitionId};
 use ringhub_core::log::record::RecordView;
-use ringhub_core::message::{AuthScope, D2cEncoder, Destination, Stamps};
+use ringhub_core::message::{AuthScope, D2cEncoder, Destination, Origin};
 use ringhub_core::position::{Committed, RingPosition};
-use ringhub_core::session::amqp::event::EventHead;
+use ringhub_core::session::amqp::event_head::EventHead;
 use ringhub_core::session::amqp::{
     AmqpConfig, AmqpConnection, AmqpEvent, LinkAccept, LinkId, Outgoing,
 };
@@ -115,12 +115,12 @@ fn telemetry_of<'p>(session: &mut MqttSession, bytes: &'p [u8]) -> D2cPublish<'p
 /// PUBACK.
 fn telemetry() {
     let to = Destination { hub: HubId(0), partition: PartitionId(0) };
-    let stamps = Stamps::new(&device(), AuthScope::Device, "638000000000000000", None);
+    let origin = Origin::new(&device(), AuthScope::Device, "638000000000000000", None);
     let mut encoder = D2cEncoder::default();
     let mut session = connected();
     let mut encode = |publish: &D2cPublish<'_>| {
         let message = d2c_message(publish);
-        let record = encoder.encode(to, &stamps, message, UnixMillis::from_millis(5));
+        let record = encoder.encode(to, &origin, message, UnixMillis::from_millis(5));
         black_box(record.expect("a small message"));
     };
     let publish = telemetry_of(&mut session, PUBLISH);
@@ -170,11 +170,11 @@ fn hub_with_reader() -> (AmqpConnection, LinkId) {
 /// From a stored record to the transfer that a reader gets.
 fn delivery() {
     let to = Destination { hub: HubId(0), partition: PartitionId(0) };
-    let stamps = Stamps::new(&device(), AuthScope::Device, "638000000000000000", None);
+    let origin = Origin::new(&device(), AuthScope::Device, "638000000000000000", None);
     let mut encoder = D2cEncoder::default();
     let publish = telemetry_of(&mut connected(), PUBLISH);
     let message = d2c_message(&publish);
-    let record = encoder.encode(to, &stamps, message, UnixMillis::from_millis(5));
+    let record = encoder.encode(to, &origin, message, UnixMillis::from_millis(5));
     let record = record.expect("a small message");
     let (mut head, mut out) = (BytesMut::with_capacity(1024), BytesMut::with_capacity(1 << 17));
     let mut deliver = |hub: &mut AmqpConnection, link| {

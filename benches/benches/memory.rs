@@ -8,7 +8,7 @@ mod memory_support;
 
 use std::time::Duration;
 
-use memory_support::account::{rustls_session_bytes, stamps_bytes};
+use memory_support::account::{origin_bytes, rustls_session_bytes};
 use memory_support::hub::{Hub, Memory};
 use memory_support::loadgen::memory_with;
 use memory_support::rest::register;
@@ -65,7 +65,7 @@ fn print_account(total: f64) {
     let owners = [
         ("rustls session", rustls_session_bytes()),
         ("MQTT session", size_of::<MqttSession>()),
-        ("stamps of telemetry", stamps_bytes()),
+        ("origin of telemetry", origin_bytes()),
     ];
     let mut rest = total;
     for (owner, bytes) in owners {

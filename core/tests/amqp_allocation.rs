@@ -13,8 +13,8 @@ use ringhub_core::codec::amqp::section::{
     MapSection, Message, MessageId, Properties, begin_map_section, end_map_section, write_data,
 };
 use ringhub_core::id::{DeviceId, HubId, Identity, PartitionId};
-use ringhub_core::message::{AmqpTelemetry, AuthScope, D2cEncoder, Destination, Stamps};
-use ringhub_core::session::amqp::event::EventHead;
+use ringhub_core::message::{AmqpTelemetry, AuthScope, D2cEncoder, Destination, Origin};
+use ringhub_core::session::amqp::event_head::EventHead;
 use ringhub_core::session::amqp::{
     AmqpConfig, AmqpConnection, AmqpEvent, LinkAccept, LinkId, Outgoing,
 };
@@ -104,7 +104,7 @@ fn sending_an_event_does_not_allocate_once_the_buffers_have_grown() {
 fn telemetry_of_a_device_goes_into_its_record_without_an_allocation() {
     let device = DeviceId::parse("cooler-7").unwrap();
     let identity = Identity { device, module: None };
-    let stamps = Stamps::new(&identity, AuthScope::Device, "638", None);
+    let origin = Origin::new(&identity, AuthScope::Device, "638", None);
     let to = Destination { hub: HubId(0), partition: PartitionId(0) };
     let payload = message_of_a_device();
     let mut encoder = D2cEncoder::default();
@@ -112,7 +112,7 @@ fn telemetry_of_a_device_goes_into_its_record_without_an_allocation() {
         let telemetry = AmqpTelemetry::read(0, payload).unwrap();
         let mut stored = 0;
         for message in telemetry.messages() {
-            let record = encoder.encode(to, &stamps, message.as_d2c(), UnixMillis::EPOCH);
+            let record = encoder.encode(to, &origin, message.as_d2c(), UnixMillis::EPOCH);
             stored += black_box(record.unwrap()).len();
         }
         stored

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use random::Random;
 use ringhub_core::id::{ConnectionId, ExecutorId, SeatId, ShardId};
 use ringhub_core::position::{RingPosition, Ticket};
-use ringhub_core::session::takeover::{Claim, Tenure};
+use ringhub_core::session::takeover::{Admission, Tenure};
 
 const SHARDS: u16 = 4;
 
@@ -30,7 +30,7 @@ enum Record {
 }
 
 struct Seat {
-    claim: Claim,
+    admission: Admission,
     /// Publishes that the device has sent and the shard has not read.
     unread: VecDeque<u64>,
     last: Option<Ticket>,
@@ -84,7 +84,7 @@ impl World {
         let id = seat(shard, self.next_number);
         self.next_number += 1;
         let reservation = self.tenure.reserve(id);
-        let seat = Seat { claim: reservation.claim, unread: VecDeque::new(), last: None };
+        let seat = Seat { admission: reservation.admission, unread: VecDeque::new(), last: None };
         self.shard(shard).seats.insert(id.number, seat);
         if let Some(previous) = reservation.previous {
             self.shard(previous.connection.shard).mail.push_back(Mail::Evict(previous));
@@ -108,8 +108,8 @@ impl World {
             return;
         };
         let is_committed = self.is_committed();
-        if seat.claim != Claim::AwaitingPredecessors
-            && seat.claim.may_leave_will(id.connection.shard, is_committed)
+        if seat.admission != Admission::AwaitingPredecessors
+            && seat.admission.may_leave_will(id.connection.shard, is_committed)
         {
             seat.last = Some(self.push(id.connection.shard, Record::Will));
         }
@@ -125,7 +125,7 @@ impl World {
                 Mail::PredecessorsGone(id) => {
                     let fence = self.tenure.fence();
                     if let Some(seat) = self.seat(id) {
-                        seat.claim.handle_predecessors_gone(fence);
+                        seat.admission.handle_predecessors_gone(fence);
                     }
                 }
             }
@@ -139,7 +139,7 @@ impl World {
     fn read_one(&mut self, id: SeatId) {
         let is_committed = self.is_committed();
         let seat = self.seat(id).expect("listed");
-        if !seat.claim.may_publish(is_committed) {
+        if !seat.admission.may_publish(is_committed) {
             return;
         }
         let Some(publish) = seat.unread.pop_front() else { return };

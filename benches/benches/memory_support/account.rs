@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use ringhub_core::id::{DeviceId, Identity};
-use ringhub_core::message::{AuthScope, Stamps};
+use ringhub_core::message::{AuthScope, Origin};
 use ringhub_edge::tls::{TicketCount, TlsIdentity, server_config};
 use rustls::client::{Resumption, UnbufferedClientConnection};
 use rustls::crypto::aws_lc_rs;
@@ -22,11 +22,11 @@ fn held<T>(make: impl FnOnce() -> T) -> usize {
         + size_of::<T>()
 }
 
-/// Stamps of a connection of a device with a short name.
-pub(crate) fn stamps_bytes() -> usize {
+/// Bytes of the origin that a device with a short name keeps.
+pub(crate) fn origin_bytes() -> usize {
     let device = DeviceId::parse("device-12345").expect("a device id");
     let identity = Identity { device, module: None };
-    held(|| Stamps::new(&identity, AuthScope::Hub, "638000000000000000", None))
+    held(|| Origin::new(&identity, AuthScope::Hub, "638000000000000000", None))
 }
 
 /// The server's side of a TLS connection after the handshake, without what the C library holds for

@@ -8,7 +8,7 @@ use ringhub_core::id::{
 };
 use ringhub_core::message::PartitionMapping;
 use ringhub_core::position::{RingPosition, Ticket};
-use ringhub_core::session::takeover::{Claim, Reservation};
+use ringhub_core::session::takeover::{Admission, Reservation};
 use ringhub_core::time::UnixMillis;
 
 use super::*;
@@ -187,10 +187,10 @@ fn the_successor_waits_until_its_predecessor_has_released() {
     let reserve =
         |number| directory.reserve(&grant, seat(number), NOW).expect("enabled").reservation;
     let release = |number, last| directory.release(&grant, seat(number), last, NOW);
-    assert_eq!(reserve(1), Reservation { previous: None, claim: Claim::Open });
+    assert_eq!(reserve(1), Reservation { previous: None, admission: Admission::Open });
     let second = reserve(2);
     assert_eq!(second.previous, Some(seat(1)));
-    assert_eq!(second.claim, Claim::AwaitingPredecessors);
+    assert_eq!(second.admission, Admission::AwaitingPredecessors);
     assert_eq!(directory.counts(HUB).connected, 1);
     assert_eq!(release(1, Some(fence(5))), Some(seat(2)));
     assert_eq!(directory.fence(&grant), Some(fence(5)));
@@ -198,7 +198,11 @@ fn the_successor_waits_until_its_predecessor_has_released() {
     assert_eq!(release(2, None), None);
     assert_eq!(directory.seat(HUB, DEVICE), None);
     assert_eq!(directory.counts(HUB).connected, 0);
-    assert_eq!(reserve(3).claim, Claim::AwaitingCommit(fence(5)), "a silent seat passes it on");
+    assert_eq!(
+        reserve(3).admission,
+        Admission::AwaitingCommit(fence(5)),
+        "a silent seat passes it on"
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Iso8601;
 use zerocopy::IntoBytes;
 
-use super::stamps::Stamps;
+use super::origin::Origin;
 use crate::codec::amqp::primitive::{write_str, write_symbol, write_timestamp};
 use crate::codec::amqp::section::{
     MapSection, MessageId, Properties, begin_map_section, end_map_section, write_data,
@@ -100,7 +100,7 @@ impl D2cEncoder {
     pub fn encode<'m, A>(
         &mut self,
         to: Destination,
-        stamps: &Stamps,
+        origin: &Origin,
         message: D2cMessage<'m, A>,
         ingress: UnixMillis,
     ) -> Result<&[u8], MessageTooLarge>
@@ -111,7 +111,7 @@ impl D2cEncoder {
         let D2cMessage { system, application, body } = message;
         record.clear();
         record.put_bytes(0, RECORD_HEADER_BYTES);
-        let annotation_count = write_annotations(record, stamps, &system, ingress);
+        let annotation_count = write_annotations(record, origin, &system, ingress);
         let sections_start = record.len();
         write_properties(record, &system);
         let application_len = write_application_properties(record, application, entries);
@@ -186,13 +186,13 @@ fn check_size(len: usize) -> Result<(), MessageTooLarge> {
 
 fn write_annotations(
     out: &mut BytesMut,
-    stamps: &Stamps,
+    origin: &Origin,
     system: &SystemProperties<'_>,
     ingress: UnixMillis,
 ) -> u16 {
-    out.extend_from_slice(stamps.pairs());
+    out.extend_from_slice(origin.pairs());
     write_timestamp(out, ingress.as_millis());
-    let mut count = stamps.element_count() + 1;
+    let mut count = origin.element_count() + 1;
     for (name, value) in
         [("dt-subject", &system.component), ("iothub-interface-id", &system.interface_id)]
     {
@@ -315,9 +315,9 @@ mod tests {
 
     type Pair = (Cow<'static, str>, Cow<'static, str>);
 
-    fn stamps() -> Stamps {
+    fn origin() -> Origin {
         let device = DeviceId::parse("d").expect("valid");
-        Stamps::new(&Identity { device, module: None }, AuthScope::Device, "638", None)
+        Origin::new(&Identity { device, module: None }, AuthScope::Device, "638", None)
     }
 
     fn message(
@@ -337,7 +337,7 @@ mod tests {
         let mut encoder = D2cEncoder::default();
         let to = Destination { hub: HubId(0), partition: PartitionId(3) };
         let record =
-            encoder.encode(to, &stamps(), message, UnixMillis::from_millis(5)).expect("small");
+            encoder.encode(to, &origin(), message, UnixMillis::from_millis(5)).expect("small");
         let record = RecordView::parse(record).expect("just encoded");
         assert_eq!(record.partition(), PartitionId(3));
         assert_eq!(record.annotation_count(), annotation_count);
@@ -411,7 +411,7 @@ mod tests {
         let to = Destination { hub: HubId(0), partition: PartitionId(0) };
         let mut encode = |application: &[(&'static str, &'static str)]| {
             let message = message(SystemProperties::default(), application, body);
-            encoder.encode(to, &stamps(), message, UnixMillis::EPOCH).map(|_| ())
+            encoder.encode(to, &origin(), message, UnixMillis::EPOCH).map(|_| ())
         };
         assert_eq!(encode(&[("ab", "cd")]), Ok(()));
         assert_eq!(encode(&[("ab", "cde")]), Err(MessageTooLarge(D2C_MESSAGE_BYTES_MAX + 1)));

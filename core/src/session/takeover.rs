@@ -9,7 +9,7 @@
 //!  serves, publishes nothing before `last` is committed
 //! ```
 //!
-//! [`Tenure`] is the directory's half, one per identity; [`Claim`] is the seat's half. A seat
+//! [`Tenure`] is the directory's half, one per identity; [`Admission`] is the seat's half. A seat
 //! that ends while it waits releases like any other, so that every order of ends leaves one holder
 //! and no one forgotten. What becomes of the connection that carries an evicted seat is its
 //! driver's business.
@@ -33,7 +33,7 @@ pub struct Reservation {
     /// needs no answer.
     pub previous: Option<SeatId>,
     /// Where the new seat stands.
-    pub claim: Claim,
+    pub admission: Admission,
 }
 
 impl Tenure {
@@ -41,12 +41,12 @@ impl Tenure {
     pub fn reserve(&mut self, seat: SeatId) -> Reservation {
         let previous = self.holder.replace(seat);
         self.unreleased = self.unreleased.saturating_add(1);
-        let claim = if self.unreleased == 1 {
-            Claim::after(self.fence)
+        let admission = if self.unreleased == 1 {
+            Admission::after(self.fence)
         } else {
-            Claim::AwaitingPredecessors
+            Admission::AwaitingPredecessors
         };
-        Reservation { previous, claim }
+        Reservation { previous, admission }
     }
 
     /// Ends a reservation; `last` is the last record that the seat pushed, if it pushed one.
@@ -85,7 +85,7 @@ impl Tenure {
 
 /// How far a seat is on its way to publish for its identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claim {
+pub enum Admission {
     /// Former seats have not ended yet: the client hears nothing (no CONNACK).
     AwaitingPredecessors,
     /// The client may hear that it is in; nothing may be published before this record is committed.
@@ -94,8 +94,8 @@ pub enum Claim {
     Open,
 }
 
-impl Claim {
-    /// The claim of the only seat of an identity.
+impl Admission {
+    /// The admission of the only seat of an identity.
     #[must_use]
     pub fn after(fence: Option<Ticket>) -> Self {
         fence.map_or(Self::Open, Self::AwaitingCommit)

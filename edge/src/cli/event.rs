@@ -162,7 +162,7 @@ mod tests {
     use ringhub_core::codec::amqp::section::{
         MapSection, begin_map_section, end_map_section, write_data,
     };
-    use ringhub_core::session::amqp::event::EventHead;
+    use ringhub_core::session::amqp::event_head::EventHead;
 
     use super::*;
 

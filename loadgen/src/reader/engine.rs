@@ -217,7 +217,7 @@ impl Stamps {
 #[cfg(test)]
 mod tests {
     use bytes::BytesMut;
-    use ringhub_core::session::amqp::event::EventHead;
+    use ringhub_core::session::amqp::event_head::EventHead;
 
     use super::*;
 

@@ -12,7 +12,7 @@ use crate::codec::amqp::section::{
     MapSection, Properties, begin_map_section, end_map_section, write_data,
 };
 use crate::id::{DeviceId, HubId, Identity, PartitionId};
-use crate::message::{AuthScope, D2cEncoder, Destination, Stamps};
+use crate::message::{AuthScope, D2cEncoder, Destination, Origin};
 
 /// What back ends get to see of a message.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -183,7 +183,7 @@ fn system_properties_go_where_readers_look_for_them() {
     let message = telemetry.messages().next().unwrap();
     let mut encoder = D2cEncoder::default();
     let to = Destination { hub: HubId(0), partition: PartitionId(0) };
-    let record = encoder.encode(to, &stamps(), message.as_d2c(), UnixMillis::EPOCH).unwrap();
+    let record = encoder.encode(to, &origin(), message.as_d2c(), UnixMillis::EPOCH).unwrap();
     let record = crate::log::record::RecordView::parse(record).unwrap();
     let stored = Message::decode(record.sections()).unwrap();
     let as_text =
@@ -191,9 +191,9 @@ fn system_properties_go_where_readers_look_for_them() {
     assert_eq!(stored.properties, as_text, "what only AMQP has goes along");
 }
 
-fn stamps() -> Stamps {
+fn origin() -> Origin {
     let device = DeviceId::parse("d").unwrap();
-    Stamps::new(&Identity { device, module: None }, AuthScope::Device, "638", None)
+    Origin::new(&Identity { device, module: None }, AuthScope::Device, "638", None)
 }
 
 #[test]
@@ -311,7 +311,7 @@ fn what_is_judged_good_always_becomes_a_record() {
     let device = DeviceId::parse(&"%".repeat(128)).unwrap();
     let model = "m".repeat(crate::limits::MODEL_ID_BYTES_MAX);
     let identity = Identity { device, module: None };
-    let stamps = Stamps::new(&identity, AuthScope::Device, "638", Some(&model));
+    let origin = Origin::new(&identity, AuthScope::Device, "638", Some(&model));
     let mut taken = 0;
     for count in (0..=names.len()).step_by(500) {
         let pairs: Vec<(&str, &str)> = names[..count].iter().map(|name| (&**name, "")).collect();
@@ -320,7 +320,7 @@ fn what_is_judged_good_always_becomes_a_record() {
         let payload = [application(&pairs), body].concat();
         let Ok(telemetry) = AmqpTelemetry::read(0, &payload) else { continue };
         let message = telemetry.messages().next().unwrap();
-        let stored = encoder.encode(to, &stamps, message.as_d2c(), UnixMillis::EPOCH);
+        let stored = encoder.encode(to, &origin, message.as_d2c(), UnixMillis::EPOCH);
         assert!(stored.is_ok(), "{count} properties");
         taken += 1;
     }

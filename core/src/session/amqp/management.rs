@@ -120,7 +120,7 @@ fn write_partition_ids(out: &mut BytesMut, count: u16) {
     write_array(out, 0xa1, count.into(), |out| {
         for partition in 0..count {
             let mut digits = [0; 20];
-            let digits = super::event::decimal(partition.into(), &mut digits);
+            let digits = super::event_head::decimal(partition.into(), &mut digits);
             out.put_u8(u8::try_from(digits.len()).expect("a u16 has at most five digits"));
             out.put_slice(digits.as_bytes());
         }
@@ -155,7 +155,8 @@ impl PartitionInfo<'_> {
     /// Appends the body of the answer, an amqp-value section.
     pub fn encode(&self, out: &mut BytesMut) {
         let mut digits = [0; 20];
-        let offset = self.last.map_or("-1", |last| super::event::decimal(last.offset, &mut digits));
+        let offset =
+            self.last.map_or("-1", |last| super::event_head::decimal(last.offset, &mut digits));
         write_value_descriptor(out);
         write_map(out, 16, |out| {
             write_str(out, "name");

@@ -17,7 +17,7 @@ mod config;
 mod connection;
 mod credit;
 mod error;
-pub mod event;
+pub mod event_head;
 mod exercise;
 mod link;
 mod link_table;

@@ -1,7 +1,7 @@
 //! What a packet means to the driver.
 
-use super::d2c::D2cPublish;
 use super::outbound::DeliveryToken;
+use super::publish::D2cPublish;
 use super::subscription::Subscriptions;
 use super::user_name::UserName;
 use crate::id::PacketId;

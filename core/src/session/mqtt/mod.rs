@@ -10,12 +10,12 @@
 //! ```
 
 pub mod client;
-mod d2c;
 mod error;
 mod handled;
 mod outbound;
 mod percent;
 pub mod property_bag;
+mod publish;
 mod session;
 pub mod subscription;
 mod telemetry;
@@ -26,12 +26,12 @@ mod will;
 mod window;
 
 pub use client::{ClientError, ClientEvent, MqttClient, SendError};
-pub use d2c::{D2cPublish, Receipt};
 pub use error::{CloseReason, SessionError};
 pub use handled::{
     ConnectRequest, Handled, MethodResponse, SubscriptionChange, TwinOperation, TwinRequest,
 };
 pub use outbound::DeliveryToken;
+pub use publish::{D2cPublish, Receipt};
 pub use session::{Acceptance, Delivered, DeviceBound, MqttSession, NotSent};
 pub use subscription::{SubscriptionKind, Subscriptions};
 pub use telemetry::d2c_message;

@@ -4,13 +4,13 @@ mod deliver;
 
 use bytes::BytesMut;
 
-use super::d2c::{D2cPublish, Receipt};
 use super::error::{CloseReason, SessionError};
 use super::handled::{
     AwaitedChange, ConnectRequest, Handled, MethodResponse, SubscriptionChange, TwinOperation,
     TwinRequest,
 };
 use super::outbound::Outbound;
+use super::publish::{D2cPublish, Receipt};
 use super::subscription::{SubscriptionKind, Subscriptions};
 use super::timer::Timers;
 use super::topic::{Topic, TopicError};

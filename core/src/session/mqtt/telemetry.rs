@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::d2c::D2cPublish;
 use super::property_bag::{Encoded, Property, PropertyName, SystemProperty};
+use super::publish::D2cPublish;
 use crate::message::{D2cMessage, SystemProperties, parse_time};
 
 /// Makes the message of a publish: system properties typed, all others as application properties;

@@ -1,7 +1,7 @@
 //! Last will of a client.
 
-use super::d2c::D2cPublish;
 use super::error::SessionError;
+use super::publish::D2cPublish;
 use super::topic::Topic;
 use crate::codec::mqtt::{ConnectWill, Qos};
 use crate::id::Identity;

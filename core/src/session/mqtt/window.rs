@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::BytesMut;
 
-use super::d2c::Receipt;
+use super::publish::Receipt;
 use crate::codec::mqtt::Puback;
 use crate::id::PacketId;
 use crate::limits::{MQTT_INFLIGHT_BYTES_MAX, MQTT_INFLIGHT_PUBLISHES_MAX};

@@ -17,9 +17,9 @@ mod twin;
 
 use ringhub_control_plane::directory::{AuthFailure, Grant};
 use ringhub_core::id::{Identity, PartitionId, SeatId};
-use ringhub_core::message::{Destination, Stamps};
+use ringhub_core::message::{Destination, Origin};
 use ringhub_core::position::{Committed, RingPosition, Ticket};
-use ringhub_core::session::takeover::Claim;
+use ringhub_core::session::takeover::Admission;
 use ringhub_core::time::Timestamp;
 
 use self::activity::Activity;
@@ -35,8 +35,8 @@ type Context<'a> = ShardContext<'a, HubServices>;
 pub(crate) struct Seat {
     grant: Grant,
     destination: Destination,
-    stamps: Stamps,
-    claim: Claim,
+    origin: Origin,
+    admission: Admission,
     /// The last record that it pushed.
     last: Option<Ticket>,
     activity: Activity,
@@ -79,7 +79,7 @@ impl Seat {
         if let Some(previous) = found.reservation.previous {
             cx.services.mailboxes.post(previous.connection.shard, Mail::Evict { seat: previous });
         }
-        let seat = Self::new(grant, model, found.reservation.claim, number, cx);
+        let seat = Self::new(grant, model, found.reservation.admission, number, cx);
         Ok(Taken { seat, subscriptions: found.subscriptions })
     }
 
@@ -91,15 +91,21 @@ impl Seat {
     /// When the identity was deleted, disabled or replaced since it was authenticated.
     pub(crate) fn visit(grant: Grant, cx: &Context<'_>) -> Result<Self, AuthFailure> {
         let fence = cx.services.control.directory().visit(&grant, cx.wall)?;
-        let seat = Self::new(grant, None, Claim::after(fence), 0, cx);
+        let seat = Self::new(grant, None, Admission::after(fence), 0, cx);
         Ok(Self { is_holder: false, ..seat })
     }
 
-    fn new(grant: Grant, model: Option<&str>, claim: Claim, number: u32, cx: &Context<'_>) -> Self {
+    fn new(
+        grant: Grant,
+        model: Option<&str>,
+        admission: Admission,
+        number: u32,
+        cx: &Context<'_>,
+    ) -> Self {
         Self {
             destination: destination(&grant, cx.services),
-            stamps: stamps(&grant, model),
-            claim,
+            origin: origin(&grant, model),
+            admission,
             last: None,
             activity: Activity::default(),
             number,
@@ -133,18 +139,18 @@ impl Seat {
     /// Takes [`Mail::PredecessorsGone`]; [`admit`](Self::admit) is true from then on.
     pub(crate) fn handle_predecessors_gone(&mut self, cx: &Context<'_>) {
         let fence = cx.services.control.directory().fence(&self.grant);
-        self.claim.handle_predecessors_gone(fence);
+        self.admission.handle_predecessors_gone(fence);
     }
 
     /// Whether the seat is the only one of its identity, so that the client may hear that it is in.
     /// What its predecessors pushed last is awaited before the seat [is open](Self::is_open).
     pub(crate) fn admit(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.claim == Claim::AwaitingPredecessors {
+        if self.admission == Admission::AwaitingPredecessors {
             return false;
         }
         let pipeline = &cx.services.pipeline;
-        self.claim.may_publish(|fence| pipeline.is_committed(&fence));
-        if let Claim::AwaitingCommit(fence) = self.claim {
+        self.admission.may_publish(|fence| pipeline.is_committed(&fence));
+        if let Admission::AwaitingCommit(fence) = self.admission {
             cx.await_commit(fence, self.id(cx));
         }
         true
@@ -152,7 +158,7 @@ impl Seat {
 
     /// Whether the seat may publish, which [`handle_committed`](Self::handle_committed) may change.
     pub(crate) fn is_open(&self) -> bool {
-        self.claim == Claim::Open
+        self.admission == Admission::Open
     }
 
     /// Takes the news of a commit. Returns how far the seat's own records are durable, if it is
@@ -163,7 +169,7 @@ impl Seat {
         cx: &Context<'_>,
     ) -> Option<Committed<RingPosition>> {
         let pipeline = &cx.services.pipeline;
-        if !self.claim.may_publish(|fence| pipeline.is_committed(&fence)) {
+        if !self.admission.may_publish(|fence| pipeline.is_committed(&fence)) {
             return None;
         }
         let executor = pipeline.executor_of(self.destination.partition);
@@ -204,6 +210,6 @@ fn destination(grant: &Grant, services: &HubServices) -> Destination {
     Destination { hub: grant.hub, partition }
 }
 
-fn stamps(grant: &Grant, model: Option<&str>) -> Stamps {
-    Stamps::new(&grant.identity, grant.scope, &grant.generation.0.to_string(), model)
+fn origin(grant: &Grant, model: Option<&str>) -> Origin {
+    Origin::new(&grant.identity, grant.scope, &grant.generation.0.to_string(), model)
 }

@@ -65,7 +65,7 @@ impl Seat {
         A: Iterator<Item = (Cow<'m, str>, Cow<'m, str>)> + Clone,
     {
         let HubServices { pipeline, shard, .. } = &*cx.services;
-        if !self.claim.may_leave_will(*shard, |fence| pipeline.is_committed(&fence)) {
+        if !self.admission.may_leave_will(*shard, |fence| pipeline.is_committed(&fence)) {
             let reason = "messages of the connection before are not committed yet";
             return self.log_lost_will(reason, cx);
         }
@@ -84,7 +84,7 @@ impl Seat {
         A: Iterator<Item = (Cow<'m, str>, Cow<'m, str>)> + Clone,
     {
         let HubServices { encoder, pipeline, .. } = &mut *cx.services;
-        let record = encoder.encode(self.destination, &self.stamps, message, cx.wall);
+        let record = encoder.encode(self.destination, &self.origin, message, cx.wall);
         let record = record.map_err(|MessageTooLarge(bytes)| NotTaken::TooLarge(bytes))?;
         let record_bytes = record.len();
         match pipeline.push(self.destination.partition, record) {

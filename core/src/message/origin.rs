@@ -45,19 +45,19 @@ impl AuthScope {
     }
 }
 
-/// The stamps of one connection, encoded once as message annotations.
+/// The origin of the messages of one connection, encoded once as message annotations.
 ///
 /// About 300 bytes for the life of the connection; spares their encoding per message.
 ///
 /// Source: device-endpoints reference, "Stamps set by the hub on accepted telemetry".
 #[derive(Debug)]
-pub struct Stamps {
+pub struct Origin {
     pairs: Box<[u8]>,
     element_count: u16,
 }
 
-impl Stamps {
-    /// Encodes the stamps of a connection of `identity`.
+impl Origin {
+    /// Encodes the origin of the messages of `identity`.
     ///
     /// `generation_id` are the digits of the identity's generation, `model_id` is the Plug and Play
     /// model that the device announced.
