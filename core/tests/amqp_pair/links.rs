@@ -1,9 +1,10 @@
 //! Many links on one connection, answered in any order and at any time.
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
+use hex_literal::hex;
 use ringhub_core::codec::amqp::performative::{
-    AmqpError, Attach, Condition, DeliveryState, Disposition, Flow, LinkFlow, Performative, Role,
-    Source, Target,
+    AmqpError, Attach, Condition, DeliveryState, Detach, Disposition, Flow, LinkFlow, Performative,
+    Role, Source, Target,
 };
 use ringhub_core::codec::amqp::{Frame, FrameKind, write_frame};
 use ringhub_core::limits::{AMQP_LINK_UNSETTLED_MAX, AMQP_LINKS_OVER_MAX, AMQP_REFUSAL_PAUSE};
@@ -143,6 +144,33 @@ fn who_goes_before_the_answer_is_told_and_answered_no_more() {
 }
 
 #[test]
+fn who_goes_before_the_answer_gets_an_attach_before_the_detach() {
+    let mut pair = opened(3, AmqpConfig::default());
+    let session = session(&mut pair);
+    pair.later = true;
+    let link = receiver(&mut pair, session, "by hand");
+    pair.run();
+    let detach = frame(&Performative::Detach(Detach { handle: 0, closed: true, error: None }));
+    let (used, event) = pair.hub.handle_bytes(&detach, Timestamp::ZERO).unwrap();
+    assert!(matches!(event, Some(AmqpEvent::LinkDetached { .. })) && used == detach.len());
+    let mut out = BytesMut::new();
+    pair.hub.poll_transmit(&mut out);
+    assert_eq!(names(&out), ["Attach", "Detach"]);
+
+    // A client of ours takes both for what they are, and its session goes on.
+    pair.client.detach(link, None);
+    for _ in 0..2 {
+        let step = pair.client.handle_bytes(&out, Timestamp::ZERO).unwrap();
+        assert!(step.0 > 0 && step.1.is_none(), "{step:?}");
+        out.advance(step.0);
+    }
+    assert!(out.is_empty());
+    out.clear();
+    pair.client.poll_transmit(&mut out);
+    assert_eq!(names(&out), ["Detach"], "nothing else was said");
+}
+
+#[test]
 fn who_attaches_again_before_the_answer_takes_the_name() {
     let mut pair = opened(4, AmqpConfig::default());
     let session = session(&mut pair);
@@ -251,6 +279,15 @@ fn a_receiver_in_mode_second_gets_its_settlement_with_the_same_state() {
 fn disposition(role: Role, first: u32, last: u32, settled: bool) -> BytesMut {
     let state = Some(DeliveryState::Released);
     frame(&Performative::Disposition(Disposition { role, first, last, settled, state }))
+}
+
+#[test]
+fn a_rejection_with_a_broken_reason_is_a_rejection() {
+    let reason_is_text = hex!("00 53 15 c0 0e 05 41 43 40 41 00 53 25 c0 04 01 a1 01 78");
+    let (performative, rest) = Performative::decode(&reason_is_text).unwrap();
+    let Performative::Disposition(disposition) = performative else { panic!("{performative:?}") };
+    assert_eq!(disposition.state, Some(DeliveryState::Rejected(None)));
+    assert!(rest.is_empty() && disposition.settled);
 }
 
 #[test]

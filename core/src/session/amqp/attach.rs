@@ -39,10 +39,15 @@ impl AmqpConnection {
         }
         let role = attach.role.opposite();
         if let Some(id) = self.links.find(LinkName { session: channel, role, name: attach.name }) {
-            if self.links.link(id)?.state == LinkState::AwaitingAttach {
-                return self.on_attach_answer(id, attach);
+            match self.links.link(id)?.state {
+                LinkState::AwaitingAttach => return self.on_attach_answer(id, attach),
+                // We gave it up before this answer, which a detach follows.
+                LinkState::AwaitingDetach => {
+                    self.bind_remote_handle(id, attach.handle);
+                    return None;
+                }
+                _ => self.steal(id),
             }
-            self.steal(id);
         }
         self.on_attach_request(channel, attach, body)
     }
@@ -176,23 +181,7 @@ impl AmqpConnection {
     ///
     /// The driver hears no more of the link.
     pub fn refuse_link(&mut self, id: LinkId, error: &AmqpError<'_>) {
-        let Some((attach_body, link)) = self.take_asked(id) else { return };
-        let Ok((Performative::Attach(asked), _)) = Performative::decode(&attach_body) else {
-            return;
-        };
-        let (channel, handle, role) = (link.session, link.handle, link.role);
-        let answer = Attach {
-            handle,
-            role,
-            source: None,
-            target: None,
-            initial_delivery_count: (role == Role::Sender).then_some(0),
-            max_message_size: None,
-            desired_capabilities: Value::Null,
-            properties: None,
-            ..asked
-        };
-        self.write(channel, |out| answer.encode(out));
+        let Some(handle) = self.answer_without_termini(id) else { return };
         let mut detach = BytesMut::new();
         Detach { handle, closed: true, error: Some(*error) }.encode(&mut detach);
         self.links.free_name(id);
@@ -205,6 +194,28 @@ impl AmqpConnection {
         } else {
             self.detach_refused_link(id);
         }
+    }
+
+    /// Answers an attach that awaits its answer, for a detach to follow; our handle.
+    fn answer_without_termini(&mut self, id: LinkId) -> Option<u32> {
+        let (attach_body, link) = self.take_asked(id)?;
+        let (channel, handle, role) = (link.session, link.handle, link.role);
+        let Ok((Performative::Attach(asked), _)) = Performative::decode(&attach_body) else {
+            return None;
+        };
+        let answer = Attach {
+            handle,
+            role,
+            source: None,
+            target: None,
+            initial_delivery_count: (role == Role::Sender).then_some(0),
+            max_message_size: None,
+            desired_capabilities: Value::Null,
+            properties: None,
+            ..asked
+        };
+        self.write(channel, |out| answer.encode(out));
+        Some(handle)
     }
 
     /// Detaches the refused links whose time has come.
@@ -288,9 +299,12 @@ impl AmqpConnection {
 
     fn send_detach(&mut self, id: LinkId, error: Option<AmqpError<'_>>) {
         let Some(link) = self.links.link_mut(id) else { return };
-        link.state = LinkState::AwaitingDetach;
+        let was = core::mem::replace(&mut link.state, LinkState::AwaitingDetach);
         let (channel, handle) = (link.session, link.handle);
-        self.links.free_name(id);
+        // The peer's answer to an attach finds its link by the name.
+        if was != LinkState::AwaitingAttach {
+            self.links.free_name(id);
+        }
         self.drop_deliveries(id);
         self.write(channel, |out| Detach { handle, closed: true, error }.encode(out));
     }
@@ -306,6 +320,8 @@ impl AmqpConnection {
             return None;
         };
         self.detach_refused_link(id);
+        // Who goes before the answer knows our handle from an attach alone.
+        self.answer_without_termini(id);
         let link = self.links.link(id)?;
         let (handle, ours) = (link.handle, link.state == LinkState::AwaitingDetach);
         self.remove_link(id);

@@ -33,7 +33,8 @@ impl<'a> DeliveryState<'a> {
         let Some((descriptor, mut fields)) = fields.composite()? else { return Ok(None) };
         Ok(Some(match u8::try_from(descriptor) {
             Ok(code::ACCEPTED) => Self::Accepted,
-            Ok(code::REJECTED) => Self::Rejected(AmqpError::decode(&mut fields)?),
+            // A broken reason must not end the connection, which others may be using.
+            Ok(code::REJECTED) => Self::Rejected(AmqpError::decode(&mut fields).ok().flatten()),
             Ok(code::RELEASED) => Self::Released,
             Ok(code::MODIFIED) => Self::Modified {
                 delivery_failed: fields.boolean()?.unwrap_or(false),
