@@ -8,9 +8,14 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use ringhub_core::codec::amqp::section::BATCH_FORMAT;
-use ringhub_core::session::amqp::ClientSasl;
+use ringhub_core::limits::DEVICE_LINK_CREDIT;
+use ringhub_core::session::amqp::{ClientSasl, Outgoing};
 use support::amqp::{AmqpClient, Fact};
 use support::amqp_device::{AmqpDevice, telemetry};
+use support::amqp_raw::{
+    AMQP_HEADER, DISPOSITION, FLOW, RawAmqp, SASL_HEADER, aborted_transfer, attach_sender,
+    begin_frame, open_frame, sasl_init, transfer,
+};
 use support::history::{StoredEvent, read_all};
 use support::hub::{Hub, HubOptions};
 use support::kill::kill_after;
@@ -312,6 +317,66 @@ fn telemetry_keeps_its_order_when_a_device_changes_protocol() {
     assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
     let stored: BTreeSet<String> = stored.into_iter().collect();
     assert!(accepted.is_subset(&stored), "missing: {:?}", accepted.difference(&stored));
+    hub.assert_sound();
+}
+
+#[test]
+fn what_wants_no_answer_is_kept_though_the_device_goes_at_once() {
+    const ROUNDS: usize = 60;
+    const BURST: usize = 20;
+    let mut hub = Hub::start_with(HubOptions { shards: 2, ..HubOptions::default() });
+    let pump = Device::create(&hub, "pump");
+    let mut before = AmqpDevice::connect(&hub, &pump).expect("the device may connect");
+    for round in 0..ROUNDS {
+        let mut next = AmqpDevice::connect(&hub, &pump).expect("the device may connect");
+        let link = before.telemetry("pump").expect("the newest wins");
+        for _ in 0..BURST {
+            before.post(link, "burst").expect("the hub listens");
+        }
+        // The burst is on its way to the disk while the next seat sends and goes.
+        let link = next.telemetry("pump").expect("the newest wins");
+        let message = telemetry(&round.to_string());
+        let machine = next.client.machine();
+        machine.send(link, &[&message], Outgoing::SETTLED).expect("there is credit");
+        machine.close(None);
+        while !matches!(next.client.next().expect("an answer"), Fact::Closed(_)) {}
+        before = AmqpDevice::connect(&hub, &pump).expect("the device may connect");
+    }
+    // What comes after them is on disk, and so are they.
+    let link = before.telemetry("pump").expect("the device may send");
+    before.send(link, "end").expect("the message is accepted");
+    let stored = bodies(&read_all(&hub), "pump");
+    let missing: Vec<_> =
+        (0..ROUNDS).filter(|round| !stored.contains(&round.to_string())).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    hub.assert_sound();
+}
+
+#[test]
+fn messages_that_are_taken_back_cost_no_credit() {
+    const TRANSFERS: u32 = 3 * DEVICE_LINK_CREDIT;
+    let mut hub = Hub::start();
+    let pump = Device::create(&hub, "pump");
+    let mut raw = RawAmqp::open(&hub).expect("the hub listens");
+    let login = format!("\0pump@sas.{}\0{}", hub.address.ip, pump.token(&hub));
+    let init = sasl_init("PLAIN", login.as_bytes());
+    raw.send(&[&SASL_HEADER[..], &init].concat()).expect("the hub listens");
+    raw.read_until(SASL_HEADER).expect("the hub answers");
+    let attach = attach_sender("telemetry", 0, &events("pump"));
+    let open = [&AMQP_HEADER[..], &open_frame(), &begin_frame(0), &attach].concat();
+    raw.send(&open).expect("the hub listens");
+    raw.read_until(&[0, 0x53, FLOW]).expect("credit");
+    // One of a hundred is not taken back.
+    for number in 0..TRANSFERS {
+        if number % 100 < 99 {
+            raw.send(&aborted_transfer(0, number)).expect("the hub listens");
+        } else {
+            raw.send(&transfer(0, number, &telemetry("kept"))).expect("the hub listens");
+            raw.read_until(&[0, 0x53, DISPOSITION]).expect("an outcome");
+        }
+    }
+    let stored = bodies(&read_all(&hub), "pump");
+    assert_eq!(stored.len() as u32, TRANSFERS / 100);
     hub.assert_sound();
 }
 

@@ -252,7 +252,7 @@ fn fact_of(event: &AmqpEvent<'_>) -> Option<Fact> {
         AmqpEvent::LinkRequested { .. } => Fact::Requested,
         AmqpEvent::LinkAttached { .. } => Fact::Attached,
         AmqpEvent::LinkDetached { error, .. } => Fact::Detached(name(error)),
-        AmqpEvent::Message { .. } => return None,
+        AmqpEvent::Message { .. } | AmqpEvent::Aborted(_) => return None,
         AmqpEvent::Credit { credit, drain, .. } => Fact::Credit(*credit, *drain),
         AmqpEvent::Drained(_) => Fact::Drained,
         AmqpEvent::WindowOpened => Fact::WindowOpened,

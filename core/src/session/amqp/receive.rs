@@ -64,7 +64,7 @@ impl AmqpConnection {
         }
         link.count_delivery();
         if transfer.aborted {
-            return None;
+            return Some(AmqpEvent::Aborted(id));
         }
         if !link.permits(payload.len()) {
             self.refuse_size(id);
@@ -95,7 +95,7 @@ impl AmqpConnection {
         let number = partial.number;
         if transfer.aborted {
             self.drop_partial(id);
-            return None;
+            return Some(AmqpEvent::Aborted(id));
         }
         if transfer.delivery_id.is_some_and(|other| other != number) {
             self.detach_for(id, Condition::InvalidField, "a message was begun inside another");

@@ -56,6 +56,9 @@ pub enum AmqpEvent<'i> {
         /// The sections.
         payload: Payload<'i>,
     },
+    /// The peer has taken a message back before its end. It has used credit, and nothing else comes
+    /// of it.
+    Aborted(LinkId),
     /// The receiver at the other end takes this many more deliveries from us.
     Credit {
         /// The link we send on.

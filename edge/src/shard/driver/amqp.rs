@@ -98,6 +98,7 @@ impl AmqpDriver {
             AmqpEvent::Message { delivery, settled, format, payload, .. } => {
                 self.on_message(Received { delivery, settled, format }, &payload, cx);
             }
+            AmqpEvent::Aborted(link) => self.on_aborted(link),
             AmqpEvent::Settled { delivery, state, settled } => {
                 self.on_settled(delivery, state, settled, cx);
             }
@@ -133,6 +134,12 @@ impl AmqpDriver {
                 | DeviceLink::TwinReplies => {}
             },
             Some(LinkRole::Reader(_) | LinkRole::Feedback) | None => {}
+        }
+    }
+
+    fn on_aborted(&mut self, link: LinkId) {
+        if let Some(LinkRole::Device(number, function)) = self.links.role(link) {
+            self.devices.count_aborted(number, (function, link));
         }
     }
 

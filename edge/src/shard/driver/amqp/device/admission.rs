@@ -107,9 +107,10 @@ impl AmqpDriver {
             let (hub, connection) = (device.seat.hub_name(cx), device.seat.id(cx));
             debug!(hub, identity = %device.seat.grant().identity, %connection, "device connected");
         }
+        let is_open = device.seat.is_open();
         for (link, function) in std::mem::take(&mut device.asked) {
             let accept = LinkAccept {
-                credit: credit(function),
+                credit: credit(function, is_open),
                 max_message_size: AMQP_DEVICE_TRANSFER_BYTES_MAX as u64,
                 snd_settle_mode: None,
             };
@@ -284,9 +285,11 @@ impl AmqpDriver {
     }
 }
 
-/// Messages that a device may send before it hears of the first.
-const fn credit(function: DeviceLink) -> u32 {
+/// Messages that a device may send before it hears of the first. Telemetry begins when the seat is
+/// open: what it had to hold until then would be lost if the device goes at once.
+const fn credit(function: DeviceLink, is_open: bool) -> u32 {
     match function {
+        DeviceLink::Telemetry if !is_open => 0,
         DeviceLink::Telemetry | DeviceLink::TwinRequests | DeviceLink::MethodAnswers => {
             DEVICE_LINK_CREDIT
         }

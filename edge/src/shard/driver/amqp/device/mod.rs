@@ -26,6 +26,7 @@ use std::collections::{HashMap, HashSet};
 
 use ringhub_core::id::{HubId, Identity};
 use ringhub_core::limits::{AMQP_HELD_BYTES_MAX, AMQP_IN_FLIGHT_MAX, AMQP_SEATS_MAX};
+use ringhub_core::session::amqp::{DeviceLink, LinkId};
 use ringhub_core::time::Timestamp;
 
 pub(super) use self::credentials::DeviceCredentials;
@@ -79,6 +80,13 @@ impl Devices {
 
     fn get_mut(&mut self, number: u32) -> Option<&mut SeatedDevice> {
         self.seats.get_mut(&number)
+    }
+
+    /// The client has taken a message back on a link.
+    pub(super) fn count_aborted(&mut self, number: u32, (function, link): (DeviceLink, LinkId)) {
+        if let Some(device) = self.get_mut(number) {
+            device.count_aborted(function, link);
+        }
     }
 
     fn insert(&mut self, number: u32, seat: Seat, ends: Timestamp) {

@@ -76,6 +76,14 @@ impl SeatedDevice {
         (*done >= DEVICE_LINK_CREDIT / 2).then(|| std::mem::take(done))
     }
 
+    /// Counts a message that the client took back. The credit for it goes with that for the next
+    /// one that is done with: who does nothing but begin messages runs out of it.
+    pub(super) fn count_aborted(&mut self, function: DeviceLink, link: LinkId) {
+        if self.link(function) == Some(link) {
+            self.done[function as usize] += 1;
+        }
+    }
+
     pub(super) fn links(&self) -> impl Iterator<Item = LinkId> {
         self.links.into_iter().flatten()
     }

@@ -1,15 +1,15 @@
 //! Telemetry of devices: into the ring in order, accepted when it is durable.
 //!
-//! A message that cannot go into the ring yet, because the ring is full or the seat waits for
-//! records of those before it, is kept, and those behind it on the same seat with it. Other seats
-//! go on.
+//! A device has no credit while its seat waits for records of those before it. A message that
+//! cannot go into the ring yet because that is full is kept, and those behind it on the same seat
+//! with it. Other seats go on.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 use ringhub_core::codec::amqp::performative::{Condition, DeliveryState};
 use ringhub_core::id::SeatId;
-use ringhub_core::limits::RING_RETRY_INTERVAL;
+use ringhub_core::limits::{DEVICE_LINK_CREDIT, RING_RETRY_INTERVAL};
 use ringhub_core::message::{AmqpTelemetry, InvalidTelemetry};
 use ringhub_core::position::{Committed, RingPosition, Ticket};
 use ringhub_core::session::amqp::{DeliveryId, DeviceLink, LinkId};
@@ -55,7 +55,7 @@ pub(in super::super) struct Received {
 enum Progress {
     /// All of its messages are in the ring, up to this record.
     Published(Ticket),
-    /// The next of its messages needs this many bytes in the ring, or an open seat.
+    /// The next of its messages needs this many bytes in the ring, or comes after one that does.
     Stopped(usize),
     Refused(Refusal),
 }
@@ -115,7 +115,7 @@ impl AmqpDriver {
         let mut published = 0;
         let progress = match AmqpTelemetry::read(received.format, payload) {
             Err(why) => Progress::Refused(refusal_of(&why)),
-            Ok(_) if !seat.is_open() || !telemetry.held.is_empty() => Progress::Stopped(0),
+            Ok(_) if !telemetry.held.is_empty() => Progress::Stopped(0),
             Ok(messages) => publish(messages, &mut published, seat, cx),
         };
         if let Progress::Stopped(record_bytes) = progress {
@@ -129,13 +129,11 @@ impl AmqpDriver {
     }
 
     /// Goes on with what was held, as far as the ring has room.
-    pub(super) fn publish_held(&mut self, number: u32, cx: &mut Context<'_>) {
+    fn publish_held(&mut self, number: u32, cx: &mut Context<'_>) {
         loop {
             let Some(device) = self.devices.seats.get_mut(&number) else { return };
             let SeatedDevice { seat, telemetry, .. } = device;
-            let Some(first) = telemetry.held.front_mut().filter(|_| seat.is_open()) else {
-                return;
-            };
+            let Some(first) = telemetry.held.front_mut() else { return };
             let progress = first.publish(seat, cx);
             if let Progress::Stopped(record_bytes) = progress {
                 telemetry.stop(record_bytes, cx.now);
@@ -175,8 +173,15 @@ impl AmqpDriver {
             self.accept_committed(number, position);
         }
         if !was_open {
-            self.publish_held(number, cx);
-            self.devices.rearm(number);
+            self.begin_telemetry(number);
+        }
+    }
+
+    /// Lets the telemetry of a device begin, if its seat is open now.
+    fn begin_telemetry(&mut self, number: u32) {
+        let device = self.devices.get_mut(number).filter(|device| device.seat.is_open());
+        if let Some(link) = device.and_then(|device| device.link(DeviceLink::Telemetry)) {
+            self.connection.grant_credit(link, DEVICE_LINK_CREDIT);
         }
     }
 
