@@ -355,8 +355,8 @@ pub const AMQP_IN_FLIGHT_MAX: usize = 16_384;
 /// limit, which the last one may overstep: the connection is not read until there is.
 pub const AMQP_HELD_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Bytes of answers to twin requests that wait for credit on one AMQP connection. More: the link
-/// for requests of the device is detached with `amqp:resource-limit-exceeded`.
+/// Bytes of answers to twin requests that wait for credit on one AMQP connection. More: the twin
+/// links of the device with the most of them are detached with `amqp:resource-limit-exceeded`.
 pub const AMQP_ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Largest transfer on a link of a device, in bytes: a batch of messages. Larger: the link is

@@ -100,6 +100,28 @@ fn credit_is_kept_to_and_what_is_not_settled_comes_again() {
 }
 
 #[test]
+fn a_device_that_drains_is_told_also_when_messages_used_its_credit_up() {
+    let mut hub = Hub::start();
+    let pump = Device::create(&hub, "pump");
+    let mut sender = C2dSender::connect(&hub).expect("the hub accepts senders");
+    for number in 1..=3 {
+        send(&mut sender, &number.to_string());
+    }
+    let mut device = AmqpDevice::connect(&hub, &pump).expect("the device may connect");
+    let link = device.receiver(QUEUE).expect("an answer").expect("the device may receive");
+    for expected in [&["1", "2"][..], &["3"]] {
+        let machine = device.client.machine();
+        machine.grant_credit(link, 2);
+        machine.drain(link);
+        for body in expected {
+            assert_eq!(next(&mut device).1, *body);
+        }
+        assert_eq!(device.client.next().expect("an answer"), Fact::Drained);
+    }
+    hub.assert_sound();
+}
+
+#[test]
 fn messages_of_a_link_that_is_gone_come_again_on_the_next() {
     let hub = Hub::start();
     let pump = Device::create(&hub, "pump");

@@ -7,10 +7,10 @@ use std::thread;
 
 use ringhub_core::codec::amqp::section::MessageId;
 use ringhub_core::method::{AmqpAnswer, AmqpCall};
-use ringhub_core::session::amqp::LinkId;
+use ringhub_core::session::amqp::{ClientSasl, LinkId, Outgoing};
 use ringhub_core::twin::{TwinNews, TwinOperation, TwinRequest};
 use serde_json::{Value, json};
-use support::amqp::Fact;
+use support::amqp::{AmqpClient, Fact};
 use support::amqp_device::AmqpDevice;
 use support::hub::{Hub, HubOptions};
 use support::methods::{device_error, invoke};
@@ -169,6 +169,96 @@ fn answers_wait_for_credit_and_changes_do_not() {
     change(&hub, &json!({"heard": true}));
     let (version, patch) = device.desired();
     assert_eq!((version, &patch["heard"]), (3, &json!(true)), "{patch}");
+    hub.assert_sound();
+}
+
+#[test]
+fn a_device_that_takes_no_answers_leaves_others_theirs() {
+    let mut hub = Hub::start();
+    let (pump, fan) = (Device::create(&hub, "pump"), Device::create(&hub, "fan"));
+    let text = "x".repeat(4000);
+    let large: serde_json::Map<_, _> =
+        (0..7).map(|n| (format!("p{n}"), Value::String(text.clone()))).collect();
+    for id in ["pump", "fan"] {
+        let body = json!({"properties": {"desired": large}}).to_string();
+        let (status, answer) =
+            rest::exchange(&hub, "PATCH", &format!("/twins/{id}"), &body).expect("the hub answers");
+        assert_eq!(status, 200, "{answer}");
+    }
+    let mut device = TwinDevice::connect(&hub, &pump, 0);
+    device.amqp.authenticate(&hub, &fan).expect("its token is good");
+    let address = TWIN.replace("pump", "fan");
+    let requests = device.amqp.sender(&address).expect("an answer").expect("fan has a twin");
+    let replies = device.amqp.receiver(&address).expect("an answer").expect("fan has a twin");
+    let mut message = bytes::BytesMut::new();
+    let get = TwinRequest { correlation_id: MessageId::Ulong(1), operation: TwinOperation::Get };
+    get.encode(&mut message);
+    // One link after the other.
+    let mut detached = 0;
+    while detached < 2 {
+        if detached == 0 {
+            let machine = device.amqp.client.machine();
+            let _ = machine.send(device.requests, &[&message], Outgoing::default());
+        }
+        match device.amqp.client.next().expect("an outcome") {
+            Fact::Settled(..) | Fact::Credit(_) => {}
+            Fact::Detached { condition, .. } => {
+                assert_eq!(condition, "amqp:resource-limit-exceeded");
+                detached += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    (device.requests, device.replies) = (requests, replies);
+    device.grant(1);
+    device.ask(MessageId::Ulong(2), TwinOperation::Get);
+    assert_eq!(device.answer(MessageId::Ulong(2)).0, 200);
+    hub.assert_sound();
+}
+
+#[test]
+fn a_device_that_drains_gets_its_credit_back() {
+    let mut hub = Hub::start();
+    let pump = Device::create(&hub, "pump");
+    let mut twin = TwinDevice::connect(&hub, &pump, 10);
+    let calls = twin.amqp.receiver(METHODS).expect("an answer").expect("it may be called");
+    for link in [twin.replies, calls] {
+        let machine = twin.amqp.client.machine();
+        machine.grant_credit(link, 5);
+        machine.drain(link);
+        assert_eq!(twin.amqp.client.next().expect("an answer"), Fact::Drained);
+        let left = twin.amqp.client.machine().credit_of(link).expect("the link is there");
+        assert_eq!(left.left, 0);
+    }
+    twin.grant(1);
+    twin.ask(MessageId::Ulong(1), TwinOperation::Get);
+    assert_eq!(twin.answer(MessageId::Ulong(1)).0, 200);
+    hub.assert_sound();
+}
+
+#[test]
+fn changes_wait_for_a_connection_that_is_busy() {
+    const CHANGES: i64 = 20;
+    let mut hub = Hub::start();
+    let pump = Device::create(&hub, "pump");
+    let (user, password) = (format!("pump@sas.{}", hub.address.ip), pump.token(&hub));
+    let login = ClientSasl::Plain { user: &user, password: &password };
+    // The window of its session takes two messages, and it does not read for a while.
+    let client = AmqpClient::connect(&hub, login, 2).expect("its token is good");
+    let mut amqp = AmqpDevice::without_tokens(client);
+    let requests = amqp.sender(TWIN).expect("an answer").expect("the device has a twin");
+    let replies = amqp.receiver(TWIN).expect("an answer").expect("the device has a twin");
+    let mut device = TwinDevice { amqp, requests, replies };
+    device.grant(100);
+    device.ask(MessageId::Ulong(0), TwinOperation::Subscribe);
+    assert_eq!(device.answer(MessageId::Ulong(0)).0, 200);
+    for number in 1..=CHANGES {
+        change(&hub, &json!({"n": number}));
+    }
+    for number in 1..=CHANGES {
+        let (version, patch) = device.desired();
+        assert_eq!((version, &patch["n"]), (number + 1, &json!(number)));
+    }
     hub.assert_sound();
 }
 

@@ -82,7 +82,9 @@ impl AmqpDriver {
             }
         };
         match blocked {
-            None if std::mem::take(&mut c2d.is_draining) => self.connection.drain_done(link),
+            None | Some(SendBlocked::Credit) if std::mem::take(&mut c2d.is_draining) => {
+                self.connection.drain_done(link);
+            }
             Some(blocked) => self.devices.wait_to_send(number, blocked, cx.now),
             None => {}
         }

@@ -101,6 +101,7 @@ impl Devices {
         let grant = device.seat.grant();
         self.numbers.remove(&(grant.hub, grant.identity.clone()));
         self.deadlines.change(number, device.armed, None);
+        self.stopped.remove(&number);
         self.in_flight -= device.telemetry.in_flight();
         self.held_bytes -= device.telemetry.held_bytes();
         self.answer_bytes -= device.twin.answer_bytes();
@@ -115,6 +116,15 @@ impl Devices {
             self.deadlines.change(number, device.armed, next);
             device.armed = next;
         }
+    }
+
+    /// The seat that holds most bytes of answers, if `number` is to hold `more`. Walks over all
+    /// seats.
+    fn largest_in_answers(&self, number: u32, more: usize) -> u32 {
+        let bytes = |(seat, device): &(&u32, &SeatedDevice)| {
+            device.twin.answer_bytes() + if **seat == number { more } else { 0 }
+        };
+        self.seats.iter().max_by_key(bytes).map_or(number, |(seat, _)| *seat)
     }
 
     /// A seat whose deadline is over.

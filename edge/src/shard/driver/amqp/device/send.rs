@@ -37,11 +37,26 @@ impl AmqpDriver {
     ) {
         match function {
             DeviceLink::C2d => self.on_c2d_credit(number, drain, cx),
-            DeviceLink::TwinReplies => self.send_answers(number, cx),
+            DeviceLink::TwinReplies => {
+                self.send_answers(number, cx);
+                self.give_credit_up((number, function), drain);
+            }
             DeviceLink::MethodCalls | DeviceLink::MethodAnswers => {
+                self.give_credit_up((number, function), drain);
                 self.tell_callers_if_ready(number, cx);
             }
             DeviceLink::Telemetry | DeviceLink::TwinRequests | DeviceLink::ModuleInputs => {}
+        }
+    }
+
+    /// Gives up the credit of a link that the client drains, once nothing waits for that credit.
+    fn give_credit_up(&mut self, (number, function): (u32, DeviceLink), drain: bool) {
+        let device = self.devices.get_mut(number);
+        let Some(link) = device.and_then(|device| device.link(function)).filter(|_| drain) else {
+            return;
+        };
+        if let Ok(()) | Err(SendBlocked::Credit) = self.connection.can_send(link) {
+            self.connection.drain_done(link);
         }
     }
 

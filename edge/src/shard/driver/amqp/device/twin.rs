@@ -8,7 +8,7 @@ use ringhub_core::codec::amqp::performative::Condition;
 use ringhub_core::codec::amqp::section::{MessageId, MessageIdBuf};
 use ringhub_core::id::{Identity, SeatId};
 use ringhub_core::limits::AMQP_ANSWER_BYTES_MAX;
-use ringhub_core::session::amqp::{DeviceLink, Outgoing};
+use ringhub_core::session::amqp::{DeviceLink, SendBlocked};
 use ringhub_core::twin::{
     DesiredChange, InvalidTwinRequest, TwinOperation, TwinRequest, TwinResponse, write_desired,
 };
@@ -102,12 +102,24 @@ impl AmqpDriver {
         let mut answer = BytesMut::new();
         TwinResponse { correlation_id, status, version, body }.encode(&mut answer);
         if self.devices.answer_bytes + answer.len() > AMQP_ANSWER_BYTES_MAX {
-            let text = "Too many answers wait for credit.";
-            let refusal = Refusal::new(Condition::ResourceLimitExceeded, text);
-            return self.end_function(number, DeviceLink::TwinRequests, &refusal, cx);
+            let largest = self.devices.largest_in_answers(number, answer.len());
+            self.end_twin(largest, cx);
+            if largest == number {
+                return;
+            }
         }
         self.devices.hold_answer(number, answer.freeze());
         self.send_answers(number, cx);
+    }
+
+    /// Ends the twin links of a device that does not take its answers, and drops those, so that
+    /// other devices of the connection get theirs.
+    fn end_twin(&mut self, number: u32, cx: &Context<'_>) {
+        let text = "Too many answers wait for credit.";
+        let refusal = Refusal::new(Condition::ResourceLimitExceeded, text);
+        self.devices.close_twin(number, DeviceLink::TwinReplies);
+        self.end_function(number, DeviceLink::TwinReplies, &refusal, cx);
+        self.end_function(number, DeviceLink::TwinRequests, &refusal, cx);
     }
 
     /// Sends the answers that the client takes now.
@@ -122,8 +134,9 @@ impl AmqpDriver {
         }
     }
 
-    /// Tells the device what it shall be. It reads its twin after it has subscribed and whenever a
-    /// version is missing, so a change that it cannot take now is not kept for it.
+    /// Tells the device what it shall be, after the answers that wait. A change is not kept for a
+    /// device that has given no credit for it, nor beyond the bound on answers: it reads its twin
+    /// after it has subscribed, and whenever a version is missing.
     pub(in super::super) fn on_desired_changed(
         &mut self,
         seat: SeatId,
@@ -131,20 +144,23 @@ impl AmqpDriver {
         change: &DesiredChange,
         cx: &Context<'_>,
     ) {
-        let Some(device) = self.devices.get_mut(seat.number) else { return };
+        let Some(device) = self.devices.seats.get_mut(&seat.number) else { return };
         if !device.twin.hears_changes || !device.seat.serves(identity) {
             return;
         }
         let DesiredChange { version, patch, .. } = change;
-        // What the device is to read first has not left yet: it must not learn of a later change.
-        let link = device.link(DeviceLink::TwinReplies).filter(|_| device.twin.answers.is_empty());
+        let link = device.link(DeviceLink::TwinReplies);
+        let blocked = link.and_then(|link| self.connection.can_send(link).err());
+        let takes = matches!(blocked, None | Some(SendBlocked::Window | SendBlocked::Output));
         let mut message = BytesMut::new();
         write_desired(&mut message, *version, patch);
-        let sent = link.map(|link| self.connection.send(link, &[&message], Outgoing::SETTLED));
-        if !matches!(sent, Some(Ok(_))) {
-            let (hub, connection) = (device.seat.hub_name(cx), seat);
-            debug!(hub, %identity, %connection, version, ?sent, "desired change not sent");
+        let fits = self.devices.answer_bytes + message.len() <= AMQP_ANSWER_BYTES_MAX;
+        if link.is_some() && takes && fits {
+            self.devices.hold_answer(seat.number, message.freeze());
+            return self.send_answers(seat.number, cx);
         }
+        let (hub, connection) = (device.seat.hub_name(cx), seat);
+        debug!(hub, %identity, %connection, version, ?blocked, "desired change not sent");
     }
 }
 
