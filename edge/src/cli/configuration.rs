@@ -27,15 +27,13 @@ const COLUMNS: [Column; 6] = [
 
 const EXAMPLES: &str = "\
 Examples:
-  ringhub configuration create -c fans --target-condition \"tags.site = 'north'\" --priority 10 \\
-      --content '{\"deviceContent\": {\"properties.desired.fan\": {\"speed\": 3}}}'
-  ringhub configuration create -c cameras --content modules.json --target-condition '*' \\
-      --labels '{\"team\": \"vision\"}' \\
-      --metrics '{\"queries\": {\"hot\": \"SELECT deviceId FROM devices WHERE tags.t > 80\"}}'
+  ringhub configuration create -c fans -k fans.json --target-condition 'tags.site = \"north\"'
+  ringhub configuration create -c all -k '{\"deviceContent\": {\"properties.desired.on\": true}}'
+  ringhub configuration create -c cameras --content modules.json --labels '{\"team\": \"vision\"}'
   ringhub configuration list
   ringhub configuration show-metric -c fans -m appliedCount --metric-type system
   ringhub configuration update -c fans --priority 20
-  ringhub configuration update -c fans --set targetCondition=\"tags.site = 'south'\"
+  ringhub configuration update -c fans --set 'targetCondition=tags.site = \"south\"'
   ringhub configuration delete -c fans                takes its settings back from all devices
 
 Content is deviceContent, moduleContent (with a condition that begins with FROM devices.modules
