@@ -276,7 +276,15 @@ impl MethodDevice {
     }
 
     fn listen(&mut self, credit: u32) {
-        let calls = self.amqp.receiver(METHODS).expect("an answer").expect("methods are served");
+        let calls = self.attach_calls();
+        self.grant(calls, credit);
+    }
+
+    fn attach_calls(&mut self) -> LinkId {
+        self.amqp.receiver(METHODS).expect("an answer").expect("methods are served")
+    }
+
+    fn grant(&mut self, calls: LinkId, credit: u32) {
         self.amqp.client.machine().grant_credit(calls, credit);
         self.amqp.client.flush().expect("the hub listens");
     }
@@ -301,6 +309,26 @@ impl MethodDevice {
 
 fn error_code(answer: &(u16, Value)) -> (u16, Value) {
     (answer.0, device_error(&answer.1)["errorCode"].clone())
+}
+
+#[test]
+fn a_device_without_credit_is_not_called_yet() {
+    let mut hub = Hub::start_with(HubOptions { shards: 2, ..HubOptions::default() });
+    let pump = Device::create(&hub, "pump");
+    let mut device = MethodDevice::connect(&hub, &pump);
+    let calls = device.attach_calls();
+    let refused = invoke(&hub, "pump", &json!({"methodName": "run"}));
+    assert_eq!(error_code(&refused), (404, json!(404_103)), "the whole pair is without credit");
+    let call = json!({"methodName": "run", "connectTimeoutInSeconds": 60});
+    thread::scope(|scope| {
+        let running = scope.spawn(|| invoke(&hub, "pump", &call));
+        device.grant(calls, 1);
+        let message = device.next();
+        let received = AmqpCall::decode(&message).expect("a call");
+        device.answer(received.correlation_id, 200, "1");
+        assert_eq!(running.join().expect("the call ends").0, 200);
+    });
+    hub.assert_sound();
 }
 
 #[test]

@@ -40,7 +40,8 @@ impl AmqpDriver {
         call.encode_amqp(&mut message);
         match self.connection.send(link, &[&message], Outgoing::SETTLED) {
             Ok(_) => device.seat.note_called(),
-            Err(SendBlocked::NotSending) => {
+            // Clients give credit after the attach; the call waits for it as for the link.
+            Err(SendBlocked::NotSending | SendBlocked::Credit) => {
                 device.seat.refuse_call(call.id, Undelivered::NotListening, cx);
             }
             Err(_) => device.seat.refuse_call(call.id, Undelivered::Behind, cx),
