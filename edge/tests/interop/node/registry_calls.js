@@ -4,7 +4,7 @@
 //
 // usage: registry_calls.js CONNECTION_STRING HTTPS_PORT CALLS
 // CALLS is a JSON list of [method, argument, ...]. A member {"of": n, "member": name} of an argument
-// is a member of the result of call n. Prints {"call": {"result": ...}} or
+// is a member of the result of call n, and {"of": n} is the result itself. Prints {"call": {"result": ...}} or
 // {"call": {"error": name, "status": n}} for each.
 
 const { Registry } = require("azure-iothub");
@@ -19,7 +19,7 @@ function resolve(value, results) {
     return value;
   }
   if ("of" in value) {
-    return results[value.of][value.member];
+    return "member" in value ? results[value.of][value.member] : results[value.of];
   }
   const members = Object.entries(value).map(([name, member]) => [name, resolve(member, results)]);
   return Object.fromEntries(members);
