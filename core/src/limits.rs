@@ -28,8 +28,8 @@ pub const RECORD_BYTES_MAX: usize = D2C_MESSAGE_BYTES_MAX + 64 * 1024;
 /// and model, and heads of sections. Messages whose properties leave less are refused.
 pub const D2C_STAMP_BYTES_MAX: usize = 8 * 1024;
 
-/// Largest transfer on a link that sends telemetry, in bytes: a batch. Larger: the link is detached
-/// with `amqp:link:message-size-exceeded`.
+/// Largest transfer on a link of a device, in bytes: a batch of messages. Larger: the link is
+/// detached with `amqp:link:message-size-exceeded`.
 ///
 /// Source: device-endpoints reference, "Telemetry messages".
 pub const D2C_TRANSFER_BYTES_MAX: usize = 1024 * 1024;
@@ -318,6 +318,10 @@ pub const AMQP_SESSION_WINDOW: u32 = 5000;
 /// `amqp:resource-limit-exceeded`.
 pub const AMQP_PARTIAL_BYTES_MAX: usize = 2 * 1024 * 1024;
 
+/// The same for a connection with devices: [`D2C_TRANSFER_BYTES_MAX`] for each of them in addition,
+/// but no more than this.
+pub const AMQP_DEVICES_PARTIAL_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// Unsettled deliveries that one AMQP link has sent. More: sending on it waits for outcomes.
 pub const AMQP_LINK_UNSETTLED_MAX: u32 = 2048;
 
@@ -358,12 +362,6 @@ pub const AMQP_HELD_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of answers to twin requests that wait for credit on one AMQP connection. More: the twin
 /// links of the device with the most of them are detached with `amqp:resource-limit-exceeded`.
 pub const AMQP_ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
-
-/// Largest transfer on a link of a device, in bytes: a batch of messages. Larger: the link is
-/// detached with `amqp:link:message-size-exceeded`.
-///
-/// Source: device-endpoints reference, "Telemetry messages".
-pub const AMQP_DEVICE_TRANSFER_BYTES_MAX: usize = 1024 * 1024;
 
 /// Requests to `$cbs` and `$management` of one AMQP connection whose answers wait for the log or
 /// for credit. One more detaches its link with `amqp:resource-limit-exceeded`.

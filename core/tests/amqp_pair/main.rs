@@ -1,6 +1,7 @@
 //! Two AMQP machines, a hub and a client, talk over a wire that cuts their bytes at random places.
 
 mod links;
+mod partial;
 mod support;
 
 use core::time::Duration;

@@ -18,7 +18,9 @@ use crate::codec::amqp::performative::{
     AmqpError, Begin, Close, Condition, End, Open, Performative,
 };
 use crate::codec::amqp::{EMPTY_FRAME, Frame, FrameKind, write_frame};
-use crate::limits::{AMQP_ASKED_BYTES_MAX, AMQP_OUT_BYTES_MAX, HOST_NAME_LEN_MAX};
+use crate::limits::{
+    AMQP_ASKED_BYTES_MAX, AMQP_OUT_BYTES_MAX, AMQP_PARTIAL_BYTES_MAX, HOST_NAME_LEN_MAX,
+};
 use crate::time::Timestamp;
 
 pub(super) type Result<T> = core::result::Result<T, SessionError>;
@@ -94,6 +96,8 @@ pub struct AmqpConnection {
     pub(super) unsettled: u32,
     /// Bytes of messages received in part, over all links.
     pub(super) partial_bytes: usize,
+    /// How many of them there may be.
+    pub(super) partial_bytes_max: usize,
 }
 
 impl AmqpConnection {
@@ -134,6 +138,7 @@ impl AmqpConnection {
             told_below: None,
             unsettled: 0,
             partial_bytes: 0,
+            partial_bytes_max: AMQP_PARTIAL_BYTES_MAX,
         }
     }
 

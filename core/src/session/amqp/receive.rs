@@ -8,7 +8,6 @@ use super::signal::{AmqpEvent, Payload};
 use crate::codec::amqp::performative::{
     AmqpError, Condition, DeliveryState, DeliveryTag, Disposition, Role, Transfer,
 };
-use crate::limits::AMQP_PARTIAL_BYTES_MAX;
 
 impl AmqpConnection {
     pub(super) fn on_transfer<'i>(
@@ -115,6 +114,12 @@ impl AmqpConnection {
         })
     }
 
+    /// Permits messages that have arrived in part to hold so many bytes, over all links;
+    /// [`AMQP_PARTIAL_BYTES_MAX`](crate::limits::AMQP_PARTIAL_BYTES_MAX) at the beginning.
+    pub fn permit_partial_bytes(&mut self, bytes: usize) {
+        self.partial_bytes_max = bytes;
+    }
+
     /// Appends a frame to what has arrived; `false` if that was too much and the link is detached.
     fn extend_partial(&mut self, id: LinkId, payload: &[u8]) -> bool {
         let all_partial_bytes = self.partial_bytes + payload.len();
@@ -124,7 +129,7 @@ impl AmqpConnection {
             self.refuse_size(id);
             return false;
         }
-        if all_partial_bytes > AMQP_PARTIAL_BYTES_MAX {
+        if all_partial_bytes > self.partial_bytes_max {
             let text = "too many messages in part on the connection";
             self.detach_for(id, Condition::ResourceLimitExceeded, text);
             return false;

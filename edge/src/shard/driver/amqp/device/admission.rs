@@ -3,9 +3,7 @@
 use ringhub_control_plane::directory::{AuthFailure, CutReason, Grant};
 use ringhub_core::codec::amqp::performative::{Attach, Condition};
 use ringhub_core::id::{HubId, Identity, SeatId};
-use ringhub_core::limits::{
-    AMQP_DEVICE_TRANSFER_BYTES_MAX, DEVICE_LINK_CREDIT, MODEL_ID_BYTES_MAX,
-};
+use ringhub_core::limits::{D2C_TRANSFER_BYTES_MAX, DEVICE_LINK_CREDIT, MODEL_ID_BYTES_MAX};
 use ringhub_core::session::amqp::{DeviceLink, DeviceNode, LinkAccept, LinkId};
 use ringhub_core::time::Timestamp;
 use tracing::{debug, info};
@@ -65,6 +63,7 @@ impl AmqpDriver {
         let number = self.devices.next_number();
         let taken = Seat::take(grant, announced_model(attach), number, cx);
         self.devices.insert(number, taken.map_err(Refusal::of_token)?.seat, ends);
+        self.connection.permit_partial_bytes(self.devices.partial_bytes_max());
         Ok(number)
     }
 
@@ -111,7 +110,7 @@ impl AmqpDriver {
         for (link, function) in std::mem::take(&mut device.asked) {
             let accept = LinkAccept {
                 credit: credit(function, is_open),
-                max_message_size: AMQP_DEVICE_TRANSFER_BYTES_MAX as u64,
+                max_message_size: D2C_TRANSFER_BYTES_MAX as u64,
                 snd_settle_mode: None,
             };
             self.connection.accept_link(link, accept);
@@ -249,6 +248,7 @@ impl AmqpDriver {
             let (hub, connection) = (device.seat.hub_name(cx), device.seat.id(cx));
             debug!(hub, identity = %device.seat.grant().identity, %connection, "device disconnected");
             device.seat.leave(cx);
+            self.connection.permit_partial_bytes(self.devices.partial_bytes_max());
         }
     }
 

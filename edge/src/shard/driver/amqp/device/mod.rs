@@ -25,7 +25,10 @@ mod twin;
 use std::collections::{HashMap, HashSet};
 
 use ringhub_core::id::{HubId, Identity};
-use ringhub_core::limits::{AMQP_HELD_BYTES_MAX, AMQP_IN_FLIGHT_MAX, AMQP_SEATS_MAX};
+use ringhub_core::limits::{
+    AMQP_DEVICES_PARTIAL_BYTES_MAX, AMQP_HELD_BYTES_MAX, AMQP_IN_FLIGHT_MAX,
+    AMQP_PARTIAL_BYTES_MAX, AMQP_SEATS_MAX, D2C_TRANSFER_BYTES_MAX,
+};
 use ringhub_core::session::amqp::{DeviceLink, LinkId};
 use ringhub_core::time::Timestamp;
 
@@ -63,6 +66,13 @@ impl Devices {
     /// When the first seat has something to do.
     pub(super) fn poll_timeout(&self) -> Option<Timestamp> {
         self.deadlines.first()
+    }
+
+    /// How many bytes messages may hold that have arrived in part: devices whose frames come in
+    /// turns have room for a message each.
+    fn partial_bytes_max(&self) -> usize {
+        let all = AMQP_PARTIAL_BYTES_MAX + self.seats.len() * D2C_TRANSFER_BYTES_MAX;
+        all.min(AMQP_DEVICES_PARTIAL_BYTES_MAX)
     }
 
     fn is_full(&self) -> bool {
