@@ -48,8 +48,7 @@ pub enum CertificateRefused {
     /// The common name is not that of the identity.
     #[error("the common name of the certificate is not that of the identity")]
     CommonName,
-    /// More certificates came along than
-    /// [`CERTIFICATE_CHAIN_MAX`](crate::limits::CERTIFICATE_CHAIN_MAX).
+    /// More certificates came along than [`CERTIFICATE_CHAIN_MAX`].
     #[error("the chain has too many certificates")]
     ChainLength,
     /// None or several stand where one is needed.

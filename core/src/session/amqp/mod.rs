@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Around the machine stand what the nodes of a hub need: [`NodeAddress`], [`cbs`], [`management`],
-//! [`event`].
+//! [`event_head`].
 
 mod address;
 mod attach;
