@@ -15,9 +15,9 @@ use ringhub_core::codec::amqp::Frame;
 use ringhub_core::codec::amqp::performative::Performative;
 use ringhub_core::codec::amqp::section::Message;
 use ringhub_core::codec::mqtt::{Packet, decode};
-use ringhub_core::id::{DeviceId, HubId, Identity, PartitionId};
+use ringhub_core::id::{DeviceId, HubId, HubPartition, Identity, PartitionId};
 use ringhub_core::log::record::RecordView;
-use ringhub_core::message::{AuthScope, D2cEncoder, Destination, Origin};
+use ringhub_core::message::{AuthScope, D2cEncoder, Origin};
 use ringhub_core::position::{Committed, RingPosition};
 use ringhub_core::session::amqp::event_head::EventHead;
 use ringhub_core::session::amqp::{
@@ -114,7 +114,7 @@ fn telemetry_of<'p>(session: &mut MqttSession, bytes: &'p [u8]) -> D2cPublish<'p
 /// From the bytes of a PUBLISH to the record for the ring, and with the session's window and
 /// PUBACK.
 fn telemetry() {
-    let to = Destination { hub: HubId(0), partition: PartitionId(0) };
+    let to = HubPartition { hub: HubId(0), partition: PartitionId(0) };
     let origin = Origin::new(&device(), AuthScope::Device, "638000000000000000", None);
     let mut encoder = D2cEncoder::default();
     let mut session = connected();
@@ -169,7 +169,7 @@ fn hub_with_reader() -> (AmqpConnection, LinkId) {
 
 /// From a stored record to the transfer that a reader gets.
 fn delivery() {
-    let to = Destination { hub: HubId(0), partition: PartitionId(0) };
+    let to = HubPartition { hub: HubId(0), partition: PartitionId(0) };
     let origin = Origin::new(&device(), AuthScope::Device, "638000000000000000", None);
     let mut encoder = D2cEncoder::default();
     let publish = telemetry_of(&mut connected(), PUBLISH);

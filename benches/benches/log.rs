@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use glommio::io::{DmaFile, OpenOptions};
 use ringhub_benches::{quartiles, report};
-use ringhub_core::id::{HubId, PartitionId};
+use ringhub_core::id::{HubId, HubPartition, PartitionId};
 use ringhub_core::log::BLOCK_BYTES;
 use ringhub_core::log::record::{NewRecord, encode_record};
 use ringhub_edge::partition::{PartitionsConfig, PartitionsHandle, ShardPipeline, start};
@@ -49,6 +49,10 @@ const RULE: Rule = Rule {
 
 fn megabytes_per_second(bytes: usize, time: Duration) -> f64 {
     bytes as f64 / 1e6 / time.as_secs_f64()
+}
+
+fn place(partition: u16) -> HubPartition {
+    HubPartition { hub: HubId(0), partition: PartitionId(partition) }
 }
 
 fn record(partition: u16) -> Vec<u8> {
@@ -109,13 +113,13 @@ impl Log {
     fn push(&mut self, count: usize) {
         let records: Vec<Vec<u8>> = (0..4).map(record).collect();
         let mut last = None;
-        for (partition, record) in (0..4).map(PartitionId).zip(&records).cycle().take(count) {
+        for (place, record) in (0..4).map(place).zip(&records).cycle().take(count) {
             while {
-                last = self.pipeline.push(partition, record).ok();
+                last = self.pipeline.push(place, record).ok();
                 last.is_none()
             } {
                 self.pipeline.publish();
-                self.sleep_unless(|log| log.has_room(partition, record.len()));
+                self.sleep_unless(|log| log.has_room(place, record.len()));
             }
         }
         self.pipeline.publish();

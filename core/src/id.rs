@@ -25,6 +25,15 @@ pub struct ExecutorId(pub u16);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PartitionId(pub u16);
 
+/// A D2C partition within the process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HubPartition {
+    /// The hub.
+    pub hub: HubId,
+    /// Which of its partitions.
+    pub partition: PartitionId,
+}
+
 /// MQTT packet identifier, never zero (MQTT 3.1.1 section 2.3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PacketId(pub NonZeroU16);

@@ -3,12 +3,14 @@
 mod certificate;
 mod configuration;
 mod job;
+mod partition;
 
 use core::time::Duration;
 
 pub use certificate::*;
 pub use configuration::*;
 pub use job::*;
+pub use partition::*;
 
 /// Longest device or module id in characters. Longer: refused as a bad argument.
 pub const ID_LEN_MAX: usize = 128;

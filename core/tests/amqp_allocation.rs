@@ -12,8 +12,8 @@ use ringhub_core::codec::amqp::primitive::write_str;
 use ringhub_core::codec::amqp::section::{
     MapSection, Message, MessageId, Properties, begin_map_section, end_map_section, write_data,
 };
-use ringhub_core::id::{DeviceId, HubId, Identity, PartitionId};
-use ringhub_core::message::{AmqpTelemetry, AuthScope, D2cEncoder, Destination, Origin};
+use ringhub_core::id::{DeviceId, HubId, HubPartition, Identity, PartitionId};
+use ringhub_core::message::{AmqpTelemetry, AuthScope, D2cEncoder, Origin};
 use ringhub_core::session::amqp::event_head::EventHead;
 use ringhub_core::session::amqp::{
     AmqpConfig, AmqpConnection, AmqpEvent, LinkAccept, LinkId, Outgoing,
@@ -105,7 +105,7 @@ fn telemetry_of_a_device_goes_into_its_record_without_an_allocation() {
     let device = DeviceId::parse("cooler-7").unwrap();
     let identity = Identity { device, module: None };
     let origin = Origin::new(&identity, AuthScope::Device, "638", None);
-    let to = Destination { hub: HubId(0), partition: PartitionId(0) };
+    let to = HubPartition { hub: HubId(0), partition: PartitionId(0) };
     let payload = message_of_a_device();
     let mut encoder = D2cEncoder::default();
     let mut store = |payload: &[u8]| {

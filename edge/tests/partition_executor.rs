@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use patience::{PATIENCE, eventually};
-use ringhub_core::id::{ConnectionId, ConsumerGroup, HubId, PartitionId, ShardId};
+use ringhub_core::id::{ConnectionId, ConsumerGroup, HubId, HubPartition, PartitionId, ShardId};
 use ringhub_core::log::BLOCK_BYTES;
 use ringhub_core::log::record::{NewRecord, Records, encode_record};
 use ringhub_core::position::{EnqueuedTime, Offset, SequenceNumber};
@@ -30,16 +30,20 @@ fn directory(name: &str) -> PathBuf {
 }
 
 fn config(dir: &Path) -> PartitionsConfig {
-    let mut config = PartitionsConfig::new(HubId(1), dir.to_owned(), 4);
+    let mut config = PartitionsConfig::new(HubId(0), dir.to_owned(), 4);
     config.segment_bytes = 4 * 1024 * 1024;
     config.executor_count = 2;
     config
 }
 
+fn place(partition: PartitionId) -> HubPartition {
+    HubPartition { hub: HubId(0), partition }
+}
+
 fn record(partition: PartitionId, sections: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let record =
-        NewRecord { hub: HubId(1), partition, annotation_count: 0, annotations: &[], sections };
+        NewRecord { hub: HubId(0), partition, annotation_count: 0, annotations: &[], sections };
     encode_record(&record, &mut out).expect("small");
     out
 }
@@ -62,7 +66,7 @@ impl Hub {
         let record = record(partition, sections);
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Ok(ticket) = self.pipelines[shard].push(partition, &record) {
+            if let Ok(ticket) = self.pipelines[shard].push(place(partition), &record) {
                 return ticket;
             }
             self.pipelines[shard].publish();
@@ -87,7 +91,7 @@ impl Hub {
 
     fn ask(&self, partition: PartitionId, slot: u32, body: RequestBody) {
         let (connection, token) = (Self::connection(slot), u64::from(slot) + 100);
-        let hub = HubId(1);
+        let hub = HubId(0);
         self.pipelines[0].request(PartitionRequest { hub, partition, connection, token, body });
     }
 
@@ -419,7 +423,7 @@ fn a_torn_tail_is_cut_and_an_unknown_version_is_refused() {
     let mut hub = Hub::start(config(&dir)).expect("starts");
     let pushed = fill(&mut hub, 0, 100);
     hub.stop();
-    let log = dir.join("hub/1/log/0");
+    let log = dir.join("hub/0/log/0");
     let segment = last_segment(&log);
     std::fs::remove_file(segment.with_extension("index")).expect("index");
     let mut bytes = std::fs::read(&segment).expect("segment");
@@ -449,7 +453,7 @@ fn acknowledged_data_that_is_damaged_is_refused() {
     let mut hub = Hub::start(config(&dir)).expect("starts");
     fill(&mut hub, 0, 200);
     hub.stop();
-    let segment = last_segment(&dir.join("hub/1/log/0"));
+    let segment = last_segment(&dir.join("hub/0/log/0"));
     std::fs::remove_file(segment.with_extension("index")).expect("index");
     let mut bytes = std::fs::read(&segment).expect("segment");
     bytes[8192 + 3 * 4096 / 2] ^= 1;
@@ -483,7 +487,7 @@ fn acknowledges_before_a_segment_is_full_of_zeros() {
     let mut hub = Hub::start(config).expect("starts");
     let ticket = hub.push(0, P0, b"x");
     hub.commit(&ticket);
-    let files = std::fs::read_dir(dir.join("hub/1/log/0")).expect("log").flatten();
+    let files = std::fs::read_dir(dir.join("hub/0/log/0")).expect("log").flatten();
     let written: u64 = files.map(|file| file.metadata().map_or(0, |file| file.len())).sum();
     assert!((1..segment_bytes).contains(&written), "{written} bytes");
     hub.stop();

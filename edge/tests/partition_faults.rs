@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 
 use mounted::Mounted;
 use patience::{PATIENCE, eventually};
-use ringhub_core::id::{ConnectionId, ConsumerGroup, ExecutorId, HubId, PartitionId, ShardId};
+use ringhub_core::id::{
+    ConnectionId, ConsumerGroup, ExecutorId, HubId, HubPartition, PartitionId, ShardId,
+};
 use ringhub_core::log::record::{NewRecord, Records, encode_record};
 use ringhub_core::reader::Selector;
 use ringhub_edge::partition::{
@@ -29,7 +31,7 @@ const MIB: u64 = 1024 * 1024;
 
 /// A log with small segments on `mounted`.
 fn config(mounted: &Mounted) -> PartitionsConfig {
-    let mut config = PartitionsConfig::new(HubId(1), mounted.path().to_owned(), 2);
+    let mut config = PartitionsConfig::new(HubId(0), mounted.path().to_owned(), 2);
     config.segment_bytes = 4 * MIB;
     config
 }
@@ -54,16 +56,17 @@ impl Hub {
     fn push(&mut self) -> Option<Ticket> {
         let mut sections = vec![0; 8 * 1024];
         sections[..8].copy_from_slice(&self.pushed.to_le_bytes());
+        let place = HubPartition { hub: HubId(0), partition: P0 };
         let mut record = Vec::new();
         let new = NewRecord {
-            hub: HubId(1),
+            hub: HubId(0),
             partition: P0,
             annotation_count: 0,
             annotations: &[],
             sections: &sections,
         };
         encode_record(&new, &mut record).expect("small");
-        let pushed = self.pipeline.push(P0, &record).ok();
+        let pushed = self.pipeline.push(place, &record).ok();
         self.pipeline.publish();
         self.pushed += u64::from(pushed.is_some());
         pushed
@@ -117,7 +120,7 @@ impl Hub {
 
     fn ask(&self, body: RequestBody) {
         let connection = ConnectionId { shard: ShardId(0), slot: 1, generation: 0 };
-        let (hub, partition) = (HubId(1), P0);
+        let (hub, partition) = (HubId(0), P0);
         self.pipeline.request(PartitionRequest { hub, partition, connection, token: 1, body });
     }
 
@@ -226,7 +229,7 @@ fn a_disk_that_fails_ends_ingest_and_a_restart_recovers() {
     let (selector, epoch, name) = (Selector::Earliest, None, None);
     let connection = ConnectionId { shard: ShardId(0), slot: 1, generation: 0 };
     let body = RequestBody::Open { group, selector, epoch, name };
-    let (hub_id, partition) = (HubId(1), P0);
+    let (hub_id, partition) = (HubId(0), P0);
     let request = PartitionRequest { hub: hub_id, partition, connection, token: 1, body };
     hub.pipeline.request(request);
     match hub.mailbox.poll() {
@@ -246,11 +249,11 @@ fn a_disk_that_fails_ends_ingest_and_a_restart_recovers() {
 fn expired_segments_are_used_again_and_their_data_is_gone() {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("recycles");
     let _ = std::fs::remove_dir_all(&dir);
-    let mut config = PartitionsConfig::new(HubId(1), dir.clone(), 2);
+    let mut config = PartitionsConfig::new(HubId(0), dir.clone(), 2);
     config.segment_bytes = 4 * MIB;
     config.retention = Duration::from_millis(1);
     config.retention_interval = Duration::from_secs(3600);
-    let log = dir.join("hub/1/log/0");
+    let log = dir.join("hub/0/log/0");
     let used = || -> u64 {
         let files = std::fs::read_dir(&log).expect("log").map(|e| e.expect("entry").path());
         files.filter_map(|path| std::fs::metadata(path).ok()).map(|file| file.len()).sum()
@@ -277,10 +280,10 @@ fn expired_segments_are_used_again_and_their_data_is_gone() {
     // own.
     let crashed = Path::new(env!("CARGO_TARGET_TMPDIR")).join("recycles-crashed");
     let _ = std::fs::remove_dir_all(&crashed);
-    std::fs::create_dir_all(crashed.join("hub/1/log/0")).expect("copy");
+    std::fs::create_dir_all(crashed.join("hub/0/log/0")).expect("copy");
     for entry in std::fs::read_dir(&log).expect("log") {
         let path = entry.expect("entry").path();
-        let to = crashed.join("hub/1/log/0").join(path.file_name().expect("a file"));
+        let to = crashed.join("hub/0/log/0").join(path.file_name().expect("a file"));
         std::fs::copy(&path, to).expect("copied");
     }
     let events = hub.pushed;

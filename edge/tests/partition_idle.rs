@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use patience::eventually;
-use ringhub_core::id::{HubId, PartitionId};
+use ringhub_core::id::{HubId, HubPartition, PartitionId};
 use ringhub_core::log::record::{NewRecord, encode_record};
 use ringhub_edge::partition::{PartitionsConfig, start};
 use ringhub_edge::shard::mailbox::mailbox;
@@ -26,19 +26,20 @@ fn an_idle_executor_takes_no_processor_time() {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("idle");
     let _ = std::fs::remove_dir_all(&dir);
     let (sender, _mailbox) = mailbox().expect("eventfd");
-    let mut config = PartitionsConfig::new(HubId(1), dir, 2);
+    let mut config = PartitionsConfig::new(HubId(0), dir, 2);
     config.segment_bytes = 4 * 1024 * 1024;
     let (mut pipelines, handle) = start(config, vec![sender]).expect("starts");
     let mut record = Vec::new();
     let new = NewRecord {
-        hub: HubId(1),
+        hub: HubId(0),
         partition: PartitionId(0),
         annotation_count: 0,
         annotations: &[],
         sections: b"one",
     };
     encode_record(&new, &mut record).expect("small");
-    let ticket = pipelines[0].push(PartitionId(0), &record).expect("room");
+    let place = HubPartition { hub: HubId(0), partition: PartitionId(0) };
+    let ticket = pipelines[0].push(place, &record).expect("room");
     pipelines[0].publish();
     eventually("the event is on disk", || pipelines[0].is_committed(&ticket));
     // At first, the next segment is still being prepared.

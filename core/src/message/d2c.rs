@@ -13,7 +13,7 @@ use crate::codec::amqp::primitive::{write_str, write_symbol, write_timestamp};
 use crate::codec::amqp::section::{
     MapSection, MessageId, Properties, begin_map_section, end_map_section, write_data,
 };
-use crate::id::{HubId, PartitionId};
+use crate::id::HubPartition;
 use crate::limits::D2C_MESSAGE_BYTES_MAX;
 use crate::log::record::{Content, RECORD_HEADER_BYTES, RecordTooLarge};
 use crate::time::UnixMillis;
@@ -59,15 +59,6 @@ pub struct D2cMessage<'a, A> {
     pub body: &'a [u8],
 }
 
-/// Where the record of a message goes.
-#[derive(Clone, Copy, Debug)]
-pub struct Destination {
-    /// Hub of the device.
-    pub hub: HubId,
-    /// Partition of the device.
-    pub partition: PartitionId,
-}
-
 /// The message has more than [`D2C_MESSAGE_BYTES_MAX`] bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -99,7 +90,7 @@ impl D2cEncoder {
     /// [`MessageTooLarge`]: the sender is to be refused; nothing was stored.
     pub fn encode<'m, A>(
         &mut self,
-        to: Destination,
+        to: HubPartition,
         origin: &Origin,
         message: D2cMessage<'m, A>,
         ingress: UnixMillis,
@@ -308,7 +299,7 @@ fn overridden_by_hashing(out: &[u8], entries: &[Entry]) -> HashSet<usize> {
 mod tests {
     use super::*;
     use crate::codec::amqp::section::Message;
-    use crate::id::{DeviceId, Identity};
+    use crate::id::{DeviceId, HubId, Identity, PartitionId};
     use crate::log::record::RecordView;
     use crate::message::AuthScope;
     use hex_literal::hex;
@@ -335,7 +326,7 @@ mod tests {
         annotation_count: u16,
     ) -> Vec<u8> {
         let mut encoder = D2cEncoder::default();
-        let to = Destination { hub: HubId(0), partition: PartitionId(3) };
+        let to = HubPartition { hub: HubId(0), partition: PartitionId(3) };
         let record =
             encoder.encode(to, &origin(), message, UnixMillis::from_millis(5)).expect("small");
         let record = RecordView::parse(record).expect("just encoded");
@@ -408,7 +399,7 @@ mod tests {
     fn refuses_what_is_larger_than_the_limit_with_its_properties() {
         let body: &'static [u8] = Box::leak(vec![0; D2C_MESSAGE_BYTES_MAX - 4].into_boxed_slice());
         let mut encoder = D2cEncoder::default();
-        let to = Destination { hub: HubId(0), partition: PartitionId(0) };
+        let to = HubPartition { hub: HubId(0), partition: PartitionId(0) };
         let mut encode = |application: &[(&'static str, &'static str)]| {
             let message = message(SystemProperties::default(), application, body);
             encoder.encode(to, &origin(), message, UnixMillis::EPOCH).map(|_| ())

@@ -3,27 +3,27 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ringhub_core::id::{ExecutorId, HubId, PartitionId};
+use ringhub_core::id::{ExecutorId, HubId, HubPartition, PartitionId};
 use ringhub_core::limits::{COMMIT_BYTES_MAX, PARTITIONS_MAX, RECORD_BYTES_MAX, RING_BYTES_MIN};
 use ringhub_core::log::segment::SEGMENT_HEADER_BYTES;
 
-use super::StartError;
+use super::{HubLog, StartError};
 use crate::shard::Clock;
 
-/// The partitions of one hub and how they are kept.
+/// The partitions of the configured hub and of the others, and how they are kept.
 ///
 /// The first four decide what is where on disk and are checked against it at start; the others only
 /// tune.
 #[derive(Clone, Debug)]
 pub struct PartitionsConfig {
-    /// Hub that the partitions belong to.
+    /// The hub of the configuration file, which is there as long as the process.
     pub hub: HubId,
-    /// Directory of the whole process; the logs are in `hub/<hub>/log/<executor>` below it.
+    /// Directory of the whole process; the logs of all hubs are in `hub/<hub>/log/<executor>`
+    /// below it.
     pub data_dir: PathBuf,
-    /// Number of partitions, 1 to 128; fixed when the hub is made.
+    /// Number of its partitions, 1 to 128; fixed when the hub is made.
     pub partition_count: u16,
-    /// Number of executor threads, each with its own log; partition `p` is on executor `p` modulo
-    /// this.
+    /// Number of executor threads, each with its own log.
     pub executor_count: u16,
     /// CPU of each executor; empty leaves all of them to the scheduler.
     pub cores: Vec<usize>,
@@ -44,10 +44,13 @@ pub struct PartitionsConfig {
     /// Memory for the newest events of all partitions of an executor, from which readers are
     /// served.
     pub tail_bytes: usize,
-    /// How long events are kept at least.
+    /// How long events of the configured hub are kept at least.
     pub retention: Duration,
     /// How often expired segments are looked for.
     pub retention_interval: Duration,
+    /// The other hubs of the process, as the registry has them. A hub that has events in the logs
+    /// and is not listed was removed.
+    pub other_hubs: Vec<HubLog>,
     /// Clock of the process, for measurements.
     pub clock: Clock,
 }
@@ -82,6 +85,7 @@ impl PartitionsConfig {
             tail_bytes: Self::TAIL_BYTES,
             retention: Duration::from_secs(24 * 3600),
             retention_interval: Duration::from_secs(60),
+            other_hubs: Vec::new(),
             clock: Clock::start(),
         }
     }
@@ -126,17 +130,30 @@ impl PartitionsConfig {
         }
     }
 
-    pub(super) fn executor_of(&self, partition: PartitionId) -> ExecutorId {
-        ExecutorId(partition.0 % self.executor_count)
+    /// The configured hub.
+    pub(super) fn configured(&self) -> HubLog {
+        let Self { hub, partition_count, retention, .. } = *self;
+        HubLog { hub, partition_count, retention }
     }
 
     pub(super) fn partitions_of(&self, executor: ExecutorId) -> Vec<PartitionId> {
         let all = (0..self.partition_count).map(PartitionId);
-        all.filter(|partition| self.executor_of(*partition) == executor).collect()
+        all.filter(|partition| {
+            executor_of(HubPartition { hub: self.hub, partition: *partition }, self.executor_count)
+                == executor
+        })
+        .collect()
     }
 
     pub(super) fn log_dir(&self, executor: ExecutorId) -> PathBuf {
         let hub = self.hub.0.to_string();
         self.data_dir.join("hub").join(hub).join("log").join(executor.0.to_string())
     }
+}
+
+/// The executor of a partition: those of a hub lie side by side, and hubs begin with different
+/// ones.
+pub(super) fn executor_of(place: HubPartition, executor_count: u16) -> ExecutorId {
+    let number = place.hub.0.wrapping_add(place.partition.0.into()) % u32::from(executor_count);
+    ExecutorId(u16::try_from(number).expect("below a number of 16 bits"))
 }

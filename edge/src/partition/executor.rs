@@ -25,6 +25,7 @@ use tracing::error;
 use super::appender::Appender;
 use super::batch::Batch;
 use super::counters::ExecutorCounters;
+use super::hubs::HubOrder;
 use super::marks::Marks;
 use super::open::{self, Opened, Recovery};
 use super::prepare::{Prepared, prepare_segments};
@@ -32,6 +33,7 @@ use super::readers::{Readers, answer_requests, refuse_pending};
 use super::retention::drop_expired;
 use super::segment_file::{Medium, SegmentFile};
 use super::status::{ExecutorStatus, LogState};
+use super::table::{HubTable, follow_orders};
 use super::tail::Tail;
 use super::{PartitionRequest, PartitionsConfig, StartError};
 use crate::shard::mailbox::MailboxSender;
@@ -48,6 +50,7 @@ pub(super) struct Seed {
     pub(super) status: Arc<ExecutorStatus>,
     pub(super) woken: flume::Receiver<()>,
     pub(super) requests: flume::Receiver<PartitionRequest>,
+    pub(super) orders: flume::Receiver<HubOrder>,
     pub(super) opened: flume::Sender<Result<Recovery, StartError>>,
 }
 
@@ -58,6 +61,7 @@ pub(super) struct Executor {
     pub(super) medium: Medium,
     pub(super) status: Arc<ExecutorStatus>,
     pub(super) counters: Arc<ExecutorCounters>,
+    pub(super) hubs: RefCell<HubTable>,
     /// By ring.
     pub(super) marks: Vec<Arc<Marks>>,
     pub(super) rings: RefCell<Vec<Consumer>>,
@@ -95,6 +99,7 @@ pub(super) async fn run(seed: Seed) {
         medium,
         status: seed.status,
         counters: seed.counters,
+        hubs: RefCell::new(HubTable::new(seed.config.configured(), &seed.config.other_hubs)),
         marks: seed.marks,
         rings: RefCell::new(seed.rings),
         appender: RefCell::new(appender),
@@ -124,6 +129,7 @@ pub(super) async fn run(seed: Seed) {
         glommio::spawn_local_into(prepare_segments(Rc::clone(&executor)), background),
         glommio::spawn_local_into(drop_expired(Rc::clone(&executor)), background),
         Ok(glommio::spawn_local(answer_requests(Rc::clone(&executor), seed.requests))),
+        Ok(glommio::spawn_local(follow_orders(Rc::clone(&executor), seed.orders))),
     ];
     let main = glommio::spawn_local_into(ingest_records(Rc::clone(&executor)), ingest);
     match (spawned.into_iter().collect::<Result<Vec<_>, _>>(), main) {

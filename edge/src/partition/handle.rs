@@ -12,6 +12,7 @@ use tracing::error;
 
 use super::counters::ExecutorCounters;
 use super::executor::{Seed, run};
+use super::hubs::{ExecutorDoor, HubPartitions};
 use super::marks::Marks;
 use super::pipeline::{ExecutorLink, ShardPipeline};
 use super::status::{ExecutorStatus, LogState};
@@ -29,6 +30,7 @@ const IO_MEMORY_BYTES: usize = 2 * 1024 * 1024;
 pub struct PartitionsHandle {
     threads: Vec<ExecutorThread>,
     view: PartitionsView,
+    hubs: HubPartitions,
 }
 
 struct ExecutorThread {
@@ -52,12 +54,13 @@ pub fn start(
     check_memlock()?;
     let config = Arc::new(config);
     let mut mesh = Mesh::new(shards);
-    let mut views = Vec::new();
+    let (mut views, mut doors) = (Vec::new(), Vec::new());
     let mut threads = Vec::new();
     for id in (0..config.executor_count).map(ExecutorId) {
         match start_executor(&config, id, &mut mesh) {
-            Ok((thread, view)) => {
+            Ok((thread, view, door)) => {
                 threads.push(thread);
+                doors.push(door);
                 views.push(view);
             }
             Err(error) => {
@@ -67,7 +70,7 @@ pub fn start(
         }
     }
     let view = PartitionsView { executors: views.into() };
-    Ok((mesh.into_pipelines(), PartitionsHandle { threads, view }))
+    Ok((mesh.into_pipelines(), PartitionsHandle { threads, view, hubs: HubPartitions::new(doors) }))
 }
 
 fn check_memlock() -> Result<(), StartError> {
@@ -83,10 +86,11 @@ fn start_executor(
     config: &Arc<PartitionsConfig>,
     id: ExecutorId,
     mesh: &mut Mesh,
-) -> Result<(ExecutorThread, ExecutorView), StartError> {
+) -> Result<(ExecutorThread, ExecutorView, ExecutorDoor), StartError> {
     let (status, woken) = ExecutorStatus::new();
     let status = Arc::new(status);
     let (send_requests, requests) = flume::unbounded();
+    let (send_orders, orders) = flume::unbounded();
     let (send_opened, opened) = flume::bounded(1);
     let (rings, views) = mesh.connect(config.ring_bytes, &status, &send_requests);
     let counters = Arc::new(ExecutorCounters::new(&config.partitions_of(id)));
@@ -100,6 +104,7 @@ fn start_executor(
         status: Arc::clone(&status),
         woken,
         requests,
+        orders,
         opened: send_opened,
     };
     let core = config.cores.get(usize::from(id.0));
@@ -112,7 +117,8 @@ fn start_executor(
     match opened.recv() {
         Ok(Ok(recovery)) => {
             let thread = ExecutorThread { join, status: Arc::clone(&status), recovery };
-            Ok((thread, ExecutorView { executor: id, counters, status, rings: views }))
+            let view = ExecutorView { executor: id, counters, status, rings: views };
+            Ok((thread, view, ExecutorDoor { orders: send_orders }))
         }
         Ok(Err(error)) => Err(error),
         Err(_) => Err(StartError::Thread("ended before its log was open".to_owned())),
@@ -214,6 +220,12 @@ impl PartitionsHandle {
     #[must_use]
     pub fn view(&self) -> &PartitionsView {
         &self.view
+    }
+
+    /// Adds, changes and removes hubs.
+    #[must_use]
+    pub fn hubs(&self) -> &HubPartitions {
+        &self.hubs
     }
 
     /// Whether the log of `executor` accepts data; `None` if there is no such executor.

@@ -4,11 +4,12 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use ringhub_core::id::{ConnectionId, ExecutorId, PartitionId, ShardId};
+use ringhub_core::id::{ConnectionId, ExecutorId, HubPartition, ShardId};
 use ringhub_core::position::{Committed, RingPosition};
 use ringhub_core::ring::{CommitWatch, Producer, RingFull};
 use ringhub_core::time::Timestamp;
 
+use super::config::executor_of;
 use super::marks::Marks;
 use super::status::{ExecutorStatus, LogState};
 use super::{
@@ -61,24 +62,24 @@ pub struct ShardPipeline {
 }
 
 impl ShardPipeline {
-    /// Copies a whole, unstamped record into the ring of the executor of `partition`. The executor
-    /// sees it after [`publish`](Self::publish). The record names the same partition.
+    /// Copies a whole, unstamped record into the ring of the executor of `place`. The executor
+    /// sees it after [`publish`](Self::publish). The record names the same place.
     ///
     /// # Errors
     /// [`RingFull`]: nothing was pushed; pause the connection and try again on a later turn.
     ///
     /// # Panics
     /// If the record is longer than [`RECORD_BYTES_MAX`](ringhub_core::limits::RECORD_BYTES_MAX).
-    pub fn push(&mut self, partition: PartitionId, record: &[u8]) -> Result<Ticket, RingFull> {
-        let executor = self.executor_of(partition);
+    pub fn push(&mut self, place: HubPartition, record: &[u8]) -> Result<Ticket, RingFull> {
+        let executor = self.executor_of(place);
         let position = self.executors[usize::from(executor.0)].ring.push(record)?;
         Ok(Ticket { shard: self.shard, executor, position })
     }
 
-    /// Whether a record of `record_len` bytes for `partition` would be taken now.
+    /// Whether a record of `record_len` bytes for `place` would be taken now.
     #[must_use]
-    pub fn has_room(&self, partition: PartitionId, record_len: usize) -> bool {
-        self.executors[usize::from(self.executor_of(partition).0)].ring.has_room(record_len)
+    pub fn has_room(&self, place: HubPartition, record_len: usize) -> bool {
+        self.executors[usize::from(self.executor_of(place).0)].ring.has_room(record_len)
     }
 
     /// Shows the executors what was pushed this turn and wakes those that sleep. Costs a comparison
@@ -127,26 +128,26 @@ impl ShardPipeline {
         u16::try_from(self.executors.len()).expect("executors are numbered by u16")
     }
 
-    /// The executor that owns `partition`.
+    /// The executor that owns `place`, computed without a look-up.
     #[must_use]
-    pub fn executor_of(&self, partition: PartitionId) -> ExecutorId {
-        ExecutorId(partition.0 % self.executor_count())
+    pub fn executor_of(&self, place: HubPartition) -> ExecutorId {
+        executor_of(place, self.executor_count())
     }
 
     /// Asks the executor of the partition; the answer comes as mail to the shard of the asking
     /// connection. Once the executor has ended, every answer is a refusal.
     pub fn request(&self, request: PartitionRequest) {
-        let executor = self.executor_of(request.partition);
+        let executor = self.executor_of(request.place());
         let link = &self.executors[usize::from(executor.0)];
         if let Err(flume::SendError(request)) = link.requests.send(request) {
             link.refuse(&request);
         }
     }
 
-    /// The questions of [`request`](Self::request) to the executor of `partition`.
+    /// The questions of [`request`](Self::request) to the executor of `place`.
     #[must_use]
-    pub fn requests(&self, partition: PartitionId) -> PartitionRequests {
-        let executor = self.executor_of(partition);
+    pub fn requests(&self, place: HubPartition) -> PartitionRequests {
+        let executor = self.executor_of(place);
         PartitionRequests(self.executors[usize::from(executor.0)].requests.clone())
     }
 

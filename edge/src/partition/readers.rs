@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use ringhub_core::id::{ConnectionId, ConsumerGroup, PartitionId};
+use ringhub_core::id::{ConnectionId, ConsumerGroup, HubId, PartitionId};
 use ringhub_core::limits::{READER_RESTS_MAX, SHARED_READERS_MAX};
 use ringhub_core::reader::{BeyondEnd, ClaimRefused, Displaced, Ownership, Selector, StartAt};
 
@@ -149,8 +149,7 @@ pub(super) async fn answer_requests(
 
 fn handle(executor: &Rc<Executor>, request: PartitionRequest) {
     let asker = Asker { connection: request.connection, token: request.token };
-    let config = &executor.config;
-    let exists = request.hub == config.hub && request.partition.0 < config.partition_count;
+    let exists = executor.hubs.borrow().has(request.place());
     match request.body {
         RequestBody::Close { reader } => executor.readers.borrow_mut().close(reader),
         _ if !exists => refuse(executor, asker, ReadRefused::UnknownPartition),
@@ -263,6 +262,22 @@ fn open(
     };
     readers.readers.insert(id, reader);
     Ok(id)
+}
+
+/// Ends every reader of a hub that is gone, and tells who opened it.
+pub(super) fn end_readers_of(executor: &Executor, hub: HubId) {
+    let ended: Vec<Asker> = {
+        let mut readers = executor.readers.borrow_mut();
+        let of_hub = |id: &&ReaderId| id.hub == hub;
+        let ids: Vec<ReaderId> = readers.readers.keys().filter(of_hub).copied().collect();
+        let opened_by = |id: &ReaderId| readers.readers.get(id).map(|reader| reader.opened_by);
+        let askers = ids.iter().filter_map(opened_by).collect();
+        ids.into_iter().for_each(|id| readers.close(id));
+        askers
+    };
+    for asker in ended {
+        refuse(executor, asker, ReadRefused::UnknownPartition);
+    }
 }
 
 fn refusal(refused: ClaimRefused) -> ReadRefused {

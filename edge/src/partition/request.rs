@@ -1,7 +1,7 @@
 //! What a shard asks of a partition executor, and what comes back through its mailbox.
 
 use bytes::Bytes;
-use ringhub_core::id::{ConnectionId, ConsumerGroup, HubId, PartitionId};
+use ringhub_core::id::{ConnectionId, ConsumerGroup, HubId, HubPartition, PartitionId};
 use ringhub_core::position::{EnqueuedTime, Offset, SequenceNumber};
 use ringhub_core::reader::Selector;
 use ringhub_core::time::Timestamp;
@@ -30,6 +30,14 @@ pub struct PartitionRequest {
     pub token: u64,
     /// The question.
     pub body: RequestBody,
+}
+
+impl PartitionRequest {
+    /// The partition that is asked about.
+    #[must_use]
+    pub fn place(&self) -> HubPartition {
+        HubPartition { hub: self.hub, partition: self.partition }
+    }
 }
 
 /// The question itself.

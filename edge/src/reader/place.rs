@@ -1,7 +1,7 @@
 //! Which partition a reader is attached to.
 
 use ringhub_core::auth::Segment;
-use ringhub_core::id::{ConsumerGroup, HubId, PartitionId};
+use ringhub_core::id::{ConsumerGroup, HubId, HubPartition, PartitionId};
 
 /// A partition as one consumer group sees it.
 #[derive(Clone, Debug)]
@@ -24,6 +24,11 @@ impl std::fmt::Display for PartitionPlace {
 }
 
 impl PartitionPlace {
+    /// The partition, whoever reads it.
+    pub(crate) fn place(&self) -> HubPartition {
+        HubPartition { hub: self.hub, partition: self.partition }
+    }
+
     /// Calls `check` with the resource that a claim must cover.
     pub(crate) fn with_resource<R>(
         &self,

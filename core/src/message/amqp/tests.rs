@@ -11,8 +11,8 @@ use crate::codec::amqp::primitive::{
 use crate::codec::amqp::section::{
     MapSection, Properties, begin_map_section, end_map_section, write_data,
 };
-use crate::id::{DeviceId, HubId, Identity, PartitionId};
-use crate::message::{AuthScope, D2cEncoder, Destination, Origin};
+use crate::id::{DeviceId, HubId, HubPartition, Identity, PartitionId};
+use crate::message::{AuthScope, D2cEncoder, Origin};
 
 /// What back ends get to see of a message.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -182,7 +182,7 @@ fn system_properties_go_where_readers_look_for_them() {
     let telemetry = AmqpTelemetry::read(0, &payload).unwrap();
     let message = telemetry.messages().next().unwrap();
     let mut encoder = D2cEncoder::default();
-    let to = Destination { hub: HubId(0), partition: PartitionId(0) };
+    let to = HubPartition { hub: HubId(0), partition: PartitionId(0) };
     let record = encoder.encode(to, &origin(), message.as_d2c(), UnixMillis::EPOCH).unwrap();
     let record = crate::log::record::RecordView::parse(record).unwrap();
     let stored = Message::decode(record.sections()).unwrap();
@@ -307,7 +307,7 @@ fn sizes_are_judged_message_by_message() {
 fn what_is_judged_good_always_becomes_a_record() {
     let names: Vec<String> = (0..9000).map(|n| format!("{n:x}")).collect();
     let mut encoder = D2cEncoder::default();
-    let to = Destination { hub: HubId(0), partition: PartitionId(0) };
+    let to = HubPartition { hub: HubId(0), partition: PartitionId(0) };
     let device = DeviceId::parse(&"%".repeat(128)).unwrap();
     let model = "m".repeat(crate::limits::MODEL_ID_BYTES_MAX);
     let identity = Identity { device, module: None };

@@ -16,8 +16,8 @@ mod telemetry;
 mod twin;
 
 use ringhub_control_plane::directory::{AuthFailure, Grant};
-use ringhub_core::id::{Identity, PartitionId, SeatId};
-use ringhub_core::message::{Destination, Origin};
+use ringhub_core::id::{HubPartition, Identity, PartitionId, SeatId};
+use ringhub_core::message::Origin;
 use ringhub_core::position::{Committed, RingPosition, Ticket};
 use ringhub_core::session::takeover::Admission;
 use ringhub_core::time::Timestamp;
@@ -34,7 +34,7 @@ type Context<'a> = ShardContext<'a, HubServices>;
 #[derive(Debug)]
 pub(crate) struct Seat {
     grant: Grant,
-    destination: Destination,
+    destination: HubPartition,
     origin: Origin,
     admission: Admission,
     /// The last record that it pushed.
@@ -172,7 +172,7 @@ impl Seat {
         if !self.admission.may_publish(|fence| pipeline.is_committed(&fence)) {
             return None;
         }
-        let executor = pipeline.executor_of(self.destination.partition);
+        let executor = pipeline.executor_of(self.destination);
         let is_own = upto.shard == cx.connection.shard && upto.executor == executor;
         is_own.then_some(Committed(upto.position))
     }
@@ -204,10 +204,10 @@ impl Seat {
     }
 }
 
-fn destination(grant: &Grant, services: &HubServices) -> Destination {
+fn destination(grant: &Grant, services: &HubServices) -> HubPartition {
     let hub = services.control.directory().hub(grant.hub);
     let partition = hub.map_or(PartitionId(0), |hub| hub.partition_of(&grant.identity.device));
-    Destination { hub: grant.hub, partition }
+    HubPartition { hub: grant.hub, partition }
 }
 
 fn origin(grant: &Grant, model: Option<&str>) -> Origin {

@@ -34,7 +34,7 @@ impl Seat {
         A: Iterator<Item = (Cow<'m, str>, Cow<'m, str>)> + Clone,
     {
         let HubServices { pipeline, .. } = &*cx.services;
-        let executor = pipeline.executor_of(self.destination.partition);
+        let executor = pipeline.executor_of(self.destination);
         if pipeline.state(executor) == LogState::Failed {
             return Err(NotTaken::LogFailed);
         }
@@ -55,7 +55,7 @@ impl Seat {
 
     /// Whether the ring has room for a record of `record_bytes`.
     pub(crate) fn has_room(&self, record_bytes: usize, services: &HubServices) -> bool {
-        services.pipeline.has_room(self.destination.partition, record_bytes)
+        services.pipeline.has_room(self.destination, record_bytes)
     }
 
     /// Publishes a will, if the order of the identity's records allows it; the log says when it is
@@ -87,7 +87,7 @@ impl Seat {
         let record = encoder.encode(self.destination, &self.origin, message, cx.wall);
         let record = record.map_err(|MessageTooLarge(bytes)| NotTaken::TooLarge(bytes))?;
         let record_bytes = record.len();
-        match pipeline.push(self.destination.partition, record) {
+        match pipeline.push(self.destination, record) {
             Ok(ticket) => {
                 cx.note_accepted(ticket, record_bytes);
                 self.last = Some(ticket);

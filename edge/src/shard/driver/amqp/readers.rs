@@ -45,7 +45,7 @@ impl AmqpDriver {
             epoch: attach.epoch(),
             name: attach.receiver_name().map(ToOwned::to_owned),
             with_metrics: attach.desires(RUNTIME_METRICS),
-            requests: cx.services.pipeline.requests(place.partition),
+            requests: cx.services.pipeline.requests(place.place()),
             recorder: cx.delivery_recorder(),
             place,
         };
