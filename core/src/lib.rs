@@ -16,6 +16,7 @@
 pub mod id;
 pub mod limits;
 pub mod meter;
+pub mod number_map;
 pub mod position;
 pub mod time;
 

@@ -1,11 +1,10 @@
 //! Reported properties that devices change again and again, ready to be changed once more.
 
 use std::cell::Cell;
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::mem;
 
 use ringhub_core::limits::STORE_SECTION_CACHE_BYTES_MAX;
+use ringhub_core::number_map::NumberMap;
 use ringhub_core::twin::Section;
 
 use crate::directory::GenerationId;
@@ -36,7 +35,7 @@ pub(super) struct SectionCache {
 /// was changed is still in the processor's cache.
 const UNWRITTEN_MAX: usize = 32;
 
-type Sections = HashMap<GenerationId, Box<Kept>, BuildHasherDefault<GenerationHasher>>;
+type Sections = NumberMap<GenerationId, Box<Kept>>;
 
 /// A section, and whose it is.
 #[derive(Debug)]
@@ -63,26 +62,6 @@ impl Kept {
         change(&mut self.section)?;
         self.is_changed.set(true);
         Ok(())
-    }
-}
-
-/// Spreads generations, which the hub gives out itself: nobody can choose them to collide.
-#[derive(Debug, Default)]
-struct GenerationHasher(u64);
-
-impl Hasher for GenerationHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        // Fibonacci hashing: 2^64 divided by the golden ratio.
-        let product = u128::from(self.0 ^ number) * 0x9e37_79b9_7f4a_7c15;
-        self.0 = (product >> 64) as u64 ^ product as u64;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }
 

@@ -1,7 +1,6 @@
 //! Who handles which link.
 
-use std::collections::HashMap;
-
+use ringhub_core::number_map::NumberMap;
 use ringhub_core::session::amqp::{DeviceLink, LinkId};
 
 /// What a link is for.
@@ -22,7 +21,7 @@ pub(super) enum LinkRole {
 
 /// The links of one connection by their ids. Bounded by the links that the machine permits.
 #[derive(Debug, Default)]
-pub(super) struct LinkRoles(HashMap<LinkId, LinkRole>);
+pub(super) struct LinkRoles(NumberMap<LinkId, LinkRole>);
 
 impl LinkRoles {
     pub(super) fn set(&mut self, link: LinkId, role: LinkRole) {
