@@ -276,6 +276,39 @@ fn a_receiver_in_mode_second_gets_its_settlement_with_the_same_state() {
     }
 }
 
+#[test]
+fn deliveries_in_a_row_get_one_outcome_and_the_sender_hears_of_each() {
+    let mut pair = opened(12, AmqpConfig::default());
+    let session = session(&mut pair);
+    let link = pair.client.attach_sender(session, "telemetry", "events").unwrap();
+    pair.run();
+    pair.hub.grant_credit(pair.hub_link(), 10);
+    pair.run();
+    let sent: Vec<_> =
+        (0..4).map(|_| pair.client.send(link, &[b"x"], Outgoing::default()).unwrap()).collect();
+    let (mut bytes, mut received, mut used) = (BytesMut::new(), Vec::new(), 0);
+    pair.client.poll_transmit(&mut bytes);
+    while let (step, Some(event)) = pair.hub.handle_bytes(&bytes[used..], Timestamp::ZERO).unwrap()
+    {
+        used += step;
+        let AmqpEvent::Message { delivery, .. } = event else { panic!("{event:?}") };
+        assert!(received.last().is_none_or(|last| delivery.follows(*last)));
+        received.push(delivery);
+    }
+    pair.hub.settle_run(received[0], received[2], DeliveryState::Released);
+    let mut out = BytesMut::new();
+    pair.hub.poll_transmit(&mut out);
+    assert_eq!(out, disposition(Role::Receiver, 0, 2, true));
+    let (mut told, mut used) = (Vec::new(), 0);
+    while let (step, Some(event)) = pair.client.handle_bytes(&out[used..], Timestamp::ZERO).unwrap()
+    {
+        used += step;
+        let AmqpEvent::Settled { delivery, .. } = event else { panic!("{event:?}") };
+        told.push(delivery);
+    }
+    assert_eq!(told, sent[..3], "the fourth has no outcome yet");
+}
+
 fn disposition(role: Role, first: u32, last: u32, settled: bool) -> BytesMut {
     let state = Some(DeliveryState::Released);
     frame(&Performative::Disposition(Disposition { role, first, last, settled, state }))

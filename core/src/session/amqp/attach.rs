@@ -76,7 +76,7 @@ impl AmqpConnection {
         } else {
             link.max_message_size = attach.max_message_size.unwrap_or(0);
         }
-        Some(AmqpEvent::LinkAttached { link: id, attach: *attach })
+        Some(AmqpEvent::LinkAttached { link: id, attach: Box::new(*attach) })
     }
 
     fn on_attach_request<'i>(
@@ -104,7 +104,7 @@ impl AmqpConnection {
             self.refuse_link(id, &error);
             return None;
         }
-        Some(AmqpEvent::LinkRequested { link: id, attach: *attach })
+        Some(AmqpEvent::LinkRequested { link: id, attach: Box::new(*attach) })
     }
 
     fn insert_requested(

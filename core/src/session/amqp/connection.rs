@@ -212,18 +212,19 @@ impl AmqpConnection {
         frame: &Frame<'i>,
         len: usize,
     ) -> Result<(usize, Option<AmqpEvent<'i>>)> {
-        let (performative, payload) = Performative::decode(frame.body)?;
+        if let Some((transfer, payload)) = Performative::decode_transfer(frame.body)? {
+            let channel = self.channel_of(frame.channel)?;
+            let event = channel.and_then(|channel| self.on_transfer(channel, &transfer, payload));
+            return Ok((len, event));
+        }
+        let (performative, _) = Performative::decode(frame.body)?;
         match performative {
             Performative::Open(_) => return Err(SessionError::UnexpectedFrame),
             Performative::Close(close) => return Ok((len, Some(self.on_close(&close)))),
             Performative::Begin(begin) => return Ok((len, self.on_begin(frame.channel, &begin)?)),
             _ => {}
         }
-        let channel = match self.channels.get(&frame.channel) {
-            Some(channel) => *channel,
-            None if self.ended.contains(&frame.channel) => return Ok((len, None)),
-            None => return Err(SessionError::Channel(frame.channel)),
-        };
+        let Some(channel) = self.channel_of(frame.channel)? else { return Ok((len, None)) };
         let ending = self.session_mut(channel).is_none_or(|session| session.ending);
         let event = match performative {
             Performative::End(_) => {
@@ -233,16 +234,27 @@ impl AmqpConnection {
             _ if ending => None,
             Performative::Attach(attach) => self.on_attach(channel, &attach, frame.body),
             Performative::Flow(flow) => self.on_flow(channel, &flow),
-            Performative::Transfer(transfer) => self.on_transfer(channel, &transfer, payload),
             Performative::Disposition(disposition) => {
                 let event = self.on_disposition(channel, &disposition);
                 // The frame is looked at again until no delivery of its range is left to tell.
                 return Ok((if event.is_some() { 0 } else { len }, event));
             }
             Performative::Detach(detach) => self.on_detach(channel, &detach),
-            Performative::Open(_) | Performative::Close(_) | Performative::Begin(_) => None,
+            Performative::Transfer(_)
+            | Performative::Open(_)
+            | Performative::Close(_)
+            | Performative::Begin(_) => None,
         };
         Ok((len, event))
+    }
+
+    /// Our channel of a session, by that of the peer; `None` once the session is over.
+    fn channel_of(&self, channel: u16) -> Result<Option<u16>> {
+        match self.channels.get(&channel) {
+            Some(ours) => Ok(Some(*ours)),
+            None if self.ended.contains(&channel) => Ok(None),
+            None => Err(SessionError::Channel(channel)),
+        }
     }
 
     fn on_open<'i>(&mut self, frame: &Frame<'i>) -> Result<AmqpEvent<'i>> {

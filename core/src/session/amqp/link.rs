@@ -23,6 +23,18 @@ pub struct DeliveryId {
     pub(super) number: u32,
 }
 
+impl DeliveryId {
+    /// Whether a range that ends with `other` may end with this one instead: it has the next number
+    /// and is on the same link. Numbers are those of the session, and some clients apply a range to
+    /// every link of it, so no other delivery may lie in one. Nor may a range go past the highest
+    /// number: there are clients that compare numbers as they are, and one that runs from the first
+    /// up to the last.
+    #[must_use]
+    pub fn follows(self, other: Self) -> bool {
+        self.link == other.link && other.number.checked_add(1) == Some(self.number)
+    }
+}
+
 /// What may still be sent on a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinkCredit {
@@ -129,4 +141,23 @@ pub(super) struct Partial {
     pub(super) format: u32,
     pub(super) settled: bool,
     pub(super) bytes: BytesMut,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_next_number_of_the_same_link_follows_and_no_range_wraps() {
+        let delivery = |slot, number| {
+            let link = LinkId { slot, generation: 0 };
+            DeliveryId { link, number }
+        };
+        assert!(delivery(1, 8).follows(delivery(1, 7)));
+        for (next, last) in [((1, 7), 7), ((1, 6), 7), ((1, 9), 7), ((2, 8), 7), ((1, 0), u32::MAX)]
+        {
+            let (slot, number) = next;
+            assert!(!delivery(slot, number).follows(delivery(1, last)), "{next:?} after {last}");
+        }
+    }
 }

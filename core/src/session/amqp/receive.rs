@@ -17,7 +17,7 @@ impl AmqpConnection {
         payload: &'i [u8],
     ) -> Option<AmqpEvent<'i>> {
         let window = self.config.session_window;
-        let session = self.session_mut(channel)?;
+        let session = self.session_mut(channel).filter(|session| !session.ending)?;
         if !session.count_incoming() {
             let error = AmqpError::new(Condition::WindowViolation, "the session window was shut");
             self.end_session(channel, &error);
@@ -34,6 +34,9 @@ impl AmqpConnection {
         };
         let link = self.links.link(id)?;
         match (link.state, link.role) {
+            (LinkState::Attached, Role::Receiver) if link.partial.is_some() => {
+                self.on_continuation(id, transfer, payload)
+            }
             (LinkState::Attached, Role::Receiver) => self.on_delivery(id, transfer, payload),
             (LinkState::Attached, Role::Sender) => {
                 self.detach_for(id, Condition::NotAllowed, "transfers go the other way here");
@@ -49,9 +52,6 @@ impl AmqpConnection {
         transfer: &Transfer,
         payload: &'i [u8],
     ) -> Option<AmqpEvent<'i>> {
-        if self.links.link(id)?.partial.is_some() {
-            return self.on_continuation(id, transfer, payload);
-        }
         let Some(number) = transfer.delivery_id else {
             self.detach_for(id, Condition::InvalidField, "the delivery id is missing");
             return None;
@@ -157,17 +157,20 @@ impl AmqpConnection {
     ///
     /// Deliveries may be settled in any order and at any later time; that of a link which is gone
     /// is left alone.
-    ///
-    /// One disposition per delivery, because some clients apply a range to every link of the
-    /// session.
     pub fn settle(&mut self, delivery: DeliveryId, state: DeliveryState<'_>) {
-        let Some(link) = self.links.link(delivery.link) else { return };
-        let (channel, role, number) = (link.session, link.role, delivery.number);
+        self.settle_run(delivery, delivery, state);
+    }
+
+    /// As [`settle`](Self::settle) for the deliveries from `first` to `last`, each of which
+    /// [follows](DeliveryId::follows) the one before: one frame for all of them.
+    pub fn settle_run(&mut self, first: DeliveryId, last: DeliveryId, state: DeliveryState<'_>) {
+        let Some(link) = self.links.link(first.link) else { return };
+        let (channel, role) = (link.session, link.role);
+        let (first, last) = (first.number, last.number);
         if role == Role::Sender {
-            self.forget_unsettled(channel, number);
+            (first..=last).for_each(|number| self.forget_unsettled(channel, number));
         }
-        let disposition =
-            Disposition { role, first: number, last: number, settled: true, state: Some(state) };
+        let disposition = Disposition { role, first, last, settled: true, state: Some(state) };
         self.write(channel, |out| disposition.encode(out));
     }
 

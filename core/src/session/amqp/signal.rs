@@ -26,15 +26,15 @@ pub enum AmqpEvent<'i> {
     LinkRequested {
         /// The link to answer for.
         link: LinkId,
-        /// What the peer asked.
-        attach: Attach<'i>,
+        /// What the peer asked; boxed, because it is far larger than any other fact.
+        attach: Box<Attach<'i>>,
     },
     /// The peer has accepted our link.
     LinkAttached {
         /// The link.
         link: LinkId,
         /// What the peer answered.
-        attach: Attach<'i>,
+        attach: Box<Attach<'i>>,
     },
     /// A link is gone, by the peer or by a fault; answers have been written already.
     LinkDetached {
