@@ -13,7 +13,7 @@ use ringhub_core::codec::amqp::section::{
     MapSection, Message, MessageId, Properties, begin_map_section, end_map_section, write_data,
 };
 use ringhub_core::id::{DeviceId, HubId, HubPartition, Identity, PartitionId};
-use ringhub_core::message::{AmqpTelemetry, AuthScope, D2cEncoder, Origin};
+use ringhub_core::message::{AmqpTelemetry, AuthScope, D2cEncoder, MessageTooLarge, Origin};
 use ringhub_core::session::amqp::event_head::EventHead;
 use ringhub_core::session::amqp::{
     AmqpConfig, AmqpConnection, AmqpEvent, LinkAccept, LinkId, Outgoing,
@@ -109,12 +109,15 @@ fn telemetry_of_a_device_goes_into_its_record_without_an_allocation() {
     let payload = message_of_a_device();
     let mut encoder = D2cEncoder::default();
     let mut store = |payload: &[u8]| {
-        let telemetry = AmqpTelemetry::read(0, payload).unwrap();
+        let mut telemetry = AmqpTelemetry::default();
+        telemetry.read(0, payload).unwrap();
         let mut stored = 0;
-        for message in telemetry.messages() {
-            let record = encoder.encode(to, &origin, message.as_d2c(), UnixMillis::EPOCH);
-            stored += black_box(record.unwrap()).len();
-        }
+        let taken = telemetry.try_for_each(0, |message| {
+            let record = encoder.encode(to, &origin, message.as_d2c(), UnixMillis::EPOCH)?;
+            stored += black_box(record).len();
+            Ok::<(), MessageTooLarge>(())
+        });
+        taken.unwrap();
         stored
     };
     let first = store(&payload);

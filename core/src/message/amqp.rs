@@ -1,7 +1,7 @@
 //! Device-to-cloud messages as AMQP carries them: one in a transfer, or many as a batch.
 //!
 //! ```text
-//!  transfer ── AmqpTelemetry::read ──▶ judged as a whole ── messages ──▶ as_d2c ──▶ seat
+//!  transfer ── AmqpTelemetry::read ──▶ judged as a whole ── try_for_each ──▶ as_d2c ──▶ seat
 //! ```
 //!
 //! Source: device-endpoints reference, "Telemetry messages".
@@ -9,10 +9,13 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use super::d2c::amqp_len;
 use super::{D2cMessage, MessageTooLarge, SystemProperties};
 use crate::codec::amqp::performative::{AmqpError, Condition};
 use crate::codec::amqp::primitive::{Map, Value};
-use crate::codec::amqp::section::{BATCH_FORMAT, Body, DataSections, Message, MessageId};
+use crate::codec::amqp::section::{
+    BATCH_FORMAT, Body, DataSections, Message, MessageId, Properties,
+};
 use crate::codec::amqp::{DecodeError, id_text, value_text};
 use crate::limits::{
     D2C_BATCH_MESSAGES_MAX, D2C_MESSAGE_BYTES_MAX, D2C_STAMP_BYTES_MAX, RECORD_BYTES_MAX,
@@ -73,34 +76,40 @@ impl InvalidTelemetry {
 /// The messages of one transfer of a device, all of them good: the hub takes all or none.
 ///
 /// Reading the same bytes again gives the same messages, so a driver that has to wait within a
-/// batch keeps the bytes and goes on with `messages().skip(taken)`.
-#[derive(Clone, Debug)]
+/// batch keeps the bytes and goes on behind those that it has taken.
+///
+/// Read in place and given out by reference, because a message split into its parts is larger than
+/// most messages.
+#[derive(Clone, Debug, Default)]
 pub struct AmqpTelemetry<'a> {
     /// The message of format 0.
-    one: Option<AmqpMessage<'a>>,
+    one: AmqpMessage<'a>,
     /// The messages of [`BATCH_FORMAT`], which the C SDK always uses.
     batch: Option<DataSections<'a>>,
 }
 
 impl<'a> AmqpTelemetry<'a> {
-    /// Reads a transfer of `format` and judges every message in it.
+    /// Reads a transfer of `format` into an empty value and judges every message in it.
     ///
     /// One message is split once and nothing of it is copied, unless its body comes in several
     /// sections, or ids and properties are no text; a batch is split twice, here and by
-    /// [`messages`](Self::messages). What the outer message of a batch holds beside its data is not
-    /// looked at.
+    /// [`try_for_each`](Self::try_for_each). What the outer message of a batch holds beside its
+    /// data is not looked at.
     ///
     /// # Errors
     /// [`InvalidTelemetry`], for the rejected state.
-    pub fn read(format: u32, payload: &'a [u8]) -> Result<Self, InvalidTelemetry> {
+    pub fn read(&mut self, format: u32, payload: &'a [u8]) -> Result<(), InvalidTelemetry> {
         match format {
-            0 => Ok(Self { one: Some(AmqpMessage::read(payload)?), batch: None }),
-            BATCH_FORMAT => Self::read_batch(payload),
+            0 => self.one.read(payload),
+            BATCH_FORMAT => {
+                self.batch = Some(Self::read_batch(payload)?);
+                Ok(())
+            }
             other => Err(InvalidTelemetry::Format(other)),
         }
     }
 
-    fn read_batch(payload: &'a [u8]) -> Result<Self, InvalidTelemetry> {
+    fn read_batch(payload: &'a [u8]) -> Result<DataSections<'a>, InvalidTelemetry> {
         let sections = match Message::decode(payload)?.body {
             Body::Data(_) => DataSections::of(payload),
             Body::DataSections(sections) => sections,
@@ -110,22 +119,37 @@ impl<'a> AmqpTelemetry<'a> {
             if place == D2C_BATCH_MESSAGES_MAX {
                 return Err(InvalidTelemetry::TooMany);
             }
-            AmqpMessage::read(section)?;
+            AmqpMessage::default().read(section)?;
         }
-        Ok(Self { one: None, batch: Some(sections) })
+        Ok(sections)
     }
 
-    /// The messages in their order.
-    pub fn messages(self) -> impl Iterator<Item = AmqpMessage<'a>> {
-        // All of them have been read before.
-        let batch = self.batch.into_iter().flatten();
-        let batch = batch.filter_map(|section| AmqpMessage::read(section).ok());
-        self.one.into_iter().chain(batch)
+    /// Gives the messages to `take` in their order, beginning behind the first `skip`, until it
+    /// fails.
+    ///
+    /// # Errors
+    /// That of `take`.
+    pub fn try_for_each<E>(
+        &self,
+        skip: usize,
+        mut take: impl FnMut(&AmqpMessage<'a>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Some(sections) = self.batch else {
+            return if skip == 0 { take(&self.one) } else { Ok(()) };
+        };
+        for section in sections.skip(skip) {
+            let mut message = AmqpMessage::default();
+            // All of them have been read before.
+            if message.read(section).is_ok() {
+                take(&message)?;
+            }
+        }
+        Ok(())
     }
 }
 
 /// One message of a device.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct AmqpMessage<'a> {
     message: Message<'a>,
     system: SystemProperties<'a>,
@@ -133,25 +157,57 @@ pub struct AmqpMessage<'a> {
 }
 
 impl<'a> AmqpMessage<'a> {
-    /// Reads the sections of a message, in any order, and counts its size.
+    /// Reads the sections of a message into an empty value, in any order, and counts its size.
     ///
     /// # Errors
     /// [`InvalidTelemetry`].
-    fn read(bytes: &'a [u8]) -> Result<Self, InvalidTelemetry> {
-        let message = Message::decode(bytes)?;
-        let body = body_of(&message.body)?;
-        let system = system_of(&message)?;
-        let read = Self { message, system, body };
-        read.check()?;
-        Ok(read)
+    fn read(&mut self, bytes: &'a [u8]) -> Result<(), InvalidTelemetry> {
+        self.message.read(bytes)?;
+        self.body = body_of(&self.message.body)?;
+        self.read_properties();
+        self.read_annotations()?;
+        self.check()
+    }
+
+    fn read_properties(&mut self) {
+        let (system, properties) = (&mut self.system, &self.message.properties);
+        let ascii = |text: Option<&'a str>| text.filter(|text| text.is_ascii()).map(Cow::Borrowed);
+        system.message_id = properties.message_id.map(any_id_text);
+        system.correlation_id = properties.correlation_id.map(any_id_text);
+        system.user_id = properties.user_id.map(bytes_text);
+        system.to = properties.to.map(Cow::Borrowed);
+        system.content_type = ascii(properties.content_type);
+        system.content_encoding = ascii(properties.content_encoding);
+        system.absolute_expiry = properties.absolute_expiry_time.map(UnixMillis::from_millis);
+    }
+
+    fn read_annotations(&mut self) -> Result<(), InvalidTelemetry> {
+        let Some(annotations) = self.message.message_annotations else { return Ok(()) };
+        annotations.pairs().try_for_each(|pair| pair.map(drop))?;
+        let text = |name| annotations.value(name)?.as_text().map(Cow::Borrowed);
+        self.system.component = text("dt-subject");
+        self.system.interface_id = text("iothub-interface-id");
+        Ok(())
     }
 
     /// The message as the hub takes it from any protocol: ids, user id and values of properties as
     /// text, several data sections as one body.
     pub fn as_d2c(&self) -> D2cMessage<'_, impl Iterator<Item = Property<'_>> + Clone> {
-        let system =
-            SystemProperties { amqp: Some(&self.message.properties), ..self.system.borrowed() };
+        let system = SystemProperties { amqp: self.of_amqp_alone(), ..self.system.borrowed() };
         D2cMessage { system, application: self.application(), body: &self.body }
+    }
+
+    /// The properties, if one is set that no other protocol has.
+    fn of_amqp_alone(&self) -> Option<&Properties<'a>> {
+        let properties = &self.message.properties;
+        let Properties { subject, reply_to, group_id, group_sequence, reply_to_group_id, .. } =
+            properties;
+        let is_set = subject.is_some()
+            || reply_to.is_some()
+            || group_id.is_some()
+            || group_sequence.is_some()
+            || reply_to_group_id.is_some();
+        is_set.then_some(properties)
     }
 
     /// Application properties under the names that back ends know; those that the hub takes for its
@@ -198,7 +254,7 @@ impl<'a> AmqpMessage<'a> {
             size += name.len() + value.len();
             heads += PROPERTY_HEAD_BYTES_MAX;
         }
-        size += self.as_d2c().system.len();
+        size += self.system.len() + self.of_amqp_alone().map_or(0, amqp_len);
         if size > D2C_MESSAGE_BYTES_MAX || size + heads > RECORD_BYTES_MAX {
             return Err(MessageTooLarge(size).into());
         }
@@ -207,10 +263,12 @@ impl<'a> AmqpMessage<'a> {
 }
 
 fn body_of<'a>(body: &Body<'a>) -> Result<Cow<'a, [u8]>, InvalidTelemetry> {
+    if let Body::Data(data) = body {
+        return Ok(Cow::Borrowed(data));
+    }
     let is_bytes = matches!(
         body,
         Body::Absent
-            | Body::Data(_)
             | Body::DataSections(_)
             | Body::Value(Value::Binary(_) | Value::Str(_) | Value::Null)
     );
@@ -218,30 +276,6 @@ fn body_of<'a>(body: &Body<'a>) -> Result<Cow<'a, [u8]>, InvalidTelemetry> {
         return Err(InvalidTelemetry::Body);
     }
     Ok(body.joined())
-}
-
-fn system_of<'a>(message: &Message<'a>) -> Result<SystemProperties<'a>, InvalidTelemetry> {
-    let properties = &message.properties;
-    let annotation = |name| {
-        let value = message.message_annotations.and_then(|map| map.value(name));
-        value.and_then(|value| value.as_text()).map(Cow::Borrowed)
-    };
-    let ascii = |text: Option<&'a str>| text.filter(|text| text.is_ascii()).map(Cow::Borrowed);
-    if let Some(annotations) = message.message_annotations {
-        annotations.pairs().try_for_each(|pair| pair.map(drop))?;
-    }
-    Ok(SystemProperties {
-        message_id: properties.message_id.map(any_id_text),
-        correlation_id: properties.correlation_id.map(any_id_text),
-        user_id: properties.user_id.map(bytes_text),
-        to: properties.to.map(Cow::Borrowed),
-        content_type: ascii(properties.content_type),
-        content_encoding: ascii(properties.content_encoding),
-        absolute_expiry: properties.absolute_expiry_time.map(UnixMillis::from_millis),
-        component: annotation("dt-subject"),
-        interface_id: annotation("iothub-interface-id"),
-        amqp: None,
-    })
 }
 
 /// Name and value of a property; `None` for null, which says nothing.

@@ -161,11 +161,28 @@ impl SystemProperties<'_> {
             &self.interface_id,
         ];
         let len: usize = texts.into_iter().flatten().map(|text| text.len()).sum();
-        let amqp = self
-            .amqp
-            .map(|amqp| [amqp.subject, amqp.reply_to, amqp.group_id, amqp.reply_to_group_id]);
-        len + amqp.into_iter().flatten().flatten().map(str::len).sum::<usize>()
+        len + self.amqp.map_or(0, amqp_len)
     }
+
+    /// Whether nothing is set that the properties section carries.
+    fn is_empty_section(&self) -> bool {
+        let texts = [
+            &self.message_id,
+            &self.correlation_id,
+            &self.user_id,
+            &self.to,
+            &self.content_type,
+            &self.content_encoding,
+        ];
+        let amqp = self.amqp.is_none() && self.absolute_expiry.is_none();
+        amqp && texts.into_iter().all(Option::is_none)
+    }
+}
+
+/// Bytes that the texts which only AMQP has count towards the size of a message.
+pub(super) fn amqp_len(amqp: &Properties<'_>) -> usize {
+    let texts = [amqp.subject, amqp.reply_to, amqp.group_id, amqp.reply_to_group_id];
+    texts.into_iter().flatten().map(str::len).sum()
 }
 
 /// Body, system property values, and names and values of application properties count.
@@ -200,6 +217,9 @@ fn write_annotations(
 ///
 /// Source: service-endpoints reference, "Message content on delivery".
 fn write_properties(out: &mut BytesMut, system: &SystemProperties<'_>) {
+    if system.is_empty_section() {
+        return;
+    }
     let none = Properties::default();
     let amqp = system.amqp.unwrap_or(&none);
     let properties = Properties {

@@ -56,8 +56,8 @@ impl<'a> Message<'a> {
         Ok(message)
     }
 
-    /// Reads every section in place.
-    fn read(&mut self, bytes: &'a [u8]) -> Result<(), DecodeError> {
+    /// Reads every section in place, into an empty message.
+    pub(crate) fn read(&mut self, bytes: &'a [u8]) -> Result<(), DecodeError> {
         let mut reader = Reader::new(bytes);
         while !reader.is_empty() {
             let descriptor = reader.descriptor()?;

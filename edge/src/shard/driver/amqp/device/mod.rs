@@ -29,6 +29,7 @@ use ringhub_core::limits::{
     AMQP_DEVICES_PARTIAL_BYTES_MAX, AMQP_HELD_BYTES_MAX, AMQP_IN_FLIGHT_MAX,
     AMQP_PARTIAL_BYTES_MAX, AMQP_SEATS_MAX, D2C_TRANSFER_BYTES_MAX,
 };
+use ringhub_core::number_map::NumberMap;
 use ringhub_core::session::amqp::{DeviceLink, LinkId};
 use ringhub_core::time::Timestamp;
 
@@ -43,7 +44,7 @@ use crate::shard::seat::Seat;
 /// The seats of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Devices {
-    seats: HashMap<u32, SeatedDevice>,
+    seats: NumberMap<u32, SeatedDevice>,
     numbers: HashMap<(HubId, Identity), u32>,
     deadlines: Deadlines,
     last_number: u32,
@@ -120,11 +121,8 @@ impl Devices {
 
     /// Follows a change of a seat's deadline. Costs a comparison when there is none.
     fn rearm(&mut self, number: u32) {
-        let Some(device) = self.seats.get_mut(&number) else { return };
-        let next = device.poll_timeout();
-        if device.armed != next {
-            self.deadlines.change(number, device.armed, next);
-            device.armed = next;
+        if let Some(device) = self.seats.get_mut(&number) {
+            device.rearm(number, &mut self.deadlines);
         }
     }
 

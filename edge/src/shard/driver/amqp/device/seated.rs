@@ -5,6 +5,7 @@ use ringhub_core::session::amqp::{DeviceLink, LinkId};
 use ringhub_core::time::Timestamp;
 
 use super::c2d::DeviceBoundLink;
+use super::deadlines::Deadlines;
 use super::telemetry::TelemetryLink;
 use super::twin::TwinLinks;
 use crate::shard::seat::Seat;
@@ -64,15 +65,20 @@ impl SeatedDevice {
         std::mem::replace(&mut self.links[function as usize], link)
     }
 
-    /// Counts a message of the client that is done with, and returns the credit to give back, in
-    /// halves. One that came on a link which was replaced has nothing to do with the credit of the
-    /// present one.
-    pub(super) fn count_done(&mut self, function: DeviceLink, link: LinkId) -> Option<u32> {
+    /// Counts messages of the client that are done with, and returns the credit to give back, in
+    /// halves. Those that came on a link which was replaced have nothing to do with the credit of
+    /// the present one.
+    pub(super) fn count_done(
+        &mut self,
+        function: DeviceLink,
+        link: LinkId,
+        messages: u32,
+    ) -> Option<u32> {
         if self.link(function) != Some(link) {
             return None;
         }
         let done = &mut self.done[function as usize];
-        *done += 1;
+        *done += messages;
         (*done >= DEVICE_LINK_CREDIT / 2).then(|| std::mem::take(done))
     }
 
@@ -92,6 +98,15 @@ impl SeatedDevice {
     pub(super) fn take_asked(&mut self, link: LinkId) -> bool {
         let place = self.asked.iter().position(|(asked, _)| *asked == link);
         place.map(|place| self.asked.swap_remove(place)).is_some()
+    }
+
+    /// Follows a change of the deadline of this seat, the one of `number`.
+    pub(super) fn rearm(&mut self, number: u32, deadlines: &mut Deadlines) {
+        let next = self.poll_timeout();
+        if self.armed != next {
+            deadlines.change(number, self.armed, next);
+            self.armed = next;
+        }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Timestamp> {

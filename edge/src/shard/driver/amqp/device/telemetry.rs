@@ -17,6 +17,7 @@ use ringhub_core::time::Timestamp;
 use tracing::debug;
 
 use super::super::{AmqpDriver, Context};
+use super::Devices;
 use super::seated::SeatedDevice;
 use crate::reader::Refusal;
 use crate::shard::seat::{NotTaken, Seat};
@@ -49,6 +50,13 @@ pub(in super::super) struct Received {
     pub(in super::super) delivery: DeliveryId,
     pub(in super::super) settled: bool,
     pub(in super::super) format: u32,
+}
+
+/// Transfers in a row of which the client hears in one frame.
+struct DurableRun {
+    first: DeliveryId,
+    last: DeliveryId,
+    count: u32,
 }
 
 /// How far a transfer has come.
@@ -84,6 +92,20 @@ impl TelemetryLink {
         }
     }
 
+    /// Takes out the oldest transfers that are durable and can be told in one range.
+    fn take_durable(&mut self, upto: RingPosition) -> Option<DurableRun> {
+        let (_, first) = self.committing.pop_front_if(|(last, _)| *last <= upto)?;
+        let mut run = DurableRun { first, last: first, count: 1 };
+        while let Some((_, next)) = self
+            .committing
+            .pop_front_if(|(last, delivery)| *last <= upto && delivery.follows(run.last))
+        {
+            run.last = next;
+            run.count += 1;
+        }
+        Some(run)
+    }
+
     fn stop(&mut self, record_bytes: usize, now: Timestamp) {
         self.record_bytes = record_bytes;
         self.retry_at = Some(now + RING_RETRY_INTERVAL);
@@ -93,10 +115,19 @@ impl TelemetryLink {
 impl Held {
     /// Puts what is left of the transfer into the ring.
     fn publish(&mut self, seat: &mut Seat, cx: &mut Context<'_>) -> Progress {
-        match AmqpTelemetry::read(self.received.format, &self.payload) {
-            Ok(telemetry) => publish(telemetry, &mut self.published, seat, cx),
+        let mut telemetry = AmqpTelemetry::default();
+        match telemetry.read(self.received.format, &self.payload) {
+            Ok(()) => publish(&telemetry, &mut self.published, seat, cx),
             Err(why) => Progress::Refused(refusal_of(&why)),
         }
+    }
+}
+
+impl SeatedDevice {
+    /// Lets the outcome of a transfer follow the commit of its last record.
+    fn await_outcome(&mut self, last: Ticket, delivery: DeliveryId, cx: &mut Context<'_>) {
+        self.telemetry.committing.push_back((last.position, delivery));
+        self.seat.await_commit(last, cx);
     }
 }
 
@@ -109,23 +140,34 @@ impl AmqpDriver {
         payload: &[u8],
         cx: &mut Context<'_>,
     ) {
-        let Some(device) = self.devices.seats.get_mut(&number) else { return };
-        self.devices.in_flight += 1;
+        let Devices { seats, deadlines, in_flight, held_bytes, .. } = &mut self.devices;
+        let Some(device) = seats.get_mut(&number) else { return };
+        *in_flight += 1;
         let SeatedDevice { seat, telemetry, .. } = device;
         let mut published = 0;
-        let progress = match AmqpTelemetry::read(received.format, payload) {
+        let mut messages = AmqpTelemetry::default();
+        let progress = match messages.read(received.format, payload) {
             Err(why) => Progress::Refused(refusal_of(&why)),
-            Ok(_) if !telemetry.held.is_empty() => Progress::Stopped(0),
-            Ok(messages) => publish(messages, &mut published, seat, cx),
+            Ok(()) if !telemetry.held.is_empty() => Progress::Stopped(0),
+            Ok(()) => publish(&messages, &mut published, seat, cx),
         };
-        if let Progress::Stopped(record_bytes) = progress {
-            let payload = Bytes::copy_from_slice(payload);
-            self.devices.held_bytes += payload.len();
-            telemetry.hold(Held { received, payload, published }, record_bytes, cx.now);
-        } else {
+        let unfinished = match progress {
+            Progress::Published(last) if !received.settled => {
+                device.await_outcome(last, received.delivery, cx);
+                None
+            }
+            Progress::Stopped(record_bytes) => {
+                let payload = Bytes::copy_from_slice(payload);
+                *held_bytes += payload.len();
+                telemetry.hold(Held { received, payload, published }, record_bytes, cx.now);
+                None
+            }
+            progress => Some(progress),
+        };
+        device.rearm(number, deadlines);
+        if let Some(progress) = unfinished {
             self.finish(number, received, progress, cx);
         }
-        self.devices.rearm(number);
     }
 
     /// Goes on with what was held, as far as the ring has room.
@@ -186,12 +228,14 @@ impl AmqpDriver {
     }
 
     fn accept_committed(&mut self, number: u32, upto: RingPosition) {
-        loop {
-            let Some(device) = self.devices.get_mut(number) else { return };
-            let first = device.telemetry.committing.pop_front_if(|(last, _)| *last <= upto);
-            let Some((_, delivery)) = first else { return };
-            self.connection.settle(delivery, DeliveryState::Accepted);
-            self.count_done(number, delivery);
+        let Devices { seats, in_flight, .. } = &mut self.devices;
+        let Some(device) = seats.get_mut(&number) else { return };
+        while let Some(DurableRun { first, last, count }) = device.telemetry.take_durable(upto) {
+            self.connection.settle_run(first, last, DeliveryState::Accepted);
+            *in_flight -= count as usize;
+            if let Some(credit) = device.count_done(DeviceLink::Telemetry, last.link, count) {
+                self.connection.grant_credit(last.link, credit);
+            }
         }
     }
 
@@ -207,8 +251,7 @@ impl AmqpDriver {
         match progress {
             Progress::Published(last) if !settled => {
                 let Some(device) = self.devices.get_mut(number) else { return };
-                device.telemetry.committing.push_back((last.position, delivery));
-                return device.seat.await_commit(last, cx);
+                return device.await_outcome(last, delivery, cx);
             }
             Progress::Refused(refusal) => {
                 let connection = cx.connection;
@@ -232,7 +275,7 @@ impl AmqpDriver {
     /// Gives credit back for a message that is done with, in halves.
     pub(super) fn give_credit_back(&mut self, number: u32, function: DeviceLink, link: LinkId) {
         let device = self.devices.get_mut(number);
-        if let Some(credit) = device.and_then(|device| device.count_done(function, link)) {
+        if let Some(credit) = device.and_then(|device| device.count_done(function, link, 1)) {
             self.connection.grant_credit(link, credit);
         }
     }
@@ -240,31 +283,30 @@ impl AmqpDriver {
 
 /// Puts the messages of a transfer into the ring, beginning behind those that `published` counts.
 fn publish(
-    messages: AmqpTelemetry<'_>,
+    messages: &AmqpTelemetry<'_>,
     published: &mut usize,
     seat: &mut Seat,
     cx: &mut Context<'_>,
 ) -> Progress {
     let mut last = None;
-    for message in messages.messages().skip(*published) {
-        match seat.publish(message.as_d2c(), cx) {
-            Ok(ticket) => last = Some(ticket),
-            Err(NotTaken::RingFull(record_bytes)) => return Progress::Stopped(record_bytes),
-            Err(NotTaken::LogFailed) => {
-                return Progress::Refused(Refusal::internal("the commit log has failed"));
-            }
-            Err(NotTaken::TooLarge(bytes)) => {
-                let text = format!("A message of {bytes} bytes is too large.");
-                return Progress::Refused(Refusal::new(Condition::MessageSizeExceeded, text));
-            }
-        }
+    let taken = messages.try_for_each(*published, |message| {
+        last = Some(seat.publish(message.as_d2c(), cx)?);
         *published += 1;
+        Ok(())
+    });
+    match (taken, last) {
+        (Ok(()), Some(last)) => Progress::Published(last),
+        // A transfer has a message at least, and what was put into the ring last is never held.
+        (Ok(()), None) => Progress::Refused(Refusal::internal("the transfer held nothing")),
+        (Err(NotTaken::RingFull(record_bytes)), _) => Progress::Stopped(record_bytes),
+        (Err(NotTaken::LogFailed), _) => {
+            Progress::Refused(Refusal::internal("the commit log has failed"))
+        }
+        (Err(NotTaken::TooLarge(bytes)), _) => {
+            let text = format!("A message of {bytes} bytes is too large.");
+            Progress::Refused(Refusal::new(Condition::MessageSizeExceeded, text))
+        }
     }
-    // A transfer has a message at least, and what was put into the ring last is never held.
-    last.map_or_else(
-        || Progress::Refused(Refusal::internal("the transfer held nothing")),
-        Progress::Published,
-    )
 }
 
 fn refusal_of(why: &InvalidTelemetry) -> Refusal {
