@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
-use ringhub_core::limits::AMQP_SEATS_MAX;
+use ringhub_core::limits::{AMQP_SEATS_MAX, D2C_BATCH_MESSAGES_MAX};
 
 use crate::output::Output;
+pub use crate::protocol::Protocol;
 use crate::quantity::{parse_keep_alive, parse_payload, parse_some_time, parse_time};
 use crate::reader::ReaderArguments;
 use crate::share::Share;
@@ -35,6 +36,9 @@ Examples:
   ringhub-loadgen telemetry --host localhost --ca ca.pem --devices devices.tsv --connections 2 \\
       --protocol amqp --gateway 1000 --per-second 2000
                         two field gateways over AMQP with a thousand devices each
+  ringhub-loadgen telemetry --host localhost --ca ca.pem --devices devices.tsv --connections 50 \\
+      --protocol http --batch 100 --closed
+                        a hundred messages to a POST, one POST of each device under way
   ringhub-loadgen telemetry --target mqtt --host broker --port 8883 --ca ca.pem --connections 500 \\
       --per-second 1000
                         any broker of MQTT 3.1.1 that lets everybody in
@@ -48,7 +52,10 @@ Examples:
                         all devices are cut off at once; 2,000 a second come back
   ringhub-loadgen storm --host localhost --ca ca.pem --devices devices.tsv --tickets \\
       --server-pid \"$(pidof ringhub)\"
-                        the same with TLS tickets, which spare the server half of each handshake";
+                        the same with TLS tickets, which spare the server half of each handshake
+  ringhub-loadgen storm --host localhost --ca ca.pem --certificate device.pem --provision \\
+      --policy iothubowner --key BASE64 --server-pid \"$(pidof ringhub)\"
+                        the same with a client certificate and no token";
 
 const FLOOR_EXAMPLES: &str = "\
 Examples:
@@ -118,18 +125,10 @@ pub enum Target {
     Mqtt,
 }
 
-/// What devices speak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Protocol {
-    /// MQTT 3.1.1
-    Mqtt,
-    /// AMQP 1.0, to a hub
-    Amqp,
-}
-
 /// Whom to connect, to what, and how fast.
 #[derive(Clone, Debug, Args)]
 #[command(group(ArgGroup::new("credentials").args(["devices", "policy"])))]
+#[command(group(ArgGroup::new("names").args(["devices", "certificate"])))]
 pub struct Connections {
     /// What is connected to
     #[arg(long, value_enum, default_value = "hub")]
@@ -150,15 +149,15 @@ pub struct Connections {
     /// PEM file with the certificates to trust
     #[arg(long, value_name = "FILE")]
     pub ca: PathBuf,
-    /// Number of connections, each of another device, or of as many as --gateway says [default:
-    /// for all devices of the file; for 100 without a file]
+    /// Number of connections, each of another device, or of as many as --gateway says: 2 with
+    /// --gateway 1000 are 2,000 devices [default: for all devices of the file; for 100 without one]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub connections: Option<u32>,
     /// Arrivals per second; they do not wait for the server
     #[arg(long, value_name = "N", default_value_t = 200)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub rate: u32,
-    /// Time that a connection has from its start to its CONNACK
+    /// Time that a connection has from its start to its CONNACK, or what stands for it
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_some_time)]
     pub timeout: Duration,
     /// MQTT keep-alive, in seconds or with a unit; 0 for none
@@ -173,6 +172,11 @@ pub struct Connections {
     /// Key of the policy, base64
     #[arg(long, value_name = "BASE64", requires = "policy")]
     pub key: Option<String>,
+    /// Log in with this certificate and no token: a PEM file with the certificate, those of
+    /// authorities in between, and the key. All devices have the same one: --provision registers
+    /// its thumbprint for them
+    #[arg(long, value_name = "FILE")]
+    pub certificate: Option<PathBuf>,
     /// Without a file, devices are called by this and their number, from 0
     #[arg(long, value_name = "TEXT", default_value = "device-")]
     pub device_prefix: String,
@@ -182,7 +186,7 @@ pub struct Connections {
     /// Leave the devices registered that --provision has made
     #[arg(long, requires = "provision")]
     pub keep_devices: bool,
-    /// Port of REST, for --provision [default: 443]
+    /// Port of REST, for --provision and --protocol http [default: 443]
     #[arg(long, value_name = "PORT")]
     pub https_port: Option<u16>,
     /// Processes that share the connections [default: as few as have room for them]
@@ -197,7 +201,8 @@ pub struct Connections {
     /// Connections that may fail before the run has failed
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub failures_max: u64,
-    /// Longest time to CONNACK, at the 99th percentile, before the run has failed
+    /// Longest time to CONNACK, or what stands for it, at the 99th percentile, before the run has
+    /// failed
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub connect_p99_max: Option<Duration>,
     /// Given by the parent to its workers
@@ -242,7 +247,7 @@ pub struct TelemetryArguments {
     /// Keep every in-flight window full instead: a closed loop
     #[arg(long)]
     pub closed: bool,
-    /// What the devices speak; an outcome over AMQP is what PUBACK is over MQTT
+    /// What the devices speak
     #[arg(long, value_enum, default_value = "mqtt")]
     pub protocol: Protocol,
     /// Devices that share a connection over AMQP, as those behind a field gateway do; each has its
@@ -265,10 +270,16 @@ pub struct TelemetryArguments {
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub per_segment: u32,
-    /// Messages of a device that may await their PUBACK [default: as many as it sends at once]
+    /// Messages of one request over HTTP, as an array; without this each has a request of its own
+    #[arg(long, value_name = "N", conflicts_with = "per_segment")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=D2C_BATCH_MESSAGES_MAX as i64))]
+    pub batch: Option<u32>,
+    /// Messages of a device that may await what acknowledges them [default: as many as it sends at
+    /// once]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_535))]
     pub inflight: Option<u32>,
-    /// Longest time to PUBACK, at the 99th percentile, before the run has failed
+    /// Longest time to PUBACK, or what stands for it (see --protocol), at the 99th percentile,
+    /// before the run has failed
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub puback_p99_max: Option<Duration>,
     /// Time before anything is measured
@@ -289,10 +300,15 @@ pub struct TelemetryArguments {
 }
 
 impl TelemetryArguments {
-    /// Messages of a device that may await their PUBACK: those of a segment, if nothing else is
-    /// said.
+    /// Messages that a device sends at once.
+    pub(crate) fn at_once(&self) -> u32 {
+        self.batch.unwrap_or(self.per_segment)
+    }
+
+    /// Messages of a device that may await what acknowledges them: those that it sends at once, if
+    /// nothing else is said.
     pub(crate) fn inflight(&self) -> u32 {
-        self.inflight.unwrap_or(self.per_segment)
+        self.inflight.unwrap_or_else(|| self.at_once())
     }
 }
 
@@ -424,18 +440,22 @@ mod tests {
             "telemetry --devices f --per-second 10 --qos 0",
             "telemetry --devices f --per-device 0.1",
             "telemetry --devices f --closed --protocol amqp --gateway 1000",
+            "telemetry --devices f --closed --protocol http --batch 100",
+            "storm --certificate f --policy p --key k --provision",
         ] {
             assert!(parse(good).is_ok(), "{good}");
         }
         for (line, error) in [
             ("connect --policy p", MissingRequiredArgument),
             ("connect --devices f --policy p --key k", ArgumentConflict),
+            ("connect --devices f --certificate g", ArgumentConflict),
             ("connect --devices f --rate 0", ValueValidation),
             ("connect --devices f --hold soon", ValueValidation),
             ("telemetry --devices f", MissingRequiredArgument),
             ("telemetry --devices f --closed --per-second 1", ArgumentConflict),
             ("telemetry --devices f --closed --qos 2", ValueValidation),
             ("telemetry --devices f --closed --gateway 0", ValueValidation),
+            ("telemetry --devices f --closed --batch 2 --per-segment 2", ArgumentConflict),
             ("telemetry --devices f --closed --gateway 1537", ValueValidation),
             ("connect --devices f --protocol amqp", UnknownArgument),
             ("telemetry --devices f --per-device 0", ValueValidation),

@@ -1,4 +1,4 @@
-//! One connection: TLS and MQTT, or AMQP, from bytes to verdict, without IO.
+//! One connection: TLS and what is spoken over it, from bytes to verdict, without IO.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,9 @@ use crate::conversation::device::{self, Heard};
 use crate::failure::Failure;
 use crate::fleet::Login;
 use crate::gateway::Gateway;
+use crate::http_device::HttpDevice;
 use crate::numbering;
+use crate::protocol::Protocol;
 use crate::records::Records;
 use crate::tls::{TlsClient, TlsProgress};
 
@@ -34,15 +36,37 @@ pub(crate) struct Manner {
     pub(crate) keep_alive: u16,
     /// Time that the server has for an answer.
     pub(crate) patience: Duration,
-    /// QoS 1 publishes that may await their PUBACK.
+    /// QoS 1 publishes that may await what acknowledges them.
     pub(crate) inflight_max: usize,
     /// Messages that are sent at once.
     pub(crate) per_segment: usize,
-    /// What connections over AMQP say; MQTT is spoken without.
-    pub(crate) amqp: Option<Arc<AmqpConfig>>,
+    pub(crate) speech: Speech,
 }
 
-/// The devices of a connection: one over MQTT.
+/// What is spoken over TLS, and what all connections say in it.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Speech {
+    #[default]
+    Mqtt,
+    Amqp(Arc<AmqpConfig>),
+    Http {
+        host: Box<str>,
+        /// Whether the messages that are sent at once go into one request.
+        is_batched: bool,
+    },
+}
+
+impl Speech {
+    pub(crate) const fn protocol(&self) -> Protocol {
+        match self {
+            Self::Mqtt => Protocol::Mqtt,
+            Self::Amqp(_) => Protocol::Amqp,
+            Self::Http { .. } => Protocol::Http,
+        }
+    }
+}
+
+/// The devices of a connection: one, unless it is a gateway over AMQP.
 #[derive(Clone, Copy)]
 pub(crate) struct Who<'l> {
     pub(crate) devices: u32,
@@ -50,11 +74,12 @@ pub(crate) struct Who<'l> {
     pub(crate) login: &'l dyn Fn(u32) -> Login,
 }
 
-/// What is spoken over TLS.
+/// Who speaks over TLS.
 enum Client {
     Mqtt(MqttClient),
     /// Boxed: there are few, and they are large.
     Amqp(Box<Gateway>),
+    Http(HttpDevice),
 }
 
 /// Buffers that all devices of a thread share: one device at a time uses them, and leaves them
@@ -65,7 +90,7 @@ pub(crate) struct Scratch {
     pub(crate) out: Vec<u8>,
     /// Answers to pings.
     pub(crate) pongs: u64,
-    /// Tags of publishes whose PUBACKs came.
+    /// Tags of publishes that were acknowledged.
     pub(crate) acknowledged: Vec<u64>,
     /// What else the device has heard.
     pub(crate) heard: Vec<Heard>,
@@ -77,7 +102,7 @@ pub(crate) struct Scratch {
 /// What a device is waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// TLS or CONNACK; over AMQP until all devices may send.
+    /// TLS or CONNACK; over AMQP until all devices may send, over HTTP TLS alone.
     Connecting,
     /// The session stands.
     Connected,
@@ -139,7 +164,11 @@ impl Device {
         if progress == TlsProgress::Established {
             self.handle_established()?;
             if self.client.is_none() {
-                self.client = Some(connect(manner, who, now)?);
+                let client = connect(manner, who, now)?;
+                if matches!(client, Client::Http(_)) {
+                    self.stage = Stage::Connected;
+                }
+                self.client = Some(client);
             }
         }
         // A server that refuses says why, and closes in the same breath.
@@ -159,6 +188,7 @@ impl Device {
         match &mut self.client {
             None => return Ok(()),
             Some(Client::Amqp(gateway)) => gateway.handle_timeout(now)?,
+            Some(Client::Http(http)) => http.handle_timeout(now)?,
             Some(Client::Mqtt(mqtt)) => {
                 if mqtt.poll_timeout().is_none_or(|deadline| now < deadline) {
                     return Ok(());
@@ -172,12 +202,13 @@ impl Device {
         self.transmit(scratch, now)
     }
 
-    /// Publishes that await their PUBACK.
+    /// Publishes that await what acknowledges them.
     pub(crate) fn inflight(&self) -> usize {
         match &self.client {
             None => 0,
             Some(Client::Mqtt(mqtt)) => mqtt.inflight(),
             Some(Client::Amqp(gateway)) => gateway.inflight(),
+            Some(Client::Http(http)) => http.inflight(),
         }
     }
 
@@ -203,6 +234,10 @@ impl Device {
             Some(Client::Mqtt(mqtt)) => mqtt,
             Some(Client::Amqp(gateway)) => {
                 gateway.publish(message, (count, tag), &mut scratch.payload)?;
+                return self.transmit(scratch, now);
+            }
+            Some(Client::Http(http)) => {
+                http.publish(message, (count, tag), &mut scratch.payload, now);
                 return self.transmit(scratch, now);
             }
         };
@@ -235,6 +270,7 @@ impl Device {
             None => return,
             Some(Client::Mqtt(mqtt)) => mqtt.disconnect(),
             Some(Client::Amqp(gateway)) => gateway.close(),
+            Some(Client::Http(_)) => {}
         }
         if self.transmit(scratch, now).is_ok()
             && let Some(records) = &mut self.records
@@ -290,6 +326,10 @@ impl Device {
                 }
                 used
             }
+            Some(Client::Http(http)) => {
+                let Scratch { plaintext, acknowledged, .. } = scratch;
+                http.handle_bytes(plaintext, acknowledged)?
+            }
         };
         self.partial_packet = scratch.plaintext[used..].into();
         scratch.plaintext.clear();
@@ -303,6 +343,7 @@ impl Device {
         let has_some = match client {
             Client::Mqtt(mqtt) => mqtt.poll_transmit(&mut scratch.packets, now),
             Client::Amqp(gateway) => gateway.poll_transmit(&mut scratch.packets)?,
+            Client::Http(http) => http.poll_transmit(&mut scratch.packets),
         };
         if !has_some {
             return Ok(());
@@ -316,19 +357,25 @@ impl Device {
 /// Begins to speak, once TLS stands.
 fn connect(manner: &Manner, who: Who<'_>, now: Timestamp) -> Result<Client, Failure> {
     let Manner { inflight_max, patience, per_segment, .. } = *manner;
-    if let Some(config) = &manner.amqp {
-        let gateway = Gateway::new(config, who.devices, (inflight_max, per_segment), now);
-        return Ok(Client::Amqp(Box::new(gateway)));
+    match &manner.speech {
+        Speech::Mqtt => {}
+        Speech::Amqp(config) => {
+            let gateway = Gateway::new(config, who.devices, (inflight_max, per_segment), now);
+            return Ok(Client::Amqp(Box::new(gateway)));
+        }
+        Speech::Http { host, is_batched } => {
+            let http = HttpDevice::new(host, &(who.login)(0), *is_batched, patience);
+            return Ok(Client::Http(http));
+        }
     }
     let login = (who.login)(0);
-    let credentials = login.credentials.as_ref();
     let connect = Connect {
         clean_session: true,
         keep_alive: manner.keep_alive,
         client_id: &login.client_id,
         will: None,
-        user_name: credentials.map(|(user_name, _)| user_name.as_str()),
-        password: credentials.map(|(_, token)| token.as_bytes()),
+        user_name: login.user_name.as_deref(),
+        password: login.token.as_deref().map(str::as_bytes),
     };
     let mqtt = MqttClient::connect(&connect, inflight_max, patience, now);
     Ok(Client::Mqtt(mqtt.map_err(Failure::of_protocol)?))

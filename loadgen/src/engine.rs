@@ -65,6 +65,7 @@ impl Engine {
         let now = Instant::now();
         let expected = u64::from(plan.size());
         let connections = (0..plan.size()).map(|_| None).collect();
+        let protocol = plan.manner.speech.protocol();
         Rc::new(Self {
             plan,
             gate,
@@ -72,7 +73,7 @@ impl Engine {
             epoch: now,
             start: Cell::new(now),
             shown: Cell::new(now),
-            tally: RefCell::default(),
+            tally: RefCell::new(Tally { protocol, ..Tally::default() }),
             scratch: RefCell::default(),
             connections: RefCell::new(connections),
             publishing: OnceCell::new(),

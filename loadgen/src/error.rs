@@ -3,11 +3,13 @@
 use std::io;
 use std::path::PathBuf;
 
+use ringhub_core::limits::{D2C_MESSAGE_BYTES_MAX, DEVICES_PER_HUB_MAX};
 use ringhub_edge::client::ClientError;
 use ringhub_edge::listener::BindError;
 
 use crate::descriptors::TooFewDescriptors;
 use crate::fleet::FleetError;
+use crate::protocol::Protocol;
 use crate::reader::Fault;
 use crate::scenario::ScenarioError;
 use crate::trust::TrustError;
@@ -25,7 +27,10 @@ pub enum Error {
     #[error(transparent)]
     Fleet(#[from] FleetError),
     /// A hub lets nobody in without a token.
-    #[error("a hub needs credentials: give --devices FILE, or --policy NAME and --key BASE64")]
+    #[error(
+        "a hub needs credentials: give --devices FILE, --policy NAME and --key BASE64, or \
+         --certificate FILE"
+    )]
     NoCredentials,
     /// Devices are registered with a policy.
     #[error(
@@ -51,9 +56,41 @@ pub enum Error {
     /// A connection of MQTT has one client.
     #[error("--gateway shares connections over AMQP: give --protocol amqp, or leave it out")]
     NotShared,
-    /// AMQP is spoken to hubs, by devices that stay and do nothing but send.
-    #[error("{0} is of MQTT here: leave it out, or --protocol amqp")]
-    NotOverAmqp(&'static str),
+    /// Other protocols are spoken to hubs, by devices that stay and do nothing but send.
+    #[error("{what} is of MQTT here: leave it out, or --protocol {}", protocol.name())]
+    OverMqttOnly {
+        /// What was asked for.
+        what: &'static str,
+        /// What is spoken.
+        protocol: Protocol,
+    },
+    /// Messages in an array are of HTTP.
+    #[error("--batch is of HTTP: give --protocol http, or --per-segment")]
+    NotBatched,
+    /// No hub takes a request of this size.
+    #[error(
+        "--batch {messages} makes requests of {bytes} bytes, and a hub takes \
+         {D2C_MESSAGE_BYTES_MAX}: lower it, or --payload"
+    )]
+    BatchTooLarge {
+        /// Messages of a request.
+        messages: u32,
+        /// Bytes of its body.
+        bytes: u64,
+    },
+    /// More devices than any hub has.
+    #[error(
+        "--connections {connections} with --gateway {gateway} are {devices} devices, and a hub has \
+         at most {DEVICES_PER_HUB_MAX}: --connections counts connections, not devices"
+    )]
+    TooManyDevices {
+        /// Connections asked for.
+        connections: u32,
+        /// Devices of each.
+        gateway: u32,
+        /// Devices of all.
+        devices: u64,
+    },
     /// Who is away hears nothing.
     #[error(
         "--churn sends devices away to whom --methods, --patches and --c2d speak: leave out one \
@@ -133,7 +170,9 @@ pub enum Error {
     #[error("--numbered needs payloads of 8 bytes at least: raise --payload")]
     NoRoomForNumber,
     /// A closed loop waits for what QoS 0 has not.
-    #[error("--closed waits for PUBACKs, which --qos 0 has not: give --per-second instead")]
+    #[error(
+        "--closed waits for acknowledgements, which --qos 0 has not: give --per-second instead"
+    )]
     NothingToWaitFor,
     /// One address has too few ports.
     #[error(

@@ -7,8 +7,8 @@ use rustix::io::Errno;
 use rustls::CertificateError;
 
 /// What to look at when a hub does not let a device in.
-const NOT_ADMITTED: &str =
-    "the device is not registered or disabled, or its key is another one: see --provision";
+const NOT_ADMITTED: &str = "the device is not registered or disabled, or its key is another one: see --provision (there \
+     are --connections times --gateway devices)";
 
 /// Why a device has no connection, or no longer.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -19,9 +19,9 @@ pub(crate) enum Failure {
     Tls(rustls::Error),
     #[error("CONNACK: {:?}{}", .0, of_connack(*.0))]
     Refused(ConnackCode),
-    #[error("no CONNACK in time")]
+    #[error("not connected in time")]
     Timeout,
-    #[error("closed by the server before CONNACK")]
+    #[error("closed by the server before the device was connected")]
     ClosedEarly,
     #[error("lost: closed by the server")]
     Closed,
@@ -41,6 +41,10 @@ pub(crate) enum Failure {
     Rejected(String),
     #[error("lost: closed by the server: {0}")]
     Ended(String),
+    #[error("a request was answered with the status {}{}", .0, of_status(*.0))]
+    Status(u16),
+    #[error("lost: no answer to a request")]
+    Unanswered,
 }
 
 impl Failure {
@@ -80,6 +84,10 @@ pub(crate) fn of_tls(error: &rustls::Error) -> &'static str {
         }
         _ => "",
     }
+}
+
+fn of_status(status: u16) -> String {
+    if status == 401 { format!("; {NOT_ADMITTED}") } else { String::new() }
 }
 
 fn of_connack(code: ConnackCode) -> String {

@@ -9,7 +9,7 @@ use ringhub_core::auth::sas_token;
 use ringhub_core::id::DeviceId;
 
 /// Revision of the device API that the user name asks for.
-const API_VERSION: &str = "2021-04-12";
+pub(crate) const API_VERSION: &str = "2021-04-12";
 /// Devices without a file if their number is not given.
 const DEVICES_DEFAULT: u32 = 100;
 
@@ -55,8 +55,8 @@ pub enum FleetError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Login {
     pub(crate) client_id: String,
-    /// User name and token.
-    pub(crate) credentials: Option<(String, String)>,
+    pub(crate) user_name: Option<String>,
+    pub(crate) token: Option<String>,
 }
 
 #[derive(Debug)]
@@ -65,6 +65,10 @@ enum Credentials {
     Policy {
         name: String,
         key: Vec<u8>,
+        prefix: String,
+    },
+    /// A certificate, which the handshake shows.
+    Certificate {
         prefix: String,
     },
     /// Names alone.
@@ -123,6 +127,18 @@ impl Fleet {
         })
     }
 
+    /// Devices called by a prefix and their number, of which TLS says who they are.
+    pub(crate) fn of_certificate(
+        host: &str,
+        prefix: &str,
+        connections: Option<u32>,
+    ) -> Result<Self, FleetError> {
+        check_prefix(prefix)?;
+        let credentials = Credentials::Certificate { prefix: prefix.to_owned() };
+        let size = connections.unwrap_or(DEVICES_DEFAULT);
+        Ok(Self { host: host.to_owned(), credentials, size })
+    }
+
     /// Clients of a broker that lets everybody in, called by a prefix and their number.
     pub(crate) fn of_names(prefix: &str, connections: Option<u32>) -> Result<Self, FleetError> {
         let size = connections.unwrap_or(DEVICES_DEFAULT);
@@ -136,7 +152,7 @@ impl Fleet {
         self.size
     }
 
-    /// What device `number` says, with a token that is good until `expiry_secs` of Unix time.
+    /// What device `number` says; a token is good until `expiry_secs` of Unix time.
     pub(crate) fn login(&self, number: u32, expiry_secs: u64) -> Login {
         let client_id = self.client_id(number);
         let sign = |key: &[u8], policy| {
@@ -144,12 +160,15 @@ impl Fleet {
             sas_token::sign(&resource, key, expiry_secs, policy)
         };
         let token = match &self.credentials {
-            Credentials::Keys(devices) => sign(&devices[number as usize].1, None),
-            Credentials::Policy { name, key, .. } => sign(key, Some(name)),
-            Credentials::Nothing { .. } => return Login { client_id, credentials: None },
+            Credentials::Keys(devices) => Some(sign(&devices[number as usize].1, None)),
+            Credentials::Policy { name, key, .. } => Some(sign(key, Some(name))),
+            Credentials::Certificate { .. } => None,
+            Credentials::Nothing { .. } => {
+                return Login { client_id, user_name: None, token: None };
+            }
         };
         let user_name = format!("{}/{client_id}/?api-version={API_VERSION}", self.host);
-        Login { client_id, credentials: Some((user_name, token)) }
+        Login { client_id, user_name: Some(user_name), token }
     }
 
     /// Where device `number` publishes.
@@ -161,9 +180,9 @@ impl Fleet {
     pub(crate) fn client_id(&self, number: u32) -> String {
         match &self.credentials {
             Credentials::Keys(devices) => devices[number as usize].0.clone(),
-            Credentials::Policy { prefix, .. } | Credentials::Nothing { prefix } => {
-                format!("{prefix}{number}")
-            }
+            Credentials::Policy { prefix, .. }
+            | Credentials::Certificate { prefix }
+            | Credentials::Nothing { prefix } => format!("{prefix}{number}"),
         }
     }
 }
@@ -217,8 +236,8 @@ mod tests {
         assert_eq!(fleet.size(), 2);
         let login = fleet.login(0, 4_000_000_000);
         assert_eq!(login.client_id, "a#1");
-        let (user_name, token) = login.credentials.unwrap();
-        assert_eq!(user_name, "hub/a#1/?api-version=2021-04-12");
+        assert_eq!(login.user_name.unwrap(), "hub/a#1/?api-version=2021-04-12");
+        let token = login.token.unwrap();
         let start = "SharedAccessSignature sr=hub%2Fdevices%2Fa%231&sig=";
         assert!(token.starts_with(start), "{token}");
         assert_eq!(SasToken::parse(&token).unwrap().policy(), None);
@@ -229,8 +248,8 @@ mod tests {
         let fleet = Fleet::of_policy("hub", ("device", KEY), "sim-", Some(3)).unwrap();
         let login = fleet.login(2, 4_000_000_000);
         assert_eq!(login.client_id, "sim-2");
-        let (_, token) = login.credentials.unwrap();
-        let token = SasToken::parse(&token).unwrap();
+        let text = login.token.unwrap();
+        let token = SasToken::parse(&text).unwrap();
         assert_eq!(token.policy(), Some("device"));
         assert_eq!(token.expiry().as_secs(), 4_000_000_000);
     }
@@ -238,8 +257,17 @@ mod tests {
     #[test]
     fn clients_of_a_broker_have_names_only() {
         let fleet = Fleet::of_names("c-", Some(2)).unwrap();
-        assert_eq!(fleet.login(1, 0), Login { client_id: "c-1".to_owned(), credentials: None });
+        let login = Login { client_id: "c-1".to_owned(), user_name: None, token: None };
+        assert_eq!(fleet.login(1, 0), login);
         assert_eq!(fleet.topic(1), "devices/c-1/messages/events/");
+    }
+
+    #[test]
+    fn who_shows_a_certificate_has_a_user_name_and_no_token() {
+        let fleet = Fleet::of_certificate("hub", "c-", Some(2)).unwrap();
+        let Login { client_id, user_name, token } = fleet.login(1, 0);
+        assert_eq!((&*client_id, token), ("c-1", None));
+        assert_eq!(user_name.unwrap(), "hub/c-1/?api-version=2021-04-12");
     }
 
     #[test]

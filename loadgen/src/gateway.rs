@@ -183,13 +183,13 @@ impl Gateway {
         while (self.tokens_put as usize) < self.members.len()
             && self.machine.can_send(requests).is_ok()
         {
-            let Login { client_id, credentials } = (who.login)(self.tokens_put);
+            let Login { client_id, token, .. } = (who.login)(self.tokens_put);
             let host = self.config.hostname.as_deref().unwrap_or_default();
             let put_token = PutToken {
                 token_type: TOKEN_TYPE,
                 audience: &percent_encode(&format!("{host}/devices/{client_id}")),
                 expiration: None,
-                token: credentials.as_ref().map_or("", |(_, token)| token),
+                token: token.as_deref().unwrap_or_default(),
             };
             let mut request = BytesMut::new();
             put_token.encode(MessageId::Ulong(self.tokens_put.into()), &mut request);

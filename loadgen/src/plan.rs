@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ringhub_core::codec::mqtt::Qos;
+use ringhub_core::limits::{D2C_MESSAGE_BYTES_MAX, DEVICES_PER_HUB_MAX};
 use ringhub_core::session::amqp::AmqpConfig;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -18,9 +19,10 @@ use crate::cli::{
 };
 use crate::conversation::Conversation;
 use crate::conversation::service::Service;
-use crate::device::Manner;
+use crate::device::{Manner, Speech};
 use crate::error::Error;
 use crate::fleet::Fleet;
+use crate::http_device::batch_bytes;
 use crate::numbering;
 use crate::schedule::Schedule;
 use crate::share::Share;
@@ -32,6 +34,8 @@ use crate::trust::client_config;
 const TOKEN_MARGIN: Duration = Duration::from_secs(3600);
 /// Where hubs speak AMQP over TLS.
 const AMQPS_PORT: u16 = 5671;
+/// Where hubs speak HTTP over TLS.
+const HTTPS_PORT: u16 = 443;
 
 /// What devices do once they are connected.
 #[derive(Clone, Debug)]
@@ -61,7 +65,7 @@ pub(crate) struct Load {
 impl Load {
     /// Of so many devices on so many connections, which take turns.
     fn new(arguments: &TelemetryArguments, devices: u32, connections: u32) -> Result<Self, Error> {
-        let (per_segment, inflight) = (arguments.per_segment, arguments.inflight());
+        let (per_segment, inflight) = (arguments.at_once(), arguments.inflight());
         if arguments.qos == 1 && per_segment > inflight {
             return Err(Error::SegmentBeyondWindow { per_segment, inflight });
         }
@@ -157,13 +161,10 @@ impl Plan {
         let gateway = arguments.gateway;
         let fleet = fleet(&arguments.connections, gateway)?;
         let load = Load::new(arguments, fleet.size(), fleet.size().div_ceil(gateway))?;
-        let window = (arguments.inflight() as usize, arguments.per_segment as usize);
+        let window = (arguments.inflight() as usize, arguments.at_once() as usize);
         let work = Work::Publish(load);
         let mut plan = Self::new(&arguments.connections, (fleet, gateway), work, window)?;
-        if arguments.protocol == Protocol::Amqp {
-            plan.target.set_port(arguments.conversation.amqps_port.unwrap_or(AMQPS_PORT));
-            plan.manner.amqp = Some(Arc::new(amqp_config(&arguments.connections.host)));
-        }
+        plan.speak(arguments);
         plan.turn_over(&arguments.connections, arguments.turnover);
         plan.conversation = Conversation::new(&arguments.conversation);
         if plan.conversation.is_some() && plan.churn.is_some() {
@@ -183,10 +184,28 @@ impl Plan {
         let mut plan = Self::new(&arguments.connections, (fleet, 1), work, (1, 1))?;
         if arguments.tickets {
             let tickets = Arc::new(Tickets::new(plan.size() as usize));
-            plan.tls = client_config(&arguments.connections.ca, Some(Arc::clone(&tickets)))?;
+            let Connections { ca, certificate, .. } = &arguments.connections;
+            plan.tls = client_config(ca, certificate.as_deref(), Some(Arc::clone(&tickets)))?;
             plan.tickets = Some(tickets);
         }
         Ok(plan)
+    }
+
+    /// Lets devices speak what they are to, where the hub understands it.
+    fn speak(&mut self, arguments: &TelemetryArguments) {
+        let host = &arguments.connections.host;
+        match arguments.protocol {
+            Protocol::Mqtt => {}
+            Protocol::Amqp => {
+                self.target.set_port(arguments.conversation.amqps_port.unwrap_or(AMQPS_PORT));
+                self.manner.speech = Speech::Amqp(Arc::new(amqp_config(host)));
+            }
+            Protocol::Http => {
+                self.target.set_port(arguments.connections.https_port.unwrap_or(HTTPS_PORT));
+                let (host, is_batched) = (host.as_str().into(), arguments.batch.is_some());
+                self.manner.speech = Speech::Http { host, is_batched };
+            }
+        }
     }
 
     /// Lets devices leave and come back.
@@ -234,7 +253,7 @@ impl Plan {
             patience: *timeout,
             inflight_max,
             per_segment,
-            amqp: None,
+            speech: Speech::Mqtt,
         };
         let target = resolve(host, *address, *port)?;
         Ok(Self {
@@ -244,7 +263,7 @@ impl Plan {
             conversation: None,
             server: ServerName::try_from(host.clone())
                 .map_err(|_| Error::HostName(host.clone()))?,
-            tls: client_config(&connections.ca, None)?,
+            tls: client_config(&connections.ca, connections.certificate.as_deref(), None)?,
             tickets: None,
             schedule: Schedule { rate: *rate, count: fleet.size().div_ceil(gateway) },
             timeout: *timeout,
@@ -285,8 +304,22 @@ impl Plan {
 
 /// Refuses what devices do not do over their protocol.
 fn check_protocol(arguments: &TelemetryArguments) -> Result<(), Error> {
-    if arguments.protocol == Protocol::Mqtt {
-        return if arguments.gateway == 1 { Ok(()) } else { Err(Error::NotShared) };
+    let protocol = arguments.protocol;
+    if arguments.gateway > 1 && protocol != Protocol::Amqp {
+        return Err(Error::NotShared);
+    }
+    match arguments.batch {
+        Some(_) if protocol != Protocol::Http => return Err(Error::NotBatched),
+        Some(messages) => {
+            let bytes = batch_bytes(messages, arguments.payload);
+            if bytes > D2C_MESSAGE_BYTES_MAX as u64 {
+                return Err(Error::BatchTooLarge { messages, bytes });
+            }
+        }
+        None => {}
+    }
+    if protocol == Protocol::Mqtt {
+        return Ok(());
     }
     let is_mqtt_only = [
         ("--target mqtt", arguments.connections.target == Target::Mqtt),
@@ -294,8 +327,11 @@ fn check_protocol(arguments: &TelemetryArguments) -> Result<(), Error> {
         ("--churn", arguments.turnover.churn.is_some()),
         ("a conversation", Conversation::new(&arguments.conversation).is_some()),
     ];
+    if protocol == Protocol::Amqp && arguments.connections.certificate.is_some() {
+        return Err(Error::OverMqttOnly { what: "--certificate", protocol });
+    }
     let found = is_mqtt_only.into_iter().find(|(_, is_asked_for)| *is_asked_for);
-    found.map_or(Ok(()), |(what, _)| Err(Error::NotOverAmqp(what)))
+    found.map_or(Ok(()), |(what, _)| Err(Error::OverMqttOnly { what, protocol }))
 }
 
 /// What all connections over AMQP say.
@@ -307,9 +343,17 @@ fn amqp_config(host: &str) -> AmqpConfig {
 /// Devices of a policy, of a file, or without credentials: so many for each connection.
 fn fleet(connections: &Connections, gateway: u32) -> Result<Fleet, Error> {
     let Connections { host, connections: count, device_prefix, .. } = connections;
+    let devices = u64::from(count.unwrap_or(1)) * u64::from(gateway);
+    if gateway > 1 && devices > DEVICES_PER_HUB_MAX {
+        let connections = count.unwrap_or(1);
+        return Err(Error::TooManyDevices { connections, gateway, devices });
+    }
     let count = &count.map(|count| count.saturating_mul(gateway));
     if connections.target == Target::Mqtt {
         return Ok(Fleet::of_names(device_prefix, *count)?);
+    }
+    if connections.certificate.is_some() {
+        return Ok(Fleet::of_certificate(host, device_prefix, *count)?);
     }
     if let (Some(name), Some(key)) = (&connections.policy, &connections.key) {
         return Ok(Fleet::of_policy(host, (name, key), device_prefix, *count)?);

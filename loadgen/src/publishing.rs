@@ -15,6 +15,7 @@ use crate::device::{Message, Scratch, Stage};
 use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::plan::{Load, Work};
+use crate::protocol::Protocol;
 use crate::publisher::Publisher;
 
 /// Segments that are sent one after the other, when the pacer is late, before others get a turn.
@@ -31,8 +32,8 @@ impl Engine {
     pub(crate) async fn publish(self: &Rc<Self>, load: &Load, start: Instant, alarm: Alarm) {
         let publishers = (0..self.plan.size()).map(|slot| {
             let number = self.plan.share.device(slot);
-            // Over AMQP a link says whose messages they are.
-            let over_mqtt = self.plan.manner.amqp.is_none();
+            // Elsewhere a link or a path says whose messages they are.
+            let over_mqtt = self.plan.manner.speech.protocol() == Protocol::Mqtt;
             let topic = over_mqtt.then(|| self.plan.fleet.topic(number));
             Publisher::new(number, topic.unwrap_or_default())
         });

@@ -208,7 +208,8 @@ mod tests {
         let config = server_config(identity, TicketCount::One).unwrap();
         let mut server = ServerConnection::new(config).unwrap();
         let name = ServerName::try_from("h").unwrap();
-        let mut client = TlsClient::new(Arc::new(config_of(roots).unwrap()), name, false).unwrap();
+        let mut client =
+            TlsClient::new(Arc::new(config_of(roots, None).unwrap()), name, false).unwrap();
         let (mut received, mut plaintext) = (Vec::new(), Vec::new());
         loop {
             let mut out = Vec::new();

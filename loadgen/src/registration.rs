@@ -1,8 +1,10 @@
 //! Devices that exist for a run only.
 
 use std::ops::Range;
+use std::path::Path;
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use http::Method;
 use ringhub_core::limits::BULK_ITEMS_MAX;
 use ringhub_edge::client::{Precondition, RestClient};
@@ -11,6 +13,7 @@ use serde_json::{Value, json};
 use crate::cli::Connections;
 use crate::conversation::back_end::target;
 use crate::error::Error;
+use crate::trust::{TrustError, certificates};
 use crate::view::View;
 
 /// Longest time for one request.
@@ -21,6 +24,8 @@ pub(crate) struct Registration {
     rest: RestClient,
     prefix: String,
     registered: Range<u32>,
+    /// How the devices prove themselves, if not with keys of the hub.
+    authentication: Option<Value>,
     is_kept: bool,
     is_quiet: bool,
 }
@@ -36,6 +41,7 @@ impl Registration {
             rest: RestClient::new(&target),
             prefix: connections.device_prefix.clone(),
             registered: 0..0,
+            authentication: connections.certificate.as_deref().map(by_thumbprint).transpose()?,
             is_kept: false,
             is_quiet: connections.output.quiet,
         };
@@ -74,7 +80,13 @@ impl Registration {
     }
 
     fn send(&self, batch: Range<u32>, mode: &str) -> ringhub_edge::client::Result<Value> {
-        let item = |number| json!({"id": self.name(number), "importMode": mode});
+        let item = |number| {
+            let mut item = json!({"id": self.name(number), "importMode": mode});
+            if let Some(authentication) = &self.authentication {
+                item["authentication"] = authentication.clone();
+            }
+            item
+        };
         let items = Value::Array(batch.map(item).collect());
         let when = Precondition::Absent;
         let answer = self.rest.exchange(Method::POST, "/devices", when, Some(&items), PATIENCE)?;
@@ -83,6 +95,13 @@ impl Registration {
             Ok(_) | Err(_) => Err(answer.refusal().into()),
         }
     }
+}
+
+/// The authentication of devices that show the first certificate of a file.
+fn by_thumbprint(path: &Path) -> Result<Value, TrustError> {
+    let thumbprint = digest(&SHA256, &certificates(path)?[0]);
+    let text: String = thumbprint.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
+    Ok(json!({"type": "selfSigned", "x509Thumbprint": {"primaryThumbprint": text}}))
 }
 
 impl Drop for Registration {

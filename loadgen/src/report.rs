@@ -183,7 +183,8 @@ impl Report {
             writeln!(f, "  per second     {throughput:>12.0}")?;
         }
         let since = if telemetry.due > 0 { "due" } else { "sent" };
-        write_latency(f, &format!("PUBACK, from the time each was {since}"), &telemetry.latency)?;
+        let what = self.tally.protocol.acknowledged();
+        write_latency(f, &format!("{what}, from the time each was {since}"), &telemetry.latency)?;
         write_latency(f, "own delay in sending", &telemetry.lag)
     }
 
@@ -198,7 +199,9 @@ impl Report {
         if let Some(us) = self.server_us_per_return() {
             writeln!(f, "  server CPU     {us:>12.0} us each")?;
         }
-        write_latency(f, "CONNACK in the storm, from the time each was due", &tally.reconnect)
+        let connected = tally.protocol.connected();
+        let what = format!("{connected} in the storm, from the time each was due");
+        write_latency(f, &what, &tally.reconnect)
     }
 
     fn write_churn(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -217,7 +220,8 @@ impl Report {
         if let Some(us) = self.server_us_per_return() {
             writeln!(f, "  server CPU     {us:>12.0} us each")?;
         }
-        write_latency(f, "CONNACK of those who came back", &tally.reconnect)
+        let what = format!("{} of those who came back", tally.protocol.connected());
+        write_latency(f, &what, &tally.reconnect)
     }
 
     fn write_costs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -253,7 +257,8 @@ impl fmt::Display for Report {
             writeln!(f, "unfinished       {:>12}", tally.under_way())?;
         }
         writeln!(f, "pings answered   {:>12}", tally.pings_answered)?;
-        write_latency(f, "CONNACK, from the time each was due", &tally.connect)?;
+        let what = format!("{}, from the time each was due", tally.protocol.connected());
+        write_latency(f, &what, &tally.connect)?;
         self.write_telemetry(f)?;
         self.write_storm(f)?;
         self.write_churn(f)?;
@@ -268,6 +273,7 @@ impl Findings for Report {
         let Self { tally, verdict, .. } = self;
         let busiest = self.costs.iter().map(|cost| cost.steady.busy()).fold(0.0, f64::max);
         json!({
+            "protocol": tally.protocol.name(),
             "interrupted": self.end == End::Interrupted,
             "valid": verdict.is_valid(),
             "invalid_because": verdict.invalid,
@@ -354,17 +360,19 @@ pub(crate) fn write_latency(
 pub(crate) fn progress(elapsed: Duration, tally: &Tally) -> String {
     let telemetry = &tally.telemetry;
     let mut line = format!(
-        "{:>5} s  attempted {}  open {}  under way {}  failed {}  CONNACK p99 {:.1} ms",
+        "{:>5} s  attempted {}  open {}  under way {}  failed {}  {} p99 {:.1} ms",
         elapsed.as_secs(),
         tally.attempted,
         tally.open,
         tally.under_way(),
         tally.failed(),
+        tally.protocol.connected(),
         tally.connect.at_ms(0.99),
     );
     if telemetry.sent_in_all > 0 {
         let (sent, p99) = (telemetry.sent_in_all, telemetry.latency.at_ms(0.99));
-        line.push_str(&format!("  sent {sent}  PUBACK p99 {p99:.1} ms"));
+        let what = tally.protocol.acknowledged();
+        line.push_str(&format!("  sent {sent}  {what} p99 {p99:.1} ms"));
     }
     line
 }
@@ -395,7 +403,7 @@ mod tests {
     #[test]
     fn the_table_names_reasons_and_what_is_unfinished() {
         let text = report(End::Interrupted).to_string();
-        for line in ["interrupted", "1  no CONNACK in time", "unfinished", "p99.9", "2.0 MiB"] {
+        for line in ["interrupted", "1  not connected in time", "unfinished", "p99.9", "2.0 MiB"] {
             assert!(text.contains(line), "{line} in\n{text}");
         }
         assert!(!report(End::Complete).verdict.is_clean());
@@ -404,7 +412,7 @@ mod tests {
     #[test]
     fn json_has_the_same_numbers() {
         let json = report(End::Complete).to_json();
-        assert_eq!(json["failures"]["no CONNACK in time"], 1);
+        assert_eq!(json["failures"]["not connected in time"], 1);
         assert_eq!(json["unfinished"], 1);
         assert_eq!(json["resident_bytes"], 2 << 20);
         assert_eq!((json["cpu_s"].as_f64(), json["elapsed_s"].as_f64()), (Some(2.0), Some(2.0)));
@@ -430,6 +438,6 @@ mod tests {
             assert!(page.contains(part), "{part} in\n{page}");
         }
         assert!(!page.contains("c2VjcmV0"));
-        assert!(!page.contains("Time to PUBACK"), "nothing was published");
+        assert!(!page.contains("Time to the acknowledgement"), "nothing was published");
     }
 }

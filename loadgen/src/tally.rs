@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::conversation::talk::Talk;
 use crate::failure::Failure;
 use crate::latency::Latency;
+use crate::protocol::Protocol;
 use crate::storm::Wave;
 
 /// Counts of one run, of one worker or of all.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Tally {
+    pub(crate) protocol: Protocol,
     pub(crate) attempted: u64,
     pub(crate) accepted: u64,
     /// Connections that never stood.
@@ -22,7 +24,7 @@ pub(crate) struct Tally {
     /// Connections that stand.
     pub(crate) open: u64,
     pub(crate) failures: BTreeMap<String, u64>,
-    /// From the time a connection was due to its CONNACK.
+    /// From the time a connection was due to its CONNACK, or what stands for it.
     pub(crate) connect: Latency,
     /// From the time a connection was due to the time at which this program got to it.
     pub(crate) connect_lag: Latency,
@@ -69,7 +71,7 @@ pub(crate) struct Telemetry {
     pub(crate) acknowledged: u64,
     /// Acknowledgements that came in the measured part, for whatever message.
     pub(crate) acknowledged_meanwhile: u64,
-    /// From the time a message was due, or sent in a closed loop, to its PUBACK.
+    /// From the time a message was due, or sent in a closed loop, to what acknowledged it.
     pub(crate) latency: Latency,
     /// From the time a segment was due to the time at which this program got to it.
     pub(crate) lag: Latency,
@@ -129,6 +131,7 @@ impl Tally {
 
     /// Adds what another worker has counted.
     pub(crate) fn add(&mut self, other: &Self) {
+        self.protocol = other.protocol;
         self.attempted += other.attempted;
         self.accepted += other.accepted;
         self.refused += other.refused;
@@ -191,7 +194,7 @@ mod tests {
         assert_eq!((tally.open, tally.failed(), tally.under_way()), (2, 2, 1));
         tally.lose(&Failure::Closed);
         assert_eq!((tally.open, tally.failed(), tally.under_way()), (1, 3, 1));
-        assert_eq!(tally.failures["no CONNACK in time"], 2);
+        assert_eq!(tally.failures["not connected in time"], 2);
         assert!((tally.connect.at_ms(0.5) - 3.0).abs() < 0.01);
     }
 
@@ -208,7 +211,7 @@ mod tests {
             sum.add(&serde_json::from_str(&text).unwrap());
         }
         assert_eq!((sum.attempted, sum.open, sum.failed(), sum.telemetry.due), (6, 3, 3, 21));
-        assert_eq!(sum.failures["no CONNACK in time"], 3);
+        assert_eq!(sum.failures["not connected in time"], 3);
         assert_eq!(sum.telemetry.latency.at_ms(1.0), 0.077);
     }
 

@@ -22,11 +22,12 @@ pub(crate) struct Point {
     pub(crate) failed_per_s: f64,
     /// Messages per second.
     pub(crate) sent_per_s: f64,
-    /// PUBACKs per second.
+    /// Acknowledgements per second.
     pub(crate) acknowledged_per_s: f64,
-    /// Times to CONNACK of what was accepted meanwhile.
+    /// Times to CONNACK, or what stands for it, of what was accepted meanwhile.
     pub(crate) connect: Option<Brief>,
-    /// Times to PUBACK of what was acknowledged meanwhile, in the measured part.
+    /// Times to PUBACK, or what stands for it, of what was acknowledged meanwhile, in the measured
+    /// part.
     pub(crate) puback: Option<Brief>,
     /// Own delay in connecting and sending meanwhile.
     pub(crate) delay: Option<Brief>,

@@ -94,8 +94,8 @@ impl Verdict {
         let connects = if is_storm { &tally.reconnect } else { &tally.connect };
         let talk = &tally.talk;
         for (name, limit, latency) in [
-            ("CONNACK", connect_p99_max, connects),
-            ("PUBACK", puback_p99_max, &telemetry.latency),
+            (tally.protocol.connected(), connect_p99_max, connects),
+            (tally.protocol.acknowledged(), puback_p99_max, &telemetry.latency),
             ("the answer of a method", thresholds.method_p99_max, &talk.methods.latency),
             ("the response to a patch", thresholds.patch_p99_max, &talk.patches.latency),
             ("a message at its device", thresholds.c2d_p99_max, &talk.messages.latency),

@@ -4,6 +4,7 @@ mod support;
 
 use std::fs;
 
+use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustix::process::{Pid, test_kill_process};
 use support::heard::Heard;
 use support::hub::Hub;
@@ -104,6 +105,52 @@ fn more_may_be_under_way_than_a_session_takes_at_a_time() {
 }
 
 #[test]
+fn messages_over_http_go_by_themselves_and_in_arrays() {
+    let hub = Hub::start();
+    for (more, messages) in [
+        ("--per-second 100", 200.0),
+        ("--per-second 400 --batch 10 --numbered --workers 2", 800.0),
+    ] {
+        let more = format!(
+            "--provision --connections 4 --protocol http --warm-up 0s --duration 2s {more}"
+        );
+        let run = run("telemetry", &hub.arguments(), &more).expect_clean();
+        for count in ["due", "sent", "acknowledged"] {
+            assert_eq!(run.number(&format!("/telemetry/{count}")), messages, "{count}");
+        }
+        assert_eq!(run.json["protocol"], "http");
+    }
+    let read = run("reader", &hub.reader_arguments("service"), "--from earliest --until-caught-up");
+    assert_eq!(read.expect_clean().number("/events"), 1000.0);
+    let full = "--provision --connections 2 --protocol http --closed --batch 20 --inflight 40 \
+                --warm-up 0s --duration 1s";
+    let full = run("telemetry", &hub.arguments(), full).expect_clean();
+    assert!(full.number("/telemetry/acknowledged") >= 80.0, "{:#}", full.json);
+}
+
+#[test]
+fn a_certificate_lets_devices_in_without_tokens() {
+    let hub = Hub::start();
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["device".to_owned()]).expect("a certificate");
+    let file = hub.scratch("device.pem");
+    let pem = cert.pem() + &signing_key.serialize_pem();
+    fs::write(&file, pem).expect("the home is writable");
+    let certificate = format!("--provision --connections 4 --certificate {}", file.display());
+    let storm = format!("{certificate} --calm 0s --return-rate 100");
+    let storm = run("storm", &hub.arguments(), &storm).expect_clean();
+    assert_eq!(storm.number("/storm/back"), 4.0);
+    let http = format!("{certificate} --protocol http --per-second 20 --warm-up 0s --duration 1s");
+    let http = run("telemetry", &hub.arguments(), &http).expect_clean();
+    assert_eq!(http.number("/telemetry/acknowledged"), 20.0);
+    let keyless = hub.scratch("keyless.pem");
+    fs::write(&keyless, cert.pem()).expect("the home is writable");
+    let more = format!("--certificate {}", keyless.display());
+    let refused = run("connect", &hub.arguments(), &more).expect(2);
+    assert!(refused.text.contains("must hold the key"), "{}", refused.text);
+}
+
+#[test]
 fn what_devices_do_not_do_over_amqp_is_refused() {
     let hub = Hub::start();
     for (more, expected) in [
@@ -112,6 +159,12 @@ fn what_devices_do_not_do_over_amqp_is_refused() {
         ("--protocol amqp --closed --churn 1", "--churn is of MQTT"),
         ("--protocol amqp --closed --methods 1", "a conversation is of MQTT"),
         ("--protocol amqp --closed --target mqtt", "--target mqtt is of MQTT"),
+        ("--protocol amqp --closed --certificate f", "--certificate is of MQTT"),
+        ("--protocol http --closed --gateway 2", "--protocol amqp"),
+        ("--protocol http --per-second 10 --qos 0", "or --protocol http"),
+        ("--protocol mqtt --closed --batch 2", "--protocol http"),
+        ("--protocol http --closed --batch 1000", "a hub takes 262144"),
+        ("--protocol amqp --closed --gateway 1000 --connections 5000", "5000000 devices"),
     ] {
         let refused = run("telemetry", &hub.arguments(), more).expect(2);
         assert!(refused.text.contains(expected), "{}", refused.text);

@@ -65,35 +65,28 @@ fn write_verdict(html: &mut String, verdict: &Verdict) {
 fn charts(report: &Report) -> Vec<Chart> {
     let (tally, points) = (report.tally(), report.timeline());
     let telemetry = &tally.telemetry;
+    let (connected, acknowledged) = (tally.protocol.connected(), tally.protocol.acknowledged());
     let distribution = |name, latency: &Latency| Series { name, points: latency.distribution() };
     vec![
-        Chart {
-            title: "Latency by percentile",
-            x_label: "part of all",
-            x_scale: Scale::Percentile,
-            y_label: "ms",
-            y_scale: Scale::Logarithmic,
-            series: vec![
-                distribution("PUBACK", &telemetry.latency),
-                distribution("CONNACK", &tally.connect),
-                distribution("CONNACK of those who came back", &tally.reconnect),
+        by_percentile(
+            "Latency by percentile",
+            vec![
+                distribution(acknowledged, &telemetry.latency),
+                distribution(connected, &tally.connect),
+                distribution("the same of those who came back", &tally.reconnect),
                 distribution("own delay in sending", &telemetry.lag),
                 distribution("own delay in connecting", &tally.connect_lag),
             ],
-        },
-        Chart {
-            title: "Conversation by percentile",
-            x_label: "part of all",
-            x_scale: Scale::Percentile,
-            y_label: "ms",
-            y_scale: Scale::Logarithmic,
-            series: vec![
+        ),
+        by_percentile(
+            "Conversation by percentile",
+            vec![
                 distribution("method to its answer", &tally.talk.methods.latency),
                 distribution("patch to its response", &tally.talk.patches.latency),
                 distribution("message to accepted", &tally.talk.sends.latency),
                 distribution("accepted message to its device", &tally.talk.messages.latency),
             ],
-        },
+        ),
         over_time(
             "Messages per second",
             "per second",
@@ -103,7 +96,12 @@ fn charts(report: &Report) -> Vec<Chart> {
                 line("acknowledged", points, at, |point| positive(point.acknowledged_per_s)),
             ],
         ),
-        over_time("Time to PUBACK", "ms", Scale::Logarithmic, latencies(points, at, |p| p.puback)),
+        over_time(
+            "Time to the acknowledgement",
+            "ms",
+            Scale::Logarithmic,
+            latencies(points, at, |p| p.puback),
+        ),
         over_time(
             "Connections per second",
             "per second",
@@ -114,7 +112,7 @@ fn charts(report: &Report) -> Vec<Chart> {
             ],
         ),
         over_time(
-            "Time to CONNACK",
+            "Time to connect",
             "ms",
             Scale::Logarithmic,
             latencies(points, at, |p| p.connect),
@@ -141,6 +139,17 @@ fn memory(points: &[Point]) -> Chart {
         y_label: "MiB",
         y_scale: Scale::Linear,
         series: vec![Series { name: "resident", points: found.collect() }],
+    }
+}
+
+fn by_percentile(title: &'static str, series: Vec<Series>) -> Chart {
+    Chart {
+        title,
+        x_label: "part of all",
+        x_scale: Scale::Percentile,
+        y_label: "ms",
+        y_scale: Scale::Logarithmic,
+        series,
     }
 }
 

@@ -62,7 +62,7 @@ impl Plan {
             host: host.clone(),
             server: ServerName::try_from(host.clone())
                 .map_err(|_| Error::HostName(host.clone()))?,
-            tls: client_config(&arguments.ca, None)?,
+            tls: client_config(&arguments.ca, None, None)?,
             policy: policy.clone(),
             user: sasl_user(policy, host),
             token: credential.token(host),

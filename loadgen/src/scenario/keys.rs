@@ -32,6 +32,7 @@ pub(super) const SECTIONS: [Section; 7] = [
             ("qos", "qos"),
             ("payload", "payload"),
             ("per_segment", "per_segment"),
+            ("batch", "batch"),
             ("inflight", "inflight"),
             ("warm_up", "warm_up"),
             ("duration", "duration"),

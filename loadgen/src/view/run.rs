@@ -18,15 +18,22 @@ pub(crate) fn picture(elapsed: Duration, tally: &Tally, points: &[Point]) -> Str
     }
     text += &processes(own_and_server(now));
     text += &match (has_load, tally.telemetry.is_acknowledged) {
-        (true, true) => spark("PUBACK/s", points.iter().map(|point| point.acknowledged_per_s)),
+        (true, true) => spark(
+            &format!("{}/s", tally.protocol.acknowledged()),
+            points.iter().map(|point| point.acknowledged_per_s),
+        ),
         (true, false) => spark("sent/s", points.iter().map(|point| point.sent_per_s)),
-        (false, _) => spark("CONNACK/s", points.iter().map(|point| point.accepted_per_s)),
+        (false, _) => spark(
+            &format!("{}/s", tally.protocol.connected()),
+            points.iter().map(|point| point.accepted_per_s),
+        ),
     };
     text
 }
 
 fn connections(tally: &Tally, now: &Point) -> String {
-    let header = ["CONNECTIONS", "OPEN", "UNDER WAY", "FAILED", "CONNACK/S", "P50", "P99"];
+    let per_second = format!("{}/S", tally.protocol.connected().to_uppercase());
+    let header = ["CONNECTIONS", "OPEN", "UNDER WAY", "FAILED", &per_second, "P50", "P99"];
     let row = vec![
         String::new(),
         count(tally.open as f64),
@@ -41,7 +48,8 @@ fn connections(tally: &Tally, now: &Point) -> String {
 
 fn messages(tally: &Tally, now: &Point) -> String {
     let telemetry = &tally.telemetry;
-    let header = ["MESSAGES   ", "IN FLIGHT", "SENT/S", "PUBACK/S", "P50", "P99"];
+    let per_second = format!("{}/S", tally.protocol.acknowledged().to_uppercase());
+    let header = ["MESSAGES   ", "IN FLIGHT", "SENT/S", &per_second, "P50", "P99"];
     let of_acknowledged =
         |text: String| if telemetry.is_acknowledged { text } else { "-".to_owned() };
     let row = vec![
