@@ -107,10 +107,9 @@ fn more_may_be_under_way_than_a_session_takes_at_a_time() {
 #[test]
 fn messages_over_http_go_by_themselves_and_in_arrays() {
     let hub = Hub::start();
-    for (more, messages) in [
-        ("--per-second 100", 200.0),
-        ("--per-second 400 --batch 10 --numbered --workers 2", 800.0),
-    ] {
+    for (more, messages) in
+        [("--per-second 100", 200.0), ("--per-second 400 --batch 10 --numbered --workers 2", 800.0)]
+    {
         let more = format!(
             "--provision --connections 4 --protocol http --warm-up 0s --duration 2s {more}"
         );

@@ -1,10 +1,13 @@
-//! Heap bytes of the parts of a connection, measured alone.
+//! Memory of the parts of a connection, measured alone.
 
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use ringhub_core::id::{DeviceId, Identity};
 use ringhub_core::message::{AuthScope, Origin};
+use ringhub_core::session::amqp::{AmqpConfig, AmqpConnection, AmqpEvent, ClientSasl, LinkAccept};
+use ringhub_core::time::Timestamp;
 use ringhub_edge::tls::{TicketCount, TlsIdentity, server_config};
 use rustls::client::{Resumption, UnbufferedClientConnection};
 use rustls::crypto::aws_lc_rs;
@@ -13,13 +16,23 @@ use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, UnbufferedStatus};
 use rustls::{ClientConfig, RootCertStore};
 
-/// Bytes that the value holds on the heap, and itself.
-fn held<T>(make: impl FnOnce() -> T) -> usize {
-    let mut value = None;
-    let counted = allocation_counter::measure(|| value = Some(make()));
-    drop(value);
-    usize::try_from(counted.bytes_current).expect("a value that is made frees nothing")
-        + size_of::<T>()
+/// Values that are made to measure one.
+const COUNT: usize = 4_000;
+
+/// Resident bytes that a value adds to this process, itself and whatever the allocator rounds up
+/// included: the growth with many of them.
+fn held<T>(mut make: impl FnMut() -> T) -> usize {
+    let mut values: Vec<Option<T>> = (0..COUNT).map(|_| None).collect();
+    let (before, room) = (resident_bytes(), values.capacity() * size_of::<Option<T>>());
+    values.iter_mut().for_each(|value| *value = Some(make()));
+    (resident_bytes().saturating_sub(before) + room) / COUNT
+}
+
+fn resident_bytes() -> usize {
+    let text = std::fs::read_to_string("/proc/self/status").expect("the kernel tells");
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<usize>().ok());
+    kib.expect("the kernel shows kB") * 1024
 }
 
 /// Bytes of the origin that a device with a short name keeps.
@@ -29,9 +42,69 @@ pub(crate) fn origin_bytes() -> usize {
     held(|| Origin::new(&identity, AuthScope::Hub, "638000000000000000", None))
 }
 
-/// The server's side of a TLS connection after the handshake, without what the C library holds for
-/// its keys.
-pub(crate) fn rustls_session_bytes() -> usize {
+/// Bytes of a link that a device sends on, in the machine of a connection that has a thousand.
+pub(crate) fn amqp_link_bytes() -> usize {
+    const LINKS: usize = 1_000;
+    const CONNECTIONS: usize = 8;
+    let hubs = |links| -> Vec<_> { (0..CONNECTIONS).map(|_| hub_with_links(links)).collect() };
+    // What one more connection costs is not the links'.
+    let bare = hubs(0);
+    let before = resident_bytes();
+    let full = hubs(LINKS);
+    let grown = resident_bytes().saturating_sub(before);
+    drop((bare, full));
+    grown / (CONNECTIONS * LINKS)
+}
+
+/// The hub's side of a connection to which a client has attached so many links, without the client.
+fn hub_with_links(links: usize) -> AmqpConnection {
+    let config = Arc::new(AmqpConfig::default());
+    let mut hub = AmqpConnection::hub(Arc::clone(&config), Timestamp::ZERO);
+    let mut client = AmqpConnection::client(config, ClientSasl::Skip, Timestamp::ZERO);
+    exchange(&mut client, &mut hub);
+    let session = client.begin_session().expect("the connection is open");
+    exchange(&mut client, &mut hub);
+    for number in 0..links {
+        let address = format!("/devices/device-{number}/messages/events");
+        client.attach_sender(session, &address, &address).expect("there is room for the link");
+    }
+    exchange(&mut client, &mut hub);
+    hub
+}
+
+/// Moves bytes both ways until there are none; the hub accepts what is asked.
+fn exchange(client: &mut AmqpConnection, hub: &mut AmqpConnection) {
+    loop {
+        let (mut to_hub, mut to_client) = (BytesMut::new(), BytesMut::new());
+        client.poll_transmit(&mut to_hub);
+        feed(hub, &to_hub);
+        hub.poll_transmit(&mut to_client);
+        feed(client, &to_client);
+        if to_hub.is_empty() && to_client.is_empty() {
+            return;
+        }
+    }
+}
+
+fn feed(machine: &mut AmqpConnection, bytes: &[u8]) {
+    let mut used = 0;
+    loop {
+        let step = machine.handle_bytes(&bytes[used..], Timestamp::ZERO);
+        let (consumed, event) = step.expect("both sides are sound");
+        used += consumed;
+        match event {
+            None if consumed == 0 => return,
+            Some(AmqpEvent::LinkRequested { link, .. }) => {
+                let accept = LinkAccept { credit: 100, max_message_size: 0, snd_settle_mode: None };
+                machine.accept_link(link, accept);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The server's side of a TLS connection after the handshake.
+pub(crate) fn tls_session_bytes() -> usize {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
     let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
