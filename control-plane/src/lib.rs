@@ -24,6 +24,7 @@ mod job;
 mod method;
 mod presence;
 pub mod query;
+mod query_index;
 mod registry;
 mod shards;
 mod store;

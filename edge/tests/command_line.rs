@@ -180,6 +180,36 @@ fn queries_are_shown_as_tables_and_as_json() {
 }
 
 #[test]
+fn indexes_are_made_used_and_dropped() {
+    let hub = Hub::start();
+    for id in ["pump-1", "pump-2"] {
+        at(&hub, &["device-identity", "create", "-d", id]).good();
+    }
+    let tags = "{\"building\":43}";
+    at(&hub, &["device-twin", "update", "-d", "pump-2", "--tags", tags]).good();
+    let index = |arguments: &[&str]| at(&hub, &[&["query-index"], arguments].concat());
+    let made = index(&["create", "-n", "building", "--path", "tags.building"]).json();
+    let expected = json!({
+        "name": "building",
+        "path": "tags.building",
+        "from": "devices",
+        "state": "ready",
+        "twins": 2,
+    });
+    assert_eq!(made, expected);
+    let asked = "SELECT deviceId FROM devices WHERE tags.building = 43";
+    let plan = at(&hub, &["query", asked, "--explain"]).json();
+    assert_eq!(plan["rows"], "those of 1 values in the index building");
+    assert_eq!(at(&hub, &["query", asked, "-o", "json"]).json(), json!([{"deviceId": "pump-2"}]));
+    index(&["create", "-n", "id", "--path", "deviceId"]).refused(1, &["below tags"]);
+    index(&["create", "-n", "x", "--path", "tags.x", "--no-wait"]).good();
+    assert_eq!(index(&["list"]).good().lines().count(), 3);
+    index(&["drop", "-n", "building"]).good();
+    index(&["drop", "-n", "building"]).refused(3, &["no index of this name"]);
+    assert_eq!(at(&hub, &["query", asked, "-o", "json"]).json(), json!([{"deviceId": "pump-2"}]));
+}
+
+#[test]
 fn jobs_are_made_followed_and_cancelled() {
     let hub = Hub::start();
     for id in ["pump-1", "pump-2", "valve"] {

@@ -133,7 +133,9 @@ impl RegistryError {
             Self::BodyMissing => code(400_005, "ArgumentNull"),
             Self::DeviceScope => code(400_028, "InvalidDeviceScope"),
             Self::SystemModule => code(401_100, "SystemModuleModifyUnauthorizedAccess"),
-            Self::PolicyNotFound | Self::ConsumerGroupNotFound => code(404_000, "GenericNotFound"),
+            Self::PolicyNotFound | Self::ConsumerGroupNotFound | Self::QueryIndexNotFound => {
+                code(404_000, "GenericNotFound")
+            }
             Self::DeviceNotFound => code(404_001, "DeviceNotFound"),
             Self::ModuleNotFound => code(404_010, "ModuleNotFound"),
             Self::DeviceExists => code(409_001, "DeviceAlreadyExists"),

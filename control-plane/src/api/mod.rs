@@ -24,6 +24,7 @@ mod methods;
 mod modules;
 mod not_built;
 mod query;
+mod query_indexes;
 mod query_service;
 mod request;
 mod route;
@@ -228,6 +229,10 @@ impl Api {
             (Resource::Configuration(id), "DELETE") => Ok(self.delete_configuration(context, id)),
             (Resource::ConfigurationQueries, "POST") => self.test_queries(context),
             (Resource::ConfigurationContent(id), "POST") => self.apply_content(context, id),
+            (Resource::QueryIndexes, "GET") => self.list_query_indexes(context),
+            (Resource::QueryIndex(name), "GET") => self.show_query_index(context, &name),
+            (Resource::QueryIndex(name), "PUT") => Self::put_query_index(context, name),
+            (Resource::QueryIndex(name), "DELETE") => Ok(Self::delete_query_index(context, name)),
             (Resource::Policies, "POST") => self.list_policies(context),
             (Resource::PolicyKeys(name), "POST") => self.regenerate_policy_keys(context, name),
             (Resource::Certificates, "GET") => self.list_certificates(context),

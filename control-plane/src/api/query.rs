@@ -10,7 +10,7 @@ use super::request::Context;
 use super::route::Resource;
 use super::{ApiError, Response};
 use crate::directory::{Directory, Hub};
-use crate::query::{Execution, Page, Plan, Query, QueryFailure, Sealer};
+use crate::query::{Execution, Page, Plan, Query, QueryFailure, Sealer, Sources};
 use crate::registry::RegistryError;
 use crate::store::{ScanPlan, SqliteStore, StoreError};
 
@@ -75,12 +75,12 @@ impl Asked {
     }
 
     /// One row that tells how the query is answered.
-    pub(super) fn explanation(&self, store: &SqliteStore) -> Response {
-        let plan = match self.execution.explain(store) {
+    pub(super) fn explanation(&self, store: &SqliteStore, directory: &Directory) -> Response {
+        let plan = match self.execution.explain(Sources { store, directory }) {
             Ok(plan) => plan,
             Err(error) => return failed(store, &error.into()).response(),
         };
-        let (rows, condition) = self.execution.describe();
+        let (rows, condition) = self.execution.describe(directory);
         let (sql, steps) = plan.map(|ScanPlan { sql, steps }| (sql, steps)).unwrap_or_default();
         let row = json!({
             "rows": rows,

@@ -117,7 +117,9 @@ impl Worker {
     /// Reads a query; `None` when that was all, because it is refused or only explained.
     fn begin(&self, job: QueryJob) -> Option<Running> {
         let response = match self.task(&job.context) {
-            Ok(Task::Query(asked)) if asked.is_explained => asked.explanation(&self.store),
+            Ok(Task::Query(asked)) if asked.is_explained => {
+                asked.explanation(&self.store, &self.directory)
+            }
             Ok(task) => return Some(Running { job, task }),
             Err(error) => error.response(),
         };

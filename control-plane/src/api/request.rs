@@ -254,6 +254,9 @@ fn permissions(resource: &Resource, method: &Method) -> Option<&'static [Permiss
         (Resource::Configuration(_), "PUT" | "DELETE")
         | (Resource::ConfigurationContent(_), "POST") => Some(WRITE),
         (Resource::ConfigurationQueries | Resource::ConfigurationContent(_), _) => None,
+        (Resource::QueryIndexes | Resource::QueryIndex(_), "GET") => Some(READ_OR_SERVICE),
+        (Resource::QueryIndex(_), "PUT" | "DELETE") => Some(WRITE),
+        (Resource::QueryIndexes | Resource::QueryIndex(_), _) => None,
         (Resource::KeyRegeneration, "POST") => Some(WRITE),
         (Resource::KeyRegeneration, _) => None,
         (Resource::Commands(_), "DELETE") => Some(SERVICE),

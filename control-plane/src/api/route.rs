@@ -50,6 +50,9 @@ pub(crate) enum Resource {
     Verification(String),
     ConsumerGroups,
     ConsumerGroup(String),
+    QueryIndexes,
+    /// The index for queries of this name.
+    QueryIndex(String),
     Configurations,
     Configuration(ConfigurationId),
     /// Tests of conditions and metrics, for POST alone: a configuration may have this name.
@@ -98,6 +101,8 @@ enum Shape {
     Verification,
     ConsumerGroups,
     ConsumerGroup,
+    QueryIndexes,
+    QueryIndex,
     Configurations,
     Configuration,
     ConfigurationQueries,
@@ -144,6 +149,8 @@ impl Routes {
             ("/certificates/{name}/verify", Shape::Verification),
             ("/eventhubendpoints/events/consumergroups", Shape::ConsumerGroups),
             ("/eventhubendpoints/events/consumergroups/{group}", Shape::ConsumerGroup),
+            ("/queryindexes", Shape::QueryIndexes),
+            ("/queryindexes/{name}", Shape::QueryIndex),
             ("/configurations", Shape::Configurations),
             ("/configurations/testqueries", Shape::ConfigurationQueries),
             ("/configurations/{id}", Shape::Configuration),
@@ -244,6 +251,8 @@ impl Routes {
             Shape::Verification => Resource::Verification(decode_text(segments[1])?),
             Shape::ConsumerGroups => Resource::ConsumerGroups,
             Shape::ConsumerGroup => Resource::ConsumerGroup(decode_text(segments[3])?),
+            Shape::QueryIndexes => Resource::QueryIndexes,
+            Shape::QueryIndex => Resource::QueryIndex(decode_text(segments[1])?),
             Shape::Configurations => Resource::Configurations,
             Shape::ConfigurationQueries if is_post => Resource::ConfigurationQueries,
             Shape::Configuration | Shape::ConfigurationQueries => {
@@ -373,6 +382,8 @@ impl Resource {
             Self::ConsumerGroup(name) => {
                 CONSUMER_GROUPS.into_iter().chain([Literal(name)]).collect()
             }
+            Self::QueryIndexes => vec![Literal("queryIndexes")],
+            Self::QueryIndex(name) => vec![Literal("queryIndexes"), Literal(name)],
             Self::Configurations => vec![Literal("configurations")],
             Self::Configuration(id) => vec![Literal("configurations"), Id(id.as_str())],
             Self::ConfigurationQueries => vec![Literal("configurations"), Literal("testQueries")],

@@ -1,4 +1,4 @@
-//! The thread that sees to it that configurations are followed.
+//! The thread that sees to it that configurations are followed and indexes for queries built.
 //!
 //! It looks for identities on a connection of its own, which only reads, and gives the writer small
 //! pieces of work, each in a transaction of its own or together with what others wait for.
@@ -15,6 +15,7 @@ use ringhub_core::limits::{CONFIGURATION_TURN_IDENTITIES_MAX, QUERY_TURN};
 
 use super::{ConfigurationChange, Kind, Scan, ScanStep, Statuses, Target};
 use crate::directory::Directory;
+use crate::query_index::next_step;
 use crate::registry::{Change, RegistryError};
 use crate::store::{
     ConfigurationStore as _, ConfigurationTargets as _, SqliteStore, StoreError, StoredTwin,
@@ -105,12 +106,16 @@ impl Worker {
         let hubs: Vec<_> = self.directory.hubs().map(|hub| hub.id).collect();
         for hub in hubs {
             if !self.store.due(hub, 1)?.is_empty() {
-                self.write(hub, ConfigurationChange::Evaluate)?;
+                self.write(Change::Configuration(hub, ConfigurationChange::Evaluate))?;
                 has_worked = true;
             }
             if let Some(scan) = self.store.next_scan(hub)? {
                 let step = self.step(hub, scan)?;
-                self.write(hub, ConfigurationChange::Scanned(step))?;
+                self.write(Change::Configuration(hub, ConfigurationChange::Scanned(step)))?;
+                has_worked = true;
+            }
+            if let Some(change) = next_step(&self.store, hub)? {
+                self.write(Change::QueryIndex(hub, change))?;
                 has_worked = true;
             }
         }
@@ -118,13 +123,13 @@ impl Worker {
     }
 
     /// Waits for the writer.
-    fn write(&self, hub: HubId, change: ConfigurationChange) -> Result<(), Failure> {
+    fn write(&self, change: Change) -> Result<(), Failure> {
         let (sender, outcome) = flume::bounded(1);
         let done = Box::new(move |outcome: Result<_, _>| {
             // The one message has room, and this thread waits for it.
             let _ = sender.send(outcome.map(drop));
         });
-        self.writes.submit(Write { change: Change::Configuration(hub, change), done });
+        self.writes.submit(Write { change, done });
         Ok(outcome.recv().unwrap_or(Err(RegistryError::Storage))?)
     }
 

@@ -10,6 +10,7 @@ use ringhub_core::message::PartitionMapping;
 use super::Authorities;
 use crate::c2d::CloudToDevice;
 use crate::configuration::Configurations;
+use crate::query_index::QueryIndex;
 
 /// A named key pair with rights on a whole hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +66,8 @@ pub struct Hub {
     pub consumer_groups: Shared<ConsumerGroup>,
     /// What is written into twins by itself.
     pub(crate) configurations: Configurations,
+    /// What queries can be answered by.
+    pub(crate) query_indexes: Shared<QueryIndex>,
     /// Bounds of messages to devices and their feedback.
     pub cloud_to_device: CloudToDevice,
 }

@@ -135,6 +135,7 @@ mod tests {
             policies: Shared::new(Vec::new()),
             consumer_groups: Shared::new(Vec::new()),
             configurations: Configurations::new(Vec::new()),
+            query_indexes: Shared::new(Vec::new()),
             cloud_to_device: CloudToDevice::default(),
         }])
     }

@@ -35,6 +35,7 @@ pub use verdict::{AuthFailure, Grant, Principal, ServiceGrant};
 
 use crate::c2d::C2dQueues;
 use crate::configuration::{Configuration, EvaluationBell};
+use crate::query_index::QueryIndex;
 use entry::DeviceMap;
 
 /// Stripes per hub: far more than threads, so that two rarely meet.
@@ -183,7 +184,13 @@ impl Directory {
         self.evaluation.ring();
     }
 
-    /// Wakes the thread that evaluates configurations.
+    pub(crate) fn set_query_indexes(&self, hub: HubId, indexes: Vec<QueryIndex>) {
+        if let Some(hub) = self.hub(hub) {
+            hub.query_indexes.replace(indexes);
+        }
+    }
+
+    /// Wakes the thread that evaluates configurations and builds indexes.
     pub(crate) fn evaluation(&self) -> &EvaluationBell {
         &self.evaluation
     }

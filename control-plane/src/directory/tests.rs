@@ -54,6 +54,7 @@ fn directory() -> Directory {
     };
     let hub = Hub {
         configurations: Configurations::new(Vec::new()),
+        query_indexes: Shared::new(Vec::new()),
         cloud_to_device: CloudToDevice::default(),
         id: HUB,
         host_name: "Hub.example.net".to_owned(),

@@ -19,7 +19,7 @@ use super::groups::{GroupKey, Grouping, Row};
 use super::plan::Plan;
 use super::syntax::{Collection, Groups, Select};
 use crate::directory::Directory;
-use crate::store::{ScanPlan, Store, StoreError, StoredTwin, TwinKeys, TwinScan, TwinScans};
+use crate::store::{ScanPlan, Store, StoreError, StoredTwin, TwinKeys, TwinScan};
 
 /// Why a query has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -227,6 +227,11 @@ impl Execution {
         Ok(Some(self.page(None)))
     }
 
+    /// The twins that an index names, with its name, if one can be asked.
+    fn indexed(&self, directory: &Directory) -> Option<(String, TwinKeys)> {
+        self.plan.indexed(&directory.hub(self.hub)?.query_indexes.read())
+    }
+
     /// All documents that may match.
     fn scan_of<'k>(&self, keys: &'k TwinKeys) -> TwinScan<'k> {
         TwinScan {
@@ -241,7 +246,8 @@ impl Execution {
     /// Looks at documents until the time is over, the page is full or there are no more.
     fn scan(&mut self, sources: Sources<'_>, until: Instant) -> Result<Turn, QueryFailure> {
         let [device, module] = [self.device.clone(), self.module.clone()];
-        let keys = self.plan.keys.clone();
+        let indexed = self.indexed(sources.directory);
+        let keys = indexed.map_or_else(|| self.plan.keys.clone(), |(_, keys)| keys);
         let scan = TwinScan { after: (&device, &module), ..self.scan_of(&keys) };
         let mut outcome = Ok(Turn::Pause);
         let is_end = sources.store.scan_twins(scan, &mut |stored| {
@@ -323,21 +329,28 @@ impl Execution {
 
 impl Execution {
     /// How SQLite finds the rows; `None` when none are looked for.
-    pub(crate) fn explain(&self, store: &dyn TwinScans) -> Result<Option<ScanPlan>, StoreError> {
+    pub(crate) fn explain(&self, sources: Sources<'_>) -> Result<Option<ScanPlan>, StoreError> {
         if self.plan.query.from == Collection::Jobs || self.plan.is_plain_count() {
             return Ok(None);
         }
-        store.explain_scan(self.scan_of(&self.plan.keys)).map(Some)
+        let indexed = self.indexed(sources.directory).map(|(_, keys)| keys);
+        let keys = indexed.as_ref().unwrap_or(&self.plan.keys);
+        sources.store.explain_scan(self.scan_of(keys)).map(Some)
     }
 
     /// Which rows are looked at and what is asked of them, in words.
-    pub(crate) fn describe(&self) -> (String, &'static str) {
+    pub(crate) fn describe(&self, directory: &Directory) -> (String, &'static str) {
         let what = match self.plan.query.from {
             Collection::Jobs => return self.describe_job_rows(),
             Collection::Modules => "module",
             Collection::Devices => "device",
         };
-        let rows = match &self.plan.keys {
+        let indexed = self.indexed(directory);
+        let rows = match indexed.as_ref().map_or(&self.plan.keys, |(_, keys)| keys) {
+            TwinKeys::Indexed(keys) => {
+                let name = indexed.as_ref().map_or("", |(name, _)| name);
+                format!("those of {} values in the index {name}", keys.keys.len())
+            }
             _ if self.plan.is_plain_count() => format!("every {what}, counted without being read"),
             TwinKeys::All => format!("every {what}"),
             TwinKeys::Devices(ids) => format!("those of {} device ids, by index", ids.len()),

@@ -11,7 +11,7 @@ use ringhub_core::limits::{QUERY_GROUP_BYTES_MAX, QUERY_GROUPS_MAX};
 use super::document::Document;
 use super::execution::QueryFailure;
 use super::syntax::{Aggregate, GroupColumn, Groups};
-use super::value::{Value, Values as _};
+use super::value::Values as _;
 
 /// Largest magnitude below which every whole number is a double.
 const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
@@ -80,21 +80,7 @@ impl Grouping {
     fn key(&mut self, groups: &Groups, document: &Document<'_>) -> Result<GroupKey, QueryFailure> {
         self.values.clear();
         for path in &groups.by {
-            let value = document.value(path)?;
-            let (kind, bytes): (u8, &[u8]) = match &value {
-                Value::Undefined => (b'u', b""),
-                Value::Null => (b'n', b""),
-                Value::Bool(false) => (b'b', b"f"),
-                Value::Bool(true) => (b'b', b"t"),
-                // The sum of both zeros is the positive one.
-                Value::Number(number) => (b'#', &(number + 0.0).to_be_bytes()),
-                Value::Text(text) => (b'"', text.as_bytes()),
-                Value::Array(json) | Value::Object(json) => (b'{', json.as_bytes()),
-                Value::Constants(_) => (b'u', b""),
-            };
-            self.values.push(kind);
-            self.values.extend_from_slice(&bytes.len().to_be_bytes());
-            self.values.extend_from_slice(bytes);
+            document.value(path)?.put_bytes(&mut self.values);
         }
         Ok(hash(&self.values))
     }

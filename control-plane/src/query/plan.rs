@@ -4,7 +4,11 @@ use super::path::{Member, Path, Segment};
 use super::syntax::{
     Aggregate, Collection, Comparison, Constant, Expression, Function, Groups, Query, Select,
 };
-use crate::store::{TwinColumns, TwinKeys};
+use crate::query_index::{IndexStage, QueryIndex};
+use crate::store::{IndexedKeys, TwinColumns, TwinKeys};
+
+/// Comes after every id: they are ASCII.
+const ID_END: &str = "\u{7f}";
 
 /// A query with the way to its answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +39,31 @@ impl Plan {
         }
         let jobs = query.condition.as_ref().and_then(job_ids);
         Self { query, keys, columns, jobs }
+    }
+
+    /// The twins that the first index names that the condition can be asked by; `None` when there
+    /// is none, or ids say more.
+    ///
+    /// Costs a look at the condition for each index.
+    pub(super) fn indexed(&self, indexes: &[QueryIndex]) -> Option<(String, TwinKeys)> {
+        let condition = self.query.condition.as_ref()?;
+        let between = match &self.keys {
+            TwinKeys::All => (String::new(), ID_END.to_owned()),
+            TwinKeys::Between(from, to) => (from.clone(), to.clone()),
+            TwinKeys::Devices(_) | TwinKeys::Indexed(_) => return None,
+        };
+        let of_modules = match self.query.from {
+            Collection::Devices => false,
+            Collection::Modules => true,
+            Collection::Jobs => return None,
+        };
+        let is_good = |index: &&QueryIndex| {
+            (index.of_modules, index.stage) == (of_modules, IndexStage::Ready)
+        };
+        let mut good = indexes.iter().filter(is_good);
+        let (index, keys) = good.find_map(|index| Some((index, index.path.keys(condition)?)))?;
+        let keys = IndexedKeys { number: index.number, keys, between };
+        Some((index.name.clone(), TwinKeys::Indexed(keys)))
     }
 
     /// Value of `x-ms-item-type`.
@@ -154,8 +183,7 @@ fn keys(condition: &Expression) -> TwinKeys {
         },
         Expression::Call(Function::StartsWith, arguments) => match arguments.as_slice() {
             [path, Expression::Constant(Constant::Text(start))] if is_device_id(path) => {
-                // Ids are ASCII.
-                TwinKeys::Between(start.clone(), format!("{start}\u{7f}"))
+                TwinKeys::Between(start.clone(), [start, ID_END].concat())
             }
             _ => TwinKeys::All,
         },
@@ -208,7 +236,7 @@ fn compared(comparison: Comparison, constant: &Constant) -> TwinKeys {
             TwinKeys::Between(String::new(), id.to_owned())
         }
         Comparison::Greater | Comparison::GreaterOrEqual => {
-            TwinKeys::Between(id.to_owned(), "\u{7f}".to_owned())
+            TwinKeys::Between(id.to_owned(), ID_END.to_owned())
         }
     }
 }

@@ -71,10 +71,12 @@ impl Targets {
         turn: Duration,
     ) -> Result<TargetPage, StoreError> {
         let until = Instant::now() + turn;
+        let indexes = sources.directory.hub(hub).map(|hub| hub.query_indexes.read());
+        let indexed = indexes.and_then(|indexes| self.plan.indexed(&indexes));
         let scan = TwinScan {
             hub,
             of_modules: self.plan.query.from == Collection::Modules,
-            keys: &self.plan.keys,
+            keys: indexed.as_ref().map_or(&self.plan.keys, |(_, keys)| keys),
             columns: self.plan.columns,
             after: (device, module),
         };

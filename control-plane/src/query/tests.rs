@@ -6,6 +6,7 @@ mod differential;
 mod errors;
 mod fleet;
 mod generate;
+mod indexes;
 mod oracle;
 mod pages;
 mod turns;

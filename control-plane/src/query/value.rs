@@ -75,6 +75,23 @@ impl<'v> Value<'v> {
         }
     }
 
+    /// Adds a form in which equal values are the same bytes, and several can be told apart.
+    pub(super) fn put_bytes(&self, out: &mut Vec<u8>) {
+        let (kind, bytes): (u8, &[u8]) = match self {
+            Self::Undefined | Self::Constants(_) => (b'u', b""),
+            Self::Null => (b'n', b""),
+            Self::Bool(false) => (b'b', b"f"),
+            Self::Bool(true) => (b'b', b"t"),
+            // The sum of both zeros is the positive one.
+            Self::Number(number) => (b'#', &(number + 0.0).to_be_bytes()),
+            Self::Text(text) => (b'"', text.as_bytes()),
+            Self::Array(json) | Self::Object(json) => (b'{', json.as_bytes()),
+        };
+        out.push(kind);
+        out.extend_from_slice(&bytes.len().to_be_bytes());
+        out.extend_from_slice(bytes);
+    }
+
     /// The order of two primitives of one type; `None` for anything else. Texts are ordered by the
     /// numbers of their characters, and false comes before true.
     ///

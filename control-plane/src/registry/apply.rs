@@ -78,6 +78,7 @@ impl Applier<'_> {
             Change::Configuration(hub, change) => {
                 self.change_configurations(hub, change).map(Outcome::Configuration)
             }
+            Change::QueryIndex(hub, change) => self.change_indexes(hub, change),
             Change::RotateKeys(hub, identity, keys) => self.rotate_keys(hub, &identity, keys),
             Change::Bulk(items) => self.bulk(items),
         }

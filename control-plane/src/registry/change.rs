@@ -10,6 +10,7 @@ use crate::configuration::{Configuration, ConfigurationChange, ConfigurationOutc
 use crate::directory::{GenerationId, Policy, PresenceRecord, Status};
 use crate::hub::HubChange;
 use crate::job::{JobChange, JobOutcome};
+use crate::query_index::{IndexChange, QueryIndex};
 use crate::twin::{Changed, TwinChange, TwinOutcome};
 
 /// The model that an identity announces, if it does.
@@ -96,6 +97,7 @@ pub(crate) enum Change {
     Job(JobChange),
     Certificate(HubId, CertificateChange),
     Configuration(HubId, ConfigurationChange),
+    QueryIndex(HubId, IndexChange),
     /// New keys for an identity that has keys.
     RotateKeys(HubId, Identity, KeyChoice),
     /// Several changes in one transaction; those refused leave the others standing.
@@ -127,6 +129,7 @@ impl Change {
             Self::C2d(change) => change.len(),
             Self::Job(change) => change.len(),
             Self::Configuration(_, change) => change.len(),
+            Self::QueryIndex(_, change) => change.len(),
             _ => 1,
         }
     }
@@ -209,6 +212,7 @@ pub(crate) enum Effect {
     AuthoritiesSet(HubId, Vec<Authority>),
     ConsumerGroupsSet(HubId, Vec<ConsumerGroup>),
     ConfigurationsSet(HubId, Vec<Configuration>),
-    /// An identity is to be evaluated.
+    QueryIndexesSet(HubId, Vec<QueryIndex>),
+    /// An identity is to be evaluated, or an index to be built.
     EvaluationDue,
 }

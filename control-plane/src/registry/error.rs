@@ -33,6 +33,8 @@ pub(crate) enum RegistryError {
     PolicyNotFound,
     #[error("the hub has no consumer group of this name")]
     ConsumerGroupNotFound,
+    #[error("the hub has no index of this name")]
+    QueryIndexNotFound,
     #[error("the device is not registered")]
     DeviceNotFound,
     #[error("the module is not registered")]

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use tracing::warn;
 
 use super::configurations::configurations;
+use super::query_indexes::query_indexes;
 use super::{CertificateStore, Database, OpenError, SqliteStore, StoreError};
 use crate::c2d::CloudToDevice;
 use crate::configuration::Configurations;
@@ -258,6 +259,7 @@ fn read(connection: &Connection, settings: &[HubSettings]) -> Result<Vec<Hub>, S
             policies: Shared::new(policies(connection, id)?),
             consumer_groups: Shared::new(groups(connection, id)?),
             configurations: Configurations::new(configurations(connection, id)?),
+            query_indexes: Shared::new(query_indexes(connection, id)?),
             cloud_to_device: configured.map(|hub| hub.cloud_to_device).unwrap_or_default(),
         });
     }

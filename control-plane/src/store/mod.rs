@@ -21,6 +21,7 @@ mod load;
 mod models;
 mod outage;
 mod query;
+mod query_indexes;
 mod recover;
 mod row;
 mod schema;
@@ -54,6 +55,7 @@ pub(crate) use models::ModelStore;
 pub(crate) use query::{
     ScanPlan, SectionName, StoredTwin, TwinColumns, TwinKeys, TwinScan, TwinScans,
 };
+pub(crate) use query_indexes::{IndexedKeys, QueryIndexStore};
 pub(crate) use schema::Database;
 pub use schema::REGISTRY_FILE;
 pub(crate) use sqlite::SqliteStore;
@@ -69,6 +71,7 @@ pub(crate) trait Store:
     + JobRowStore
     + JobStore
     + ModelStore
+    + QueryIndexStore
     + TwinScans
     + TwinStore
 {

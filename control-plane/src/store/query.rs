@@ -9,12 +9,16 @@ use std::ops::ControlFlow;
 use ringhub_core::id::HubId;
 use ringhub_core::twin::{Section, Tags, Twin, TwinETag};
 use rusqlite::types::ValueRef;
-use rusqlite::{Row, ToSql};
+use rusqlite::{Params, Row, ToSql, params};
 
+use super::query_indexes::{IndexedKeys, LOOK, Look};
 use super::row::{self, DEVICE_COLUMNS, MODULE_COLUMNS, unsigned};
 use super::{SqliteStore, StoreError};
 use crate::directory::GenerationId;
 use crate::twin::TwinOwner;
+
+/// Comes after every id of a module.
+const MODULE_END: &str = "\u{7f}";
 
 /// Columns of twins, as a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +71,8 @@ pub(crate) enum TwinKeys {
     Devices(Vec<String>),
     /// From one id to another, both included.
     Between(String, String),
+    /// Those that an index names.
+    Indexed(IndexedKeys),
 }
 
 impl TwinKeys {
@@ -86,6 +92,7 @@ impl TwinKeys {
                 Self::Devices(ids)
             }
             (Self::Between(a, b), Self::Between(c, d)) => Self::Between(max(a, c), min(b, d)),
+            (indexed @ Self::Indexed(_), _) | (_, indexed) => indexed,
         }
     }
 
@@ -105,6 +112,8 @@ impl TwinKeys {
             Self::All => true,
             Self::Devices(ids) => ids.binary_search_by(|other| other.as_str().cmp(id)).is_ok(),
             Self::Between(from, to) => (from.as_str()..=to.as_str()).contains(&id),
+            // It is asked later.
+            Self::Indexed(_) => true,
         }
     }
 }
@@ -151,6 +160,57 @@ impl TwinScans for SqliteStore {
         visit: &mut dyn FnMut(&StoredTwin<'_>) -> Result<ControlFlow<()>, StoreError>,
     ) -> Result<bool, StoreError> {
         self.write_reported()?;
+        let TwinKeys::Indexed(indexed) = scan.keys else { return self.scan_rows(scan, visit) };
+        let module_end = if scan.of_modules { MODULE_END } else { "" };
+        let mut after = (scan.after.0.to_owned(), scan.after.1.to_owned());
+        loop {
+            let scan = TwinScan { after: (&after.0, &after.1), ..scan };
+            let Some(Look { devices, is_end }) = self.look_up(indexed, scan.after.0)? else {
+                return self.scan_rows(TwinScan { keys: &TwinKeys::All, ..scan }, visit);
+            };
+            let last = devices.last().cloned();
+            if !self.scan_rows(TwinScan { keys: &TwinKeys::Devices(devices), ..scan }, visit)? {
+                return Ok(false);
+            }
+            match last {
+                Some(last) if !is_end => after = (last, module_end.to_owned()),
+                _ => return Ok(true),
+            }
+        }
+    }
+
+    fn count_twins(&self, hub: HubId, of_modules: bool) -> Result<u64, StoreError> {
+        let table = if of_modules { "module" } else { "device" };
+        let mut statement =
+            self.prepare(&["SELECT count(*) FROM ", table, " WHERE hub_id = ?1"].concat())?;
+        let mut rows = statement.query([hub.0])?;
+        rows.next()?.map_or(Ok(0), |row| unsigned(row, 0))
+    }
+
+    fn explain_scan(&self, scan: TwinScan<'_>) -> Result<ScanPlan, StoreError> {
+        if let TwinKeys::Indexed(_) = scan.keys {
+            let found = TwinKeys::Devices(Vec::new());
+            let ScanPlan { sql, steps } = self.explain_scan(TwinScan { keys: &found, ..scan })?;
+            let mut all = self.steps(LOOK, params![0, 0, "", "", 0])?;
+            all.extend(steps);
+            return Ok(ScanPlan { sql: [LOOK, "; ", &sql].concat(), steps: all });
+        }
+        let sql = scan.sql();
+        let key = scan.key_value();
+        let params = scan.params(&key);
+        let params: Vec<_> = params.iter().map(|(name, value)| (*name, &**value)).collect();
+        let steps = self.steps(&sql, &*params)?;
+        Ok(ScanPlan { sql, steps })
+    }
+}
+
+impl SqliteStore {
+    /// A scan whose keys no index has to be asked for.
+    fn scan_rows(
+        &self,
+        scan: TwinScan<'_>,
+        visit: &mut dyn FnMut(&StoredTwin<'_>) -> Result<ControlFlow<()>, StoreError>,
+    ) -> Result<bool, StoreError> {
         let mut statement = self.prepare(&scan.sql())?;
         let key = scan.key_value();
         let params = scan.params(&key);
@@ -164,26 +224,15 @@ impl TwinScans for SqliteStore {
         Ok(true)
     }
 
-    fn count_twins(&self, hub: HubId, of_modules: bool) -> Result<u64, StoreError> {
-        let table = if of_modules { "module" } else { "device" };
-        let mut statement =
-            self.prepare(&["SELECT count(*) FROM ", table, " WHERE hub_id = ?1"].concat())?;
-        let mut rows = statement.query([hub.0])?;
-        rows.next()?.map_or(Ok(0), |row| unsigned(row, 0))
-    }
-
-    fn explain_scan(&self, scan: TwinScan<'_>) -> Result<ScanPlan, StoreError> {
-        let sql = scan.sql();
-        let mut statement = self.prepare(&["EXPLAIN QUERY PLAN ", &sql].concat())?;
-        let key = scan.key_value();
-        let params = scan.params(&key);
-        let params: Vec<_> = params.iter().map(|(name, value)| (*name, &**value)).collect();
-        let mut rows = statement.query(&*params)?;
+    /// What SQLite says of the tables of a statement.
+    fn steps(&self, sql: &str, params: impl Params) -> Result<Vec<String>, StoreError> {
+        let mut statement = self.prepare(&["EXPLAIN QUERY PLAN ", sql].concat())?;
+        let mut rows = statement.query(params)?;
         let mut steps = Vec::new();
         while let Some(row) = rows.next()? {
             steps.push(row.get("detail")?);
         }
-        Ok(ScanPlan { sql, steps })
+        Ok(steps)
     }
 }
 
@@ -219,7 +268,7 @@ impl TwinScan<'_> {
             false => String::new(),
         };
         let keys = match self.keys {
-            TwinKeys::All => "",
+            TwinKeys::All | TwinKeys::Indexed(_) => "",
             TwinKeys::Devices(_) => " AND i.device_id IN (SELECT value FROM json_each(:keys))",
             TwinKeys::Between(..) => " AND i.device_id <= :keys",
         };
@@ -243,7 +292,7 @@ impl TwinScan<'_> {
 
     fn key_value(&self) -> Option<String> {
         match self.keys {
-            TwinKeys::All => None,
+            TwinKeys::All | TwinKeys::Indexed(_) => None,
             TwinKeys::Devices(ids) => Some(serde_json::json!(ids).to_string()),
             TwinKeys::Between(_, to) => Some(to.clone()),
         }

@@ -10,13 +10,15 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::fault::Fault;
 use super::recover::recover;
-use super::{OpenError, StoreError, StoreState, c2d, certificates, configurations, jobs};
+use super::{
+    OpenError, StoreError, StoreState, c2d, certificates, configurations, jobs, query_indexes,
+};
 
 /// `application_id` of the file: "rhub".
 const APPLICATION_ID: i64 = 0x7268_7562;
 
 /// `user_version` of the file; rises when the tables change.
-pub(super) const VERSION: i64 = 7;
+pub(super) const VERSION: i64 = 8;
 
 /// `user_version` of files that keep nothing of a conversation with devices.
 pub(super) const VERSION_WITHOUT_CONVERSATION: i64 = 1;
@@ -35,6 +37,9 @@ const VERSION_WITHOUT_CERTIFICATES: i64 = 5;
 
 /// `user_version` of files that keep no configurations.
 const VERSION_WITHOUT_CONFIGURATIONS: i64 = 6;
+
+/// `user_version` of files that keep no indexes for queries.
+const VERSION_WITHOUT_INDEXES: i64 = 7;
 
 /// Name of the database file.
 pub const REGISTRY_FILE: &str = "registry.db";
@@ -311,6 +316,9 @@ fn add_since(connection: &Connection, version: i64) -> Result<(), rusqlite::Erro
     }
     if version <= VERSION_WITHOUT_CONFIGURATIONS {
         connection.execute_batch(configurations::TABLES)?;
+    }
+    if version <= VERSION_WITHOUT_INDEXES {
+        connection.execute_batch(query_indexes::TABLES)?;
     }
     connection.pragma_update(None, "user_version", VERSION)
 }

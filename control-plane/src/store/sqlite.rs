@@ -8,6 +8,7 @@ use ringhub_core::id::{DeviceId, HubId, Identity, ModuleId};
 use ringhub_core::time::UnixMillis;
 use rusqlite::{CachedStatement, Connection, Params, Row, params};
 
+use super::query_indexes::FollowedIndex;
 use super::row::{
     self, DEVICE_COLUMNS, MODULE_COLUMNS, NO_MODULE, credential_columns, signed, unsigned,
 };
@@ -25,11 +26,13 @@ pub(crate) struct SqliteStore {
     pub(super) connection: Connection,
     /// Reported properties that this connection has changed; empty on one that only reads.
     pub(super) reported: RefCell<SectionCache>,
+    /// Indexes that changes have to follow; `None` until the first change.
+    pub(super) followed: RefCell<Option<Vec<FollowedIndex>>>,
 }
 
 impl SqliteStore {
     pub(crate) fn new(connection: Connection) -> Self {
-        Self { connection, reported: RefCell::default() }
+        Self { connection, reported: RefCell::default(), followed: RefCell::default() }
     }
 
     /// The database.
@@ -61,6 +64,7 @@ impl SqliteStore {
     /// Forgets everything since [`begin`](Self::begin). SQLite may have done so already.
     pub(super) fn rollback(&self) {
         self.reported.borrow_mut().clear();
+        self.forget_followed();
         if !self.connection.is_autocommit()
             && let Err(error) = self.connection.execute_batch("ROLLBACK")
         {
@@ -216,6 +220,7 @@ impl Store for SqliteStore {
         self.delete_queue(hub, id, None)?;
         self.delete_models(hub, id, None)?;
         self.delete_targets(hub, id, None)?;
+        self.delete_index_keys(hub, id, None)?;
         let params = params![hub.0, id.as_str()];
         self.execute("DELETE FROM twin WHERE hub_id = ?1 AND device_id = ?2", params)?;
         self.execute("DELETE FROM twin_reported WHERE hub_id = ?1 AND device_id = ?2", params)?;
@@ -238,6 +243,7 @@ impl Store for SqliteStore {
         self.delete_queue(hub, device, Some(id))?;
         self.delete_models(hub, device, Some(id))?;
         self.delete_targets(hub, device, Some(id))?;
+        self.delete_index_keys(hub, device, Some(id))?;
         let params = params![hub.0, device.as_str(), id.as_str()];
         for statement in [
             "DELETE FROM presence WHERE hub_id = ?1 AND device_id = ?2 AND module_id = ?3",
@@ -302,7 +308,7 @@ const PUT_MODULE_PRESENCE: &str = "INSERT OR REPLACE INTO presence \
      WHERE hub_id = ?1 AND device_id = ?2 AND module_id = ?3 AND generation_id = ?4";
 
 /// A number of rows as SQLite takes it.
-fn bound(limit: usize) -> i64 {
+pub(super) fn bound(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 

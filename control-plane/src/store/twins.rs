@@ -11,6 +11,7 @@ use super::row::{NO_MODULE, signed, unsigned};
 use super::section_cache::Kept;
 use super::{SqliteStore, StoreError};
 use crate::directory::{GenerationId, IdentityRef};
+use crate::query::TwinPart;
 use crate::registry::{ChangeError, RegistryError};
 use crate::twin::Reader;
 
@@ -109,18 +110,20 @@ impl TwinStore for SqliteStore {
         name: IdentityRef<'_>,
         twin: &Twin,
     ) -> Result<(), StoreError> {
+        let tags = twin.tags.encode();
         let mut statement = self.connection.prepare_cached(PUT_SERVICE_SIDE)?;
         statement.execute(params![
             hub.0,
             name.device,
             name.module.unwrap_or_default(),
             signed(twin.etag.0),
-            twin.tags.encode(),
+            tags,
             signed(twin.desired.version()),
             twin.desired.properties(),
             twin.desired.stamps(),
         ])?;
-        Ok(())
+        self.follow_part(hub, name, TwinPart::Tags, tags)?;
+        self.follow_part(hub, name, TwinPart::Desired, twin.desired.properties())
     }
 
     fn change_reported(
@@ -183,6 +186,7 @@ impl SqliteStore {
                 section.properties(),
                 section.stamps(),
             ])?;
+            self.follow_part(*hub, name, TwinPart::Reported, section.properties())?;
         }
         Ok(())
     }

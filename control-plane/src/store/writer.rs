@@ -361,6 +361,10 @@ impl WriterThread {
                 directory.set_configurations(hub, configurations);
                 Vec::new()
             }
+            Effect::QueryIndexesSet(hub, indexes) => {
+                directory.set_query_indexes(hub, indexes);
+                Vec::new()
+            }
             Effect::EvaluationDue => {
                 directory.evaluation().ring();
                 Vec::new()

@@ -43,6 +43,7 @@ mod policy;
 mod progress;
 mod properties;
 mod query;
+mod query_index;
 mod registered;
 mod renew_key;
 mod restore;
@@ -115,6 +116,7 @@ pub enum ClientCommand {
     C2dMessage(c2d_message::C2dMessage),
     MonitorFeedback(monitor_feedback::MonitorFeedback),
     Query(query::Query),
+    QueryIndex(query_index::QueryIndex),
     Job(job::Job),
     GenerateSasToken(generate_sas_token::GenerateSasToken),
     Configuration(configuration::Configuration),
@@ -159,6 +161,7 @@ impl ClientCommand {
             Self::C2dMessage(command) => command.run(),
             Self::MonitorFeedback(command) => command.run(),
             Self::Query(command) => command.run(),
+            Self::QueryIndex(command) => command.run(),
             Self::Job(command) => command.run(),
             Self::GenerateSasToken(command) => command.run(),
             Self::Configuration(command) => command.run(),

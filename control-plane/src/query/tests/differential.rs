@@ -8,8 +8,8 @@ use ringhub_core::time::UnixMillis;
 use serde_json::{Value, json};
 
 use super::fleet::Asker;
-use super::generate::{Dice, selection_text, tree_text};
-use super::oracle::{self, Selection};
+use super::generate::{Dice, path_text, selection_text, tree_text};
+use super::oracle::{self, Selection, Step, Tree};
 use crate::ControlPlane;
 use crate::directory::{AuthScope, GenerationId, Grant, Proof};
 use crate::tests::{TempDir, open};
@@ -26,7 +26,7 @@ const SEED: u64 = 20_261_130;
 fn the_engine_answers_what_the_plain_evaluator_does() {
     let wanted = env::var(COMPARISONS_VARIABLE).ok().and_then(|text| text.parse().ok());
     let wanted = wanted.unwrap_or(COMPARISONS);
-    let (mut compared, mut with_rows, mut differences) = (0, 0, Vec::new());
+    let (mut compared, mut with_rows, mut indexed, mut differences) = (0, 0, 0, Vec::new());
     while compared < wanted {
         let mut dice = Dice::new(SEED + compared as u64);
         let dir = TempDir::new();
@@ -34,22 +34,37 @@ fn the_engine_answers_what_the_plain_evaluator_does() {
         let fleet = Fleet::new(&control, &mut dice);
         for _ in 0..PER_FLEET.min(wanted - compared) {
             match fleet.compare(&mut dice) {
-                Ok(rows) => with_rows += usize::from(rows > 0),
+                Ok(Compared { rows, is_indexed }) => {
+                    with_rows += usize::from(rows > 0);
+                    indexed += usize::from(is_indexed);
+                }
                 Err(difference) => differences.push(difference),
             }
             compared += 1;
         }
         control.shutdown();
     }
-    println!("{compared} comparisons, {with_rows} with rows, {} differences", differences.len());
+    println!(
+        "{compared} comparisons, {with_rows} with rows, {indexed} by an index, {} differences",
+        differences.len()
+    );
     differences.truncate(10);
     assert!(differences.is_empty(), "{}", differences.join("\n\n"));
+    assert!(indexed > wanted / 10, "few queries use an index: {indexed} of {compared}");
     assert!(with_rows > wanted / 10, "most queries take nothing: {with_rows} of {compared}");
+}
+
+/// A query for which both say the same.
+struct Compared {
+    rows: usize,
+    is_indexed: bool,
 }
 
 /// Documents as they are read by their ids, in order.
 struct Fleet<'c> {
     asker: Asker<'c>,
+    /// Collections and paths that have an index.
+    indexes: Vec<(&'static str, Vec<Step>)>,
     devices: Vec<Value>,
     modules: Vec<Value>,
 }
@@ -58,6 +73,9 @@ impl<'c> Fleet<'c> {
     fn new(control: &'c ControlPlane, dice: &mut Dice) -> Self {
         let asker = Asker::new(control);
         let (mut devices, mut modules) = (Vec::new(), Vec::new());
+        let mut indexes = Vec::new();
+        // Some are there before the twins, the others have to be built.
+        make_indexes(&asker, dice, &mut indexes);
         for number in 0..8 + dice.below(8) {
             let id = format!("d{number}");
             let status = ["enabled", "disabled"][dice.below(2)];
@@ -81,6 +99,12 @@ impl<'c> Fleet<'c> {
                     .extend(["$edgeAgent", "$edgeHub"].map(|m| format!("/twins/{id}/modules/{m}")));
             }
         }
+        make_indexes(&asker, dice, &mut indexes);
+        for path in devices.iter().chain(&modules) {
+            if dice.below(4) == 0 {
+                asker.change(path, &dice.twin());
+            }
+        }
         let read = |paths: Vec<String>| {
             let mut documents: Vec<_> = paths.iter().map(|path| asker.read(path)).collect();
             let key = |document: &Value| {
@@ -90,18 +114,29 @@ impl<'c> Fleet<'c> {
             documents.sort_by_key(key);
             documents
         };
-        Self { devices: read(devices), modules: read(modules), asker }
+        Self { devices: read(devices), modules: read(modules), indexes, asker }
     }
 
     /// Asks one query of both; the number of rows if they agree.
-    fn compare(&self, dice: &mut Dice) -> Result<usize, String> {
+    fn compare(&self, dice: &mut Dice) -> Result<Compared, String> {
         let selection = dice.selection();
         let depth = 1 + dice.below(4);
-        let condition = (dice.below(8) > 0).then(|| dice.tree(depth));
-        let (from, documents) = match dice.below(3) {
+        let mut condition = (dice.below(8) > 0).then(|| dice.tree(depth));
+        let (mut from, mut documents) = match dice.below(3) {
             0 => ("devices.modules", &self.modules),
             _ => ("devices", &self.devices),
         };
+        let is_indexed = dice.below(4) == 0;
+        if is_indexed {
+            let (of, path) = self.indexes[dice.below(self.indexes.len())].clone();
+            let wanted = Box::new(dice.wanted(path));
+            condition = Some(match condition {
+                Some(condition) => Tree::And(wanted, Box::new(condition)),
+                None => *wanted,
+            });
+            let all = if of == "devices" { &self.devices } else { &self.modules };
+            (from, documents) = (of, all);
+        }
         let (columns, groups) = selection_text(&selection);
         let text = condition.as_ref().map(|tree| format!(" WHERE {}", tree_text(tree)));
         let text = text.unwrap_or_default();
@@ -115,9 +150,18 @@ impl<'c> Fleet<'c> {
             expected.sort_by_key(Value::to_string);
         }
         if found == expected {
-            return Ok(found.len());
+            return Ok(Compared { rows: found.len(), is_indexed });
         }
         Err(format!("{query}\nfound {}\nexpected {}", json!(found), json!(expected)))
+    }
+}
+
+fn make_indexes(asker: &Asker<'_>, dice: &mut Dice, indexes: &mut Vec<(&'static str, Vec<Step>)>) {
+    for _ in 0..6 {
+        let path = dice.stored_path();
+        let from = ["devices", "devices.modules"][dice.below(2)];
+        asker.index(&format!("n{}", indexes.len()), &path_text(&path), from);
+        indexes.push((from, path));
     }
 }
 

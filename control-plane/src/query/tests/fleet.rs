@@ -1,5 +1,8 @@
 //! A hub with a few devices, and clients that ask it.
 
+use std::thread;
+use std::time::Duration;
+
 use http::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
@@ -74,10 +77,49 @@ impl<'c> Asker<'c> {
     /// Registers devices by the hundred, without twins of their own.
     pub(super) fn devices(&self, ids: &[String]) {
         for some in ids.chunks(100) {
-            let items: Value =
-                some.iter().map(|id| json!({ "id": id, "importMode": "create" })).collect();
-            assert_eq!(verdict(&self.client.send("POST", "/devices", None, &items)).0, 200);
+            self.bulk(&some.iter().map(|id| json!({ "id": id, "importMode": "create" })).collect());
         }
+    }
+
+    pub(super) fn bulk(&self, items: &Value) {
+        assert_eq!(verdict(&self.client.send("POST", "/devices", None, items)).0, 200);
+    }
+
+    pub(super) fn delete(&self, path: &str) {
+        assert_eq!(verdict(&self.client.send("DELETE", path, Some("\"*\""), &Value::Null)).0, 204);
+    }
+
+    /// How a query is answered.
+    pub(super) fn explain(&self, query: &str) -> Value {
+        let asked = json!({ "query": query, "explain": true });
+        body(&self.client.send("POST", "/devices/query", None, &asked))[0].take()
+    }
+
+    /// Makes an index and gives the number of twins that its building has looked at.
+    pub(super) fn index(&self, name: &str, path: &str, from: &str) -> u64 {
+        self.begin_index(name, path, from);
+        self.await_index(name)
+    }
+
+    pub(super) fn begin_index(&self, name: &str, path: &str, from: &str) {
+        let index = json!({ "path": path, "from": from });
+        let answer = self.client.put(&format!("/queryIndexes/{name}"), None, &index);
+        assert_eq!(verdict(&answer), (202, String::new()), "{index}");
+    }
+
+    pub(super) fn await_index(&self, name: &str) -> u64 {
+        loop {
+            let index = self.read(&format!("/queryIndexes/{name}"));
+            match index["state"].as_str() {
+                Some("ready") => return index["twins"].as_u64().expect("a number"),
+                Some("building") => thread::sleep(Duration::from_millis(1)),
+                other => panic!("{name} is {other:?}"),
+            }
+        }
+    }
+
+    pub(super) fn drop_index(&self, name: &str) {
+        self.delete(&format!("/queryIndexes/{name}"));
     }
 
     /// All rows of a query, in pages of `size`.

@@ -27,6 +27,7 @@ const OF_ONE: [&str; 12] = [
     "ABS",
     "FLOOR",
 ];
+const REPORTED: [&str; 2] = ["properties", "reported"];
 const OF_TWO: [&str; 4] = ["STARTSWITH", "ENDSWITH", "CONTAINS", "ARRAY_CONTAINS"];
 /// Members at the top, in odd cases.
 const MEMBERS: [&str; 16] = [
@@ -138,6 +139,22 @@ impl Dice {
             steps.push(if index { Step::Index(self.below(3)) } else { name(self.one(&NAMES)) });
         }
         steps
+    }
+
+    /// The path of a tag, a desired or a reported property.
+    pub(super) fn stored_path(&mut self) -> Vec<Step> {
+        let mut words = self.one(&[&["tags"][..], &["properties", "desired"], &REPORTED]).to_vec();
+        words.push(self.one(&NAMES));
+        words.into_iter().map(|word| Step::Name(word.to_owned())).collect()
+    }
+
+    /// A condition that wants one of a few values at a path.
+    pub(super) fn wanted(&mut self, path: Vec<Step>) -> Tree {
+        let path = Box::new(Tree::Path(path));
+        if self.below(2) == 0 {
+            return Tree::Compare(path, "=", Box::new(Tree::Constant(self.constant())));
+        }
+        Tree::In(path, false, (0..=self.below(3)).map(|_| self.constant()).collect())
     }
 
     pub(super) fn tree(&mut self, depth: usize) -> Tree {
