@@ -1,37 +1,48 @@
 //! Queries over many twins of 1 KB, against the `sqlite3` library with the same question in SQL on
 //! the same database.
 //!
-//! Ours: the control plane in this process, asked as a shard asks it, one request after the other:
-//! token, JSON, plan, rows, answer. What TLS and HTTP cost on top is the same for every request and
-//! measured by `method` and `twin`. The yardstick: a prepared statement on a connection that only
-//! reads, and nothing around it.
+//! Ours: a hub process, asked over TLS by a client of the command line, one request after the
+//! other. The yardstick: a prepared statement on a connection that only reads, and nothing around
+//! it; a filter by a tag without an index is the statement that looks into each document.
 //!
 //! Asked are one device by its id, a hundred by the beginning of their ids, how many there are, how
-//! many have a tag (every document is looked into), and a page of a hundred from the beginning and
-//! from behind the middle. Times are in milliseconds. `-- [devices]`, a million if nothing is said.
+//! many have a tag (every document is looked into), and pages of a hundred from the beginning and
+//! from behind the middle. Then all documents are streamed in pages while the memory of the hub is
+//! watched. Then an index is built, beside patches of twins, and asked. Times are in milliseconds.
+//!
+//! `cargo bench --bench query`, with `-- --devices NUMBER` for another number than a million and
+//! `-- --hub FILE` for another build of the hub.
 
-use std::fs;
-use std::path::Path;
-use std::sync::Arc;
+#[allow(dead_code, reason = "the path bench uses more of it")]
+mod path_support;
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use http::header::{AUTHORIZATION, HOST};
-use http::{HeaderMap, HeaderValue, Method};
-use ringhub_control_plane::api::{Request, Response};
-use ringhub_control_plane::c2d::CloudToDevice;
-use ringhub_control_plane::{ControlPlane, ControlPlaneConfig, HubSettings, REGISTRY_FILE, Shards};
-use ringhub_core::auth::sas_token::sign;
-use ringhub_core::id::HubId;
+use http::Method;
+use ringhub_benches::report;
+use ringhub_control_plane::REGISTRY_FILE;
+use ringhub_edge::client::{Page, Precondition, RestClient, Target};
 use rusqlite::{Connection, OpenFlags};
-use serde_json::json;
+use serde_json::{Value, json};
 
-const HOST_NAME: &str = "hub.example.net";
-const FAR_FUTURE: u64 = 4_000_000_000;
-const CONTINUATION: &str = "x-ms-continuation";
+use path_support::cpu;
+use path_support::hub::{Hub, build};
 
+const SHARDS: u16 = 2;
+const DEVICES: u32 = 1_000_000;
+const PAGE_ROWS: usize = 100;
 /// Runs of a question that takes no time, and of one that looks into every document.
 const RUNS: usize = 200;
 const SCANS: usize = 5;
+/// Patches whose processor time is compared.
+const PATCHES: u32 = 2000;
+/// Pages of a stream between two looks at the memory.
+const LOOK_PAGES: usize = 50;
+const INDEX: &str = "/queryIndexes/n";
+const BY_TAG: &str = "SELECT deviceId, tags.n FROM devices WHERE tags.n = 7";
 
 /// Devices in the order of their numbers, each with a tag of a thousand values and a long one.
 const FLEET: &str = "
@@ -42,45 +53,38 @@ const TWINS: &str = "
 INSERT INTO twin SELECT hub_id, device_id, '', 2, json_object('fill', ?1, 'n',
     CAST(substr(device_id, 8) AS INTEGER) % 1000), 1, '{}', x'0000' FROM device";
 
-struct NoShards;
-
-impl Shards for NoShards {}
-
 /// A hub with its devices, and the same database seen directly.
 struct Fleet {
-    control: ControlPlane,
-    token: HeaderValue,
+    hub: Hub,
+    rest: RestClient,
     direct: Connection,
 }
 
 /// What is asked of both: a name, the query, the SQL and how often.
 type Question = (&'static str, String, String, usize);
 
-fn main() {
-    let devices = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(1_000_000);
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("query-{}", std::process::id()));
-    fs::create_dir_all(&home).expect("the target directory is writable");
-    let fleet = Fleet::make(&home, devices);
-    println!("{devices} devices; milliseconds");
+fn main() -> io::Result<()> {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let given = |name: &str| arguments.iter().skip_while(|word| *word != name).nth(1);
+    let binary = given("--hub").map_or_else(build, |given| Ok(PathBuf::from(given)))?;
+    let devices = given("--devices").and_then(|text| text.to_str()?.parse().ok());
+    let devices = devices.unwrap_or(DEVICES);
+    println!("load at the start: {}; {devices} devices; milliseconds", cpu::load());
+    let fleet = Fleet::make(&binary, devices);
     for (name, query, sql, runs) in questions(devices) {
-        let both = |_| (fleet.ask(&query, None).0, fleet.floor(&sql));
-        println!("{name}: {query}");
-        ringhub_benches::report("ringhub", "bare SQLite", &(0..runs).map(both).collect::<Vec<_>>());
+        fleet.compare(name, &query, &sql, runs);
     }
-    let middle = format!("device-{:07}", devices / 2);
-    let query = format!("SELECT * FROM devices WHERE deviceId >= '{middle}'");
-    let (_, token) = fleet.ask(&query, None);
-    let first = "SELECT * FROM devices";
-    let pages = |_| (fleet.ask(first, None).0, fleet.ask(&query, token.as_ref()).0);
-    println!("a page of 100: the first, and one behind {} others", devices / 2);
-    ringhub_benches::report("first", "later", &(0..RUNS).map(pages).collect::<Vec<_>>());
-    fleet.control.shutdown();
-    fs::remove_dir_all(&home).expect("the data is ours");
+    fleet.pages(devices);
+    fleet.stream(devices);
+    fleet.index(devices);
+    println!("load at the end: {}", cpu::load());
+    Ok(())
 }
 
 fn questions(devices: u32) -> [Question; 4] {
     const COLUMNS: &str = "SELECT d.device_id, t.tags FROM device d LEFT JOIN twin t \
-        ON t.hub_id = d.hub_id AND t.device_id = d.device_id AND t.module_id = '' WHERE d.hub_id = 0";
+        ON t.hub_id = d.hub_id AND t.device_id = d.device_id AND t.module_id = '' \
+        WHERE d.hub_id = 0";
     let some = format!("device-{:05}", devices / 200);
     let one = format!("{some}42");
     [
@@ -112,50 +116,33 @@ fn questions(devices: u32) -> [Question; 4] {
 }
 
 impl Fleet {
-    fn make(home: &Path, devices: u32) -> Self {
-        open(home).shutdown();
-        let path = home.join(REGISTRY_FILE);
-        let mut writer = Connection::open(&path).expect("the registry is there");
-        let transaction = writer.transaction().expect("nobody else writes");
-        transaction.execute(FLEET, [devices]).expect("the columns are those of the registry");
-        transaction.execute(TWINS, ["x".repeat(980)]).expect("the columns are those of a twin");
-        transaction.commit().expect("the disk has room");
-        drop(writer);
-        let control = open(home);
-        let policies = control.policies(HubId(0));
-        let policy = policies.iter().find(|policy| policy.name == "service");
-        let key = policy.expect("a default policy").keys.primary();
-        let token = sign(HOST_NAME, key, FAR_FUTURE, Some("service"));
+    fn make(binary: &Path, devices: u32) -> Self {
+        let began = Instant::now();
+        let mut hub = Hub::start_with(binary, SHARDS, "info");
+        let data = hub.home().join("data");
+        let path = data.join("registry").join(REGISTRY_FILE);
+        hub.restart_after(|| fill(&path, devices));
+        println!("the fleet was there after {:.0} s", began.elapsed().as_secs_f64());
+        let target = Target::local(&data).expect("the hub wrote its endpoints");
         let direct = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
-        Self {
-            control,
-            token: HeaderValue::try_from(token).expect("a header value"),
-            direct: direct.expect("the registry can be read"),
-        }
+        let direct = direct.expect("the registry can be read");
+        Self { hub, rest: RestClient::new(&target), direct }
     }
 
-    /// Asks for a page: its time, and what names the next one.
-    fn ask(&self, query: &str, token: Option<&HeaderValue>) -> (f64, Option<HeaderValue>) {
-        let mut headers = HeaderMap::new();
-        headers.insert(HOST, HeaderValue::from_static(HOST_NAME));
-        headers.insert(AUTHORIZATION, self.token.clone());
-        if let Some(token) = token {
-            headers.insert(CONTINUATION, token.clone());
-        }
-        let request = Request {
-            method: Method::POST,
-            path_and_query: "/devices/query?api-version=2021-04-12".to_owned(),
-            headers,
-            properties: Vec::new(),
-            body: json!({ "query": query }).to_string().into(),
-        };
-        let (sender, receiver) = flume::bounded(1);
+    fn compare(&self, name: &str, query: &str, sql: &str, runs: usize) {
+        println!("{name}: {query}");
+        // Nobody's first look at a page counts.
+        drop((self.ask(query, None), self.floor(sql)));
+        let both = |_| (self.ask(query, None).0, self.floor(sql));
+        report("ringhub", "bare SQLite", &(0..runs).map(both).collect::<Vec<_>>());
+    }
+
+    /// Asks for a page: its time, and the page.
+    fn ask(&self, query: &str, token: Option<&str>) -> (f64, Page) {
+        let body = json!({ "query": query });
         let began = Instant::now();
-        self.control.submit(request, Box::new(move |response| drop(sender.send(response))));
-        let response: Response = receiver.recv().expect("every request is answered");
-        let time = milliseconds(began);
-        assert_eq!(response.status, 200, "{query}: {response:?}");
-        (time, response.headers.get(CONTINUATION).cloned())
+        let page = self.rest.query_page(&body, PAGE_ROWS, token).expect("every query is answered");
+        (milliseconds(began), page)
     }
 
     /// The time of the same question in SQL, to its hundredth row.
@@ -163,25 +150,136 @@ impl Fleet {
         let mut statement = self.direct.prepare_cached(sql).expect("it is SQL");
         let began = Instant::now();
         let mut rows = statement.query([]).expect("it runs");
-        for _ in 0..100 {
+        for _ in 0..PAGE_ROWS {
             let Some(row) = rows.next().expect("the registry can be read") else { break };
             let _ = row.get_ref(0).expect("there is a column");
         }
         milliseconds(began)
     }
+
+    fn pages(&self, devices: u32) {
+        let middle = format!("device-{:07}", devices / 2);
+        let query = format!("SELECT * FROM devices WHERE deviceId >= '{middle}'");
+        let token = self.ask(&query, None).1.continuation;
+        let first = "SELECT * FROM devices";
+        let pages = |_| (self.ask(first, None).0, self.ask(&query, token.as_deref()).0);
+        println!("a page of {PAGE_ROWS}: the first, and one behind {} others", devices / 2);
+        report("first", "later", &(0..RUNS).map(pages).collect::<Vec<_>>());
+    }
+
+    /// Reads all documents, page by page.
+    fn stream(&self, devices: u32) {
+        let before = self.memory_mib();
+        let (began, cpu) = (Instant::now(), self.hub.cpu_seconds());
+        let (mut rows, mut pages, mut most, mut token) = (0, 0, before, None);
+        loop {
+            let page = self.ask("SELECT * FROM devices", token.as_deref()).1;
+            rows += page.items.len();
+            pages += 1;
+            if pages % LOOK_PAGES == 0 {
+                most = most.max(self.memory_mib());
+            }
+            token = page.continuation;
+            if token.is_none() {
+                break;
+            }
+        }
+        assert_eq!(rows, devices as usize, "every document comes once");
+        let rate = rows as f64 / began.elapsed().as_secs_f64();
+        println!(
+            "all documents in {pages} pages: {rate:.0} per second, {:.1} us of the hub each; \
+             memory {before:.1} MiB before, at most {most:.1} MiB meanwhile",
+            (self.hub.cpu_seconds() - cpu) * 1e6 / rows as f64
+        );
+    }
+
+    /// Builds an index beside patches of twins, and asks it.
+    fn index(&self, devices: u32) {
+        let plain = self.patches(0);
+        let bytes = self.database_bytes();
+        let began = Instant::now();
+        let body = json!({ "path": "tags.n" });
+        self.send(Method::PUT, INDEX, &body);
+        let mut beside = Vec::new();
+        while self.rest.read(INDEX).expect("it is there")["state"] != "ready" {
+            beside.push(self.patch(beside.len() as u32).0);
+        }
+        let built = began.elapsed();
+        let bytes = (self.database_bytes() - bytes) as f64 / f64::from(devices);
+        println!(
+            "an index of {devices} twins: built in {:.1} s, {bytes:.0} bytes each",
+            built.as_secs_f64()
+        );
+        print_times("patches alone", plain.0);
+        print_times("patches beside its building", beside);
+        let indexed = self.patches(PATCHES);
+        print_times("patches with it", indexed.0);
+        let [without, with] = [plain.1, indexed.1].map(|cpu| cpu * 1e6 / f64::from(PATCHES));
+        println!("processor time of a patch: {without:.1} us without, {with:.1} us with the index");
+        let sql = "SELECT k.device_id, t.tags ->> '$.n' FROM query_index_key k JOIN twin t \
+            ON t.hub_id = 0 AND t.device_id = k.device_id AND t.module_id = '' \
+            WHERE k.number = 1 AND k.key = (SELECT key FROM query_index_key \
+            WHERE number = 1 AND device_id = 'device-0000007' AND module_id = '')";
+        self.compare("a hundred devices by an index", BY_TAG, sql, RUNS);
+        let count = "SELECT COUNT() AS n FROM devices WHERE tags.n = 7";
+        let sql = format!("SELECT count(*) FROM ({sql})");
+        self.compare("how many have a tag, by an index", count, &sql, RUNS);
+        self.send(Method::DELETE, INDEX, &Value::Null);
+    }
+
+    /// Patches so many twins: the time of each, and processor time of the hub for all.
+    fn patches(&self, first: u32) -> (Vec<f64>, f64) {
+        let cpu = self.hub.cpu_seconds();
+        let times = (first..first + PATCHES).map(|number| self.patch(number).0).collect();
+        (times, self.hub.cpu_seconds() - cpu)
+    }
+
+    /// Gives a twin another tag of those that the others have.
+    fn patch(&self, number: u32) -> (f64, Value) {
+        let body = json!({ "tags": { "n": 1000 + number % 1000 } });
+        let began = Instant::now();
+        let twin = self.send(Method::PATCH, &format!("/twins/device-{number:07}"), &body);
+        (milliseconds(began), twin)
+    }
+
+    fn send(&self, method: Method, path: &str, body: &Value) -> Value {
+        let body = Some(body).filter(|body| !body.is_null());
+        let answer = self.rest.send(method, path, Precondition::Absent, body);
+        answer.expect("it is taken")
+    }
+
+    fn database_bytes(&self) -> i64 {
+        let number = |name| -> i64 {
+            let read = self.direct.pragma_query_value(None, name, |row| row.get(0));
+            read.expect("SQLite knows it")
+        };
+        (number("page_count") - number("freelist_count")) * number("page_size")
+    }
+
+    /// What the hub holds in memory.
+    fn memory_mib(&self) -> f64 {
+        let path = format!("/proc/{}/status", self.hub.process_id());
+        let text = std::fs::read_to_string(path).expect("the hub runs");
+        let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+        kib.expect("the kernel shows it in kB") / 1024.0
+    }
 }
 
-fn open(home: &Path) -> ControlPlane {
-    let hub = HubSettings {
-        id: HubId(0),
-        host_name: HOST_NAME.to_owned(),
-        aliases: Vec::new(),
-        partition_count: 4,
-        consumer_groups: Vec::new(),
-        cloud_to_device: CloudToDevice::default(),
-    };
-    let config = ControlPlaneConfig { data_dir: home.to_owned(), hubs: vec![hub] };
-    ControlPlane::open(&config, Arc::new(NoShards)).expect("the directory opens")
+/// Writes devices and twins into the registry of a hub that does not run.
+fn fill(path: &Path, devices: u32) {
+    let mut writer = Connection::open(path).expect("the registry is there");
+    let transaction = writer.transaction().expect("nobody else writes");
+    transaction.execute(FLEET, [devices]).expect("the columns are those of the registry");
+    transaction.execute(TWINS, ["x".repeat(980)]).expect("the columns are those of a twin");
+    transaction.commit().expect("the disk has room");
+}
+
+fn print_times(what: &str, mut times: Vec<f64>) {
+    times.sort_by(f64::total_cmp);
+    let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize];
+    let (median, late, last) = (at(0.5), at(0.99), at(1.0));
+    println!("{what:>28}  median {median:.2}  p99 {late:.2}  longest {last:.2}");
 }
 
 fn milliseconds(began: Instant) -> f64 {

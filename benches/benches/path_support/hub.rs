@@ -57,7 +57,13 @@ impl Hub {
 
     /// Ends the process and starts it again: nothing is in its memory any more.
     pub(crate) fn restart(&mut self) {
+        self.restart_after(|| ());
+    }
+
+    /// Ends the process and starts it again on what `work` has made of its data.
+    pub(crate) fn restart_after(&mut self, work: impl FnOnce()) {
         self.end();
+        work();
         self.process = launch(&self.binary, &self.home, self.address, (self.shards, self.log));
     }
 

@@ -38,7 +38,7 @@ Examples:
 
 An index answers conditions that ask for values of its path: `tags.building = 43`, `IN [43, 44]`, or
 several of them with OR, alone or with AND beside others. Each index is kept up to date with every
-change of a twin, which costs the hub time and about 90 bytes of disk for each twin that has the
+change of a twin, which costs the hub time and about 70 bytes of disk for each twin that has the
 path: make one for what is asked often, and few.";
 
 /// Look after the indexes that make queries over many twins fast
