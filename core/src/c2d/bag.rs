@@ -82,7 +82,8 @@ impl Bag {
     }
 }
 
-fn escape(bytes: &[u8]) -> PercentEncode<'_> {
+/// Bytes as clients decode them in bags and paths.
+pub(super) fn escape(bytes: &[u8]) -> PercentEncode<'_> {
     percent_encode(bytes, ESCAPED)
 }
 

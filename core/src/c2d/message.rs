@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use bytes::{Bytes, BytesMut};
 
 use super::ack::{ACK, AckLevel};
-use super::bag::MqttForm;
+use super::bag::{MqttForm, escape};
 use crate::codec::amqp::primitive::{Map, Value, write_str};
 use crate::codec::amqp::section::{
     Body, MapSection, Message, MessageId, Properties, begin_map_section, end_map_section,
@@ -210,11 +210,14 @@ impl Writer {
     }
 }
 
+/// The address of a queue, with ids as paths have them: clients decode each segment.
 fn queue_path(identity: &Identity) -> String {
+    let device = escape(identity.device.as_str().as_bytes());
     match &identity.module {
-        None => format!("/devices/{}/messages/deviceBound", identity.device),
+        None => format!("/devices/{device}/messages/deviceBound"),
         Some(module) => {
-            format!("/devices/{}/modules/{module}/messages/deviceBound", identity.device)
+            let module = escape(module.as_str().as_bytes());
+            format!("/devices/{device}/modules/{module}/messages/deviceBound")
         }
     }
 }

@@ -31,6 +31,15 @@ fn read(bytes: &[u8]) -> Result<DeviceMessage, Unacceptable> {
 }
 
 #[test]
+fn ids_are_kept_as_paths_have_them() {
+    let address = "/devices/a:1/modules/b,2/messages/devicebound";
+    let kept = read(&message(to(address), &[], b"")).unwrap();
+    let kept = Message::decode(&kept.content).unwrap();
+    let expected = "/devices/a%3A1/modules/b%2C2/messages/deviceBound";
+    assert_eq!(kept.properties.to, Some(expected));
+}
+
+#[test]
 fn every_spelling_of_the_recipient_is_read() {
     let identity = |device: &str, module: Option<&str>| Identity {
         device: DeviceId::parse(device).unwrap(),
