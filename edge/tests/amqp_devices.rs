@@ -209,7 +209,7 @@ fn devices_of_a_gateway_come_and_go_alone() {
         links.push(gateway.telemetry(&device.id).expect("the device may send"));
     }
     // One is disabled, one moves to a connection of its own, one to MQTT; the others stay.
-    rest::set_status(&hub, &devices[0], "disabled");
+    rest::set_status(&hub, &devices[0].id, "disabled");
     assert_eq!(gateway.detached().expect("a detach"), UNAUTHORIZED);
     let mut alone = AmqpDevice::connect(&hub, &devices[1]).expect("the device may connect");
     let own = alone.telemetry("pump-1").expect("the newest wins");

@@ -322,7 +322,7 @@ impl Scene<'_> {
 
     fn disable(&self, gateway: &mut Gateway) -> io::Result<()> {
         post_many(gateway, DISABLED)?;
-        rest::set_status(self.hub, &gateway.members[DISABLED].device, "disabled");
+        rest::set_status(self.hub, &gateway.members[DISABLED].device.id, "disabled");
         post_many(gateway, DISABLED)?;
         gateway.until(|gateway| !gateway.members[DISABLED].detached.is_empty())
     }

@@ -262,10 +262,9 @@ fn the_verdict_sees_every_kind_of_fault() {
     };
     let histories = [history];
     let event = |body: String| StoredEvent {
-        partition: 0,
-        sequence_number: 0,
         body,
         stamps: BTreeMap::from([("iothub-connection-device-id".to_owned(), "pump".to_owned())]),
+        ..StoredEvent::default()
     };
     let judge = |numbers: &[usize]| {
         let events: Vec<_> = numbers.iter().map(|n| event(format!("pump/{n}/x"))).collect();

@@ -269,6 +269,7 @@ fn the_verdict_sees_every_kind_of_fault() {
         sequence_number: 0,
         body,
         stamps: BTreeMap::from([("iothub-connection-device-id".to_owned(), id.to_owned())]),
+        ..StoredEvent::default()
     };
     let judge = |numbers: &[u64]| {
         let stored = numbers.iter().map(|number| event("pump", ledger.body(*number)));

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use ringhub_core::codec::amqp::primitive::Value;
-use ringhub_core::codec::amqp::section::Message;
+use ringhub_core::codec::amqp::primitive::{Map, Value};
+use ringhub_core::codec::amqp::section::{Message, MessageId, Properties};
 use ringhub_core::session::amqp::ClientSasl;
 
 use super::amqp::{AmqpClient, Fact};
@@ -16,13 +16,18 @@ const PARTITIONS: u16 = 4;
 const EVENTS_MAX: u32 = 1_000_000;
 
 /// One stored event.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct StoredEvent {
     pub(crate) partition: u16,
     pub(crate) sequence_number: i64,
     pub(crate) body: String,
+    /// System properties whose value is a text: `message-id`, `correlation-id`, `content-type`,
+    /// `content-encoding`.
+    pub(crate) system: BTreeMap<&'static str, String>,
     /// Message annotations whose value is a text, and those with a number as text.
     pub(crate) stamps: BTreeMap<String, String>,
+    /// The properties of the application, likewise.
+    pub(crate) properties: BTreeMap<String, String>,
 }
 
 impl StoredEvent {
@@ -43,26 +48,50 @@ impl StoredEvent {
     fn parse(partition: u16, message: &[u8]) -> Self {
         let message = Message::decode(message).expect("the hub sends messages");
         let annotations = message.message_annotations.expect("the hub stamps every event");
-        let text = |value: Value<'_>| match value.as_text() {
-            Some(text) => Some(text.to_owned()),
-            None => value.as_integer().map(|number| number.to_string()),
-        };
-        let stamps: BTreeMap<String, String> = annotations
-            .pairs()
-            .filter_map(|pair| {
-                let (key, value) = pair.expect("the hub sends whole maps");
-                Some((key.as_text()?.to_owned(), text(value)?))
-            })
-            .collect();
+        let stamps = texts(annotations);
+        let properties = message.application_properties.map(texts).unwrap_or_default();
         let number = stamps.get("x-opt-sequence-number").and_then(|text| text.parse().ok());
         let body: Vec<u8> = message.body.pieces().flatten().copied().collect();
         Self {
             partition,
             sequence_number: number.expect("every event has a sequence number"),
             body: String::from_utf8(body).expect("these tests send texts"),
+            system: system(&message.properties),
             stamps,
+            properties,
         }
     }
+}
+
+fn system(properties: &Properties<'_>) -> BTreeMap<&'static str, String> {
+    let id = |id| match id {
+        Some(MessageId::Str(text)) => Some(text.to_owned()),
+        _ => None,
+    };
+    let text = |text: Option<&str>| text.map(str::to_owned);
+    [
+        ("message-id", id(properties.message_id)),
+        ("correlation-id", id(properties.correlation_id)),
+        ("content-type", text(properties.content_type)),
+        ("content-encoding", text(properties.content_encoding)),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name, value?)))
+    .collect()
+}
+
+/// The members of a map whose value is a text or a number.
+fn texts(map: Map<'_>) -> BTreeMap<String, String> {
+    let text = |value: Value<'_>| match value.as_text() {
+        Some(text) => Some(text.to_owned()),
+        None => value.as_integer().map(|number| number.to_string()),
+    };
+    map.pairs()
+        .filter_map(|pair| {
+            let (key, value) = pair.expect("the hub sends whole maps");
+            Some((key.as_text()?.to_owned(), text(value)?))
+        })
+        .collect()
 }
 
 /// Reads all partitions from their beginning to their end. The events of one partition, and so of

@@ -39,4 +39,5 @@ pub(crate) mod script;
 pub(crate) mod seed;
 pub(crate) mod stop;
 pub(crate) mod tls;
+pub(crate) mod told;
 pub(crate) mod twin_client;

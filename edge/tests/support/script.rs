@@ -1,8 +1,8 @@
 //! SDK scripts as child processes that print one JSON object per line.
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -46,6 +46,12 @@ impl Script {
         self
     }
 
+    /// Lets the script be told things by [`Running::tell`] while it runs.
+    pub(crate) fn told(mut self) -> Self {
+        self.command.stdin(Stdio::piped());
+        self
+    }
+
     /// Runs to the end and returns what was printed; a script that fails fails the test.
     pub(crate) fn run(self) -> Lines {
         self.spawn().finish()
@@ -54,6 +60,7 @@ impl Script {
     /// Starts and returns at once.
     pub(crate) fn spawn(mut self) -> Running {
         let mut process = self.command.spawn().expect("the provisioned interpreter starts");
+        let stdin = process.stdin.take();
         let stdout = process.stdout.take().expect("standard output is piped");
         let mut stderr = process.stderr.take().expect("standard error is piped");
         let (sender, lines) = mpsc::channel();
@@ -69,7 +76,7 @@ impl Script {
             let _ = stderr.read_to_string(&mut text);
             text
         });
-        Running { process, lines, seen: Vec::new(), errors: Some(errors) }
+        Running { process, stdin, lines, seen: Vec::new(), errors: Some(errors) }
     }
 }
 
@@ -77,12 +84,21 @@ impl Script {
 #[derive(Debug)]
 pub(crate) struct Running {
     process: Child,
+    stdin: Option<ChildStdin>,
     lines: Receiver<String>,
     seen: Vec<Value>,
     errors: Option<JoinHandle<String>>,
 }
 
 impl Running {
+    /// Writes a line to the script's standard input.
+    pub(crate) fn tell(&mut self, line: &Value) {
+        let stdin = self.stdin.as_mut().expect("the script was started as one that is told things");
+        if let Err(error) = writeln!(stdin, "{line}") {
+            self.fail(&format!("does not listen ({error})"));
+        }
+    }
+
     /// Waits for a line with the member `name`, skipping others, and returns the member.
     pub(crate) fn wait_for(&mut self, name: &str) -> Value {
         self.wait_for_any(&[name])[name].take()
@@ -99,6 +115,12 @@ impl Running {
                 return line;
             }
         }
+    }
+
+    /// Waits for the line that comes next, whatever it says.
+    pub(crate) fn wait_for_line(&mut self) -> Value {
+        let line = self.next_line(Instant::now() + SCRIPT_TIME_MAX);
+        line.unwrap_or_else(|| self.fail("printed nothing more"))
     }
 
     /// Waits for the script's own end and returns all its lines.

@@ -1,14 +1,14 @@
 "use strict";
 // A device: sends telemetry through azure-iot-device. Trust comes from NODE_EXTRA_CA_CERTS.
 //
-// usage: device.js CONNECTION_STRING PREFIX COUNT [HOLD_SECONDS [TRANSPORT]]
+// usage: device.js CONNECTION_STRING PREFIX COUNT [HOLD_SECONDS]
 // Prints {"state": "connected"}, one {"acknowledged": id} per message in order, {"state": "disconnected"}
 // when the hub cuts it off, and {"error": name} when refused.
 
 const { NoRetry } = require("azure-iot-common");
 const { Client, Message } = require("azure-iot-device");
+const { Mqtt } = require("azure-iot-device-mqtt");
 const { emit, end } = require("./lines");
-const { transport } = require("./transport");
 
 function telemetry(prefix, number) {
   const message = new Message(JSON.stringify({ n: number }));
@@ -29,8 +29,8 @@ function disconnection(client, seconds) {
 }
 
 async function main() {
-  const [connectionString, prefix, count, hold, name] = process.argv.slice(2);
-  const client = Client.fromConnectionString(connectionString, transport(name));
+  const [connectionString, prefix, count, hold] = process.argv.slice(2);
+  const client = Client.fromConnectionString(connectionString, Mqtt);
   client.setRetryPolicy(new NoRetry());
   try {
     await client.open();
