@@ -26,7 +26,7 @@ use ringhub_core::session::amqp::{
 use ringhub_core::session::mqtt::property_bag::{PropertyBag, PropertyName};
 use ringhub_core::session::mqtt::topic::Topic;
 use ringhub_core::session::mqtt::{
-    Acceptance, D2cPublish, Handled, MqttSession, Subscriptions, d2c_message,
+    Acceptance, D2cPublish, Handled, MqttSession, Subscriptions, d2c_message, system_properties,
 };
 use ringhub_core::time::{Timestamp, UnixMillis};
 
@@ -119,7 +119,8 @@ fn telemetry() {
     let mut encoder = D2cEncoder::default();
     let mut session = connected();
     let mut encode = |publish: &D2cPublish<'_>| {
-        let message = d2c_message(publish);
+        let system = system_properties(publish);
+        let message = d2c_message(publish, &system);
         let record = encoder.encode(to, &origin, message, UnixMillis::from_millis(5));
         black_box(record.expect("a small message"));
     };
@@ -173,7 +174,8 @@ fn delivery() {
     let origin = Origin::new(&device(), AuthScope::Device, "638000000000000000", None);
     let mut encoder = D2cEncoder::default();
     let publish = telemetry_of(&mut connected(), PUBLISH);
-    let message = d2c_message(&publish);
+    let system = system_properties(&publish);
+    let message = d2c_message(&publish, &system);
     let record = encoder.encode(to, &origin, message, UnixMillis::from_millis(5));
     let record = record.expect("a small message");
     let (mut head, mut out) = (BytesMut::with_capacity(1024), BytesMut::with_capacity(1 << 17));

@@ -4,12 +4,13 @@
 //!  open ─▶ $cbs ─▶ a token of each device ─▶ a link of each ─▶ connected: segments, one device after the other
 //! ```
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use ringhub_core::codec::amqp::performative::{AmqpError, DeliveryState, Source};
 use ringhub_core::codec::amqp::section::{MessageId, write_data};
+use ringhub_core::number_map::NumberMap;
 use ringhub_core::session::amqp::cbs::PutToken;
 use ringhub_core::session::amqp::{
     AmqpConfig, AmqpConnection, AmqpEvent, CbsAnswer, ClientSasl, DeliveryId, LinkId, Outgoing,
@@ -38,11 +39,13 @@ pub(crate) struct Gateway {
     /// Devices that have no credit yet.
     unready: usize,
     members: Vec<Member>,
-    numbers: HashMap<LinkId, u32>,
+    numbers: NumberMap<LinkId, u32>,
     /// Devices with room for a segment, in turn.
     ready: VecDeque<u32>,
     /// What the machine does not take yet: for want of credit or room in the session window.
     unsent: VecDeque<Unsent>,
+    /// Scratch for a message.
+    sections: BytesMut,
     in_flight: usize,
     /// Messages of a device that may await their outcome, and those of a segment.
     window: usize,
@@ -89,7 +92,8 @@ impl Gateway {
             tokens_put: 0,
             unready: members.len(),
             members,
-            numbers: HashMap::new(),
+            numbers: NumberMap::default(),
+            sections: BytesMut::new(),
             ready: VecDeque::new(),
             unsent: VecDeque::new(),
             in_flight: 0,
@@ -277,27 +281,27 @@ impl Gateway {
                 Some(_) => numbering::write(payload, message.payload, member.sent),
                 None => message.payload,
             };
-            let mut sections = BytesMut::with_capacity(body.len() + 8);
-            write_data(&mut sections, body);
+            self.sections.clear();
+            write_data(&mut self.sections, body);
             member.sent += 1;
-            member.unsent += 1;
             self.in_flight += 1;
-            self.unsent.push_back(Unsent { number, tag, sections: sections.freeze() });
+            // Behind others it must wait for its turn.
+            let is_next = self.unsent.is_empty();
+            if !is_next || !send(&mut self.machine, member, tag, &self.sections)? {
+                member.unsent += 1;
+                let sections = Bytes::copy_from_slice(&self.sections);
+                self.unsent.push_back(Unsent { number, tag, sections });
+            }
         }
         self.queue(number);
-        self.send_unsent()
+        Ok(())
     }
 
     fn send_unsent(&mut self) -> Result<(), Failure> {
         while let Some(Unsent { number, tag, sections }) = self.unsent.front() {
             let member = &mut self.members[*number as usize];
-            let Some(link) = member.link else { return Ok(()) };
-            match self.machine.send(link, &[sections], Outgoing::default()) {
-                Ok(delivery) => member.awaiting.push_back((delivery, *tag)),
-                Err(never @ (SendBlocked::NotSending | SendBlocked::Size)) => {
-                    return Err(Failure::of_protocol(never));
-                }
-                Err(_) => return Ok(()),
+            if !send(&mut self.machine, member, *tag, sections)? {
+                return Ok(());
             }
             member.unsent -= 1;
             self.unsent.pop_front();
@@ -326,6 +330,26 @@ impl Gateway {
             return Ok(());
         }
         self.machine.handle_timeout(now).map_err(|_| Failure::Silent)
+    }
+}
+
+/// Sends a message of a device; `false` if the machine takes it later.
+fn send(
+    machine: &mut AmqpConnection,
+    member: &mut Member,
+    tag: u64,
+    sections: &[u8],
+) -> Result<bool, Failure> {
+    let Some(link) = member.link else { return Ok(false) };
+    match machine.send(link, &[sections], Outgoing::default()) {
+        Ok(delivery) => {
+            member.awaiting.push_back((delivery, tag));
+            Ok(true)
+        }
+        Err(never @ (SendBlocked::NotSending | SendBlocked::Size)) => {
+            Err(Failure::of_protocol(never))
+        }
+        Err(_) => Ok(false),
     }
 }
 

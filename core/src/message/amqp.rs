@@ -193,8 +193,8 @@ impl<'a> AmqpMessage<'a> {
     /// The message as the hub takes it from any protocol: ids, user id and values of properties as
     /// text, several data sections as one body.
     pub fn as_d2c(&self) -> D2cMessage<'_, impl Iterator<Item = Property<'_>> + Clone> {
-        let system = SystemProperties { amqp: self.of_amqp_alone(), ..self.system.borrowed() };
-        D2cMessage { system, application: self.application(), body: &self.body }
+        let (amqp, application) = (self.of_amqp_alone(), self.application());
+        D2cMessage { system: &self.system, amqp, application, body: &self.body }
     }
 
     /// The properties, if one is set that no other protocol has.

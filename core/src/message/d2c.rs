@@ -43,16 +43,16 @@ pub struct SystemProperties<'a> {
     pub component: Option<Cow<'a, str>>,
     /// `$.ifid`
     pub interface_id: Option<Cow<'a, str>>,
-    /// Of what an AMQP device set, the fields that no other protocol has: subject, reply-to and
-    /// group. The others are not looked at.
-    pub amqp: Option<&'a Properties<'a>>,
 }
 
 /// One message as a protocol decoded it.
 #[derive(Debug)]
 pub struct D2cMessage<'a, A> {
-    /// System properties.
-    pub system: SystemProperties<'a>,
+    /// System properties; by reference, because they are larger than most messages.
+    pub system: &'a SystemProperties<'a>,
+    /// Of what an AMQP device set, the fields that no other protocol has: subject, reply-to and
+    /// group. The others are not looked at.
+    pub amqp: Option<&'a Properties<'a>>,
     /// Application properties in the order of arrival; of several with one name the last counts.
     pub application: A,
     /// Payload.
@@ -88,6 +88,7 @@ impl D2cEncoder {
     ///
     /// # Errors
     /// [`MessageTooLarge`]: the sender is to be refused; nothing was stored.
+    #[inline]
     pub fn encode<'m, A>(
         &mut self,
         to: HubPartition,
@@ -99,14 +100,15 @@ impl D2cEncoder {
         A: Iterator<Item = (Cow<'m, str>, Cow<'m, str>)>,
     {
         let Self { record, entries } = self;
-        let D2cMessage { system, application, body } = message;
+        let D2cMessage { system, amqp, application, body } = message;
         record.clear();
         record.put_bytes(0, RECORD_HEADER_BYTES);
-        let annotation_count = write_annotations(record, origin, &system, ingress);
+        let annotation_count = write_annotations(record, origin, system, ingress);
         let sections_start = record.len();
-        write_properties(record, &system);
+        write_properties(record, system, amqp);
         let application_len = write_application_properties(record, application, entries);
-        check_size(body.len() + system.len() + application_len)?;
+        let system_len = system.len() + amqp.map_or(0, amqp_len);
+        check_size(body.len() + system_len + application_len)?;
         write_data(record, body);
         let content = Content {
             hub: to.hub,
@@ -129,25 +131,6 @@ pub(crate) fn parse_time(text: &str) -> Option<UnixMillis> {
 }
 
 impl SystemProperties<'_> {
-    /// The same properties, borrowed from these.
-    pub(super) fn borrowed(&self) -> SystemProperties<'_> {
-        fn borrow<'s>(text: &'s Option<Cow<'_, str>>) -> Option<Cow<'s, str>> {
-            text.as_deref().map(Cow::Borrowed)
-        }
-        SystemProperties {
-            message_id: borrow(&self.message_id),
-            correlation_id: borrow(&self.correlation_id),
-            user_id: borrow(&self.user_id),
-            to: borrow(&self.to),
-            content_type: borrow(&self.content_type),
-            content_encoding: borrow(&self.content_encoding),
-            absolute_expiry: self.absolute_expiry,
-            component: borrow(&self.component),
-            interface_id: borrow(&self.interface_id),
-            amqp: self.amqp,
-        }
-    }
-
     /// Bytes of the values that count towards the size of a message.
     pub(super) fn len(&self) -> usize {
         let texts = [
@@ -160,8 +143,7 @@ impl SystemProperties<'_> {
             &self.component,
             &self.interface_id,
         ];
-        let len: usize = texts.into_iter().flatten().map(|text| text.len()).sum();
-        len + self.amqp.map_or(0, amqp_len)
+        texts.into_iter().flatten().map(|text| text.len()).sum()
     }
 
     /// Whether nothing is set that the properties section carries.
@@ -174,8 +156,7 @@ impl SystemProperties<'_> {
             &self.content_type,
             &self.content_encoding,
         ];
-        let amqp = self.amqp.is_none() && self.absolute_expiry.is_none();
-        amqp && texts.into_iter().all(Option::is_none)
+        self.absolute_expiry.is_none() && texts.into_iter().all(Option::is_none)
     }
 }
 
@@ -216,12 +197,16 @@ fn write_annotations(
 /// Writes what the sender has set and nothing else; no section at all when that is nothing.
 ///
 /// Source: service-endpoints reference, "Message content on delivery".
-fn write_properties(out: &mut BytesMut, system: &SystemProperties<'_>) {
-    if system.is_empty_section() {
+fn write_properties(
+    out: &mut BytesMut,
+    system: &SystemProperties<'_>,
+    amqp: Option<&Properties<'_>>,
+) {
+    if amqp.is_none() && system.is_empty_section() {
         return;
     }
     let none = Properties::default();
-    let amqp = system.amqp.unwrap_or(&none);
+    let amqp = amqp.unwrap_or(&none);
     let properties = Properties {
         message_id: system.message_id.as_deref().map(MessageId::Str),
         user_id: system.user_id.as_deref().map(str::as_bytes),
@@ -324,25 +309,25 @@ mod tests {
     use crate::message::AuthScope;
     use hex_literal::hex;
 
-    type Pair = (Cow<'static, str>, Cow<'static, str>);
+    type Pair<'p> = (Cow<'p, str>, Cow<'p, str>);
 
     fn origin() -> Origin {
         let device = DeviceId::parse("d").expect("valid");
         Origin::new(&Identity { device, module: None }, AuthScope::Device, "638", None)
     }
 
-    fn message(
-        system: SystemProperties<'static>,
+    fn message<'m>(
+        system: &'m SystemProperties<'static>,
         application: &[(&'static str, &'static str)],
         body: &'static [u8],
-    ) -> D2cMessage<'static, std::vec::IntoIter<Pair>> {
-        let pairs: Vec<Pair> =
+    ) -> D2cMessage<'m, std::vec::IntoIter<Pair<'m>>> {
+        let pairs: Vec<Pair<'m>> =
             application.iter().map(|&(n, v)| (Cow::Borrowed(n), Cow::Borrowed(v))).collect();
-        D2cMessage { system, application: pairs.into_iter(), body }
+        D2cMessage { system, amqp: None, application: pairs.into_iter(), body }
     }
 
-    fn sections(
-        message: D2cMessage<'static, std::vec::IntoIter<Pair>>,
+    fn sections<'m>(
+        message: D2cMessage<'m, std::vec::IntoIter<Pair<'m>>>,
         annotation_count: u16,
     ) -> Vec<u8> {
         let mut encoder = D2cEncoder::default();
@@ -359,16 +344,16 @@ mod tests {
     fn a_message_has_the_properties_that_its_sender_set_and_no_others() {
         let data = hex!("00 53 75 a0 00");
         let none = SystemProperties::default();
-        assert_eq!(sections(message(none.clone(), &[], b""), 10), data);
+        assert_eq!(sections(message(&none, &[], b""), 10), data);
         let component = SystemProperties { component: Some("c".into()), ..none.clone() };
-        assert_eq!(sections(message(component, &[], b""), 12), data, "it is an annotation");
+        assert_eq!(sections(message(&component, &[], b""), 12), data, "it is an annotation");
 
         let id = SystemProperties { message_id: Some("m".into()), ..none.clone() };
         let only_id = hex!("00 53 73 c0 10 0d a1 01 6d 40 40 40 40 40 40 40 40 40 40 40 40");
-        assert_eq!(sections(message(id, &[], b""), 10), [&only_id[..], &data].concat());
+        assert_eq!(sections(message(&id, &[], b""), 10), [&only_id[..], &data].concat());
         let to = SystemProperties { to: Some("t".into()), ..none };
         let only_to = hex!("00 53 73 c0 10 0d 40 40 a1 01 74 40 40 40 40 40 40 40 40 40 40");
-        assert_eq!(sections(message(to, &[], b""), 10), [&only_to[..], &data].concat());
+        assert_eq!(sections(message(&to, &[], b""), 10), [&only_to[..], &data].concat());
     }
 
     /// Goal: logs of hubs that gave every event an address stay readable, since the number of their
@@ -400,7 +385,7 @@ mod tests {
     #[test]
     fn of_properties_with_one_name_the_last_counts() {
         let pairs = [("a", "1"), ("b", "2"), ("a", "3")];
-        let few = sections(message(SystemProperties::default(), &pairs, b"x"), 10);
+        let few = sections(message(&SystemProperties::default(), &pairs, b"x"), 10);
         let map = hex!("00 53 74 c1 0d 04 a1 01 62 a1 01 32 a1 01 61 a1 01 33");
         assert!(few.windows(map.len()).any(|w| w == map), "{few:02x?}");
         let names: Vec<String> = (0..40).map(|n| format!("n{}", n % 20)).collect();
@@ -410,7 +395,7 @@ mod tests {
             .enumerate()
             .map(|(i, n)| (&**n, if i < 20 { "old" } else { "new" }))
             .collect();
-        let many = sections(message(SystemProperties::default(), &pairs, b"x"), 10);
+        let many = sections(message(&SystemProperties::default(), &pairs, b"x"), 10);
         let count = |needle: &[u8]| many.windows(needle.len()).filter(|w| *w == needle).count();
         assert_eq!((count(b"old"), count(b"new")), (0, 20));
     }
@@ -421,7 +406,8 @@ mod tests {
         let mut encoder = D2cEncoder::default();
         let to = HubPartition { hub: HubId(0), partition: PartitionId(0) };
         let mut encode = |application: &[(&'static str, &'static str)]| {
-            let message = message(SystemProperties::default(), application, body);
+            let system = SystemProperties::default();
+            let message = message(&system, application, body);
             encoder.encode(to, &origin(), message, UnixMillis::EPOCH).map(|_| ())
         };
         assert_eq!(encode(&[("ab", "cd")]), Ok(()));

@@ -107,7 +107,7 @@ impl HttpMessage {
         let application = self.application.iter();
         let application = application
             .map(|(name, value)| (Cow::Borrowed(name.as_str()), Cow::Borrowed(value.as_str())));
-        D2cMessage { system: self.system.borrowed(), application, body: &self.body }
+        D2cMessage { system: &self.system, amqp: None, application, body: &self.body }
     }
 
     fn from_item(item: Item<'_>) -> Result<Self, InvalidBatch> {

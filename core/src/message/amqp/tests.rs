@@ -23,20 +23,19 @@ struct Seen {
 }
 
 fn seen(message: &AmqpMessage<'_>) -> Seen {
-    let D2cMessage { system, application, body } = message.as_d2c();
-    let own = |text: Option<Cow<'_, str>>| text.map(|text| Cow::Owned(text.into_owned()));
+    let D2cMessage { system, application, body, .. } = message.as_d2c();
+    let own = |text: &Option<Cow<'_, str>>| text.clone().map(|text| Cow::Owned(text.into_owned()));
     Seen {
         system: SystemProperties {
-            message_id: own(system.message_id),
-            correlation_id: own(system.correlation_id),
-            user_id: own(system.user_id),
-            to: own(system.to),
-            content_type: own(system.content_type),
-            content_encoding: own(system.content_encoding),
+            message_id: own(&system.message_id),
+            correlation_id: own(&system.correlation_id),
+            user_id: own(&system.user_id),
+            to: own(&system.to),
+            content_type: own(&system.content_type),
+            content_encoding: own(&system.content_encoding),
             absolute_expiry: system.absolute_expiry,
-            component: own(system.component),
-            interface_id: own(system.interface_id),
-            amqp: None,
+            component: own(&system.component),
+            interface_id: own(&system.interface_id),
         },
         application: application.map(|(name, value)| format!("{name}={value}")).collect(),
         body: body.to_vec(),
@@ -178,7 +177,6 @@ fn system_properties_go_where_readers_look_for_them() {
             absolute_expiry: Some(UnixMillis::from_millis(5)),
             component: Some("thermostat".into()),
             interface_id: Some("urn:i".into()),
-            amqp: None,
         },
         application: ["Diagnostic-Id=d1", "iothub-creation-time-utc=1970-01-01T00:01:00Z"]
             .into_iter()

@@ -34,7 +34,7 @@ pub use outbound::DeliveryToken;
 pub use publish::{D2cPublish, Receipt};
 pub use session::{Acceptance, Delivered, DeviceBound, MqttSession, NotSent};
 pub use subscription::{SubscriptionKind, Subscriptions};
-pub use telemetry::d2c_message;
+pub use telemetry::{d2c_message, system_properties};
 pub use will::{InvalidWill, Will};
 
 #[cfg(test)]

@@ -6,8 +6,21 @@ use super::property_bag::{Encoded, Property, PropertyName, SystemProperty};
 use super::publish::D2cPublish;
 use crate::message::{D2cMessage, SystemProperties, parse_time};
 
-/// Makes the message of a publish: system properties typed, all others as application properties;
-/// what the hub adds comes last, so that a device cannot forge it.
+/// The system properties of a publish, typed.
+#[must_use]
+pub fn system_properties<'p>(publish: &D2cPublish<'p>) -> SystemProperties<'p> {
+    let mut system = SystemProperties::default();
+    for property in publish.bag {
+        if let PropertyName::System(name) = property.name {
+            set_system(&mut system, name, value_of(property));
+        }
+    }
+    system
+}
+
+/// Makes the message of a publish, whose [system properties](system_properties) are `system`: all
+/// others as application properties; what the hub adds comes last, so that a device cannot forge
+/// it.
 ///
 /// Allocates only for texts with escapes. A system property that AMQP cannot carry in its place (a
 /// content type outside ASCII, an expiry that is no ISO 8601 time) stays an application property
@@ -16,17 +29,12 @@ use crate::message::{D2cMessage, SystemProperties, parse_time};
 /// Source: device-endpoints reference, "Device-to-cloud telemetry".
 pub fn d2c_message<'p>(
     publish: &D2cPublish<'p>,
+    system: &'p SystemProperties<'p>,
 ) -> D2cMessage<'p, impl Iterator<Item = (Cow<'p, str>, Cow<'p, str>)> + Clone + use<'p>> {
-    let mut system = SystemProperties::default();
-    for property in publish.bag {
-        if let PropertyName::System(name) = property.name {
-            set_system(&mut system, name, value_of(property));
-        }
-    }
     let added = publish.added_properties();
     let added = added.map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value)));
     let application = publish.bag.iter().filter_map(application_property).chain(added);
-    D2cMessage { system, application, body: publish.payload }
+    D2cMessage { system, amqp: None, application, body: publish.payload }
 }
 
 fn value_of(property: Property<'_>) -> Cow<'_, str> {
@@ -95,7 +103,8 @@ mod tests {
 
     fn application(text: &str, dup: bool) -> Vec<String> {
         let publish = publish(text, dup);
-        let message = d2c_message(&publish);
+        let system = system_properties(&publish);
+        let message = d2c_message(&publish, &system);
         message.application.map(|(name, value)| format!("{name}={value}")).collect()
     }
 
@@ -119,9 +128,8 @@ mod tests {
             absolute_expiry: Some(UnixMillis::from_millis(1_796_119_200_000)),
             component: Some("s".into()),
             interface_id: Some("i".into()),
-            amqp: None,
         };
-        assert_eq!(d2c_message(&publish(text, false)).system, expected);
+        assert_eq!(system_properties(&publish(text, false)), expected);
         assert_eq!(application(text, false), ["level=hot spot"]);
     }
 

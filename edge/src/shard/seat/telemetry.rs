@@ -25,6 +25,7 @@ pub(crate) enum NotTaken {
 impl Seat {
     /// Puts a message into the ring, on a seat that [is open](Seat::is_open). Its acknowledgement
     /// may leave once the ticket is durable, which [`await_commit`](Seat::await_commit) asks for.
+    #[inline]
     pub(crate) fn publish<'m, A>(
         &mut self,
         message: D2cMessage<'m, A>,
@@ -75,6 +76,7 @@ impl Seat {
         }
     }
 
+    #[inline]
     fn push<'m, A>(
         &mut self,
         message: D2cMessage<'m, A>,

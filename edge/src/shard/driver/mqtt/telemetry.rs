@@ -2,7 +2,7 @@
 
 use ringhub_core::id::Identity;
 use ringhub_core::session::mqtt::{
-    CloseReason, D2cPublish, InvalidWill, SessionError, Will, d2c_message,
+    CloseReason, D2cPublish, InvalidWill, SessionError, Will, d2c_message, system_properties,
 };
 use tracing::info;
 
@@ -22,7 +22,8 @@ impl MqttDriver {
         let Some(seat) = &mut self.seat else {
             return Err(self.end(CloseReason::Error(SessionError::ExpectedConnect)));
         };
-        match seat.publish(d2c_message(publish), cx) {
+        let system = system_properties(publish);
+        match seat.publish(d2c_message(publish, &system), cx) {
             Ok(ticket) => {
                 self.blocked_bytes = None;
                 self.session.handle_accepted(publish.receipt, ticket.position);
@@ -48,7 +49,10 @@ impl MqttDriver {
             return;
         };
         match will.publish(identity) {
-            Ok(publish) => seat.leave_will(d2c_message(&publish), cx),
+            Ok(publish) => {
+                let system = system_properties(&publish);
+                seat.leave_will(d2c_message(&publish, &system), cx);
+            }
             Err(reason) => will_dropped(identity, &will, reason, cx),
         }
     }
