@@ -1,6 +1,8 @@
 //! Memory of the parts of a connection, measured alone.
 
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
@@ -18,14 +20,22 @@ use rustls::{ClientConfig, RootCertStore};
 
 /// Values that are made to measure one.
 const COUNT: usize = 4_000;
+/// How long the allocator takes to give back what is free.
+const DECAY: Duration = Duration::from_secs(12);
 
 /// Resident bytes that a value adds to this process, itself and whatever the allocator rounds up
 /// included: the growth with many of them.
 fn held<T>(mut make: impl FnMut() -> T) -> usize {
     let mut values: Vec<Option<T>> = (0..COUNT).map(|_| None).collect();
-    let (before, room) = (resident_bytes(), values.capacity() * size_of::<Option<T>>());
+    let (before, room) = (quiet_bytes(), values.capacity() * size_of::<Option<T>>());
     values.iter_mut().for_each(|value| *value = Some(make()));
     (resident_bytes().saturating_sub(before) + room) / COUNT
+}
+
+/// As [`resident_bytes`], with nothing left that new values could take without growth.
+fn quiet_bytes() -> usize {
+    thread::sleep(DECAY);
+    resident_bytes()
 }
 
 fn resident_bytes() -> usize {
@@ -49,7 +59,7 @@ pub(crate) fn amqp_link_bytes() -> usize {
     let hubs = |links| -> Vec<_> { (0..CONNECTIONS).map(|_| hub_with_links(links)).collect() };
     // What one more connection costs is not the links'.
     let bare = hubs(0);
-    let before = resident_bytes();
+    let before = quiet_bytes();
     let full = hubs(LINKS);
     let grown = resident_bytes().saturating_sub(before);
     drop((bare, full));
