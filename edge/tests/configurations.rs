@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::time::Instant;
+
 use serde_json::{Value, json};
 use support::command::at;
 use support::hub::Hub;
@@ -271,4 +273,67 @@ fn the_command_line_has_the_words_of_az() {
     none.refused(1, &["InvalidConfigurationContent"]);
     run(&["delete", "-c", "fans"]).good();
     run(&["show", "-c", "fans"]).refused(3, &["ConfigurationNotFound"]);
+}
+
+/// Devices that change places, and how often they do.
+const CROWD: usize = 1000;
+const ROUNDS: usize = 4;
+
+/// Where a device is in a round.
+fn site_of(device: usize, round: usize) -> &'static str {
+    ["north", "south", "sea"][(device + round) % 3]
+}
+
+/// Writes the tags of a round to all devices of the crowd, a hundred to a request.
+fn move_crowd(hub: &Hub, mode: &str, round: usize) {
+    let devices: Vec<usize> = (0..CROWD).collect();
+    for some in devices.chunks(100) {
+        let item = |device: &usize| {
+            let tags = json!({ "site": site_of(*device, round) });
+            json!({ "id": format!("d{device}"), "importMode": mode, "tags": tags })
+        };
+        send(hub, "POST", "/devices", &some.iter().map(item).collect());
+    }
+}
+
+/// Devices that have other settings or statuses than their place asks for.
+fn astray(hub: &Hub, round: usize) -> usize {
+    let query = "SELECT deviceId, properties.desired.fan.speed AS speed, configurations \
+                 FROM devices";
+    let rows = at(hub, &["query", query, "--output", "json"]).json();
+    let rows = rows.as_array().expect("rows are an array");
+    assert_eq!(rows.len(), CROWD);
+    let is_wrong = |row: &&Value| {
+        let device = row["deviceId"].as_str().and_then(|id| id[1..].parse().ok());
+        let applied = |id: &str| json!({ id: { "status": "Applied" } });
+        let (speed, statuses) = match site_of(device.expect("a device of the crowd"), round) {
+            "north" => (json!(1), applied("north")),
+            "south" => (json!(2), applied("south")),
+            _ => (Value::Null, Value::Null),
+        };
+        row["speed"] != speed || row["configurations"] != statuses
+    };
+    rows.iter().filter(is_wrong).count()
+}
+
+#[test]
+fn a_thousand_devices_follow_their_tags() {
+    let hub = Hub::start();
+    for (site, speed) in [("north", 1), ("south", 2)] {
+        let wanted = configuration(&format!("tags.site = '{site}'"), 1, speed);
+        send(&hub, "PUT", &format!("/configurations/{site}"), &wanted);
+    }
+    for round in 0..ROUNDS {
+        let began = Instant::now();
+        move_crowd(&hub, if round == 0 { "create" } else { "updateTwin" }, round);
+        let written = began.elapsed();
+        eventually("all devices have what their place asks for", || astray(&hub, round) == 0);
+        println!(
+            "round {round}: {CROWD} devices, tags written in {:.2} s, applied {:.2} s later, \
+             devices wrong {}",
+            written.as_secs_f64(),
+            (began.elapsed() - written).as_secs_f64(),
+            astray(&hub, round)
+        );
+    }
 }
