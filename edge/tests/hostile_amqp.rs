@@ -8,10 +8,10 @@ mod support;
 use std::io;
 
 use support::amqp_raw::{
-    AMQP_HEADER, ATTACH, BEGIN, CLOSE, DETACH, DISPOSITION, END, FLOW, NULL, OPEN, RawAmqp,
-    SASL_HEADER, TRUE, aborted_transfer, attach_receiver, attach_sender, begin_frame, binary,
-    contains, described, frame, open_frame, sasl_anonymous, sasl_init, str, text, transfer,
-    transfer_part, uint,
+    AMQP_HEADER, ATTACH, BEGIN, CLOSE, DETACH, DISPOSITION, END, FALSE, FLOW, NULL, OPEN, RawAmqp,
+    SASL_HEADER, SOURCE, TARGET, TRANSFER, TRUE, aborted_transfer, attach_receiver, attach_sender,
+    begin_frame, binary, contains, described, frame, open_frame, sasl_anonymous, sasl_init, str,
+    symbol, text, transfer, transfer_part, uint,
 };
 use support::bystander::Arena;
 use support::history::read_all;
@@ -183,13 +183,9 @@ fn links_that_are_misused_are_detached() {
     let arena = arena();
     let cbs = || attach_sender("requests", 0, "$cbs");
     let then = |frames: &[Vec<u8>]| frames.concat();
-    // What is aborted is no request, so that nothing gives its credit back.
-    let credit_used: Vec<Vec<u8>> =
-        std::iter::once(cbs()).chain((0..200).map(|n| aborted_transfer(0, n))).collect();
     let part = |n: u32| transfer_part(0, (n == 0).then_some(0), true, &[b'x'; 32 * 1024]);
     let large_request: Vec<Vec<u8>> = std::iter::once(cbs()).chain((0..32).map(part)).collect();
     let cases: Vec<(&str, Vec<u8>, &str)> = vec![
-        ("transfers without credit", credit_used.concat(), "amqp:link:transfer-limit-exceeded"),
         (
             "transfer without delivery number",
             then(&[cbs(), transfer_part(0, None, false, b"x")]),
@@ -218,6 +214,66 @@ fn links_that_are_misused_are_detached() {
         check(&arena.hub, title, &bytes, DETACH, condition);
     }
     arena.finish("hostile AMQP, links", GROWTH_KIB_MAX);
+}
+
+#[test]
+fn a_link_that_makes_no_sense_ends_alone() {
+    let arena = arena();
+    let mut connection = RawAmqp::begun(&arena.hub).expect("the hub listens");
+    let links =
+        [attach_sender("requests", 0, "$cbs"), attach_receiver("answers", 1, "$cbs")].concat();
+    connection.send(&links).expect("the hub listens");
+    connection.read_until(&[0, 0x53, FLOW]).expect("credit");
+    let source = described(SOURCE, &[&str("here")]);
+    let attach = |handle: u32, target: &[u8]| {
+        let (name, handle, count) = (str(&format!("odd-{handle}")), uint(handle), uint(0));
+        let fields: [&[u8]; 10] =
+            [&name, &handle, FALSE, NULL, NULL, &source, target, NULL, NULL, &count];
+        frame(0, &described(ATTACH, &fields))
+    };
+    let long_tag = {
+        let fields: [&[u8]; 4] = [&uint(9), &uint(0), &binary(&[7; 33]), &uint(0)];
+        frame(0, &described(TRANSFER, &fields))
+    };
+    let cases = [
+        ("coordinator of transactions", attach(2, &described(0x30, &[&symbol("amqp:local")]))),
+        ("address in bytes", attach(3, &described(TARGET, &[&binary(b"$cbs")]))),
+        ("number as address", attach(4, &described(TARGET, &[&uint(1)]))),
+        ("source as target", attach(5, &source)),
+        ("tag of 33 bytes", [attach_sender("tags", 9, "$cbs"), long_tag].concat()),
+    ];
+    for (number, (title, bytes)) in (0..).zip(cases) {
+        connection.send(&bytes).expect("the connection stays");
+        let answer = connection.read_until(&[0, 0x53, DETACH]);
+        answer.unwrap_or_else(|error| panic!("{title}: {error}"));
+        connection.send(&transfer(0, number, b"garbage")).expect("the connection stays");
+        let answer = connection.read_until(&[0, 0x53, DISPOSITION]);
+        answer.unwrap_or_else(|error| panic!("after {title}: {error}"));
+    }
+    arena.finish("hostile AMQP, one link of many", GROWTH_KIB_MAX);
+}
+
+#[test]
+fn what_is_taken_back_costs_back_ends_no_credit() {
+    let arena = arena();
+    let mut requests = RawAmqp::begun(&arena.hub).expect("the hub listens");
+    take_back(&mut requests, "$cbs");
+    let mut messages = RawAmqp::logged_in(&arena.hub, "service").expect("the login is good");
+    take_back(&mut messages, "/messages/devicebound");
+    arena.finish("hostile AMQP, messages taken back", GROWTH_KIB_MAX);
+}
+
+/// Takes back many more messages than there is credit for at a time; credit comes in halves of 100.
+fn take_back(connection: &mut RawAmqp, address: &str) {
+    connection.send(&attach_sender("sends", 0, address)).expect("the hub listens");
+    connection.read_until(&[0, 0x53, FLOW]).expect("credit");
+    for round in 0..10 {
+        let aborted = (0..50).flat_map(|n| aborted_transfer(0, round * 50 + n));
+        connection.send(&aborted.collect::<Vec<_>>()).expect("the hub listens");
+        connection.read_until(&[0, 0x53, FLOW]).expect("credit again");
+    }
+    connection.send(&transfer(0, 500, b"garbage")).expect("the hub listens");
+    connection.read_until(&[0, 0x53, DISPOSITION]).expect("the link takes messages");
 }
 
 #[test]

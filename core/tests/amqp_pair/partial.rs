@@ -51,6 +51,7 @@ fn frame_of(link: u32, frame: u32) -> BytesMut {
         handle: link,
         delivery_id: is_first.then_some(link),
         delivery_tag: is_first.then(|| DeliveryTag::of_delivery_id(link)),
+        is_tag_too_long: false,
         message_format: is_first.then_some(0),
         settled: None,
         more: frame + 1 < FRAMES,

@@ -21,7 +21,7 @@ pub(crate) struct SenderLink {
     link: LinkId,
     hub: HubId,
     under_way: Vec<UnderWay>,
-    /// Messages that were answered since credit was given last.
+    /// Messages that were answered or taken back since credit was given last.
     answered: u32,
 }
 
@@ -43,8 +43,7 @@ impl SenderLink {
         self.under_way.push(UnderWay { token, delivery, settled });
     }
 
-    /// Answers a message and gives credit back, in halves. Nothing happens if `token` is of another
-    /// link.
+    /// Answers a message. Nothing happens if `token` is of another link.
     pub(crate) fn answer(
         &mut self,
         token: u64,
@@ -62,6 +61,11 @@ impl SenderLink {
             };
             connection.settle(sent.delivery, state);
         }
+        self.count_done(connection);
+    }
+
+    /// Counts a message that is done with, and gives credit back, in halves.
+    pub(crate) fn count_done(&mut self, connection: &mut AmqpConnection) {
         self.answered += 1;
         if self.answered >= C2D_SENDER_CREDIT / 2 {
             connection.grant_credit(self.link, std::mem::take(&mut self.answered));

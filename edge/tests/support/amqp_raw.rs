@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::address::AMQP_PORT;
 use super::hub::Hub;
+use super::sas;
 use super::tls::{self, TlsStream};
 
 pub(crate) const SASL_HEADER: &[u8; 8] = b"AMQP\x03\x01\x00\x00";
@@ -42,8 +43,20 @@ impl RawAmqp {
 
     /// Begins channel 0 of a connection that has logged in as nobody, as before a CBS exchange.
     pub(crate) fn begun(hub: &Hub) -> io::Result<Self> {
+        Self::begun_as(hub, &sasl_anonymous())
+    }
+
+    /// As above with the token of a policy.
+    pub(crate) fn logged_in(hub: &Hub, policy: &str) -> io::Result<Self> {
+        let host = hub.address.host();
+        let token = sas::token(&host, &hub.policy_key(policy), Some(policy));
+        let response = format!("\0{policy}@sas.root.{host}\0{token}");
+        Self::begun_as(hub, &sasl_init("PLAIN", response.as_bytes()))
+    }
+
+    fn begun_as(hub: &Hub, sasl_init: &[u8]) -> io::Result<Self> {
         let mut connection = Self::open(hub)?;
-        connection.send(&[&SASL_HEADER[..], &sasl_anonymous()].concat())?;
+        connection.send(&[&SASL_HEADER[..], sasl_init].concat())?;
         connection.read_until(b"AMQP\x03\x01\x00\x00")?;
         connection.send(&[&AMQP_HEADER[..], &open_frame(), &begin_frame(0)].concat())?;
         // The answer to begin: its descriptor is the last thing before the fields.

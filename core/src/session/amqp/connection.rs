@@ -487,6 +487,12 @@ impl AmqpConnection {
         Some(self.refused.front().map_or(deadline, |refused| refused.due.min(deadline)))
     }
 
+    /// Whoever drives the machine has not read until `now`, for reasons of its own: the silence was
+    /// not the peer's.
+    pub fn excuse_silence(&mut self, now: Timestamp) {
+        self.timer.on_received(now);
+    }
+
     /// Tells the reasons of refusals, sends a heartbeat if one is due, and gives memory back when
     /// nothing else went out.
     ///

@@ -34,6 +34,10 @@ impl AmqpConnection {
         };
         let link = self.links.link(id)?;
         match (link.state, link.role) {
+            (LinkState::Attached, Role::Receiver) if transfer.is_tag_too_long => {
+                self.detach_for(id, Condition::InvalidField, "the delivery tag is too long");
+                None
+            }
             (LinkState::Attached, Role::Receiver) if link.partial.is_some() => {
                 self.on_continuation(id, transfer, payload)
             }

@@ -137,9 +137,19 @@ impl AmqpDriver {
         }
     }
 
+    /// The client has taken a message back, which gives its credit back.
     fn on_aborted(&mut self, link: LinkId) {
-        if let Some(LinkRole::Device(number, function)) = self.links.role(link) {
-            self.devices.count_aborted(number, (function, link));
+        match self.links.role(link) {
+            Some(LinkRole::Requests) => self.requests.count_request(link, &mut self.connection),
+            Some(LinkRole::C2dSender) => {
+                if let Some(sender) = self.service.sender_mut(link) {
+                    sender.count_done(&mut self.connection);
+                }
+            }
+            Some(LinkRole::Device(number, function)) => {
+                self.devices.count_aborted(number, (function, link));
+            }
+            Some(LinkRole::Reader(_) | LinkRole::Feedback) | None => {}
         }
     }
 
@@ -275,6 +285,10 @@ impl Protocol for AmqpDriver {
     }
 
     fn handle_timeout(&mut self, cx: &mut Context<'_>) -> Result<(), Close> {
+        if !self.devices.can_read() {
+            // What the peer says meanwhile waits in the socket.
+            self.connection.excuse_silence(cx.now);
+        }
         self.connection.handle_timeout(cx.now).map_err(|error| close_of(error, cx))?;
         self.expire_claims(cx);
         self.expire_seats(cx);

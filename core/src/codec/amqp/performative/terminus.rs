@@ -39,11 +39,15 @@ impl<'a> Source<'a> {
         Self { address: Some(address), ..Self::default() }
     }
 
+    /// Reads a source. One of another kind, or with fields of other types, reads as one without an
+    /// address, which no node has: its link is refused, and its connection goes on.
     pub(super) fn decode(fields: &mut Fields<'a>) -> Result<Option<Self>, DecodeError> {
-        let Some((descriptor, mut fields)) = fields.composite()? else { return Ok(None) };
-        if descriptor != u64::from(code::SOURCE) {
-            return Err(DecodeError::UnknownDescriptor(descriptor));
-        }
+        let Some((descriptor, fields)) = fields.composite()? else { return Ok(None) };
+        let is_source = descriptor == u64::from(code::SOURCE);
+        Ok(Some(Self::decode_fields(fields).ok().filter(|_| is_source).unwrap_or_default()))
+    }
+
+    fn decode_fields(mut fields: Fields<'a>) -> Result<Self, DecodeError> {
         let address = fields.text()?;
         let durable = fields.number("durable")?.unwrap_or(0);
         let expiry_policy = fields.symbol()?;
@@ -51,7 +55,7 @@ impl<'a> Source<'a> {
         let dynamic = fields.boolean()?.unwrap_or(false);
         fields.skip(2)?;
         let filter = fields.map()?;
-        Ok(Some(Self { address, durable, expiry_policy, timeout, dynamic, filter }))
+        Ok(Self { address, durable, expiry_policy, timeout, dynamic, filter })
     }
 
     pub(super) fn encode(&self, out: &mut BytesMut) {
@@ -94,18 +98,22 @@ impl<'a> Target<'a> {
         Self { address: Some(address), ..Self::default() }
     }
 
+    /// Reads a target. One of another kind, such as the coordinator of transactions, or with fields
+    /// of other types, reads as one without an address, as with sources.
     pub(super) fn decode(fields: &mut Fields<'a>) -> Result<Option<Self>, DecodeError> {
-        let Some((descriptor, mut fields)) = fields.composite()? else { return Ok(None) };
-        if descriptor != u64::from(code::TARGET) {
-            return Err(DecodeError::UnknownDescriptor(descriptor));
-        }
-        Ok(Some(Self {
+        let Some((descriptor, fields)) = fields.composite()? else { return Ok(None) };
+        let is_target = descriptor == u64::from(code::TARGET);
+        Ok(Some(Self::decode_fields(fields).ok().filter(|_| is_target).unwrap_or_default()))
+    }
+
+    fn decode_fields(mut fields: Fields<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
             address: fields.text()?,
             durable: fields.number("durable")?.unwrap_or(0),
             expiry_policy: fields.symbol()?,
             timeout: fields.number("timeout")?.unwrap_or(0),
             dynamic: fields.boolean()?.unwrap_or(false),
-        }))
+        })
     }
 
     pub(super) fn encode(&self, out: &mut BytesMut) {

@@ -117,6 +117,7 @@ fn transfer_and_disposition_are_byte_exact() {
         handle: 1,
         delivery_id: Some(0),
         delivery_tag: DeliveryTag::new(b"CABB"),
+        is_tag_too_long: false,
         message_format: Some(0),
         settled: Some(true),
         more: false,

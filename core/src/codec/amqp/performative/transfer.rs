@@ -57,6 +57,8 @@ pub struct Transfer {
     pub delivery_id: Option<u32>,
     /// Name of the delivery; null on continuation frames.
     pub delivery_tag: Option<DeliveryTag>,
+    /// Whether the tag was longer than tags may be, and was left out.
+    pub is_tag_too_long: bool,
     /// Format of the message; null on continuation frames.
     pub message_format: Option<u32>,
     /// Whether the sender has forgotten the delivery; absent leaves it as it was.
@@ -72,18 +74,24 @@ impl Transfer {
     pub(super) fn decode(mut fields: Fields<'_>) -> Result<Self, DecodeError> {
         let handle = fields.number("handle")?.ok_or(DecodeError::MissingField("handle"))?;
         let delivery_id = fields.number("delivery-id")?;
-        let delivery_tag = match fields.binary()? {
-            None => None,
-            Some(tag) => {
-                Some(DeliveryTag::new(tag).ok_or(DecodeError::OutOfRange("delivery-tag"))?)
-            }
-        };
+        let tag = fields.binary()?;
+        let delivery_tag = tag.and_then(DeliveryTag::new);
+        let is_tag_too_long = tag.is_some() && delivery_tag.is_none();
         let message_format = fields.number("message-format")?;
         let settled = fields.boolean()?;
         let more = fields.boolean()?.unwrap_or(false);
         fields.skip(3)?;
         let aborted = fields.boolean()?.unwrap_or(false);
-        Ok(Self { handle, delivery_id, delivery_tag, message_format, settled, more, aborted })
+        Ok(Self {
+            handle,
+            delivery_id,
+            delivery_tag,
+            is_tag_too_long,
+            message_format,
+            settled,
+            more,
+            aborted,
+        })
     }
 
     /// Appends the performative; the payload goes right behind it.
