@@ -151,7 +151,18 @@ impl ControlPlane {
     /// Costs the check of a token; a method call is also read here, and goes from this thread to
     /// the shard of its device.
     pub fn submit(&self, request: Request, reply: Reply) {
-        let Some((context, reply)) = self.front.pass(request, reply) else { return };
+        self.submit_certified(request, None, reply);
+    }
+
+    /// [`submit`](Self::submit) for a request on a connection with this certificate: a device may
+    /// manage its own modules with it.
+    pub fn submit_certified(
+        &self,
+        request: Request,
+        certificate: Option<&CertificateChain>,
+        reply: Reply,
+    ) {
+        let Some((context, reply)) = self.front.pass(request, certificate, reply) else { return };
         if context.is_query() {
             return self.queries.submit(QueryJob { context, reply });
         }

@@ -1,4 +1,4 @@
-//! Devices with certificates from authorities of the hub, over MQTT and HTTPS: who gets in, who is
+//! Devices with certificates from authorities of the hub, over every protocol: who gets in, who is
 //! refused and why, and who is cut off.
 
 mod support;
@@ -10,6 +10,11 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rcgen::ExtendedKeyUsagePurpose;
+use ringhub_core::session::amqp::ClientSasl;
+use support::address::AMQP_PORT;
+use support::amqp::AmqpClient;
+use support::amqp_device::AmqpDevice;
+use support::amqp_raw::{AMQP_HEADER, FLOW, attach_sender, begin_frame, contains, open_frame};
 use support::c2d::{C2d, C2dSender};
 use support::command::at;
 use support::factory::{Made, Wish};
@@ -19,7 +24,7 @@ use support::hub::Hub;
 use support::mqtt::{Login, MqttDevice};
 use support::patience::eventually;
 use support::rest::{Device, add_authority, create_certified, exchange, remove_authority};
-use support::tls::Certificate;
+use support::tls::{self, Certificate};
 
 /// CONNACK 5, "not authorized".
 const NOT_AUTHORIZED: u8 = 5;
@@ -57,26 +62,78 @@ fn http_status(hub: &Hub, id: &str, certificate: &Certificate) -> u16 {
     request(&mut http, hub, "POST", &path, "x").status
 }
 
-/// CONNACK of a device over a WebSocket, on the path of clients that want to show no certificate.
-fn websocket_verdict(hub: &Hub, id: &str, certificate: &Certificate) -> u8 {
+/// A WebSocket, on the path of clients that want to show no certificate.
+fn websocket(hub: &Hub, protocol: &str, certificate: &Certificate) -> HttpConnection {
     let mut http = HttpConnection::open_with(hub, certificate).expect("the hub listens");
     let upgrade = format!(
         "GET /$iothub/websocket?iothub-no-client-cert=true HTTP/1.1\r\nHost: {}\r\n\
          Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Protocol: mqtt\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+         Sec-WebSocket-Protocol: {protocol}\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
         hub.address.host()
     );
     http.send(upgrade.as_bytes()).expect("the hub listens");
     assert_eq!(http.read_response().expect("the hub answers").status, 101);
-    let connect = Login::certified(hub, id).connect_packet();
-    // One binary frame, with a mask of zeros.
-    let length = u8::try_from(connect.len()).expect("a short CONNECT");
-    assert!(length < 126, "a short CONNECT");
-    let frame = [&[0x82, 0x80 | length, 0, 0, 0, 0], &connect[..]].concat();
-    http.send(&frame).expect("the hub listens");
-    let answer = http.read(6).expect("a verdict");
+    http
+}
+
+/// Sends one binary frame, with a mask of zeros.
+fn send_frame(websocket: &mut HttpConnection, payload: &[u8]) {
+    let length = u16::try_from(payload.len()).expect("a short frame");
+    let head = match u8::try_from(length) {
+        Ok(length @ ..126) => vec![0x82, 0x80 | length],
+        _ => [&[0x82, 0xfe][..], &length.to_be_bytes()].concat(),
+    };
+    websocket.send(&[&head[..], &[0; 4], payload].concat()).expect("the hub listens");
+}
+
+/// CONNACK of a device over a WebSocket.
+fn websocket_verdict(hub: &Hub, id: &str, certificate: &Certificate) -> u8 {
+    let mut websocket = websocket(hub, "mqtt", certificate);
+    send_frame(&mut websocket, &Login::certified(hub, id).connect_packet());
+    let answer = websocket.read(6).expect("a verdict");
     assert_eq!(answer[..4], [0x82, 4, 0x20, 2], "a frame with CONNACK");
     answer[5]
+}
+
+/// Whether a device may attach its link for telemetry, and the condition if not.
+fn amqp_verdict(
+    hub: &Hub,
+    id: &str,
+    sasl: ClientSasl<'_>,
+    certificate: &Certificate,
+) -> Result<(), String> {
+    let stream = tls::connect_with(hub, AMQP_PORT, certificate).expect("the hub listens");
+    let client = AmqpClient::connect_over(stream, sasl, 5000).expect("SASL does not judge");
+    let mut device = AmqpDevice::without_tokens(client);
+    let link = device.sender(&format!("/devices/{id}/messages/events"));
+    link.expect("the hub answers").map(drop)
+}
+
+/// As above over a WebSocket.
+fn amqp_websocket_verdict(hub: &Hub, id: &str, certificate: &Certificate) -> Result<(), String> {
+    const UNAUTHORIZED: &str = "amqp:unauthorized-access";
+    let mut websocket = websocket(hub, "AMQPWSB10", certificate);
+    let attach = attach_sender("telemetry", 0, &format!("/devices/{id}/messages/events"));
+    let frames = [&AMQP_HEADER[..], &open_frame(), &begin_frame(0), &attach].concat();
+    send_frame(&mut websocket, &frames);
+    let mut answer = Vec::new();
+    // Credit, or a reason why not.
+    while !contains(&answer, &[0, 0x53, FLOW]) {
+        answer.extend(websocket.read(1).expect("the hub answers"));
+        if contains(&answer, UNAUTHORIZED.as_bytes()) {
+            return Err(UNAUTHORIZED.to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// With SASL and without, and over a WebSocket.
+fn check_over_amqp(hub: &Hub, id: &str, certificate: &Certificate, is_good: bool, says: &str) {
+    let expected = if is_good { Ok(()) } else { Err("amqp:unauthorized-access".to_owned()) };
+    for sasl in [ClientSasl::Skip, ClientSasl::External] {
+        assert_eq!(amqp_verdict(hub, id, sasl, certificate), expected, "{says}");
+    }
+    assert_eq!(amqp_websocket_verdict(hub, id, certificate), expected, "{says}");
 }
 
 #[test]
@@ -131,10 +188,11 @@ fn a_chain_to_a_verified_authority_gets_in_and_each_defect_is_refused_by_its_rea
         let before = hub.log().len();
         let code = verdict(&hub, "pump-1", &certificate);
         let (expected, status, lines) =
-            if reason.is_empty() { (0, 204, 0) } else { (NOT_AUTHORIZED, 401, 3) };
+            if reason.is_empty() { (0, 204, 0) } else { (NOT_AUTHORIZED, 401, 6) };
         assert_eq!(code, expected, "{says}");
         assert_eq!(websocket_verdict(&hub, "pump-1", &certificate), expected, "{says}");
         assert_eq!(http_status(&hub, "pump-1", &certificate), status, "{says}");
+        check_over_amqp(&hub, "pump-1", &certificate, reason.is_empty(), says);
         let said = hub.log()[before..].to_owned();
         let is_refusal = |line: &&str| line.contains(" refused ") && line.contains(reason);
         assert_eq!(said.lines().filter(is_refusal).count(), lines, "{says}: {said}");
@@ -207,11 +265,18 @@ fn connections_end_with_the_authority_that_let_them_in() {
     let mut http = HttpConnection::open_with(&hub, &one).expect("the hub listens");
     let events = "/devices/pump-1/messages/events";
     assert_eq!(request(&mut http, &hub, "POST", events, "x").status, 204);
+    create_certified(&hub, "pump-3");
+    let three = root.device("pump-3").certificate;
+    let stream = tls::connect_with(&hub, AMQP_PORT, &three).expect("the hub listens");
+    let client = AmqpClient::connect_over(stream, ClientSasl::Skip, 5000).expect("no SASL");
+    let mut third = AmqpDevice::without_tokens(client);
+    third.telemetry("pump-3").expect("the certificate is the device's");
 
     let began = Instant::now();
     remove_authority(&hub, "factory");
     first.read_to_end().expect("the hub ends the connection");
     assert!(began.elapsed() < CUT_TIME_MAX, "{:?}", began.elapsed());
+    assert_eq!(third.detached().expect("a detach"), "amqp:unauthorized-access");
     second.ping().expect("its authority is still there");
     assert_eq!(request(&mut http, &hub, "POST", events, "x").status, 401, "each request is judged");
     assert_eq!(verdict(&hub, "pump-1", &one), NOT_AUTHORIZED);
@@ -264,6 +329,22 @@ fn a_device_with_a_certificate_sends_and_receives_over_https() {
     assert_eq!(call("GET", "devicebound", "").status, 204);
     let other = request(&mut http, &hub, "POST", "/devices/pump-2/messages/events", "x");
     assert_eq!(other.status, 404);
+    // A device manages its own modules, and nobody else's.
+    let mut manage = |verb: &str, path: &str, body: &str| {
+        let text = format!(
+            "{verb} {path}?api-version=2021-04-12 HTTP/1.1\r\nHost: {}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            hub.address.host(),
+            body.len()
+        );
+        http.send(text.as_bytes()).expect("the hub listens");
+        http.read_response().expect("the hub answers")
+    };
+    let motor = r#"{"deviceId":"pump-1","moduleId":"motor"}"#;
+    assert_eq!(manage("PUT", "/devices/pump-1/modules/motor", motor).status, 200);
+    assert!(manage("GET", "/devices/pump-1/modules", "").body.contains("motor"));
+    assert_eq!(manage("GET", "/devices/pump-2/modules", "").status, 401);
+    assert_eq!(manage("GET", "/devices/pump-1", "").status, 401, "itself it does not manage");
     let events = read_all(&hub);
     assert_eq!(events[0].body, "by certificate");
     let method = events[0].stamp("iothub-connection-auth-method");

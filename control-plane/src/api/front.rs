@@ -30,9 +30,15 @@ impl Front {
     /// Returns what is left for a worker. Refusals are answered here and at once, method calls by
     /// their device.
     ///
-    /// Costs the check of a token; for a method call also the reading of its body.
-    pub(crate) fn pass(&self, request: Request, reply: Reply) -> Option<(Context, Reply)> {
-        let context = match Context::parse(request, &self.directory, &self.routes) {
+    /// `certificate` is that of the handshake. Costs the check of a token; for a method call also
+    /// the reading of its body.
+    pub(crate) fn pass(
+        &self,
+        request: Request,
+        certificate: Option<&CertificateChain>,
+        reply: Reply,
+    ) -> Option<(Context, Reply)> {
+        let context = match Context::parse(request, certificate, &self.directory, &self.routes) {
             Ok(context) => context,
             Err(error) => {
                 reply(error.response());
@@ -58,7 +64,7 @@ impl Front {
 
     /// The hub whose numbers the sender of the request may see.
     pub(crate) fn allow_metrics(&self, request: Request) -> Result<HubId, ApiError> {
-        let context = Context::parse(request, &self.directory, &self.routes)?;
+        let context = Context::parse(request, None, &self.directory, &self.routes)?;
         if context.resource == Resource::Metrics {
             Ok(context.hub)
         } else {

@@ -1,9 +1,9 @@
 //! What every request says besides its path: version, host, credentials, preconditions.
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, IF_MATCH};
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use percent_encoding::percent_decode_str;
-use ringhub_core::auth::{Permissions, SasToken};
+use ringhub_core::auth::{CertificateChain, Permissions, SasToken};
 use ringhub_core::id::HubId;
 use ringhub_core::limits::REST_BODY_BYTES_MAX;
 
@@ -11,7 +11,7 @@ use super::json::{self, Members};
 use super::route::{Resource, Routes};
 use super::{ApiError, Request};
 use crate::clock;
-use crate::directory::{AuthFailure, AuthScope, Directory, Hub, IdentityRef};
+use crate::directory::{AuthFailure, AuthScope, Credential, Directory, Hub, IdentityRef};
 use crate::registry::{Existing, Missing, Precondition};
 
 /// Oldest `api-version` of any client.
@@ -27,8 +27,10 @@ pub(crate) struct Context {
 
 impl Context {
     /// Checks host, path, verb, version, authorization, content type and size, in this order.
+    /// `certificate` is that of the handshake.
     pub(super) fn parse(
         request: Request,
+        certificate: Option<&CertificateChain>,
         directory: &Directory,
         routes: &Routes,
     ) -> Result<Self, ApiError> {
@@ -43,7 +45,7 @@ impl Context {
         if is_versioned {
             check_version(&context.request)?;
         }
-        context.authorize(directory, hub, needed)?;
+        context.authorize(directory, hub, certificate, needed)?;
         // Only who may use the hub hears what it is.
         if let Resource::NotBuilt(name, _) = context.resource {
             return Err(ApiError::NotBuilt(name));
@@ -54,7 +56,7 @@ impl Context {
         }
         // It takes a look into the body, which is only for those who may do this.
         if context.puts_identity() && context.settle_ids(directory) {
-            context.authorize(directory, hub, needed)?;
+            context.authorize(directory, hub, certificate, needed)?;
         }
         Ok(context)
     }
@@ -132,11 +134,32 @@ impl Context {
         &self,
         directory: &Directory,
         hub: &Hub,
+        certificate: Option<&CertificateChain>,
         needed: &[Permissions],
     ) -> Result<(), ApiError> {
         let header = self.request.headers.get(AUTHORIZATION);
-        let header = header.ok_or_else(|| unauthorized("Authorization header missing"))?;
-        let token = header.to_str().map_err(|_| unauthorized("Unauthorized"))?;
+        let token = header.map(HeaderValue::to_str).transpose();
+        let token = token.map_err(|_| unauthorized("Unauthorized"))?;
+        let refusal = match token {
+            None => "Authorization header missing".to_owned(),
+            Some(token) => match self.authorize_token(directory, hub, token, needed) {
+                Ok(()) => return Ok(()),
+                Err(why) => self.refusal_text(why, token),
+            },
+        };
+        if self.is_of_own_device(directory, Credential { token, certificate }) {
+            return Ok(());
+        }
+        Err(unauthorized(&refusal))
+    }
+
+    fn authorize_token(
+        &self,
+        directory: &Directory,
+        hub: &Hub,
+        token: &str,
+        needed: &[Permissions],
+    ) -> Result<(), AuthFailure> {
         let segments = self.resource.segments();
         let mut refusal = AuthFailure::Permission;
         for permission in needed {
@@ -146,17 +169,14 @@ impl Context {
                 Err(why) => refusal = why,
             }
         }
-        if self.is_of_own_device(directory, token) {
-            return Ok(());
-        }
-        Err(unauthorized(&self.refusal_text(refusal, token)))
+        Err(refusal)
     }
 
-    /// A device may manage its own modules, with a token of its own.
-    fn is_of_own_device(&self, directory: &Directory, token: &str) -> bool {
+    /// A device may manage its own modules, with a token or a certificate of its own.
+    fn is_of_own_device(&self, directory: &Directory, credential: Credential<'_>) -> bool {
         let Some(device) = self.resource.own_device() else { return false };
         let name = IdentityRef { device, module: None };
-        let grant = directory.authenticate(self.hub, name, token, clock::now());
+        let grant = directory.authenticate(self.hub, name, credential, clock::now());
         grant.is_ok_and(|grant| grant.scope == AuthScope::Device)
     }
 

@@ -95,7 +95,10 @@ impl HttpDriver {
             mailboxes.post(connection.shard, Mail::Exchange { connection, response });
         });
         match Own::of(&request.path_and_query) {
-            None => cx.services.control.submit(request, reply),
+            None => {
+                let certificate = self.certificate.as_deref();
+                cx.services.control.submit_certified(request, certificate, reply);
+            }
             Some(own) => {
                 if let Some(response) = own.answer(request, reply, cx) {
                     self.respond(&response, cx);
