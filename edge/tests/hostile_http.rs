@@ -39,6 +39,8 @@ fn malformed_requests_get_their_status_and_the_end() {
     let arena = arena();
     let head = "GET /devices HTTP/1.1\r\n";
     let many: String = (0..65).map(|n| format!("X-{n}: 1\r\n")).collect();
+    let events = "POST /devices/pump-1/messages/events?api-version=2021-04-12 HTTP/1.1\r\n";
+    let properties: String = (0..10_000).map(|n| format!("iothub-app-{n}: 1\r\n")).collect();
     let cases: Vec<(&str, String, &str)> = vec![
         ("no HTTP", "\x10\x0c\0\x04MQTT\x04\x02\0\x3c\0\0\r\n\r\n".to_owned(), "400"),
         ("AMQP", "AMQP\0\x01\0\0\r\n\r\n".to_owned(), "400"),
@@ -59,6 +61,7 @@ fn malformed_requests_get_their_status_and_the_end() {
         ("long target", format!("GET /{} HTTP/1.1\r\n", "a".repeat(9000)), "414"),
         ("long header", format!("{head}Host: x\r\nA: {}\r\n", "b".repeat(20_000)), "431"),
         ("65 headers", format!("{head}Host: x\r\n{many}\r\n"), "431"),
+        ("10,000 properties", format!("{events}Host: x\r\n{properties}\r\n"), "431"),
         ("endless headers", format!("{head}{}", "A: b\r\n".repeat(50_000)), "431"),
         (
             "unknown expectation",

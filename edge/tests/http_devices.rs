@@ -113,8 +113,12 @@ fn one_bad_message_fails_the_array_and_nothing_of_it_is_stored() {
         r#"[{"body":"AA=="},{"body":"no base64!"}]"#,
         r#"[{"body":"AA=="},{"body":1,"base64Encoded":false}]"#,
         r#"[{"body":"AA=="},{}]"#,
+        r#"[{"body":"AA==","properties":{"a":"b"}},{"body":"AA= ="}]"#,
+        r#"[{"body":"AA=="}],[{"body":"AA=="}]"#,
+        &"[".repeat(100_000),
+        &format!("[{}", r#"{"body":"AA=="},"#.repeat(10_000)),
     ] {
-        assert_eq!(refusal(&http.send(BATCH, body)), argument, "{body}");
+        assert_eq!(refusal(&http.send(BATCH, body)), argument, "{body:.80}");
     }
     let large = format!(r#"[{{"body":"{}"}}]"#, "A".repeat(256 * 1024));
     assert_eq!(refusal(&http.send(BATCH, &large)), (413, "MessageTooLarge"));
