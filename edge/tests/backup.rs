@@ -11,7 +11,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use ringhub_core::id::HubId;
+use ringhub_edge::partition::{HubLog, PartitionsConfig};
 use serde_json::Value;
+use support::executors::{Executors, place};
 use support::history::{StoredEvent, read_all};
 use support::hub::{Hub, HubOptions};
 use support::mqtt::MqttDevice;
@@ -194,6 +197,47 @@ fn come_back(hub: &mut Hub, backup: &Path, bodies: &BTreeSet<String>, devices: &
     let after = events.iter().filter(|event| event.body == "after the restore").count();
     assert_eq!(after, devices.len());
     hub.assert_sound();
+}
+
+fn executors_of(data: &Path, others: &[u32]) -> Executors {
+    let mut config = PartitionsConfig::new(HubId(0), data.to_owned(), 4);
+    config.segment_bytes = 4 * 1024 * 1024;
+    let retention = config.retention;
+    let log = |&hub: &u32| HubLog { hub: HubId(hub), partition_count: 2, retention };
+    config.other_hubs = others.iter().map(log).collect();
+    Executors::start(config).expect("starts")
+}
+
+/// Goal: events of every hub come back, also when one hub is taken out of the log while that is
+/// copied. Method: the executors run without the rest of the hub, whose registry is not asked.
+#[test]
+fn a_backup_holds_the_events_of_every_hub() {
+    let mut hub = Hub::start();
+    let data = hub.data_dir();
+    hub.terminate();
+    hub.reap();
+    let event = |hub: u32, number: u64| format!("{number} of {hub}{}", "x".repeat(16_000));
+    let mut executors = executors_of(&data, &[1, 2]);
+    for number in 0..300 {
+        for of_hub in 0..3 {
+            executors.push(place(of_hub, 0), event(of_hub, number).as_bytes());
+        }
+    }
+    (0..3).for_each(|of_hub| executors.push_and_commit(place(of_hub, 1), b"the end"));
+    executors.handle.hubs().remove(HubId(2)).expect("removed");
+    let (backup, restored) = (hub.scratch("backup"), hub.scratch("restored"));
+    good(&["backup", "--to", text(&backup), "--data-dir", text(&data)]);
+    good(&["backup", "verify", text(&backup)]);
+    executors.handle.stop();
+    good(&["restore", "--from", text(&backup), "--data-dir", text(&restored)]);
+    let mut executors = executors_of(&restored, &[1]);
+    for of_hub in 0..2 {
+        let events = executors.read_all(place(of_hub, 0), 300);
+        let expected = (0..300).map(|number| (number, event(of_hub, number).into_bytes()));
+        assert!(events.into_iter().eq(expected), "hub {of_hub}");
+    }
+    assert!(executors.describe(place(2, 0)).is_none());
+    executors.handle.stop();
 }
 
 /// A stopped hub with some events, and a backup of it.

@@ -10,12 +10,15 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::record::Records;
 use super::{Chain, CommitNumber, LogId, PartitionState, SegmentNumber, checksum};
-use crate::id::PartitionId;
-use crate::limits::{COMMIT_BYTES_MAX, PARTITIONS_MAX};
+use crate::id::{HubId, HubPartition, PartitionId};
+use crate::limits::{COMMIT_BYTES_MAX, COMMIT_CHUNKS_MAX};
 use crate::position::{EnqueuedTime, Offset, SequenceNumber};
 use crate::time::UnixMillis;
 
-const MAGIC: [u8; 8] = *b"rhcommit";
+const MAGIC: [u8; 8] = *b"rhcommt2";
+
+/// Of commits from segments of version 1: their chunks name no hub, because all are of hub 0.
+const MAGIC_OF_ONE_HUB: [u8; 8] = *b"rhcommit";
 
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
@@ -35,7 +38,7 @@ const _: () = assert!(size_of::<StoredHeader>() == 72);
 
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-struct StoredChunk {
+struct StoredChunkOfOneHub {
     checksum: U64,
     first_offset: U64,
     first_sequence_number: U64,
@@ -48,11 +51,21 @@ struct StoredChunk {
     reserved: U16,
 }
 
-const _: () = assert!(size_of::<StoredChunk>() == 56);
+const _: () = assert!(size_of::<StoredChunkOfOneHub>() == 56);
+
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct StoredChunk {
+    chunk: StoredChunkOfOneHub,
+    hub: U32,
+    reserved: U32,
+}
+
+const _: () = assert!(size_of::<StoredChunk>() == 64);
 
 /// Longest header with its table: what must be read to know where the chunks are.
 pub const COMMIT_HEADER_BYTES_MAX: usize =
-    size_of::<StoredHeader>() + PARTITIONS_MAX * size_of::<StoredChunk>();
+    size_of::<StoredHeader>() + COMMIT_CHUNKS_MAX * size_of::<StoredChunk>();
 
 /// Place of a commit in its log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +86,7 @@ pub struct CommitPlace {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chunk {
     /// Whose records these are.
-    pub partition: PartitionId,
+    pub place: HubPartition,
     /// Number of records, at least one.
     pub record_count: u32,
     /// Where they begin, counted from the start of the commit.
@@ -115,7 +128,7 @@ impl Chunk {
             let record = record.ok()?;
             let event = record.event();
             let fits = state.append(record.bytes().len(), event.enqueued_time.0);
-            (fits == event && record.partition() == before.partition).then_some(())?;
+            (fits == event && record.place() == before.place).then_some(())?;
             count += 1;
         }
         (count == self.record_count).then_some(state)
@@ -190,14 +203,11 @@ impl CommitHead {
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let (header, _) = StoredHeader::ref_from_prefix(bytes).ok()?;
-        let chunk_count = usize::try_from(header.chunk_count.get()).ok()?;
-        let len = usize::try_from(header.commit_len.get()).ok()?;
-        (header.magic == MAGIC && chunk_count <= PARTITIONS_MAX && len <= COMMIT_BYTES_MAX)
-            .then_some(())?;
-        let head = bytes.get(..header_len(chunk_count))?;
+        let len =
+            usize::try_from(header.commit_len.get()).ok().filter(|&n| n <= COMMIT_BYTES_MAX)?;
+        let head = bytes.get(..Self::stated_len(bytes)?)?;
         (checksum(&head[8..]) == header.checksum.get() && len >= head.len()).then_some(())?;
-        let table = <[StoredChunk]>::ref_from_bytes(&head[size_of::<StoredHeader>()..]).ok()?;
-        let chunks: Vec<Chunk> = table.iter().map(Chunk::from).collect();
+        let chunks = read_table(header, &head[size_of::<StoredHeader>()..])?;
         let inside = |chunk: &Chunk| {
             chunk.position as usize >= head.len()
                 && chunk.position as usize + chunk.len as usize <= len
@@ -217,16 +227,41 @@ impl CommitHead {
         })
     }
 
-    /// The chunk of `partition`, if this commit has one.
+    /// How many bytes [`parse`](Self::parse) needs of a commit, as its first bytes say. `None` if
+    /// they are not those of one.
     #[must_use]
-    pub fn chunk(&self, partition: PartitionId) -> Option<&Chunk> {
-        self.chunks.iter().find(|chunk| chunk.partition == partition)
+    pub fn stated_len(bytes: &[u8]) -> Option<usize> {
+        let (header, _) = StoredHeader::ref_from_prefix(bytes).ok()?;
+        let count = usize::try_from(header.chunk_count.get()).ok();
+        let count = count.filter(|&count| count <= COMMIT_CHUNKS_MAX)?;
+        match header.magic {
+            MAGIC => Some(header_len(count)),
+            MAGIC_OF_ONE_HUB => {
+                Some(size_of::<StoredHeader>() + count * size_of::<StoredChunkOfOneHub>())
+            }
+            _ => None,
+        }
     }
+
+    /// The chunk of `place`, if this commit has one.
+    #[must_use]
+    pub fn chunk(&self, place: HubPartition) -> Option<&Chunk> {
+        self.chunks.iter().find(|chunk| chunk.place == place)
+    }
+}
+
+fn read_table(header: &StoredHeader, table: &[u8]) -> Option<Vec<Chunk>> {
+    if header.magic == MAGIC {
+        let table = <[StoredChunk]>::ref_from_bytes(table).ok()?;
+        return Some(table.iter().map(Chunk::from).collect());
+    }
+    let table = <[StoredChunkOfOneHub]>::ref_from_bytes(table).ok()?;
+    Some(table.iter().map(|stored| stored.of(HubId(0))).collect())
 }
 
 impl From<&Chunk> for StoredChunk {
     fn from(chunk: &Chunk) -> Self {
-        Self {
+        let of_one_hub = StoredChunkOfOneHub {
             checksum: chunk.checksum.into(),
             first_offset: chunk.first_offset.0.into(),
             first_sequence_number: chunk.first_sequence_number.0.into(),
@@ -235,25 +270,32 @@ impl From<&Chunk> for StoredChunk {
             position: chunk.position.into(),
             len: chunk.len.into(),
             record_count: chunk.record_count.into(),
-            partition: chunk.partition.0.into(),
+            partition: chunk.place.partition.0.into(),
             reserved: U16::ZERO,
+        };
+        Self { chunk: of_one_hub, hub: chunk.place.hub.0.into(), reserved: U32::ZERO }
+    }
+}
+
+impl StoredChunkOfOneHub {
+    fn of(&self, hub: HubId) -> Chunk {
+        let time = |ms: I64| EnqueuedTime(UnixMillis::from_millis(ms.get()));
+        Chunk {
+            place: HubPartition { hub, partition: PartitionId(self.partition.get()) },
+            record_count: self.record_count.get(),
+            position: self.position.get(),
+            len: self.len.get(),
+            first_offset: Offset(self.first_offset.get()),
+            first_sequence_number: SequenceNumber(self.first_sequence_number.get()),
+            first_enqueued: time(self.first_enqueued_ms),
+            last_enqueued: time(self.last_enqueued_ms),
+            checksum: self.checksum.get(),
         }
     }
 }
 
 impl From<&StoredChunk> for Chunk {
     fn from(stored: &StoredChunk) -> Self {
-        let time = |ms: I64| EnqueuedTime(UnixMillis::from_millis(ms.get()));
-        Self {
-            partition: PartitionId(stored.partition.get()),
-            record_count: stored.record_count.get(),
-            position: stored.position.get(),
-            len: stored.len.get(),
-            first_offset: Offset(stored.first_offset.get()),
-            first_sequence_number: SequenceNumber(stored.first_sequence_number.get()),
-            first_enqueued: time(stored.first_enqueued_ms),
-            last_enqueued: time(stored.last_enqueued_ms),
-            checksum: stored.checksum.get(),
-        }
+        stored.chunk.of(HubId(stored.hub.get()))
     }
 }

@@ -11,17 +11,22 @@ use zerocopy::little_endian::{I64, U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::commit::{Chunk, CommitHead};
+use super::segment::SegmentHeader;
 use super::state::StoredState;
 use super::{
-    Chain, CommitNumber, FilePosition, LogError, LogId, PartitionState, SegmentNumber, checksum,
+    Chain, CommitNumber, FilePosition, LogError, LogId, PartitionState, SegmentNumber, States,
+    checksum,
 };
-use crate::id::PartitionId;
+use crate::id::{HubId, HubPartition, PartitionId};
 use crate::position::{EnqueuedTime, Offset, SequenceNumber};
 use crate::reader::StartAt;
 use crate::time::UnixMillis;
 
 const MAGIC: [u8; 8] = *b"rhsegidx";
-const INDEX_VERSION: u32 = 1;
+const INDEX_VERSION: u32 = 2;
+
+/// The same layout; all is of hub 0, and partitions without events are listed too.
+const INDEX_VERSION_OF_ONE_HUB: u32 = 1;
 
 /// Distance in the file between two entries of one partition. A search reads at most this much in
 /// vain; an entry takes 40 bytes of memory for as long as the segment is retained.
@@ -39,14 +44,14 @@ pub struct IndexEntry {
 /// Sparse index of one segment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SegmentIndex {
-    partitions: BTreeMap<PartitionId, Vec<IndexEntry>>,
+    partitions: BTreeMap<HubPartition, Vec<IndexEntry>>,
 }
 
 impl SegmentIndex {
     /// Takes in the chunks of the commit at `at`. Commits come in the order of their positions.
     pub fn insert(&mut self, chunks: &[Chunk], at: FilePosition) {
         for chunk in chunks {
-            let entries = self.partitions.entry(chunk.partition).or_default();
+            let entries = self.partitions.entry(chunk.place).or_default();
             if entries.last().is_none_or(|last| at.0 - last.commit.0 >= INDEX_STRIDE_BYTES) {
                 entries.push(IndexEntry {
                     offset: chunk.first_offset,
@@ -61,8 +66,8 @@ impl SegmentIndex {
     /// A commit at or before the first event that `start` admits; `None` says to begin at the first
     /// commit.
     #[must_use]
-    pub fn find(&self, partition: PartitionId, start: StartAt) -> Option<FilePosition> {
-        let entries = self.partitions.get(&partition)?;
+    pub fn find(&self, place: HubPartition, start: StartAt) -> Option<FilePosition> {
+        let entries = self.partitions.get(&place)?;
         let before = entries.partition_point(|entry| match start {
             StartAt::Offset(offset) => entry.offset <= offset,
             StartAt::SequenceNumber(number) => entry.sequence_number <= number,
@@ -79,27 +84,40 @@ pub struct SegmentSummary {
     pub log: LogId,
     /// The segment.
     pub segment: SegmentNumber,
-    /// Where each partition stands after the last commit.
-    pub ends: Vec<PartitionState>,
+    /// How often it was written anew; its commits are elsewhere in the file each time.
+    pub rewrites: u16,
+    /// Where each partition that has events in it stands after the last commit.
+    pub ends: States,
     /// Number of the commit after the last.
     pub next_commit: CommitNumber,
     /// Link of the commit after the last.
     pub next_chain: Chain,
     /// Where the last commit ends.
     pub data_end: FilePosition,
-    /// When the newest event in it was appended; the time of its creation when it has none.
-    pub newest: EnqueuedTime,
     /// Where to look.
     pub index: SegmentIndex,
 }
 
 impl SegmentSummary {
-    /// Takes in the commit at the end, whose chunks lead to `ends`.
-    pub fn append(&mut self, head: &CommitHead) {
-        self.index.insert(&head.chunks, self.data_end);
-        for chunk in &head.chunks {
-            self.newest = self.newest.max(chunk.last_enqueued);
+    /// A segment without commits.
+    #[must_use]
+    pub fn new(header: &SegmentHeader) -> Self {
+        Self {
+            log: header.log,
+            segment: header.segment,
+            rewrites: header.rewrites(),
+            ends: States::default(),
+            next_commit: header.first_commit,
+            next_chain: header.chain,
+            data_end: header.data_start(),
+            index: SegmentIndex::default(),
         }
+    }
+
+    /// Takes in the commit at the end, whose chunks lead to `ends`.
+    pub fn append(&mut self, head: &CommitHead, ends: &[PartitionState]) {
+        self.index.insert(&head.chunks, self.data_end);
+        self.ends.extend(ends.iter().copied());
         self.data_end.0 += head.len as u64;
         self.next_commit = CommitNumber(head.place.number.0 + 1);
         self.next_chain = head.next_chain;
@@ -112,13 +130,13 @@ struct StoredSummary {
     magic: [u8; 8],
     version: U32,
     state_count: U16,
-    reserved: U16,
+    rewrites: U16,
     log: [u8; 16],
     segment: U64,
     next_commit: U64,
     next_chain: U64,
     data_end: U64,
-    newest_ms: I64,
+    reserved: U64,
     entry_count: U64,
 }
 
@@ -130,7 +148,8 @@ struct StoredEntry {
     enqueued_ms: I64,
     commit: U64,
     partition: U16,
-    reserved: [u8; 6],
+    reserved: U16,
+    hub: U32,
 }
 
 const _: () = assert!(size_of::<StoredSummary>() == 80);
@@ -144,23 +163,23 @@ impl SegmentSummary {
         let header = StoredSummary {
             magic: MAGIC,
             version: INDEX_VERSION.into(),
-            state_count: u16::try_from(self.ends.len()).expect("partitions are few").into(),
-            reserved: U16::ZERO,
+            state_count: u16::try_from(self.ends.len()).expect("below LOG_PARTITIONS_MAX").into(),
+            rewrites: self.rewrites.into(),
             log: self.log.0,
             segment: self.segment.0.into(),
             next_commit: self.next_commit.0.into(),
             next_chain: self.next_chain.0.into(),
             data_end: self.data_end.0.into(),
-            newest_ms: self.newest.0.as_millis().into(),
+            reserved: U64::ZERO,
             entry_count: (entry_count as u64).into(),
         };
         let mut out = header.as_bytes().to_vec();
-        for state in &self.ends {
+        for state in self.ends.iter() {
             out.extend_from_slice(StoredState::from(state).as_bytes());
         }
-        for (partition, entries) in &self.index.partitions {
+        for (place, entries) in &self.index.partitions {
             for entry in entries {
-                out.extend_from_slice(stored_entry(*partition, entry).as_bytes());
+                out.extend_from_slice(stored_entry(*place, entry).as_bytes());
             }
         }
         let sum = checksum(&out);
@@ -168,7 +187,7 @@ impl SegmentSummary {
         out
     }
 
-    /// Reads the content of an index file.
+    /// Reads the content of an index file. One of version 1 lists partitions without events, too.
     ///
     /// # Errors
     /// [`LogError`]: the file is of no use, and the segment is to be scanned instead.
@@ -179,7 +198,7 @@ impl SegmentSummary {
         if header.magic != MAGIC {
             return Err(LogError::Magic("segment index"));
         }
-        if header.version.get() != INDEX_VERSION {
+        if ![INDEX_VERSION_OF_ONE_HUB, INDEX_VERSION].contains(&header.version.get()) {
             let found = header.version.get();
             return Err(LogError::Version { found, known: INDEX_VERSION });
         }
@@ -193,32 +212,33 @@ impl SegmentSummary {
         Ok(Self {
             log: LogId(header.log),
             segment: SegmentNumber(header.segment.get()),
+            rewrites: header.rewrites.get(),
             ends: states.iter().map(PartitionState::from).collect(),
             next_commit: CommitNumber(header.next_commit.get()),
             next_chain: Chain(header.next_chain.get()),
             data_end: FilePosition(header.data_end.get()),
-            newest: EnqueuedTime(UnixMillis::from_millis(header.newest_ms.get())),
             index: read_entries(entries),
         })
     }
 }
 
-fn stored_entry(partition: PartitionId, entry: &IndexEntry) -> StoredEntry {
+fn stored_entry(place: HubPartition, entry: &IndexEntry) -> StoredEntry {
     StoredEntry {
         offset: entry.offset.0.into(),
         sequence_number: entry.sequence_number.0.into(),
         enqueued_ms: entry.enqueued_time.0.as_millis().into(),
         commit: entry.commit.0.into(),
-        partition: partition.0.into(),
-        reserved: [0; 6],
+        partition: place.partition.0.into(),
+        reserved: U16::ZERO,
+        hub: place.hub.0.into(),
     }
 }
 
 fn read_entries(stored: &[StoredEntry]) -> SegmentIndex {
     let mut index = SegmentIndex::default();
     for entry in stored {
-        let partition = PartitionId(entry.partition.get());
-        index.partitions.entry(partition).or_default().push(IndexEntry {
+        let (hub, partition) = (HubId(entry.hub.get()), PartitionId(entry.partition.get()));
+        index.partitions.entry(HubPartition { hub, partition }).or_default().push(IndexEntry {
             offset: Offset(entry.offset.get()),
             sequence_number: SequenceNumber(entry.sequence_number.get()),
             enqueued_time: EnqueuedTime(UnixMillis::from_millis(entry.enqueued_ms.get())),
@@ -232,11 +252,13 @@ fn read_entries(stored: &[StoredEntry]) -> SegmentIndex {
 mod tests {
     use super::*;
 
+    const PLACE: HubPartition = HubPartition { hub: HubId(70_000), partition: PartitionId(1) };
+
     fn summary() -> SegmentSummary {
         let mut index = SegmentIndex::default();
         for step in 0..10_u64 {
             let chunk = Chunk {
-                partition: PartitionId(1),
+                place: PLACE,
                 record_count: 1,
                 position: 0,
                 len: 8,
@@ -248,14 +270,16 @@ mod tests {
             };
             index.insert(&[chunk], FilePosition(8192 + step * INDEX_STRIDE_BYTES / 2));
         }
+        let mut end = PartitionState::new(PLACE);
+        end.append(8, UnixMillis::from_millis(60));
         SegmentSummary {
             log: LogId([3; 16]),
             segment: SegmentNumber(9),
-            ends: vec![PartitionState::new(PartitionId(1))],
+            rewrites: 3,
+            ends: [end].into_iter().collect(),
             next_commit: CommitNumber(10),
             next_chain: Chain(77),
             data_end: FilePosition(1 << 20),
-            newest: EnqueuedTime(UnixMillis::from_millis(60)),
             index,
         }
     }
@@ -263,7 +287,7 @@ mod tests {
     #[test]
     fn finds_the_entry_at_or_before_a_position() {
         let index = summary().index;
-        let find = |start| index.find(PartitionId(1), start).map(|at| at.0);
+        let find = |start| index.find(PLACE, start).map(|at| at.0);
         let entry = |number: u64| Some(8192 + number * INDEX_STRIDE_BYTES);
         assert_eq!(find(StartAt::Offset(Offset(0))), entry(0));
         assert_eq!(find(StartAt::Offset(Offset(199))), entry(0), "every second chunk has an entry");
@@ -272,7 +296,8 @@ mod tests {
         let time = |ms| StartAt::EnqueuedTime(EnqueuedTime(UnixMillis::from_millis(ms)));
         assert_eq!(find(time(50)), None, "an equal time may stand in earlier chunks too");
         assert_eq!(find(time(51)), entry(4));
-        assert_eq!(index.find(PartitionId(2), time(51)), None);
+        let other = HubPartition { hub: HubId(0), ..PLACE };
+        assert_eq!(index.find(other, time(51)), None, "another hub's partition");
     }
 
     #[test]

@@ -10,23 +10,26 @@
 //! chunk          records of one partition, back to back, with a checksum of its own
 //! ```
 //!
-//! One log serves all partitions of one executor, so that one write and one sync commit for all of
-//! them. Every commit names the log, its segment, its number and the checksum of the commit before
-//! it; what an earlier use of the file left behind never passes for a commit. All numbers are
-//! little endian.
+//! One log serves all partitions of one executor, of whatever hub, so that one write and one sync
+//! commit for all of them. Every commit names the log, its segment, its number and the checksum of
+//! the commit before it; what an earlier use of the file left behind never passes for a commit. All
+//! numbers are little endian.
 
 pub mod commit;
 pub mod index;
 pub mod record;
 pub mod recovery;
 pub mod retention;
+pub mod rewrite;
 pub mod segment;
 
 mod error;
 mod state;
+mod states;
 
 pub use error::LogError;
 pub use state::{LastEvent, PartitionState};
+pub use states::States;
 
 /// Name of one commit log: chosen at random when the log is made, and part of every commit of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use zerocopy::little_endian::{I64, U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::LastEvent;
-use crate::id::{HubId, PartitionId};
+use crate::id::{HubId, HubPartition, PartitionId};
 use crate::limits::RECORD_BYTES_MAX;
 use crate::position::{EnqueuedTime, Offset, SequenceNumber};
 use crate::time::UnixMillis;
@@ -200,6 +200,12 @@ impl<'a> RecordView<'a> {
     #[must_use]
     pub fn partition(&self) -> PartitionId {
         PartitionId(self.header.partition.get())
+    }
+
+    /// Hub and partition of the device.
+    #[must_use]
+    pub fn place(&self) -> HubPartition {
+        HubPartition { hub: self.hub(), partition: self.partition() }
     }
 
     /// Position in the partition.

@@ -12,11 +12,10 @@
 //! acknowledged, unless a whole commit further on says otherwise: then data was lost after it was
 //! acknowledged, which only a person can decide on.
 
-use super::commit::{COMMIT_HEADER_BYTES_MAX, CommitHead};
-use super::index::{SegmentIndex, SegmentSummary};
+use super::commit::{COMMIT_HEADER_BYTES_MAX, Chunk, CommitHead};
+use super::index::SegmentSummary;
 use super::segment::SegmentHeader;
-use super::{CommitNumber, FilePosition, LogError, PartitionState};
-use crate::position::EnqueuedTime;
+use super::{CommitNumber, FilePosition, LogError, PartitionState, States};
 
 /// Bytes that a scan asks for at a time.
 pub const SCAN_WINDOW_BYTES: usize = 1024 * 1024;
@@ -85,16 +84,7 @@ impl SegmentScan {
     /// Begins after the header of a segment.
     #[must_use]
     pub fn new(header: SegmentHeader) -> Self {
-        let summary = SegmentSummary {
-            log: header.log,
-            segment: header.segment,
-            ends: header.bases.clone(),
-            next_commit: header.first_commit,
-            next_chain: header.chain,
-            data_end: header.data_start(),
-            newest: EnqueuedTime(header.created),
-            index: SegmentIndex::default(),
-        };
+        let summary = SegmentSummary::new(&header);
         Self { header, summary, phase: Phase::Reading, wanted: SCAN_WINDOW_BYTES }
     }
 
@@ -111,28 +101,39 @@ impl SegmentScan {
     pub fn feed(&mut self, bytes: &[u8]) -> Result<ScanStep, LogError> {
         let at_end = bytes.len() < self.wanted;
         match self.phase {
-            Phase::Reading => Ok(self.read(bytes, at_end)),
+            Phase::Reading => self.read(bytes, at_end),
             Phase::Looking { at, .. } => self.look(at, bytes, at_end),
         }
     }
 
-    fn read(&mut self, bytes: &[u8], at_end: bool) -> ScanStep {
+    fn read(&mut self, bytes: &[u8], at_end: bool) -> Result<ScanStep, LogError> {
         let mut rest = bytes;
         loop {
+            if self.is_whole() {
+                return Ok(ScanStep::Done(Box::new(self.finish())));
+            }
             match self.take(rest, at_end) {
                 Verdict::Taken(len) => rest = &rest[len..],
                 Verdict::NeedsMore(len) => {
                     self.wanted = len.max(SCAN_WINDOW_BYTES);
-                    return ScanStep::Read { position: self.summary.data_end, len: self.wanted };
+                    let position = self.summary.data_end;
+                    return Ok(ScanStep::Read { position, len: self.wanted });
                 }
+                Verdict::Bad { .. } if self.header.rewritten.is_some() => return Err(self.lost()),
                 Verdict::Bad { torn } => {
                     let at = self.summary.data_end;
                     self.phase = Phase::Looking { at, whole_commits: 0, torn };
                     self.wanted = SCAN_WINDOW_BYTES + COMMIT_HEADER_BYTES_MAX;
-                    return ScanStep::Read { position: at, len: self.wanted };
+                    return Ok(ScanStep::Read { position: at, len: self.wanted });
                 }
             }
         }
+    }
+
+    /// True once all commits of a segment that was written anew are read.
+    fn is_whole(&self) -> bool {
+        let taken = self.summary.next_commit.0 - self.header.first_commit.0;
+        self.header.rewritten.is_some_and(|rewritten| taken >= rewritten.commit_count)
     }
 
     fn take(&mut self, rest: &[u8], at_end: bool) -> Verdict {
@@ -151,8 +152,7 @@ impl SegmentScan {
         let Some(ends) = self.ends_after(&head, commit) else {
             return Verdict::Bad { torn: true };
         };
-        self.summary.ends = ends;
-        self.summary.append(&head);
+        self.summary.append(&head, &ends);
         Verdict::Taken(head.len)
     }
 
@@ -171,15 +171,17 @@ impl SegmentScan {
             && head.len > 0
     }
 
+    /// Where the partitions of a commit stand behind it, if it is whole and continues what was
+    /// read. A partition that was not there before begins with it.
     fn ends_after(&self, head: &CommitHead, commit: &[u8]) -> Option<Vec<PartitionState>> {
-        let mut ends = self.summary.ends.clone();
-        for chunk in &head.chunks {
+        let end = |chunk: &Chunk| {
             let records = commit.get(chunk.range())?;
             chunk.is_intact(records).then_some(())?;
-            let end = ends.iter_mut().find(|end| end.partition == chunk.partition)?;
-            *end = chunk.continues(end, records)?;
-        }
-        Some(ends)
+            let known = self.summary.ends.find(chunk.place);
+            let before = known.copied().unwrap_or_else(|| self.header.bases.get(chunk.place));
+            chunk.continues(&before, records)
+        };
+        head.chunks.iter().map(end).collect()
     }
 
     fn look(&mut self, at: FilePosition, bytes: &[u8], at_end: bool) -> Result<ScanStep, LogError> {
@@ -235,17 +237,27 @@ impl SegmentScan {
             }
             _ => Tail::Clean,
         };
-        Scanned { summary: self.summary.clone(), tail }
+        let mut summary = self.summary.clone();
+        if let Some(rewritten) = self.header.rewritten {
+            summary.next_commit = rewritten.next_commit;
+            summary.next_chain = rewritten.next_chain;
+        }
+        Scanned { summary, tail }
     }
 }
 
-/// Checks that `next` begins where a segment with this summary ended; commits of the earlier one
-/// were all durable then.
+/// Checks that `next` begins where the segment with this summary ended, and the partitions with it
+/// at `ends`; commits of the earlier one were all durable then. Hubs that only one of both knows
+/// were removed meanwhile, or are new.
 ///
 /// # Errors
 /// [`LogError::Gap`] if a segment between them is missing or either is from elsewhere,
 /// [`LogError::LostCommit`] if the earlier one has fewer commits than it had.
-pub fn check_continues(before: &SegmentSummary, next: &SegmentHeader) -> Result<(), LogError> {
+pub fn check_continues(
+    before: &SegmentSummary,
+    ends: &States,
+    next: &SegmentHeader,
+) -> Result<(), LogError> {
     if before.log != next.log || before.segment.0 + 1 != next.segment.0 {
         return Err(LogError::Gap(next.segment));
     }
@@ -256,7 +268,7 @@ pub fn check_continues(before: &SegmentSummary, next: &SegmentHeader) -> Result<
             at: before.data_end,
         });
     }
-    if before.next_chain != next.chain || before.ends != next.bases {
+    if before.next_chain != next.chain || !ends.agrees_with(&next.bases) {
         return Err(LogError::Gap(next.segment));
     }
     Ok(())

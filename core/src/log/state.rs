@@ -1,9 +1,9 @@
 //! Where a partition stands between two events.
 
-use zerocopy::little_endian::{I64, U16, U64};
+use zerocopy::little_endian::{I64, U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::id::PartitionId;
+use crate::id::{HubId, HubPartition, PartitionId};
 use crate::position::{EnqueuedTime, Offset, SequenceNumber};
 use crate::time::UnixMillis;
 
@@ -22,7 +22,7 @@ pub struct LastEvent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartitionState {
     /// Partition that this is about.
-    pub partition: PartitionId,
+    pub place: HubPartition,
     /// Offset of the next event.
     pub next_offset: Offset,
     /// Sequence number of the next event.
@@ -34,13 +34,8 @@ pub struct PartitionState {
 impl PartitionState {
     /// A partition without any event.
     #[must_use]
-    pub fn new(partition: PartitionId) -> Self {
-        Self {
-            partition,
-            next_offset: Offset(0),
-            next_sequence_number: SequenceNumber(0),
-            last: None,
-        }
+    pub fn new(place: HubPartition) -> Self {
+        Self { place, next_offset: Offset(0), next_sequence_number: SequenceNumber(0), last: None }
     }
 
     /// Takes one event of `len` bytes in at `now` and returns its stamps; a clock that was set back
@@ -59,7 +54,8 @@ impl PartitionState {
     }
 }
 
-/// [`PartitionState`] as it stands in files.
+/// [`PartitionState`] as it stands in files. The hub is zero in files of version 1, which were of
+/// the hub with that number alone.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(super) struct StoredState {
@@ -68,7 +64,8 @@ pub(super) struct StoredState {
     last_offset: U64,
     last_enqueued_ms: I64,
     partition: U16,
-    reserved: [u8; 6],
+    reserved: U16,
+    hub: U32,
 }
 
 const _: () = assert!(size_of::<StoredState>() == 40);
@@ -80,8 +77,9 @@ impl From<&PartitionState> for StoredState {
             next_sequence_number: state.next_sequence_number.0.into(),
             last_offset: state.last.map_or(0, |last| last.offset.0).into(),
             last_enqueued_ms: state.last.map_or(0, |last| last.enqueued_time.0.as_millis()).into(),
-            partition: state.partition.0.into(),
-            reserved: [0; 6],
+            partition: state.place.partition.0.into(),
+            reserved: U16::ZERO,
+            hub: state.place.hub.0.into(),
         }
     }
 }
@@ -90,7 +88,10 @@ impl From<&StoredState> for PartitionState {
     fn from(stored: &StoredState) -> Self {
         let next = stored.next_sequence_number.get();
         Self {
-            partition: PartitionId(stored.partition.get()),
+            place: HubPartition {
+                hub: HubId(stored.hub.get()),
+                partition: PartitionId(stored.partition.get()),
+            },
             next_offset: Offset(stored.next_offset.get()),
             next_sequence_number: SequenceNumber(next),
             last: next.checked_sub(1).map(|last| LastEvent {

@@ -57,6 +57,12 @@ impl StartAt {
         }
     }
 
+    /// The same, but for the events up to `oldest`, which nobody may read any more.
+    #[must_use]
+    pub fn not_before(self, oldest: &PartitionState) -> Self {
+        if self.is_after(oldest) { self } else { Self::Offset(oldest.next_offset) }
+    }
+
     /// True for the events that are read.
     #[must_use]
     pub fn admits(self, event: &LastEvent) -> bool {
@@ -81,10 +87,10 @@ fn after(bound: Bound) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::PartitionId;
+    use crate::id::HubPartition;
 
     fn state() -> PartitionState {
-        let mut state = PartitionState::new(PartitionId(0));
+        let mut state = PartitionState::new(HubPartition::default());
         state.append(64, UnixMillis::from_millis(100));
         state.append(64, UnixMillis::from_millis(200));
         state
@@ -111,7 +117,7 @@ mod tests {
             (time(100, Bound::Exclusive), Ok(vec![1])),
             (time(201, Bound::Inclusive), Ok(vec![])),
         ];
-        let mut partition = PartitionState::new(PartitionId(0));
+        let mut partition = PartitionState::new(HubPartition::default());
         let events = [100, 200].map(|ms| partition.append(64, UnixMillis::from_millis(ms)));
         for (selector, expected) in cases {
             let read = StartAt::resolve(selector, &state())
@@ -121,8 +127,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_too_old_is_passed_over_however_the_start_is_named() {
+        let mut oldest = PartitionState::new(HubPartition::default());
+        oldest.append(64, UnixMillis::from_millis(100));
+        let number = |number| StartAt::SequenceNumber(SequenceNumber(number));
+        let time = |ms| StartAt::EnqueuedTime(EnqueuedTime(UnixMillis::from_millis(ms)));
+        let second = StartAt::Offset(Offset(64));
+        for start in [StartAt::Offset(Offset(0)), number(0), time(50), time(100)] {
+            assert_eq!(start.not_before(&oldest), second, "{start:?}");
+            let none = PartitionState::new(HubPartition::default());
+            assert_eq!(start.not_before(&none), start, "nothing is too old");
+        }
+        for start in [second, StartAt::Offset(Offset(128)), number(1), time(101)] {
+            assert_eq!(start.not_before(&oldest), start);
+        }
+    }
+
+    #[test]
     fn an_unused_partition_takes_position_zero() {
-        let state = PartitionState::new(PartitionId(0));
+        let state = PartitionState::new(HubPartition::default());
         let start = StartAt::resolve(Selector::Offset(Offset(0), Bound::Inclusive), &state);
         assert_eq!(start, Ok(StartAt::Offset(Offset(0))));
         assert!(StartAt::resolve(Selector::Offset(Offset(1), Bound::Inclusive), &state).is_err());

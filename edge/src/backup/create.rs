@@ -31,7 +31,9 @@ pub struct Progress {
 ///
 /// The hub may be running: it is neither asked nor held up. The backup holds everything that was
 /// acknowledged before the call, and of what came meanwhile a prefix per commit log and per
-/// registry. Registry and logs are not of the same instant; neither refers to the other.
+/// registry. Registry and logs are not of the same instant: the registry is the later one, so that
+/// it knows every hub that has events in the logs. Those of hubs that it does not know are removed
+/// by the first start.
 ///
 /// - **Logs.** A commit never changes once it is durable, and is acknowledged only then. Each
 ///   segment is read from its beginning, commit by commit as recovery does, and cut at the first
@@ -94,10 +96,6 @@ fn fill(
     let begun = now();
     copy_small(from, to, FORMAT_FILE)?;
     copy_tls(from, to)?;
-    progress(Progress { step: "the registry is copied", bytes: 0 });
-    let registry = to.join(REGISTRY_DIRECTORY);
-    file::make_directory(&registry)?;
-    copy_registry(&from.join(REGISTRY_DIRECTORY), &registry.join(REGISTRY_FILE))?;
     let mut bytes = 0;
     for log in log::log_directories(from)? {
         log::copy(&from.join(&log), &to.join(&log), &mut |end| {
@@ -105,6 +103,12 @@ fn fill(
             progress(Progress { step: "events are copied", bytes });
         })?;
     }
+    // After the logs, so that it knows every hub that has events in them: a number that a restored
+    // registry gave out again would bring a new hub the events of an old one.
+    progress(Progress { step: "the registry is copied", bytes });
+    let registry = to.join(REGISTRY_DIRECTORY);
+    file::make_directory(&registry)?;
+    copy_registry(&from.join(REGISTRY_DIRECTORY), &registry.join(REGISTRY_FILE))?;
     let files = record_all(to, progress)?;
     sync_directories(to)?;
     let manifest = Manifest::new(begun, now(), files);

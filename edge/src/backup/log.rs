@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ringhub_core::log::recovery::{Tail, check_continues};
 use ringhub_core::log::segment::{index_file_name, parse_segment_file_name, segment_file_name};
-use ringhub_core::log::{FilePosition, LogError, SegmentNumber};
+use ringhub_core::log::{FilePosition, LogError, SegmentNumber, States};
 
 use super::BackupError;
 use super::file::{entries, make_directory, write_file};
@@ -107,8 +107,9 @@ pub(super) fn verify(
         read(len);
         chain.link(&path, number, segment)?;
     }
-    let ends = chain.last.into_iter().flat_map(|last| last.scanned.summary.ends);
-    Ok(ends.map(|end| end.next_sequence_number.0).sum())
+    let ends = chain.last.map(|last| last.header.ends(&last.scanned.summary));
+    let numbers = ends.iter().flat_map(States::iter).map(|end| end.next_sequence_number.0);
+    Ok(numbers.sum())
 }
 
 /// Segments that have to follow one another.
@@ -129,7 +130,8 @@ impl Chain {
             return Err(refused(LogError::Foreign("another place in the log")));
         }
         if let Some(before) = &self.last {
-            let checked = check_continues(&before.scanned.summary, &segment.header);
+            let summary = &before.scanned.summary;
+            let checked = check_continues(summary, &before.header.ends(summary), &segment.header);
             checked.map_err(refused)?;
         }
         self.last = Some(segment);
@@ -139,9 +141,9 @@ impl Chain {
 
 #[cfg(test)]
 mod tests {
-    use ringhub_core::id::{ExecutorId, HubId, PartitionId};
+    use ringhub_core::id::{ExecutorId, HubId};
     use ringhub_core::log::segment::{LogShape, SegmentHeader};
-    use ringhub_core::log::{Chain as Link, CommitNumber, LogId, PartitionState};
+    use ringhub_core::log::{Chain as Link, CommitNumber, LogId};
     use ringhub_core::time::UnixMillis;
 
     use super::*;
@@ -163,7 +165,8 @@ mod tests {
             first_commit: CommitNumber(0),
             chain: Link(0),
             created: UnixMillis::from_millis(1),
-            bases: (0..4).map(PartitionId).map(PartitionState::new).collect(),
+            bases: States::default(),
+            rewritten: None,
         };
         let mut bytes = vec![0; 64 * 1024];
         header.encode(&mut bytes[..header.data_start().0 as usize]);

@@ -32,6 +32,8 @@ pub(super) fn scan(path: &Path) -> Result<Segment, BackupError> {
     let io_error = |source| BackupError::Io { action: "read", path: path.to_owned(), source };
     let file = File::open(path).map_err(io_error)?;
     let head = read_at(&file, FilePosition(0), SEGMENT_HEADER_BYTES).map_err(io_error)?;
+    let len = SegmentHeader::stated_len(&head).map_err(log_error)?;
+    let head = read_at(&file, FilePosition(0), len).map_err(io_error)?;
     let header = SegmentHeader::decode(&head).map_err(log_error)?;
     let mut scan = SegmentScan::new(header.clone());
     let mut step = scan.start();
@@ -71,20 +73,24 @@ fn read_at(file: &File, at: FilePosition, len: usize) -> io::Result<Vec<u8>> {
 /// which looks like a lost commit. What is missing is then read once more: the place of a commit
 /// that was under way is whole by now, since the later one says so, and that of a lost one is not.
 ///
+/// A segment that is written anew meanwhile, without the events of a hub that was removed, gets
+/// another file of the same name, which is then copied instead.
+///
 /// # Errors
 /// [`BackupError`]; a commit that is lost for good is one.
 pub(super) fn copy(from: &Path, to: &Path) -> Result<Option<Segment>, BackupError> {
-    let Some(source) = Source::open(from)? else { return Ok(None) };
-    let target = create_file(to)?;
-    let copied = copy_whole_commits(&source, &target, from, to);
-    // A file that is used again has another name before anything in it changes.
-    if !source.is_still(from)? {
+    while let Some(source) = Source::open(from)? {
+        let target = create_file(to)?;
+        let copied = copy_whole_commits(&source, &target, from, to);
+        // A file that is used again has another name before anything in it changes.
+        if source.is_still(from)? {
+            let segment = copied?;
+            target.sync_all().map_err(BackupError::io("sync", to))?;
+            return Ok(Some(segment));
+        }
         fs::remove_file(to).map_err(BackupError::io("remove", to))?;
-        return Ok(None);
     }
-    let segment = copied?;
-    target.sync_all().map_err(BackupError::io("sync", to))?;
-    Ok(Some(segment))
+    Ok(None)
 }
 
 fn copy_whole_commits(

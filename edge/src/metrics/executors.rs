@@ -2,17 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::sync::Arc;
 
+use ringhub_core::id::HubPartition;
 use ringhub_core::meter::{Counter, Histogram, Snapshot};
 
 use super::Sources;
 use super::page::{Kind, Page, Scale};
-use crate::partition::{ExecutorCounters, ExecutorView, LogState, PartitionCounters};
+use crate::partition::{
+    ExecutorCounters, ExecutorView, LogState, PartitionCounters, ReaderCounters,
+};
 
 /// A number of each executor: name, meaning, where it stands.
 type OfExecutor = (&'static str, Kind, &'static str, fn(&ExecutorCounters) -> &Counter);
 
-const OF_EXECUTOR: [OfExecutor; 9] = [
+const OF_EXECUTOR: [OfExecutor; 10] = [
     ("ringhub_commits_total", Kind::Counter, "Durable commits.", |c| &c.commits),
     ("ringhub_commit_messages_total", Kind::Counter, "Events in durable commits.", |c| &c.messages),
     ("ringhub_log_bytes_total", Kind::Counter, LOG_BYTES, |c| &c.bytes),
@@ -20,6 +24,7 @@ const OF_EXECUTOR: [OfExecutor; 9] = [
     ("ringhub_log_failures_total", Kind::Counter, FAILURES, |c| &c.failures),
     ("ringhub_disk_full_total", Kind::Counter, DISK_FULL, |c| &c.disk_full),
     ("ringhub_segments", Kind::Gauge, "Segments with data.", |c| &c.segments),
+    ("ringhub_segment_rewrites_total", Kind::Counter, REWRITES, |c| &c.rewrites),
     ("ringhub_tail_bytes", Kind::Gauge, TAIL, |c| &c.tail_bytes),
     ("ringhub_reader_catch_ups_total", Kind::Counter, CATCH_UPS, |c| &c.catch_ups),
 ];
@@ -27,6 +32,7 @@ const OF_EXECUTOR: [OfExecutor; 9] = [
 const LOG_BYTES: &str = "Bytes of durable commits, headers and padding included.";
 const FAILURES: &str = "Writes and syncs that failed; the first ends the log until a restart.";
 const DISK_FULL: &str = "Times that there was no room for the next segment.";
+const REWRITES: &str = "Segments that were written anew without events of removed hubs.";
 const TAIL: &str = "Memory of the newest events, from which readers are served.";
 const CATCH_UPS: &str = "Times that a reader was served from the disk.";
 
@@ -118,24 +124,28 @@ fn write_histograms(
     }
 }
 
+/// Those of the configured hub; of the others only sums are shown.
 fn write_partitions(sources: &Sources, page: &mut Page) {
+    let partitions = partitions(sources);
     for (name, kind, help, counter) in OF_PARTITION {
         let mut family = page.family(name, kind, help);
-        for partition in partitions(sources) {
-            family.sample(&[("partition", &partition.partition.0)], counter(partition).read());
+        for partition in &partitions {
+            let number = partition.place.partition.0;
+            family.sample(&[("partition", &number)], counter(partition).read());
         }
     }
     let name = "ringhub_partition_newest_timestamp_seconds";
     let help = "When the newest event was appended, in seconds since 1970; 0 without one.";
     let mut family = page.family(name, Kind::Gauge, help);
-    for partition in partitions(sources) {
+    for partition in &partitions {
         let value = partition.newest_ms.read() as f64 / 1e3;
-        family.sample(&[("partition", &partition.partition.0)], value);
+        family.sample(&[("partition", &partition.place.partition.0)], value);
     }
 }
 
-fn partitions(sources: &Sources) -> impl Iterator<Item = &PartitionCounters> {
-    sources.partitions.executors().flat_map(|executor| &executor.counters.partitions)
+fn partitions(sources: &Sources) -> Vec<Arc<PartitionCounters>> {
+    let all = sources.partitions.executors().flat_map(|executor| executor.counters.partitions());
+    all.filter(|partition| partition.place.hub == sources.hub).collect()
 }
 
 /// Readers of one group on one partition.
@@ -146,13 +156,12 @@ struct Readers {
 }
 
 fn write_readers(sources: &Sources, page: &mut Page) {
-    let readers: Vec<_> = sources.partitions.executors().flat_map(readers_of).collect();
-    let labels = |partition, group: &str| (partition, group.to_owned());
+    let readers = sources.partitions.executors().flat_map(readers_of);
     let mut of_groups: BTreeMap<(u16, String), Readers> = BTreeMap::new();
-    for (partition, group, lag_bytes) in &readers {
-        let readers = of_groups.entry(labels(*partition, group)).or_default();
+    for (place, group, lag_bytes) in readers.filter(|(place, ..)| place.hub == sources.hub) {
+        let readers = of_groups.entry((place.partition.0, group)).or_default();
         readers.count += 1;
-        readers.lag_bytes = readers.lag_bytes.max(*lag_bytes);
+        readers.lag_bytes = readers.lag_bytes.max(lag_bytes);
     }
     let count: fn(&Readers) -> u64 = |readers| readers.count;
     let lag: fn(&Readers) -> u64 = |readers| readers.lag_bytes;
@@ -170,19 +179,17 @@ fn write_readers(sources: &Sources, page: &mut Page) {
     }
 }
 
-/// Partition, group and lag of each reader.
-fn readers_of(executor: &ExecutorView) -> Vec<(u16, String, u64)> {
-    let partitions = &executor.counters.partitions;
-    let end_of = |number| {
-        let found = partitions.iter().find(|partition| partition.partition == number);
-        found.map_or(0, |partition| partition.next_offset.read())
+/// Place, group and lag of each reader.
+fn readers_of(executor: &ExecutorView) -> Vec<(HubPartition, String, u64)> {
+    let partitions = executor.counters.partitions();
+    let end_of = |place| {
+        let found = partitions.binary_search_by_key(&place, |partition| partition.place);
+        found.map_or(0, |found| partitions[found].next_offset.read())
     };
     let readers = executor.counters.readers();
-    let lag = |reader: &crate::partition::ReaderCounters| {
-        end_of(reader.partition).saturating_sub(reader.next_offset.read())
-    };
-    let each = readers
-        .iter()
-        .map(|reader| (reader.partition.0, reader.group.as_str().to_owned(), lag(reader)));
+    let lag =
+        |reader: &ReaderCounters| end_of(reader.place).saturating_sub(reader.next_offset.read());
+    let each =
+        readers.iter().map(|reader| (reader.place, reader.group.as_str().to_owned(), lag(reader)));
     each.collect()
 }

@@ -12,7 +12,7 @@ use ringhub_control_plane::api::{Reply, Response};
 use ringhub_core::id::HubId;
 
 use super::page::{self, Page};
-use super::{certificates, executors, process, registry, shards, stages};
+use super::{certificates, executors, hubs, process, registry, shards, stages};
 use crate::partition::PartitionsView;
 use crate::shard::mailbox::Mailboxes;
 use crate::shard::{ShardCounters, ShardHandle};
@@ -73,6 +73,15 @@ impl Sources {
         shards.iter().map(|shard| Arc::clone(&shard.counters)).collect()
     }
 
+    /// The name of a hub, as the label `hub` has it.
+    pub(super) fn name_of(&self, hub: HubId) -> String {
+        if hub == self.hub {
+            return self.host_name.clone();
+        }
+        let found = self.control.directory().hub(hub);
+        found.map_or_else(|| hub.0.to_string(), |found| found.host_name.clone())
+    }
+
     /// Writes the page. Linear in shards and partitions; no other thread waits for it.
     #[must_use]
     pub fn page(&self) -> String {
@@ -80,6 +89,7 @@ impl Sources {
         stages::write(self, &mut page);
         shards::write(self, &mut page);
         executors::write(self, &mut page);
+        hubs::write(self, &mut page);
         registry::write(self, &mut page);
         process::write(&mut page);
         certificates::write(&self.certificates, &mut page);

@@ -10,6 +10,7 @@
 
 mod certificates;
 mod executors;
+mod hubs;
 mod inspector;
 mod page;
 mod process;

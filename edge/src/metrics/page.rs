@@ -91,7 +91,20 @@ impl Page {
         labels: &[(&str, &dyn Display)],
         value: impl Display,
     ) {
-        let _ = write!(self.text, "{name}{suffix}{{hub=\"{}\"", Escaped(&self.hub));
+        let hub = std::mem::take(&mut self.hub);
+        self.sample_of(&hub, name, suffix, labels, value);
+        self.hub = hub;
+    }
+
+    fn sample_of(
+        &mut self,
+        hub: &str,
+        name: &str,
+        suffix: &str,
+        labels: &[(&str, &dyn Display)],
+        value: impl Display,
+    ) {
+        let _ = write!(self.text, "{name}{suffix}{{hub=\"{}\"", Escaped(hub));
         for (label, text) in labels {
             let _ = write!(self.text, ",{label}=\"{}\"", Escaped(text));
         }
@@ -110,6 +123,11 @@ impl Family<'_> {
     /// Writes a sample; the label `hub` stands before `labels`.
     pub fn sample(&mut self, labels: &[(&str, &dyn Display)], value: impl Display) {
         self.page.sample(self.name, "", labels, value);
+    }
+
+    /// Writes a sample of the hub that is called `hub`, whichever the page is of.
+    pub fn sample_of(&mut self, hub: &str, labels: &[(&str, &dyn Display)], value: impl Display) {
+        self.page.sample_of(hub, self.name, "", labels, value);
     }
 }
 

@@ -6,24 +6,26 @@ use std::io;
 use std::rc::Rc;
 use std::time::Instant;
 
-use ringhub_core::id::PartitionId;
 use ringhub_core::log::commit::{Chunk, CommitHead, CommitPlace, commit_len, header_len, seal};
-use ringhub_core::log::index::{SegmentIndex, SegmentSummary};
+use ringhub_core::log::index::SegmentSummary;
 use ringhub_core::log::record::stamp;
 use ringhub_core::log::segment::{LogShape, SegmentHeader};
-use ringhub_core::log::{Chain, CommitNumber, FilePosition, LogId, PartitionState, SegmentNumber};
+use ringhub_core::log::{
+    Chain, CommitNumber, FilePosition, LogId, PartitionState, SegmentNumber, States,
+};
 use ringhub_core::position::{EnqueuedTime, RingPosition};
 use ringhub_core::ring::Consumer;
 use ringhub_core::time::UnixMillis;
 
-use super::batch::Batch;
+use super::batch::{Batch, Group};
 use super::open::Sealed;
 use super::segment_file::{SegmentFile, SharedBuffer};
+use super::table::HubTable;
 
 /// The segment that is written.
 pub(super) struct Active {
     pub(super) file: Rc<SegmentFile>,
-    pub(super) header: SegmentHeader,
+    pub(super) data_start: FilePosition,
     /// Covers durable commits only.
     pub(super) summary: SegmentSummary,
     pub(super) zeroed: Rc<Cell<u64>>,
@@ -80,27 +82,14 @@ pub(super) struct Appender {
     next_commit: CommitNumber,
     next_chain: Chain,
     next_segment: SegmentNumber,
-    /// With every stamp given out.
-    stamped: Vec<PartitionState>,
-    /// With durable events only: what readers may know.
-    committed: Vec<PartitionState>,
     pub(super) sealed: VecDeque<Sealed>,
     pub(super) active: Option<Active>,
     in_flight: VecDeque<InFlight>,
 }
 
 impl Appender {
-    pub(super) fn new(
-        shape: LogShape,
-        block: usize,
-        partitions: &[PartitionId],
-        sealed: VecDeque<Sealed>,
-    ) -> Self {
+    pub(super) fn new(shape: LogShape, block: usize, sealed: VecDeque<Sealed>) -> Self {
         let last = sealed.back().map(|last| &last.summary);
-        let ends = last.map_or_else(
-            || partitions.iter().copied().map(PartitionState::new).collect(),
-            |last| last.ends.clone(),
-        );
         Self {
             log: last.map_or_else(random_log_id, |last| last.log),
             shape,
@@ -108,8 +97,6 @@ impl Appender {
             next_commit: last.map_or(CommitNumber(0), |last| last.next_commit),
             next_chain: last.map_or(Chain(0), |last| last.next_chain),
             next_segment: SegmentNumber(last.map_or(0, |last| last.segment.0 + 1)),
-            stamped: ends.clone(),
-            committed: ends,
             sealed,
             active: None,
             in_flight: VecDeque::new(),
@@ -120,20 +107,9 @@ impl Appender {
         self.in_flight.len()
     }
 
-    /// What readers may know of the partition at `place`.
-    pub(super) fn committed(&self, place: usize) -> &PartitionState {
-        &self.committed[place]
-    }
-
-    /// Where the partition at `place` begins: what the oldest segment began with.
-    pub(super) fn oldest(&self, place: usize) -> &PartitionState {
-        let sealed = self.sealed.front().map(|sealed| &sealed.header);
-        let header = sealed.or_else(|| self.active.as_ref().map(|active| &active.header));
-        header.map_or(&self.committed[place], |header| &header.bases[place])
-    }
-
-    /// The header of the next segment. Everything before it is durable: nothing is in flight.
-    pub(super) fn next_header(&self, now: UnixMillis) -> SegmentHeader {
+    /// The header of the next segment, which begins with partitions at `bases`. Everything before
+    /// it is durable: nothing is in flight.
+    pub(super) fn next_header(&self, bases: States, now: UnixMillis) -> SegmentHeader {
         assert!(self.in_flight.is_empty(), "a segment begins after all commits before it");
         SegmentHeader {
             log: self.log,
@@ -143,7 +119,8 @@ impl Appender {
             first_commit: self.next_commit,
             chain: self.next_chain,
             created: now,
-            bases: self.committed.clone(),
+            bases,
+            rewritten: None,
         }
     }
 
@@ -154,25 +131,16 @@ impl Appender {
         file: Rc<SegmentFile>,
         zeroed: Rc<Cell<u64>>,
     ) {
-        let data_start = header.data_start();
-        let summary = SegmentSummary {
-            log: header.log,
-            segment: header.segment,
-            ends: header.bases.clone(),
-            next_commit: header.first_commit,
-            next_chain: header.chain,
-            data_end: data_start,
-            newest: EnqueuedTime(header.created),
-            index: SegmentIndex::default(),
-        };
+        let summary = SegmentSummary::new(&header);
+        let (data_start, write_end) = (summary.data_end, summary.data_end);
         self.next_segment.0 += 1;
-        self.active = Some(Active { file, header, summary, zeroed, write_end: data_start });
+        self.active = Some(Active { file, data_start, summary, zeroed, write_end });
     }
 
     /// Takes the active segment away from writing.
     pub(super) fn end_segment(&mut self) -> Option<(Sealed, Rc<SegmentFile>)> {
         let active = self.active.take()?;
-        let sealed = Sealed { header: active.header, summary: active.summary };
+        let sealed = Sealed::new(active.data_start, active.summary);
         self.sealed.push_back(sealed.clone());
         Some((sealed, active.file))
     }
@@ -187,48 +155,37 @@ impl Appender {
     /// `None` without a segment.
     pub(super) fn build(
         &mut self,
-        batch: &Batch,
+        batch: &mut Batch,
         rings: &[Consumer],
+        hubs: &mut HubTable,
         now: UnixMillis,
     ) -> Option<Built> {
         let durable_before = self.durable_before();
         let active = self.active.as_mut()?;
+        batch.drop_gone(hubs);
         let mut buffer = active.file.allocate(batch_commit_len(batch, self.block));
         let place = CommitPlace {
             log: self.log,
-            segment: active.header.segment,
+            segment: active.summary.segment,
             number: self.next_commit,
             chain: self.next_chain,
             durable_before,
         };
-        let executor_count = usize::from(self.shape.executor_count);
-        let mut chunks = Vec::new();
-        let mut at = header_len(chunk_count(batch));
-        for (partition, waiting) in batch.partitions.iter().enumerate() {
-            if waiting.is_empty() {
-                continue;
-            }
-            let state = &mut self.stamped[partition / executor_count];
-            let start = at;
-            let before = *state;
-            for waiting in waiting {
+        let (mut chunks, mut ends) = (Vec::new(), Vec::new());
+        let mut at = header_len(batch.groups.len());
+        for group in &batch.groups {
+            let Some(slot) = hubs.slot_mut(group.slot) else { continue };
+            let (start, before) = (at, slot.stamped);
+            for waiting in batch.records_of(group) {
                 let record = rings[waiting.ring].record(waiting.record);
                 let target = &mut buffer.bytes_mut()[at..at + record.len()];
                 target.copy_from_slice(record);
-                stamp(target, state.append(record.len(), now)).expect("gather parsed the record");
+                let event = slot.stamped.append(record.len(), now);
+                stamp(target, event).expect("gather parsed the record");
                 at += record.len();
             }
-            chunks.push(Chunk {
-                partition: before.partition,
-                record_count: u32::try_from(waiting.len()).expect("a commit is small"),
-                position: 0,
-                len: u32::try_from(at - start).expect("a commit is small"),
-                first_offset: before.next_offset,
-                first_sequence_number: before.next_sequence_number,
-                first_enqueued: state.last.map_or(EnqueuedTime(now), |last| last.enqueued_time),
-                last_enqueued: state.last.map_or(EnqueuedTime(now), |last| last.enqueued_time),
-                checksum: 0,
-            });
+            chunks.push(chunk(group, &before, &slot.stamped, at - start));
+            ends.push(slot.stamped);
         }
         let next_chain = seal(buffer.bytes_mut(), &place, &mut chunks);
         let len = buffer.bytes().len();
@@ -240,7 +197,7 @@ impl Appender {
             head: CommitHead { place, len, chunks, next_chain },
             buffer: buffer.clone(),
             rings: batch.upto.clone(),
-            ends: self.stamped.clone(),
+            ends,
             times: CommitTimes { gathered: batch.since(), built: Instant::now() },
             outcome: None,
         });
@@ -265,7 +222,7 @@ impl Appender {
     ///
     /// # Errors
     /// What the kernel said.
-    pub(super) fn poll_durable(&mut self) -> io::Result<Option<Durable>> {
+    pub(super) fn poll_durable(&mut self, hubs: &mut HubTable) -> io::Result<Option<Durable>> {
         match self.in_flight.front().map(|first| first.outcome.as_ref()) {
             None | Some(None) => return Ok(None),
             Some(Some(Err(error))) => return Err(io::Error::new(error.kind(), error.to_string())),
@@ -273,21 +230,36 @@ impl Appender {
         }
         let Some(commit) = self.in_flight.pop_front() else { return Ok(None) };
         if let Some(active) = &mut self.active {
-            active.summary.ends.clone_from(&commit.ends);
-            active.summary.append(&commit.head);
+            active.summary.append(&commit.head, &commit.ends);
         }
-        self.committed.clone_from(&commit.ends);
+        for end in &commit.ends {
+            if let Some(slot) = hubs.slot_of_mut(end.place) {
+                slot.committed = *end;
+            }
+        }
         let InFlight { head, buffer, rings, times, .. } = commit;
         Ok(Some(Durable { head, buffer, rings, times }))
     }
 }
 
-fn chunk_count(batch: &Batch) -> usize {
-    batch.partitions.iter().filter(|waiting| !waiting.is_empty()).count()
+/// The records of a group, `len` bytes that lead from one state of the partition to the next.
+fn chunk(group: &Group, before: &PartitionState, after: &PartitionState, len: usize) -> Chunk {
+    let enqueued = after.last.map_or_else(EnqueuedTime::default, |last| last.enqueued_time);
+    Chunk {
+        place: before.place,
+        record_count: group.record_count,
+        position: 0,
+        len: u32::try_from(len).expect("a commit is small"),
+        first_offset: before.next_offset,
+        first_sequence_number: before.next_sequence_number,
+        first_enqueued: enqueued,
+        last_enqueued: enqueued,
+        checksum: 0,
+    }
 }
 
 fn batch_commit_len(batch: &Batch, block: usize) -> usize {
-    commit_len(chunk_count(batch), batch.bytes, block)
+    commit_len(batch.groups.len(), batch.bytes, block)
 }
 
 /// A fresh name; foreign or stale commits must not carry it by chance.

@@ -5,21 +5,25 @@
 
 use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
-use ringhub_core::id::PartitionId;
+use ringhub_core::id::HubPartition;
 use ringhub_core::log::index::SegmentSummary;
-use ringhub_core::log::segment::{SegmentHeader, segment_file_name};
+use ringhub_core::log::segment::segment_file_name;
 use ringhub_core::log::{FilePosition, SegmentNumber};
 use ringhub_core::reader::StartAt;
 
 use super::executor::Executor;
-use super::open::place_of;
+use super::open::FileState;
 use super::segment_file::SegmentFile;
 use super::selection::Selected;
-use super::walk::{Resume, Walk};
+use super::walk::{FileOf, Resume, Walk};
 
 /// Sealed segments kept open for readers; one more closes the one that was opened first.
 const OPEN_FILES_MAX: usize = 16;
+
+/// How often a segment whose file is about to change is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// Part of a segment that may hold what is wanted. All of it is durable.
 struct Source {
@@ -30,7 +34,7 @@ struct Source {
 
 /// What is read.
 pub(super) struct Wanted {
-    pub(super) partition: PartitionId,
+    pub(super) place: HubPartition,
     pub(super) start: StartAt,
     pub(super) bytes_max: usize,
     /// Where `start` is, if it is known.
@@ -45,21 +49,26 @@ pub(super) async fn catch_up(
 ) -> Result<Option<Selected>, String> {
     let mut not_before = SegmentNumber(0);
     while let Some(source) = find_source(executor, wanted, not_before) {
-        let segment = source.from.segment;
-        not_before = SegmentNumber(segment.0 + 1);
-        let file = match source.file {
-            Some(file) => file,
-            None => match open_sealed(executor, segment).await {
-                Ok(file) => file,
+        let file = source.from.file;
+        not_before = SegmentNumber(file.segment.0 + 1);
+        let opened = match source.file {
+            Some(opened) => opened,
+            None => match open_sealed(executor, file).await {
+                Ok(Some(opened)) => opened,
+                Ok(None) => {
+                    not_before = file.segment;
+                    glommio::timer::sleep(LOOK_AGAIN).await;
+                    continue;
+                }
                 // Retention was faster.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(error.to_string()),
             },
         };
-        let mut walk = Walk::new(file, wanted, source.from);
+        let mut walk = Walk::new(opened, wanted, source.from);
         match walk.run(source.end).await {
             // The file was recycled under the reader: retention was faster.
-            Err(_) if !is_retained(executor, segment) => {}
+            Err(_) if !is_retained(executor, file.segment) => {}
             walked => walked?,
         }
         if let Some(selected) = walk.finish() {
@@ -72,48 +81,60 @@ pub(super) async fn catch_up(
 /// False once the segment has expired: neither its file nor what was read of it is given any more.
 pub(super) fn is_retained(executor: &Executor, segment: SegmentNumber) -> bool {
     let appender = executor.appender.borrow();
-    let active = appender.active.as_ref().map(|active| active.header.segment);
-    active == Some(segment) || appender.sealed.iter().any(|sealed| sealed.header.segment == segment)
+    let active = appender.active.as_ref().map(|active| active.summary.segment);
+    active == Some(segment) || appender.sealed.iter().any(|sealed| sealed.segment() == segment)
+}
+
+/// True while a sealed segment has this file.
+fn is_settled(executor: &Executor, file: FileOf) -> bool {
+    let appender = executor.appender.borrow();
+    let sealed = appender.sealed.iter().find(|sealed| sealed.segment() == file.segment);
+    sealed.is_some_and(|sealed| {
+        sealed.state != FileState::Changing && sealed.summary.rewrites == file.rewrites
+    })
 }
 
 /// The first segment from `not_before` on that has events which are wanted.
 fn find_source(executor: &Executor, wanted: &Wanted, not_before: SegmentNumber) -> Option<Source> {
-    let place = place_of(wanted.partition, &executor.config);
     let appender = executor.appender.borrow();
-    let holds = |header: &SegmentHeader, summary: &SegmentSummary| {
-        let (base, end) = (&header.bases[place], &summary.ends[place]);
-        let has_events = base.next_offset < end.next_offset;
-        header.segment >= not_before && has_events && !wanted.start.is_after(end)
+    let holds = |summary: &SegmentSummary| {
+        let end = summary.ends.find(wanted.place);
+        summary.segment >= not_before && end.is_some_and(|end| !wanted.start.is_after(end))
     };
-    let source = |header: &SegmentHeader, summary: &SegmentSummary, file| {
-        let resume = wanted.resume.clone().filter(|resume| resume.segment == header.segment);
+    let source = |summary: &SegmentSummary, data_start: FilePosition, opened| {
+        let file = FileOf { segment: summary.segment, rewrites: summary.rewrites };
+        let resume = wanted.resume.clone().filter(|resume| resume.file == file);
         let indexed = || {
-            let commit = summary.index.find(wanted.partition, wanted.start);
-            Resume::new(header.segment, commit.unwrap_or_else(|| header.data_start()))
+            let commit = summary.index.find(wanted.place, wanted.start);
+            Resume::new(file, commit.unwrap_or(data_start))
         };
-        Source { from: resume.unwrap_or_else(indexed), file, end: summary.data_end }
+        Source { from: resume.unwrap_or_else(indexed), file: opened, end: summary.data_end }
     };
-    let sealed = appender.sealed.iter().find(|sealed| holds(&sealed.header, &sealed.summary));
-    if let Some(sealed) = sealed {
-        return Some(source(&sealed.header, &sealed.summary, None));
+    if let Some(sealed) = appender.sealed.iter().find(|sealed| holds(&sealed.summary)) {
+        return Some(source(&sealed.summary, sealed.data_start, None));
     }
-    let active =
-        appender.active.as_ref().filter(|active| holds(&active.header, &active.summary))?;
-    Some(source(&active.header, &active.summary, Some(Rc::clone(&active.file))))
+    let active = appender.active.as_ref().filter(|active| holds(&active.summary))?;
+    Some(source(&active.summary, active.data_start, Some(Rc::clone(&active.file))))
 }
 
-async fn open_sealed(executor: &Executor, segment: SegmentNumber) -> io::Result<Rc<SegmentFile>> {
+/// `None` if the segment is about to have, or has, another file than the one that is meant.
+async fn open_sealed(executor: &Executor, meant: FileOf) -> io::Result<Option<Rc<SegmentFile>>> {
+    let segment = meant.segment;
     let open =
         |(number, file): &(u64, Rc<SegmentFile>)| (*number == segment.0).then(|| Rc::clone(file));
     if let Some(file) = executor.open_files.borrow().iter().find_map(open) {
-        return Ok(file);
+        return Ok(Some(file));
     }
     let path = executor.dir.join(segment_file_name(segment));
     let file = Rc::new(SegmentFile::open(&path, executor.medium).await?);
+    // The change begins and ends on this thread: what is settled now was when the file was opened.
+    if !is_settled(executor, meant) {
+        return Ok(None);
+    }
     let mut files = executor.open_files.borrow_mut();
     files.push_back((segment.0, Rc::clone(&file)));
     if files.len() > OPEN_FILES_MAX {
         files.pop_front();
     }
-    Ok(file)
+    Ok(Some(file))
 }

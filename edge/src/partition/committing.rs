@@ -9,7 +9,8 @@ use super::appender::{Built, Durable};
 use super::batch::Batch;
 use super::counters::ExecutorCounters;
 use super::executor::{Executor, wall_clock};
-use super::open::{place_of, sync_dir, write_index};
+use super::open::{sync_dir, write_index};
+use super::prepare::Prepared;
 use super::readers;
 use super::status::LogState;
 use ringhub_core::log::FilePosition;
@@ -24,7 +25,8 @@ impl Executor {
         }
         let built = {
             let mut rings = self.rings.borrow_mut();
-            let built = self.appender.borrow_mut().build(batch, &rings, wall_clock());
+            let mut hubs = self.hubs.borrow_mut();
+            let built = self.appender.borrow_mut().build(batch, &rings, &mut hubs, wall_clock());
             for (ring, upto) in rings.iter_mut().zip(&batch.upto) {
                 if let Some(upto) = upto {
                     ring.release(*upto);
@@ -69,13 +71,15 @@ impl Executor {
             }
             self.sleep(None).await;
         }
-        let prepared = self.prepared.borrow_mut().take();
+        let bases = self.hubs.borrow().states();
+        let header = self.appender.borrow().next_header(bases, wall_clock());
+        let has_room = |file: &Prepared| file.zeroed.get() >= header.data_start().0;
+        let prepared = self.prepared.borrow_mut().take_if(|prepared| has_room(prepared));
         let Some(prepared) = prepared else {
             self.sleep(None).await;
             return Ok(());
         };
         self.seal_active().await?;
-        let header = self.appender.borrow().next_header(wall_clock());
         // A recycled file has an old header there.
         let mut buffer = prepared.file.allocate(header.data_start().0 as usize);
         header.encode(buffer.bytes_mut());
@@ -100,6 +104,9 @@ impl Executor {
     pub(super) async fn seal_active(&self) -> io::Result<()> {
         let ended = self.appender.borrow_mut().end_segment();
         let Some((sealed, file)) = ended else { return Ok(()) };
+        if !self.hubs.borrow().gone().is_empty() {
+            self.want_purge();
+        }
         if self.status.is_stopping() {
             // The next start begins a new segment: the zeros behind the data are of no more use.
             file.truncate(sealed.summary.data_end).await?;
@@ -113,7 +120,7 @@ impl Executor {
     /// Reports every commit that has become durable, in order.
     fn on_synced(self: &Rc<Self>) {
         loop {
-            let durable = self.appender.borrow_mut().poll_durable();
+            let durable = self.appender.borrow_mut().poll_durable(&mut self.hubs.borrow_mut());
             match durable {
                 Ok(Some(durable)) => self.on_durable(&durable),
                 Ok(None) => break,
@@ -142,15 +149,26 @@ impl Executor {
             }
         }
         drop(rings);
-        let chunks = &durable.head.chunks;
-        let place = |chunk: &Chunk| place_of(chunk.partition, &self.config);
+        let chunks = self.chunks_to_read(durable);
         let mut tail = self.tail.borrow_mut();
-        tail.push(&durable.buffer, chunks, place);
+        tail.push(&durable.buffer, &chunks);
         self.counters.tail_bytes.set(tail.memory() as u64);
         drop(tail);
-        for chunk in chunks {
-            readers::serve_parked(self, chunk.partition);
+        for chunk in &chunks {
+            readers::serve_parked(self, chunk.place);
         }
+    }
+
+    /// The chunks of a commit whose hubs are still there; records of the others were under way when
+    /// they were removed, and are to be taken out of the log again.
+    fn chunks_to_read(&self, durable: &Durable) -> Vec<Chunk> {
+        let hubs = self.hubs.borrow();
+        let mut chunks = durable.head.chunks.clone();
+        chunks.retain(|chunk| hubs.has(chunk.place));
+        if chunks.len() < durable.head.chunks.len() {
+            self.want_purge();
+        }
+        chunks
     }
 }
 

@@ -3,9 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ringhub_core::id::{ExecutorId, HubId, HubPartition, PartitionId};
-use ringhub_core::limits::{COMMIT_BYTES_MAX, PARTITIONS_MAX, RECORD_BYTES_MAX, RING_BYTES_MIN};
-use ringhub_core::log::segment::SEGMENT_HEADER_BYTES;
+use ringhub_core::id::{ExecutorId, HubId, HubPartition};
+use ringhub_core::limits::{
+    COMMIT_BYTES_MAX, HUBS_MAX, LOG_PARTITIONS_MAX, PARTITIONS_MAX, RECORD_BYTES_MAX,
+    RING_BYTES_MIN,
+};
+use ringhub_core::log::commit::COMMIT_HEADER_BYTES_MAX;
+use ringhub_core::log::segment::{SEGMENT_HEADER_BYTES, STATE_BYTES};
 
 use super::{HubLog, StartError};
 use crate::shard::Clock;
@@ -92,7 +96,16 @@ impl PartitionsConfig {
 
     /// Smallest segment that takes the largest commit of this configuration.
     fn segment_bytes_min(&self) -> u64 {
-        (2 * SEGMENT_HEADER_BYTES + self.commit_bytes + 2 * RECORD_BYTES_MAX) as u64
+        let headers = 2 * SEGMENT_HEADER_BYTES + COMMIT_HEADER_BYTES_MAX;
+        (headers + self.commit_bytes + 2 * RECORD_BYTES_MAX) as u64
+    }
+
+    /// Partitions of all hubs in one log: with more, the header of a segment would leave no room
+    /// for a commit.
+    pub(super) fn log_partitions_max(&self) -> usize {
+        let spare = self.segment_bytes.saturating_sub(self.segment_bytes_min());
+        let states = usize::try_from(spare).unwrap_or(usize::MAX) / STATE_BYTES;
+        (PARTITIONS_MAX + states).min(LOG_PARTITIONS_MAX)
     }
 
     pub(super) fn check(&self) -> Result<(), StartError> {
@@ -126,8 +139,35 @@ impl PartitionsConfig {
         ];
         match rules.iter().find(|(holds, _)| !holds) {
             Some((_, rule)) => Err(StartError::Config(rule)),
-            None => Ok(()),
+            None => self.check_hubs(),
         }
+    }
+
+    fn check_hubs(&self) -> Result<(), StartError> {
+        let all = || self.other_hubs.iter().copied().chain([self.configured()]);
+        if all().count() > HUBS_MAX {
+            return Err(StartError::Config("a process has at most 10,000 hubs"));
+        }
+        if !all().all(|log| (1..=PARTITIONS_MAX).contains(&usize::from(log.partition_count))) {
+            return Err(StartError::Config("every hub has 1 to 128 partitions"));
+        }
+        let mut ids: Vec<HubId> = all().map(|log| log.hub).collect();
+        ids.sort_unstable();
+        if ids.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(StartError::Config("every hub is listed once"));
+        }
+        let of_log = |executor| -> usize {
+            let places = all().flat_map(HubLog::places);
+            places.filter(|place| executor_of(*place, self.executor_count) == executor).count()
+        };
+        let most = (0..self.executor_count).map(ExecutorId).map(of_log).max();
+        if most.is_some_and(|most| most > self.log_partitions_max()) {
+            return Err(StartError::Config(
+                "the hubs have more partitions than the segments of the logs have room for: more \
+                 executors or larger segments",
+            ));
+        }
+        Ok(())
     }
 
     /// The configured hub.
@@ -136,13 +176,10 @@ impl PartitionsConfig {
         HubLog { hub, partition_count, retention }
     }
 
-    pub(super) fn partitions_of(&self, executor: ExecutorId) -> Vec<PartitionId> {
-        let all = (0..self.partition_count).map(PartitionId);
-        all.filter(|partition| {
-            executor_of(HubPartition { hub: self.hub, partition: *partition }, self.executor_count)
-                == executor
-        })
-        .collect()
+    /// The partitions of the configured hub in the log of `executor`.
+    pub(super) fn places_of(&self, executor: ExecutorId) -> Vec<HubPartition> {
+        let here = |place: &HubPartition| executor_of(*place, self.executor_count) == executor;
+        self.configured().places().filter(here).collect()
     }
 
     pub(super) fn log_dir(&self, executor: ExecutorId) -> PathBuf {

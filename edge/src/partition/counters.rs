@@ -1,8 +1,9 @@
 //! What an executor counts, readable from any thread.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use ringhub_core::id::{ConsumerGroup, PartitionId};
+use ringhub_core::id::{ConsumerGroup, HubId, HubPartition};
 use ringhub_core::log::PartitionState;
 use ringhub_core::log::commit::Chunk;
 use ringhub_core::meter::{Counter, Histogram};
@@ -24,6 +25,8 @@ pub struct ExecutorCounters {
     pub disk_full: Counter,
     /// Segments with data, the one that is written included.
     pub segments: Counter,
+    /// Segments that were written anew without the records of removed hubs.
+    pub rewrites: Counter,
     /// Memory of the newest events, in bytes.
     pub tail_bytes: Counter,
     /// Times that a reader was served from the disk.
@@ -36,8 +39,7 @@ pub struct ExecutorCounters {
     pub ring: Histogram,
     /// Of each message: from the first of its batch to the durable commit, in nanoseconds.
     pub log: Histogram,
-    /// By place: the partitions of the executor.
-    pub partitions: Vec<PartitionCounters>,
+    partitions: Mutex<BTreeMap<HubPartition, Arc<PartitionCounters>>>,
     readers: Mutex<Vec<Weak<ReaderCounters>>>,
 }
 
@@ -45,7 +47,7 @@ pub struct ExecutorCounters {
 #[derive(Debug)]
 pub struct PartitionCounters {
     /// The partition.
-    pub partition: PartitionId,
+    pub place: HubPartition,
     /// Events committed since the start.
     pub messages: Counter,
     /// Bytes of them since the start.
@@ -66,7 +68,7 @@ pub struct PartitionCounters {
 #[derive(Debug)]
 pub struct ReaderCounters {
     /// What it reads.
-    pub partition: PartitionId,
+    pub place: HubPartition,
     /// For whom.
     pub group: ConsumerGroup,
     /// Offset of the next event that it gets; that of the end at first, if it began by time.
@@ -74,17 +76,7 @@ pub struct ReaderCounters {
 }
 
 impl ExecutorCounters {
-    pub(super) fn new(partitions: &[PartitionId]) -> Self {
-        let of_partition = |partition: &PartitionId| PartitionCounters {
-            partition: *partition,
-            messages: Counter::default(),
-            bytes: Counter::default(),
-            next_offset: Counter::default(),
-            next_sequence_number: Counter::default(),
-            newest_ms: Counter::default(),
-            oldest_offset: Counter::default(),
-            oldest_sequence_number: Counter::default(),
-        };
+    pub(super) fn new() -> Self {
         Self {
             commits: Counter::default(),
             messages: Counter::default(),
@@ -93,13 +85,14 @@ impl ExecutorCounters {
             failures: Counter::default(),
             disk_full: Counter::default(),
             segments: Counter::default(),
+            rewrites: Counter::default(),
             tail_bytes: Counter::default(),
             catch_ups: Counter::default(),
             commit_bytes: Histogram::default(),
             commit_time: Histogram::default(),
             ring: Histogram::default(),
             log: Histogram::default(),
-            partitions: partitions.iter().map(of_partition).collect(),
+            partitions: Mutex::default(),
             readers: Mutex::default(),
         }
     }
@@ -114,11 +107,11 @@ impl ExecutorCounters {
     /// looks, never for an event.
     pub(super) fn add_reader(
         &self,
-        partition: PartitionId,
+        place: HubPartition,
         group: ConsumerGroup,
         next_offset: u64,
     ) -> Arc<ReaderCounters> {
-        let counters = ReaderCounters { partition, group, next_offset: Counter::default() };
+        let counters = ReaderCounters { place, group, next_offset: Counter::default() };
         counters.next_offset.set(next_offset);
         let counters = Arc::new(counters);
         let mut readers = self.lock_readers();
@@ -127,12 +120,48 @@ impl ExecutorCounters {
         counters
     }
 
+    /// The partitions that have had an event, and those of the configured hub, in the order of hub
+    /// and partition.
+    #[must_use]
+    pub fn partitions(&self) -> Vec<Arc<PartitionCounters>> {
+        self.lock_partitions().values().cloned().collect()
+    }
+
+    /// Lists a partition. The lock is taken for its first event and when somebody looks.
+    pub(super) fn add_partition(&self, place: HubPartition) -> Arc<PartitionCounters> {
+        let counters = Arc::new(PartitionCounters::new(place));
+        self.lock_partitions().insert(place, Arc::clone(&counters));
+        counters
+    }
+
+    /// Forgets the partitions of a hub that is gone.
+    pub(super) fn remove_partitions(&self, hub: HubId) {
+        self.lock_partitions().retain(|place, _| place.hub != hub);
+    }
+
+    fn lock_partitions(&self) -> MutexGuard<'_, BTreeMap<HubPartition, Arc<PartitionCounters>>> {
+        self.partitions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock_readers(&self) -> MutexGuard<'_, Vec<Weak<ReaderCounters>>> {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl PartitionCounters {
+    fn new(place: HubPartition) -> Self {
+        Self {
+            place,
+            messages: Counter::default(),
+            bytes: Counter::default(),
+            next_offset: Counter::default(),
+            next_sequence_number: Counter::default(),
+            newest_ms: Counter::default(),
+            oldest_offset: Counter::default(),
+            oldest_sequence_number: Counter::default(),
+        }
+    }
+
     /// A chunk of the partition is durable.
     pub(super) fn note_chunk(&self, chunk: &Chunk) {
         self.messages.add(chunk.record_count.into());

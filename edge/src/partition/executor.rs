@@ -8,7 +8,7 @@
 //! All state is on this thread; `RefCell`s are never borrowed across an await. Ingest has most of
 //! the shares, reading old segments and preparing new ones the rest.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -18,6 +18,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use glommio::sync::Semaphore;
 use glommio::{GlommioError, Latency, Shares, TaskQueueHandle};
 use ringhub_core::id::ExecutorId;
+use ringhub_core::log::record::DamagedRecord;
 use ringhub_core::ring::Consumer;
 use ringhub_core::time::UnixMillis;
 use tracing::error;
@@ -28,12 +29,14 @@ use super::counters::ExecutorCounters;
 use super::hubs::HubOrder;
 use super::marks::Marks;
 use super::open::{self, Opened, Recovery};
+use super::orders::follow_orders;
 use super::prepare::{Prepared, prepare_segments};
+use super::purge::purge_gone;
 use super::readers::{Readers, answer_requests, refuse_pending};
-use super::retention::drop_expired;
+use super::retention::{drop_expired, hide_old};
 use super::segment_file::{Medium, SegmentFile};
 use super::status::{ExecutorStatus, LogState};
-use super::table::{HubTable, follow_orders};
+use super::table::HubTable;
 use super::tail::Tail;
 use super::{PartitionRequest, PartitionsConfig, StartError};
 use crate::shard::mailbox::MailboxSender;
@@ -76,6 +79,9 @@ pub(super) struct Executor {
     pub(super) shards: Vec<MailboxSender>,
     pub(super) open_files: RefCell<VecDeque<(u64, Rc<SegmentFile>)>>,
     pub(super) catch_up_queue: TaskQueueHandle,
+    /// Set when the segment that is written has records that are to be taken out.
+    pub(super) seal_wanted: Cell<bool>,
+    purge_wanted: flume::Sender<()>,
     woken: flume::Receiver<()>,
 }
 
@@ -88,22 +94,42 @@ pub(super) async fn run(seed: Seed) {
             return;
         }
     };
-    let Opened { medium, sealed, recovery } = opened;
-    let partitions = seed.config.partitions_of(seed.id);
+    let (executor, inlets) = assemble(seed, opened);
+    executor.note_log();
+    hide_old(&executor).await;
+    serve(executor, inlets).await;
+}
+
+/// Where work comes from, and where the start is answered.
+struct Inlets {
+    requests: flume::Receiver<PartitionRequest>,
+    orders: flume::Receiver<HubOrder>,
+    purges: flume::Receiver<()>,
+    opened: flume::Sender<Result<Recovery, StartError>>,
+    recovery: Recovery,
+}
+
+fn assemble(seed: Seed, opened: Opened) -> (Rc<Executor>, Inlets) {
+    let Opened { medium, sealed, oldest, ends, recovery } = opened;
     let shape = open::shape(&seed.config, seed.id);
-    let appender = Appender::new(shape, medium.block, &partitions, sealed);
+    let appender = Appender::new(shape, medium.block, sealed);
+    let counters = Arc::clone(&seed.counters);
+    let mut hubs = HubTable::new(&seed.config, seed.id, counters, (&oldest, &ends));
+    hubs.note_found(appender.sealed.iter().flat_map(|sealed| sealed.summary.ends.hubs()));
+    let (purge_wanted, purges) = flume::bounded(1);
     let (take_prepared, prepared_taken) = flume::bounded(1);
-    let proxy = glommio::executor();
-    let executor = Rc::new(Executor {
+    let Seed { requests, orders, opened, .. } = seed;
+    let inlets = Inlets { requests, orders, purges, opened, recovery };
+    let executor = Executor {
         dir: seed.config.log_dir(seed.id),
         medium,
         status: seed.status,
         counters: seed.counters,
-        hubs: RefCell::new(HubTable::new(seed.config.configured(), &seed.config.other_hubs)),
+        hubs: RefCell::new(hubs),
         marks: seed.marks,
         rings: RefCell::new(seed.rings),
         appender: RefCell::new(appender),
-        tail: RefCell::new(Tail::new(partitions.len(), seed.config.tail_bytes)),
+        tail: RefCell::new(Tail::new(seed.config.tail_bytes)),
         readers: RefCell::new(Readers::default()),
         prepared: RefCell::new(None),
         prepared_taken,
@@ -111,15 +137,23 @@ pub(super) async fn run(seed: Seed) {
         write_slots: Semaphore::new(seed.config.commits_in_flight_max as u64),
         shards: seed.shards,
         open_files: RefCell::new(VecDeque::new()),
-        catch_up_queue: proxy.create_task_queue(
+        catch_up_queue: glommio::executor().create_task_queue(
             Shares::Static(100),
             Latency::NotImportant,
             "catch-up",
         ),
+        seal_wanted: Cell::new(false),
+        purge_wanted,
         woken: seed.woken,
         config: seed.config,
-    });
-    executor.note_log();
+    };
+    (Rc::new(executor), inlets)
+}
+
+/// Works until it is told to stop.
+async fn serve(executor: Rc<Executor>, inlets: Inlets) {
+    let Inlets { requests, orders, purges, opened, recovery } = inlets;
+    let proxy = glommio::executor();
     let background =
         proxy.create_task_queue(Shares::Static(50), Latency::NotImportant, "background");
     // Not `Latency::Matters`: with it, glommio 0.9 sends the IO through a second io_uring, and
@@ -128,13 +162,14 @@ pub(super) async fn run(seed: Seed) {
     let spawned = [
         glommio::spawn_local_into(prepare_segments(Rc::clone(&executor)), background),
         glommio::spawn_local_into(drop_expired(Rc::clone(&executor)), background),
-        Ok(glommio::spawn_local(answer_requests(Rc::clone(&executor), seed.requests))),
-        Ok(glommio::spawn_local(follow_orders(Rc::clone(&executor), seed.orders))),
+        glommio::spawn_local_into(purge_gone(Rc::clone(&executor), purges), background),
+        Ok(glommio::spawn_local(answer_requests(Rc::clone(&executor), requests))),
+        Ok(glommio::spawn_local(follow_orders(Rc::clone(&executor), orders))),
     ];
     let main = glommio::spawn_local_into(ingest_records(Rc::clone(&executor)), ingest);
     match (spawned.into_iter().collect::<Result<Vec<_>, _>>(), main) {
         (Ok(tasks), Ok(main)) => {
-            let _ = seed.opened.send(Ok(recovery));
+            let _ = opened.send(Ok(recovery));
             main.await;
             executor.refuse_until_stopped().await;
             for task in tasks {
@@ -146,17 +181,17 @@ pub(super) async fn run(seed: Seed) {
             glommio::timer::sleep(Duration::from_millis(1)).await;
         }
         (Err(error), _) | (_, Err(error)) => {
-            let _ = seed.opened.send(Err(StartError::Thread(error.to_string())));
+            let _ = opened.send(Err(StartError::Thread(error.to_string())));
         }
     }
 }
 
 /// Moves records from the rings into commits until the hub stops or the log fails.
 async fn ingest_records(executor: Rc<Executor>) {
-    let mut batch = Batch::new(executor.shards.len(), usize::from(executor.config.partition_count));
+    let mut batch = Batch::new(executor.shards.len());
     while executor.status.state() != LogState::Failed {
         let bytes_before = batch.bytes;
-        let gathered = batch.gather(&mut executor.rings.borrow_mut(), executor.config.commit_bytes);
+        let gathered = executor.gather(&mut batch);
         if batch.bytes > bytes_before {
             executor.note_gathered(&batch);
         }
@@ -166,7 +201,12 @@ async fn ingest_records(executor: Rc<Executor>) {
         }
         let stopping = executor.status.is_stopping();
         let in_flight = executor.appender.borrow().in_flight_len();
-        if batch.is_empty() {
+        if executor.seal_wanted.get() && in_flight == 0 {
+            executor.seal_wanted.set(false);
+            seal_early(&executor).await;
+        } else if executor.seal_wanted.get() {
+            executor.sleep(None).await;
+        } else if batch.is_empty() {
             if stopping && in_flight == 0 {
                 break;
             }
@@ -200,7 +240,26 @@ async fn submit_io() {
     glommio::timer::sleep(Duration::from_micros(1)).await;
 }
 
+/// Ends the segment that is written before it is full, because records are to be taken out of it.
+async fn seal_early(executor: &Executor) {
+    match executor.seal_active().await {
+        Ok(()) => executor.note_log(),
+        Err(error) => executor.fail(format!("a segment cannot be sealed: {error}")),
+    }
+}
+
 impl Executor {
+    fn gather(&self, batch: &mut Batch) -> Result<(), DamagedRecord> {
+        let (mut rings, mut hubs) = (self.rings.borrow_mut(), self.hubs.borrow_mut());
+        batch.gather(&mut rings, self.config.commit_bytes, &mut hubs)
+    }
+
+    /// Has records of hubs that are gone taken out of the log.
+    pub(super) fn want_purge(&self) {
+        // A full channel holds a wish that was not looked at yet.
+        let _ = self.purge_wanted.try_send(());
+    }
+
     /// After a failure, lives on to answer readers; does nothing otherwise.
     async fn refuse_until_stopped(&self) {
         if self.status.state() == LogState::Failed {

@@ -93,7 +93,7 @@ fn start_executor(
     let (send_orders, orders) = flume::unbounded();
     let (send_opened, opened) = flume::bounded(1);
     let (rings, views) = mesh.connect(config.ring_bytes, &status, &send_requests);
-    let counters = Arc::new(ExecutorCounters::new(&config.partitions_of(id)));
+    let counters = Arc::new(ExecutorCounters::new());
     let seed = Seed {
         id,
         config: Arc::clone(config),

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ringhub_core::id::HubId;
+use ringhub_core::id::{HubId, HubPartition, PartitionId};
 use ringhub_core::limits::{HUBS_MAX, PARTITIONS_MAX};
 
 /// How often a waiting call looks whether its executor is still there.
@@ -18,6 +18,14 @@ pub struct HubLog {
     pub partition_count: u16,
     /// How long its events are kept at least.
     pub retention: Duration,
+}
+
+impl HubLog {
+    /// Its partitions.
+    pub(super) fn places(self) -> impl Iterator<Item = HubPartition> {
+        let Self { hub, partition_count, .. } = self;
+        (0..partition_count).map(move |n| HubPartition { hub, partition: PartitionId(n) })
+    }
 }
 
 /// Why a hub is not added, changed or removed.

@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::appender::Durable;
 use super::batch::Batch;
 use super::executor::Executor;
-use super::open::place_of;
 
 impl Executor {
     /// Notes how long the publications lay in the rings whose records the batch has now.
@@ -30,26 +29,20 @@ impl Executor {
         counters.commit_time.record(nanos(durable.times.built.elapsed()), 1);
         counters.log.record(nanos(durable.times.gathered.elapsed()), messages);
         for chunk in &head.chunks {
-            let place = place_of(chunk.partition, &self.config);
-            counters.partitions[place].note_chunk(chunk);
-            self.note_range(place);
+            if let Some(slot) = self.hubs.borrow().slot(chunk.place) {
+                slot.counters.note_chunk(chunk);
+                slot.note_range();
+            }
         }
     }
 
-    /// Notes what the log holds, after segments have come or gone.
+    /// Notes how many segments the log has, after some have come or gone.
     pub(super) fn note_log(&self) {
         let segments = {
             let appender = self.appender.borrow();
             appender.sealed.len() + usize::from(appender.active.is_some())
         };
         self.counters.segments.set(segments as u64);
-        (0..self.counters.partitions.len()).for_each(|place| self.note_range(place));
-    }
-
-    fn note_range(&self, place: usize) {
-        let appender = self.appender.borrow();
-        let partition = &self.counters.partitions[place];
-        partition.note_range(appender.oldest(place), appender.committed(place));
     }
 }
 

@@ -5,16 +5,20 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ringhub_core::id::{ExecutorId, PartitionId};
+use ringhub_core::id::ExecutorId;
 use ringhub_core::log::index::SegmentSummary;
 use ringhub_core::log::recovery::{ScanStep, Scanned, SegmentScan, Tail, check_continues};
 use ringhub_core::log::segment::{
     LogShape, SEGMENT_HEADER_BYTES, SegmentHeader, index_file_name, parse_segment_file_name,
     segment_file_name,
 };
-use ringhub_core::log::{BLOCK_BYTES, FilePosition, LogError, SegmentNumber};
+use ringhub_core::log::{
+    BLOCK_BYTES, FilePosition, LogError, PartitionState, SegmentNumber, States,
+};
+use ringhub_core::time::UnixMillis;
 use tracing::{info, warn};
 
+use super::rewrite::discard;
 use super::segment_file::{IoMode, Medium, SegmentFile};
 use super::{PartitionsConfig, StartError};
 
@@ -42,14 +46,45 @@ pub struct Recovery {
 /// A segment that is not written any more.
 #[derive(Clone, Debug)]
 pub(super) struct Sealed {
-    pub(super) header: SegmentHeader,
+    pub(super) data_start: FilePosition,
     pub(super) summary: SegmentSummary,
+    pub(super) state: FileState,
+    /// Time of the oldest event that is the last of its partition here.
+    pub(super) first_end: UnixMillis,
+}
+
+impl Sealed {
+    pub(super) fn new(data_start: FilePosition, summary: SegmentSummary) -> Self {
+        let times = summary.ends.iter().filter_map(|end| end.last);
+        let first = times.map(|last| last.enqueued_time.0).min();
+        let first_end = first.unwrap_or(UnixMillis::EPOCH);
+        Self { data_start, summary, state: FileState::Settled, first_end }
+    }
+
+    pub(super) fn segment(&self) -> SegmentNumber {
+        self.summary.segment
+    }
+}
+
+/// What the file of a sealed segment is going through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FileState {
+    /// Nothing.
+    Settled,
+    /// It is about to get another file, with other positions of its commits.
+    Changing,
+    /// It could not be written anew, because it is damaged somewhere.
+    Damaged,
 }
 
 /// A recovered log.
 pub(super) struct Opened {
     pub(super) medium: Medium,
     pub(super) sealed: VecDeque<Sealed>,
+    /// Where the partitions stood before the first segment.
+    pub(super) oldest: States,
+    /// Where they stand.
+    pub(super) ends: States,
     pub(super) recovery: Recovery,
 }
 
@@ -62,8 +97,7 @@ pub(super) async fn open(
     std::fs::create_dir_all(&dir).map_err(|e| StartError::io(&dir, e))?;
     let medium = detect(&dir).await?;
     let opener = Opener { medium, dir, shape: shape(config, executor) };
-    let (sealed, recovery) = opener.recover(executor).await?;
-    Ok(Opened { medium, sealed, recovery })
+    opener.recover(executor).await
 }
 
 pub(super) fn shape(config: &PartitionsConfig, executor: ExecutorId) -> LogShape {
@@ -120,12 +154,11 @@ struct Opener {
 }
 
 impl Opener {
-    async fn recover(
-        &self,
-        executor: ExecutorId,
-    ) -> Result<(VecDeque<Sealed>, Recovery), StartError> {
+    async fn recover(&self, executor: ExecutorId) -> Result<Opened, StartError> {
+        discard(&self.dir);
         let numbers = self.list()?;
         let mut sealed: VecDeque<Sealed> = VecDeque::new();
+        let (mut oldest, mut ends) = (States::default(), States::default());
         let mut recovery = Recovery {
             executor,
             io_mode: self.medium.mode,
@@ -136,19 +169,25 @@ impl Opener {
         };
         for (place, &number) in numbers.iter().enumerate() {
             let is_last = place + 1 == numbers.len();
-            let segment = self.recover_segment(number, is_last, &mut recovery).await?;
+            let (header, summary) = self.recover_segment(number, is_last, &mut recovery).await?;
             if let Some(before) = sealed.back() {
-                let checked = check_continues(&before.summary, &segment.header);
+                let checked = check_continues(&before.summary, &ends, &header);
                 checked.map_err(|source| self.log_error(number, source))?;
+                if is_last && summary.next_commit == header.first_commit {
+                    // A segment that never got a commit gives its number to the next.
+                    remove_segment(&self.dir, number).map_err(|e| StartError::io(&self.dir, e))?;
+                    break;
+                }
+            } else {
+                oldest = header.bases.clone();
             }
-            sealed.push_back(segment);
+            ends = header.ends(&summary);
+            sealed.push_back(Sealed::new(header.data_start(), summary));
         }
-        self.drop_empty_last(&mut sealed)?;
         recovery.segments = sealed.len();
-        let ends = sealed.back().map(|last| &last.summary.ends);
-        recovery.events = ends.into_iter().flatten().map(|end| end.next_sequence_number.0).sum();
+        recovery.events = ends.iter().map(|end| end.next_sequence_number.0).sum();
         info!(?recovery, "log opened");
-        Ok((sealed, recovery))
+        Ok(Opened { medium: self.medium, sealed, oldest, ends, recovery })
     }
 
     fn list(&self) -> Result<Vec<SegmentNumber>, StartError> {
@@ -167,14 +206,14 @@ impl Opener {
         number: SegmentNumber,
         is_last: bool,
         recovery: &mut Recovery,
-    ) -> Result<Sealed, StartError> {
+    ) -> Result<(SegmentHeader, SegmentSummary), StartError> {
         let path = self.dir.join(segment_file_name(number));
         let io = |e: io::Error| StartError::io(&path, e);
         let file = SegmentFile::open(&path, self.medium).await.map_err(io)?;
         let header = self.read_header(number, &file).await?;
         if let Some(summary) = self.read_index(&header) {
             file.close().await.map_err(io)?;
-            return Ok(Sealed { header, summary });
+            return Ok((header, summary));
         }
         let scanned = self.scan(&header, &file).await?;
         recovery.scanned += 1;
@@ -186,7 +225,7 @@ impl Opener {
         }
         file.close().await.map_err(io)?;
         write_index(&self.dir, &scanned.summary);
-        Ok(Sealed { header, summary: scanned.summary })
+        Ok((header, scanned.summary))
     }
 
     async fn read_header(
@@ -195,10 +234,14 @@ impl Opener {
         file: &SegmentFile,
     ) -> Result<SegmentHeader, StartError> {
         let path = self.dir.join(segment_file_name(number));
-        let bytes = file.read(FilePosition(0), SEGMENT_HEADER_BYTES).await;
-        let bytes = bytes.map_err(|e| StartError::io(&path, e))?;
-        let header =
-            SegmentHeader::decode(&bytes).map_err(|source| self.log_error(number, source))?;
+        let log_error = |source| self.log_error(number, source);
+        let read = |len| file.read(FilePosition(0), len);
+        let mut bytes = read(SEGMENT_HEADER_BYTES).await.map_err(|e| StartError::io(&path, e))?;
+        let len = SegmentHeader::stated_len(&bytes).map_err(log_error)?;
+        if len > bytes.len() {
+            bytes = read(len).await.map_err(|e| StartError::io(&path, e))?;
+        }
+        let header = SegmentHeader::decode(&bytes).map_err(log_error)?;
         if header.segment != number {
             return Err(self.log_error(number, LogError::Foreign("another place in the log")));
         }
@@ -213,12 +256,14 @@ impl Opener {
         Ok(header)
     }
 
-    /// The summary beside the segment, if there is a good one.
+    /// The summary beside the segment, if there is a good one of the file as it is.
     fn read_index(&self, header: &SegmentHeader) -> Option<SegmentSummary> {
         let path = self.dir.join(index_file_name(header.segment));
         let bytes = std::fs::read(&path).ok()?;
         match SegmentSummary::decode(&bytes) {
-            Ok(summary) if summary.log == header.log && summary.segment == header.segment => {
+            Ok(mut summary) if is_of(&summary, header) => {
+                let has_events = |end: &&PartitionState| header.bases.find(end.place) != Some(*end);
+                summary.ends = summary.ends.iter().filter(has_events).copied().collect();
                 Some(summary)
             }
             Ok(_) => None,
@@ -269,20 +314,14 @@ impl Opener {
         }
     }
 
-    /// A segment that never got a commit gives its number to the next.
-    fn drop_empty_last(&self, sealed: &mut VecDeque<Sealed>) -> Result<(), StartError> {
-        let is_empty = |last: &Sealed| last.summary.next_commit == last.header.first_commit;
-        // The only segment stays: its bases are all that is known of the partitions.
-        if sealed.len() < 2 || !sealed.back().is_some_and(is_empty) {
-            return Ok(());
-        }
-        let Some(last) = sealed.pop_back() else { return Ok(()) };
-        remove_segment(&self.dir, last.header.segment).map_err(|e| StartError::io(&self.dir, e))
-    }
-
     fn log_error(&self, number: SegmentNumber, source: LogError) -> StartError {
         StartError::Log { path: self.dir.join(segment_file_name(number)), source }
     }
+}
+
+fn is_of(summary: &SegmentSummary, header: &SegmentHeader) -> bool {
+    let of_header = (header.log, header.segment, header.rewrites());
+    (summary.log, summary.segment, summary.rewrites) == of_header
 }
 
 /// Writes the index of a sealed segment. Losing it costs a scan at the next start and nothing else,
@@ -315,7 +354,7 @@ pub(super) fn recycle_segment(dir: &Path, segment: SegmentNumber) -> io::Result<
     sync_dir(dir)
 }
 
-fn remove_index(dir: &Path, segment: SegmentNumber) -> io::Result<()> {
+pub(super) fn remove_index(dir: &Path, segment: SegmentNumber) -> io::Result<()> {
     match std::fs::remove_file(dir.join(index_file_name(segment))) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
@@ -325,9 +364,4 @@ fn remove_index(dir: &Path, segment: SegmentNumber) -> io::Result<()> {
 /// Makes the names in a directory durable.
 pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
     std::fs::File::open(dir)?.sync_all()
-}
-
-/// Place of a partition among those of its executor.
-pub(super) fn place_of(partition: PartitionId, config: &PartitionsConfig) -> usize {
-    usize::from(partition.0 / config.executor_count)
 }

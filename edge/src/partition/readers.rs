@@ -8,14 +8,13 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use ringhub_core::id::{ConnectionId, ConsumerGroup, HubId, PartitionId};
+use ringhub_core::id::{ConnectionId, ConsumerGroup, HubId, HubPartition};
 use ringhub_core::limits::{READER_RESTS_MAX, SHARED_READERS_MAX};
 use ringhub_core::reader::{BeyondEnd, ClaimRefused, Displaced, Ownership, Selector, StartAt};
 
 use super::catch_up::{Wanted, catch_up, is_retained};
 use super::counters::ReaderCounters;
 use super::executor::Executor;
-use super::open::place_of;
 use super::selection::Selected;
 use super::status::LogState;
 use super::walk::Resume;
@@ -34,7 +33,7 @@ struct Asker {
 
 #[derive(Debug)]
 struct Reader {
-    partition: PartitionId,
+    place: HubPartition,
     group: ConsumerGroup,
     start: StartAt,
     /// Where `start` is in the segments, if the last records came from there.
@@ -58,8 +57,8 @@ struct Pending {
 pub(super) struct Readers {
     next: u64,
     readers: HashMap<ReaderId, Reader>,
-    owners: HashMap<(PartitionId, ConsumerGroup), Ownership<ReaderId>>,
-    parked: HashMap<PartitionId, Vec<ReaderId>>,
+    owners: HashMap<(HubPartition, ConsumerGroup), Ownership<ReaderId>>,
+    parked: HashMap<HubPartition, Vec<ReaderId>>,
     /// Those that keep records they have read, the one served longest ago first.
     with_rest: VecDeque<ReaderId>,
 }
@@ -67,7 +66,7 @@ pub(super) struct Readers {
 impl Readers {
     fn remove(&mut self, id: ReaderId) -> Option<Reader> {
         let reader = self.readers.remove(&id)?;
-        if let Some(parked) = self.parked.get_mut(&reader.partition) {
+        if let Some(parked) = self.parked.get_mut(&reader.place) {
             parked.retain(|other| *other != id);
         }
         self.with_rest.retain(|other| *other != id);
@@ -75,12 +74,12 @@ impl Readers {
     }
 
     /// Has the reader go on after `selected`; returns who waits for that and which partition it is.
-    fn advance(&mut self, id: ReaderId, selected: &Selected) -> Option<(PartitionId, Asker)> {
+    fn advance(&mut self, id: ReaderId, selected: &Selected) -> Option<(HubPartition, Asker)> {
         let reader = self.readers.get_mut(&id)?;
         reader.start = StartAt::Offset(selected.next);
         reader.counters.next_offset.set(selected.next.0);
         reader.resume.clone_from(&selected.resume);
-        let answered = reader.pending.take().map(|pending| (reader.partition, pending.asker));
+        let answered = reader.pending.take().map(|pending| (reader.place, pending.asker));
         self.with_rest.retain(|other| *other != id);
         if selected.resume.as_ref().is_some_and(Resume::has_rest) {
             self.with_rest.push_back(id);
@@ -97,28 +96,28 @@ impl Readers {
     /// What the reader wants, if it waits for an answer. Its resume position goes with it.
     fn take_wanted(&mut self, id: ReaderId) -> Option<Wanted> {
         let reader = self.readers.get_mut(&id)?;
-        let Reader { partition, start, pending, resume, .. } = reader;
+        let Reader { place, start, pending, resume, .. } = reader;
         let bytes_max = pending.as_ref()?.bytes_max;
-        Some(Wanted { partition: *partition, start: *start, bytes_max, resume: resume.take() })
+        Some(Wanted { place: *place, start: *start, bytes_max, resume: resume.take() })
     }
 
     /// Lets the read of a reader, if it has one, wait for the next commit; tells who wants to know.
     fn park(&mut self, id: ReaderId) -> Option<Asker> {
         let reader = self.readers.get_mut(&id).filter(|reader| reader.pending.is_some())?;
-        self.parked.entry(reader.partition).or_default().push(id);
+        self.parked.entry(reader.place).or_default().push(id);
         reader.end_asked.take()
     }
 
     /// True when the read of the reader waits for the next commit.
     fn is_parked(&self, id: ReaderId) -> bool {
-        let partition = self.readers.get(&id).map(|reader| reader.partition);
-        let parked = partition.and_then(|partition| self.parked.get(&partition));
+        let place = self.readers.get(&id).map(|reader| reader.place);
+        let parked = place.and_then(|place| self.parked.get(&place));
         parked.is_some_and(|parked| parked.contains(&id))
     }
 
     fn close(&mut self, id: ReaderId) {
         let Some(reader) = self.remove(id) else { return };
-        let key = (reader.partition, reader.group);
+        let key = (reader.place, reader.group);
         if let Some(ownership) = self.owners.get_mut(&key) {
             ownership.release(id);
             if ownership.is_empty() {
@@ -149,7 +148,8 @@ pub(super) async fn answer_requests(
 
 fn handle(executor: &Rc<Executor>, request: PartitionRequest) {
     let asker = Asker { connection: request.connection, token: request.token };
-    let exists = executor.hubs.borrow().has(request.place());
+    let place = request.place();
+    let exists = executor.hubs.borrow().has(place);
     match request.body {
         RequestBody::Close { reader } => executor.readers.borrow_mut().close(reader),
         _ if !exists => refuse(executor, asker, ReadRefused::UnknownPartition),
@@ -157,15 +157,18 @@ fn handle(executor: &Rc<Executor>, request: PartitionRequest) {
             refuse(executor, asker, failure(executor));
         }
         RequestBody::Describe => {
-            let described = ReplyBody::Described(describe(executor, request.partition));
+            let described = ReplyBody::Described(describe(executor, place));
             post(executor, asker, described);
         }
         RequestBody::Open { group, selector, epoch, name } => {
             let opening = Opening { group, selector, epoch, name };
-            match open(executor, asker, request.partition, opening) {
+            match open(executor, asker, place, opening) {
                 Ok(reader) => post(executor, asker, ReplyBody::Opened(reader)),
                 Err(refused) => refuse(executor, asker, refused),
             }
+        }
+        RequestBody::Read { reader, .. } if reader.place() != place => {
+            refuse(executor, asker, ReadRefused::UnknownReader);
         }
         RequestBody::Read { reader, bytes_max } => {
             let pending = Pending { asker, bytes_max, catching_up: false };
@@ -219,14 +222,13 @@ pub(super) fn refuse_pending(executor: &Executor) {
 fn open(
     executor: &Executor,
     asker: Asker,
-    partition: PartitionId,
+    place: HubPartition,
     opening: Opening,
 ) -> Result<ReaderId, ReadRefused> {
     let (start, end) = {
-        let appender = executor.appender.borrow();
-        let state = appender.committed(place_of(partition, &executor.config));
+        let state = executor.hubs.borrow().committed(place);
         let last = state.last;
-        let start = StartAt::resolve(opening.selector, state).map_err(|beyond| match beyond {
+        let start = StartAt::resolve(opening.selector, &state).map_err(|beyond| match beyond {
             BeyondEnd::Offset(supplied) => {
                 ReadRefused::OffsetBeyondEnd { supplied, last: last.map(|last| last.offset) }
             }
@@ -238,8 +240,9 @@ fn open(
         (start, state.next_offset)
     };
     let mut readers = executor.readers.borrow_mut();
-    let id = ReaderId { hub: executor.config.hub, partition, number: readers.next };
-    let owners = readers.owners.entry((partition, opening.group.clone())).or_default();
+    let HubPartition { hub, partition } = place;
+    let id = ReaderId { hub, partition, number: readers.next };
+    let owners = readers.owners.entry((place, opening.group.clone())).or_default();
     let displaced = owners.claim(id, opening.epoch).map_err(refusal)?;
     readers.next += 1;
     for Displaced(displaced) in displaced {
@@ -249,9 +252,9 @@ fn open(
     }
     let group = opening.group;
     let at = if let StartAt::Offset(offset) = start { offset } else { end };
-    let counters = executor.counters.add_reader(partition, group.clone(), at.0);
+    let counters = executor.counters.add_reader(place, group.clone(), at.0);
     let reader = Reader {
-        partition,
+        place,
         group,
         start,
         resume: None,
@@ -288,9 +291,9 @@ fn refusal(refused: ClaimRefused) -> ReadRefused {
     }
 }
 
-/// Serves everybody who waits for `partition`.
-pub(super) fn serve_parked(executor: &Rc<Executor>, partition: PartitionId) {
-    let parked = executor.readers.borrow_mut().parked.remove(&partition);
+/// Serves everybody who waits for `place`.
+pub(super) fn serve_parked(executor: &Rc<Executor>, place: HubPartition) {
+    let parked = executor.readers.borrow_mut().parked.remove(&place);
     for reader in parked.into_iter().flatten() {
         serve(executor, reader);
     }
@@ -298,14 +301,14 @@ pub(super) fn serve_parked(executor: &Rc<Executor>, partition: PartitionId) {
 
 /// Answers the read that is under way, now or later.
 fn serve(executor: &Rc<Executor>, id: ReaderId) {
-    let (partition, start, bytes_max) = {
-        let readers = executor.readers.borrow();
-        let Some(reader) = readers.readers.get(&id) else { return };
+    let (place, start, bytes_max) = {
+        let (mut readers, hubs) = (executor.readers.borrow_mut(), executor.hubs.borrow());
+        let Some(reader) = readers.readers.get_mut(&id) else { return };
         let Some(pending) = reader.pending.filter(|pending| !pending.catching_up) else { return };
-        (reader.partition, reader.start, pending.bytes_max)
+        reader.start = reader.start.not_before(&hubs.oldest(reader.place));
+        (reader.place, reader.start, pending.bytes_max)
     };
-    let place = place_of(partition, &executor.config);
-    if start.is_after(executor.appender.borrow().committed(place)) {
+    if start.is_after(&executor.hubs.borrow().committed(place)) {
         return park(executor, id);
     }
     let selected = take_rest(executor, id, start, bytes_max)
@@ -326,7 +329,7 @@ fn take_rest(
 ) -> Option<Selected> {
     let mut readers = executor.readers.borrow_mut();
     let resume = &mut readers.readers.get_mut(&id)?.resume;
-    if resume.as_ref().is_some_and(|resume| !is_retained(executor, resume.segment)) {
+    if resume.as_ref().is_some_and(|resume| !is_retained(executor, resume.file.segment)) {
         *resume = None;
     }
     resume.take_if(|resume| resume.has_rest())?.take(start, bytes_max)
@@ -346,14 +349,14 @@ fn start_catch_up(executor: &Rc<Executor>, id: ReaderId) {
 async fn read_segments(executor: Rc<Executor>, id: ReaderId) {
     let wanted = executor.readers.borrow_mut().take_wanted(id);
     let Some(wanted) = wanted else { return };
-    let place = place_of(wanted.partition, &executor.config);
-    let before = *executor.appender.borrow().committed(place);
+    let place = wanted.place;
+    let before = executor.hubs.borrow().committed(place);
     let found = catch_up(&executor, &wanted).await;
     set_catching_up(&executor, id, false);
     match found {
         Ok(Some(selected)) => answer(&executor, id, selected),
         Err(damage) => give_up(&executor, id, damage),
-        Ok(None) if before != *executor.appender.borrow().committed(place) => serve(&executor, id),
+        Ok(None) if before != executor.hubs.borrow().committed(place) => serve(&executor, id),
         Ok(None) => park(&executor, id),
     }
 }
@@ -368,8 +371,8 @@ fn set_catching_up(executor: &Executor, id: ReaderId, catching_up: bool) {
 
 fn answer(executor: &Executor, id: ReaderId, selected: Selected) {
     let answered = executor.readers.borrow_mut().advance(id, &selected);
-    let Some((partition, asker)) = answered else { return };
-    let partition = describe(executor, partition);
+    let Some((place, asker)) = answered else { return };
+    let partition = describe(executor, place);
     let answered = executor.config.clock.now();
     let records = selected.records;
     post(executor, asker, ReplyBody::Records { records, partition, answered });
@@ -385,10 +388,9 @@ fn give_up(executor: &Executor, id: ReaderId, damage: String) {
     }
 }
 
-fn describe(executor: &Executor, partition: PartitionId) -> PartitionDescription {
-    let appender = executor.appender.borrow();
-    let place = place_of(partition, &executor.config);
-    let (oldest, committed) = (appender.oldest(place), appender.committed(place));
+fn describe(executor: &Executor, place: HubPartition) -> PartitionDescription {
+    let hubs = executor.hubs.borrow();
+    let (oldest, committed) = (hubs.oldest(place), hubs.committed(place));
     let last = committed.last;
     PartitionDescription {
         begin_sequence_number: oldest.next_sequence_number,

@@ -17,6 +17,14 @@ pub struct ReaderId {
     pub number: u64,
 }
 
+impl ReaderId {
+    /// The partition that it reads.
+    #[must_use]
+    pub fn place(&self) -> HubPartition {
+        HubPartition { hub: self.hub, partition: self.partition }
+    }
+}
+
 /// One question to the executor that owns `partition`.
 #[derive(Debug)]
 pub struct PartitionRequest {

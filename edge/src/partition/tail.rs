@@ -1,8 +1,9 @@
 //! The newest committed events in memory.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 
+use ringhub_core::id::{HubId, HubPartition};
 use ringhub_core::log::commit::Chunk;
 use ringhub_core::position::{EnqueuedTime, Offset, SequenceNumber};
 use ringhub_core::reader::StartAt;
@@ -14,9 +15,10 @@ use super::selection::{Selected, cut};
 /// from: holding one costs no copy, and a reader's records are copied once, when it asks.
 #[derive(Debug)]
 pub(super) struct Tail {
-    partitions: Vec<VecDeque<TailChunk>>,
-    /// Length and places of the partitions of each commit, oldest first.
-    commits: VecDeque<(usize, Vec<usize>)>,
+    /// Those with a chunk here.
+    partitions: HashMap<HubPartition, VecDeque<TailChunk>>,
+    /// Length and partitions of each commit, oldest first.
+    commits: VecDeque<(usize, Vec<HubPartition>)>,
     bytes: usize,
     bytes_max: usize,
 }
@@ -42,13 +44,8 @@ impl TailChunk {
 }
 
 impl Tail {
-    pub(super) fn new(partition_count: usize, bytes_max: usize) -> Self {
-        Self {
-            partitions: (0..partition_count).map(|_| VecDeque::new()).collect(),
-            commits: VecDeque::new(),
-            bytes: 0,
-            bytes_max,
-        }
+    pub(super) fn new(bytes_max: usize) -> Self {
+        Self { partitions: HashMap::new(), commits: VecDeque::new(), bytes: 0, bytes_max }
     }
 
     /// Bytes of the commits that it holds.
@@ -56,16 +53,10 @@ impl Tail {
         self.bytes
     }
 
-    /// Takes in a durable commit; the oldest ones make room. `place_of` tells the place of a
-    /// chunk's partition.
-    pub(super) fn push(
-        &mut self,
-        commit: &SharedBuffer,
-        chunks: &[Chunk],
-        place_of: impl Fn(&Chunk) -> usize,
-    ) {
+    /// Takes in the chunks of a durable commit; the oldest commits make room.
+    pub(super) fn push(&mut self, commit: &SharedBuffer, chunks: &[Chunk]) {
         for chunk in chunks {
-            self.partitions[place_of(chunk)].push_back(TailChunk {
+            self.partitions.entry(chunk.place).or_default().push_back(TailChunk {
                 first_offset: chunk.first_offset,
                 first_sequence_number: chunk.first_sequence_number,
                 first_enqueued: chunk.first_enqueued,
@@ -74,26 +65,39 @@ impl Tail {
             });
         }
         let len = commit.bytes().len();
-        self.commits.push_back((len, chunks.iter().map(place_of).collect()));
+        self.commits.push_back((len, chunks.iter().map(|chunk| chunk.place).collect()));
         self.bytes += len;
         while self.bytes > self.bytes_max && self.commits.len() > 1 {
             let Some((len, places)) = self.commits.pop_front() else { break };
             for place in places {
-                self.partitions[place].pop_front();
+                self.pop_front(place);
             }
             self.bytes -= len;
         }
+    }
+
+    fn pop_front(&mut self, place: HubPartition) {
+        let Some(chunks) = self.partitions.get_mut(&place) else { return };
+        chunks.pop_front();
+        if chunks.is_empty() {
+            self.partitions.remove(&place);
+        }
+    }
+
+    /// Nothing of `hub` is found any more; its bytes go with their commits.
+    pub(super) fn remove_hub(&mut self, hub: HubId) {
+        self.partitions.retain(|place, _| place.hub != hub);
     }
 
     /// Up to `bytes_max` of records from the first that `start` admits; `None` if older events than
     /// those here may be admitted, or none of those here is.
     pub(super) fn select(
         &self,
-        place: usize,
+        place: HubPartition,
         start: StartAt,
         bytes_max: usize,
     ) -> Option<Selected> {
-        let chunks = &self.partitions[place];
+        let chunks = self.partitions.get(&place)?;
         let from = chunks.partition_point(|chunk| chunk.begins_by(start)).checked_sub(1)?;
         let (mut records, mut next) = (Vec::new(), None);
         for chunk in chunks.range(from..) {

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use ringhub_core::limits::{COMMIT_BYTES_MAX, READER_REST_BYTES_MAX};
-use ringhub_core::log::commit::{COMMIT_HEADER_BYTES_MAX, Chunk, CommitHead};
+use ringhub_core::log::commit::{Chunk, CommitHead};
 use ringhub_core::log::{BLOCK_BYTES, FilePosition, SegmentNumber};
 use ringhub_core::reader::StartAt;
 
@@ -18,16 +18,23 @@ use super::selection::{Gathered, Selected, cut};
 /// Read at a time where commits are small: several lie in it whole.
 const WINDOW_BYTES: usize = 64 * 1024;
 
-/// Read at a time where commits are large and mostly of other partitions: a header.
-const HEAD_BYTES: usize = COMMIT_HEADER_BYTES_MAX.next_multiple_of(BLOCK_BYTES);
+/// Read at a time where commits are large and mostly of other partitions: most headers.
+const HEAD_BYTES: usize = 2 * BLOCK_BYTES;
 
 /// By how much more than the last commit of a busy partition is read for its next.
 const SPARE_BYTES: usize = 4 * BLOCK_BYTES;
 
+/// The file of a segment; one that was written anew is another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FileOf {
+    pub(super) segment: SegmentNumber,
+    pub(super) rewrites: u16,
+}
+
 /// Where a reader goes on in the segments, as long as its segment is retained.
 #[derive(Clone, Debug)]
 pub(super) struct Resume {
-    pub(super) segment: SegmentNumber,
+    pub(super) file: FileOf,
     /// The first commit that was not read yet.
     commit: FilePosition,
     /// Checked records before that commit, which stand at the reader's position.
@@ -38,8 +45,8 @@ pub(super) struct Resume {
 
 impl Resume {
     /// Begins at `commit`.
-    pub(super) fn new(segment: SegmentNumber, commit: FilePosition) -> Self {
-        Self { segment, commit, rest: Bytes::new(), window_bytes: WINDOW_BYTES }
+    pub(super) fn new(file: FileOf, commit: FilePosition) -> Self {
+        Self { file, commit, rest: Bytes::new(), window_bytes: WINDOW_BYTES }
     }
 
     /// True if records are here that need not be read.
@@ -76,23 +83,34 @@ impl<'a> Walk<'a> {
     pub(super) async fn run(&mut self, end: FilePosition) -> Result<(), String> {
         while self.resume.commit < end {
             let begin = self.resume.commit;
-            let window = self.read(Vec::new(), begin, self.resume.window_bytes).await?;
+            let window = self.read_window(begin).await?;
             loop {
                 let used = (self.resume.commit.0 - begin.0) as usize;
                 let window = window.slice(used.min(window.len())..);
                 let head = CommitHead::parse(&window);
-                let head = head.filter(|head| head.place.segment == self.resume.segment);
+                let head = head.filter(|head| head.place.segment == self.resume.file.segment);
                 let Some(head) = head else { break };
                 if !self.take(&head, &window).await? || self.resume.commit >= end {
                     return Ok(());
                 }
             }
             if self.resume.commit == begin {
-                let segment = self.resume.segment.0;
+                let segment = self.resume.file.segment.0;
                 return Err(format!("segment {segment} is damaged at byte {}", begin.0));
             }
         }
         Ok(())
+    }
+
+    /// What is worth reading from the commit at `begin` on, its header and table at least.
+    async fn read_window(&self, begin: FilePosition) -> Result<Bytes, String> {
+        let window = self.read(Vec::new(), begin, self.resume.window_bytes).await?;
+        let missing = CommitHead::stated_len(&window).unwrap_or(0).saturating_sub(window.len());
+        if missing == 0 {
+            return Ok(window);
+        }
+        let from = FilePosition(begin.0 + window.len() as u64);
+        self.read(window.into(), from, missing).await
     }
 
     /// Takes the chunk of the commit at the resume position and goes on to the next; false once
@@ -101,7 +119,7 @@ impl<'a> Walk<'a> {
         debug_assert!(head.len <= COMMIT_BYTES_MAX);
         let at = self.resume.commit;
         let after = FilePosition(at.0 + head.len as u64);
-        let chunk = head.chunk(self.wanted.partition);
+        let chunk = head.chunk(self.wanted.place);
         self.resume.window_bytes = window_bytes_after(head, chunk);
         let Some(chunk) = chunk.filter(|chunk| self.may_admit(chunk)) else {
             self.resume.commit = after;

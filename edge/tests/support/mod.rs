@@ -15,6 +15,7 @@ pub(crate) mod bystander;
 pub(crate) mod c2d;
 pub(crate) mod command;
 pub(crate) mod event;
+pub(crate) mod executors;
 pub(crate) mod factory;
 pub(crate) mod gateway;
 pub(crate) mod history;
