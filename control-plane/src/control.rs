@@ -10,7 +10,7 @@ use ringhub_core::id::{HubId, Identity};
 use ringhub_core::limits::REST_QUEUE_MAX;
 
 use crate::api::{
-    Api, ApiError, Context, DeviceRequest, Front, QUERY_THREADS, QueryJob, QueryService, Reply,
+    Api, ApiError, DeviceRequest, Front, Passed, QUERY_THREADS, QueryJob, QueryService, Reply,
     Request, Response,
 };
 use crate::c2d::C2d;
@@ -19,6 +19,7 @@ use crate::directory::{Directory, Grant, Hub, Policy};
 use crate::job::JobExecutor;
 use crate::method::{MethodClock, Methods};
 use crate::presence::{self, PresenceSaver};
+use crate::provider::{Provider, ProviderSettings};
 use crate::registry::{Change, Mint, ModelRecord};
 use crate::shards::Shards;
 use crate::store::{
@@ -37,6 +38,8 @@ pub struct ControlPlaneConfig {
     pub data_dir: PathBuf,
     /// The hubs of this process, at least one.
     pub hubs: Vec<HubSettings>,
+    /// Who may administrate, and what administrators are told.
+    pub provider: ProviderSettings,
 }
 
 /// Somebody wants to know whether subscriptions are durable.
@@ -63,7 +66,7 @@ pub struct ControlPlane {
 }
 
 struct Job {
-    context: Context,
+    passed: Passed,
     reply: Reply,
 }
 
@@ -96,13 +99,15 @@ impl ControlPlane {
         let jobs = JobExecutor::start(store, directory.clone(), methods.clone(), writes.clone());
         let jobs = jobs.map_err(OpenError::Thread)?;
         let (requests, waiting) = flume::bounded(REST_QUEUE_MAX);
-        let front = Front::new(directory.clone(), methods.clone());
+        let provider = Arc::new(config.provider.clone());
+        let front = Front::new(directory.clone(), methods.clone(), provider.clone());
         let workers = (0..WORKERS)
             .map(|number| {
                 let store = SqliteStore::new(database.connect_read_only().map_err(explain)?);
                 let (directory, writes) = (directory.clone(), writes.clone());
                 let api = Api::new(directory, store, writes, shards.clone(), jobs.waker());
-                start_worker(number, api, waiting.clone()).map_err(OpenError::Thread)
+                start_worker(number, api, provider.clone(), waiting.clone())
+                    .map_err(OpenError::Thread)
             })
             .collect::<Result<_, _>>()?;
         let stores = (0..QUERY_THREADS)
@@ -162,11 +167,14 @@ impl ControlPlane {
         certificate: Option<&CertificateChain>,
         reply: Reply,
     ) {
-        let Some((context, reply)) = self.front.pass(request, certificate, reply) else { return };
-        if context.is_query() {
-            return self.queries.submit(QueryJob { context, reply });
-        }
-        if let Err(refused) = self.requests.try_send(Job { context, reply }) {
+        let Some((passed, reply)) = self.front.pass(request, certificate, reply) else { return };
+        let passed = match passed {
+            Passed::Hub(context) if context.is_query() => {
+                return self.queries.submit(QueryJob { context, reply });
+            }
+            passed => passed,
+        };
+        if let Err(refused) = self.requests.try_send(Job { passed, reply }) {
             (refused.into_inner().reply)(ApiError::Busy.response());
         }
     }
@@ -303,11 +311,16 @@ impl ControlPlane {
 fn start_worker(
     number: usize,
     api: Api,
+    settings: Arc<ProviderSettings>,
     jobs: flume::Receiver<Job>,
 ) -> std::io::Result<JoinHandle<()>> {
     thread::Builder::new().name(format!("control-{number}")).spawn(move || {
-        for Job { context, reply } in jobs {
-            api.handle(&context, reply);
+        let provider = Provider { api: &api, settings: &settings };
+        for Job { passed, reply } in jobs {
+            match passed {
+                Passed::Hub(context) => api.handle(&context, reply),
+                Passed::Provider(request) => provider.handle(request, reply),
+            }
         }
     })
 }

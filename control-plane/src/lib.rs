@@ -23,6 +23,7 @@ mod hub;
 mod job;
 mod method;
 mod presence;
+mod provider;
 pub mod query;
 mod query_index;
 mod registry;
@@ -32,6 +33,7 @@ pub mod twin;
 
 pub use control::{ControlPlane, ControlPlaneConfig, SubscriptionsDone};
 pub use method::Methods;
+pub use provider::{AdminToken, ProviderSettings};
 pub use shards::Shards;
 pub use store::{
     HubSettings, OpenError, REGISTRY_FILE, RegistryContents, StoreCounters, StoreState,

@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use ringhub_core::id::HubId;
 
 use crate::c2d::CloudToDevice;
-use crate::{ControlPlane, ControlPlaneConfig, HubSettings, OpenError, Shards};
+use crate::{
+    AdminToken, ControlPlane, ControlPlaneConfig, HubSettings, OpenError, ProviderSettings, Shards,
+};
 
 pub(crate) const HOST_NAME: &str = "hub.example.net";
 
@@ -49,7 +51,15 @@ pub(crate) fn config(dir: &Path) -> ControlPlaneConfig {
         consumer_groups: vec!["Dashboard".to_owned()],
         cloud_to_device: CloudToDevice::default(),
     };
-    ControlPlaneConfig { data_dir: dir.to_owned(), hubs: vec![hub] }
+    ControlPlaneConfig { data_dir: dir.to_owned(), hubs: vec![hub], provider: provider() }
+}
+
+/// The token of administrators.
+pub(crate) const ADMIN_TOKEN: &str = "for-administrators";
+
+fn provider() -> ProviderSettings {
+    let token = AdminToken::new(ADMIN_TOKEN).map(Arc::new);
+    ProviderSettings { token, event_hub: "events".to_owned(), ..ProviderSettings::default() }
 }
 
 /// Shards without connections.

@@ -4,6 +4,7 @@ mod certificate;
 mod configuration;
 mod job;
 mod partition;
+mod provider;
 mod query;
 mod query_index;
 
@@ -13,6 +14,7 @@ pub use certificate::*;
 pub use configuration::*;
 pub use job::*;
 pub use partition::*;
+pub use provider::*;
 pub use query::*;
 pub use query_index::*;
 

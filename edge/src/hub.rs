@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use ringhub_control_plane::directory::Policy;
-use ringhub_control_plane::{ControlPlane, ControlPlaneConfig, HubSettings, OpenError};
+use ringhub_control_plane::{
+    ControlPlane, ControlPlaneConfig, HubSettings, OpenError, ProviderSettings,
+};
 use ringhub_core::id::{HubId, ShardId};
 use ringhub_core::message::D2cEncoder;
 use ringhub_core::session::amqp::AmqpConfig;
@@ -186,6 +188,11 @@ fn open_control_plane(
     let control = ControlPlaneConfig {
         data_dir: prepared.data_directory.path().join(REGISTRY_DIRECTORY),
         hubs: vec![settings],
+        provider: ProviderSettings {
+            token: prepared.admin_token.clone(),
+            event_hub: EVENT_HUB.to_owned(),
+            retention: config.hub.retention,
+        },
     };
     let key_files = KeyFiles::of(prepared, EVENT_HUB);
     ControlPlane::open(&control, Arc::new(MailboxShards::new(mailboxes.clone(), key_files)))

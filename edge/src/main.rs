@@ -7,10 +7,10 @@ use std::sync::Arc;
 use clap::Parser;
 use ringhub_edge::cli::{Cli, Command, ServeArguments};
 use ringhub_edge::hub::{EVENT_HUB, Hub};
-use ringhub_edge::reload::{ReloadSignal, reload_certificates};
+use ringhub_edge::reload::{ReloadSignal, TokenWatch, reload_files};
 use ringhub_edge::shutdown::ShutdownSignals;
 use ringhub_edge::startup::{
-    Banner, ConnectionStrings, Endpoints, KeyFiles, NotWritten, Prepared, prepare,
+    AdminTokenFile, Banner, ConnectionStrings, Endpoints, KeyFiles, NotWritten, Prepared, prepare,
 };
 use ringhub_edge::{logging, notify};
 use tikv_jemallocator::Jemalloc;
@@ -51,7 +51,11 @@ fn serve(arguments: &ServeArguments) -> Result<(), Box<dyn std::error::Error>> {
     log_findings(&prepared);
     let hub = Hub::start(&prepared)?;
     let (source, certificates) = (&prepared.certificate_source, &prepared.certificates);
-    reload_certificates(source.clone(), Arc::clone(certificates), reload_signal)?;
+    let admin_token = prepared
+        .admin_token
+        .clone()
+        .map(|token| TokenWatch::new(AdminTokenFile::of(prepared.data_directory.path()), token));
+    reload_files(source.clone(), Arc::clone(certificates), admin_token, reload_signal)?;
     announce(&prepared, &hub)?;
     notify::start_watchdog(hub.heartbeat())?;
     notify::ready(&format!("serving {}", prepared.config.hub.host_name));

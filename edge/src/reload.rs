@@ -1,16 +1,18 @@
-//! New certificates in the running hub: on SIGHUP, and when their files change.
+//! New certificates, and another token of administrators, in the running hub: on SIGHUP, and when
+//! their files change.
 
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use ringhub_control_plane::AdminToken;
 use signal_hook::consts::SIGHUP;
 use time::OffsetDateTime;
 use tracing::{error, info, warn};
 
-use crate::startup::{CertificateSource, Fingerprint};
+use crate::startup::{AdminTokenFile, CertificateSource, Fingerprint};
 use crate::tls::Certificates;
 
 /// Time between two looks at the files. A change counts once it has stood still for one, so that
@@ -57,29 +59,59 @@ impl ReloadSignal {
     }
 }
 
-/// Keeps `certificates` as fresh as `source`, on a thread of its own until the process ends.
+/// Keeps `certificates` as fresh as `source`, and the token of administrators as its file, on a
+/// thread of its own until the process ends.
 ///
 /// What cannot be used is logged, with file and remedy, and changes nothing. The thread reads a
 /// handful of files and is otherwise asleep.
 ///
 /// # Errors
 /// When the thread cannot be started.
-pub fn reload_certificates(
+pub fn reload_files(
     source: CertificateSource,
     certificates: Arc<Certificates>,
+    mut admin_token: Option<TokenWatch>,
     mut signal: ReloadSignal,
 ) -> io::Result<()> {
     let mut watch = Watch::new(source, certificates, OffsetDateTime::now_utc());
     let run = move || loop {
         let is_asked = signal.wait();
         let now = OffsetDateTime::now_utc();
+        if let Some(watch) = &mut admin_token {
+            watch.look();
+        }
         if is_asked {
             watch.reload(now);
         } else {
             watch.look(now);
         }
     };
-    thread::Builder::new().name("certificates".to_owned()).spawn(run).map(drop)
+    thread::Builder::new().name("reload".to_owned()).spawn(run).map(drop)
+}
+
+/// Takes another token of administrators when its file has one.
+#[derive(Debug)]
+pub struct TokenWatch {
+    file: AdminTokenFile,
+    token: Arc<AdminToken>,
+    seen: Option<SystemTime>,
+}
+
+impl TokenWatch {
+    /// Watches the file of `token`.
+    #[must_use]
+    pub fn new(file: AdminTokenFile, token: Arc<AdminToken>) -> Self {
+        // What was written since it was read is seen at the first look.
+        Self { file, token, seen: None }
+    }
+
+    fn look(&mut self) {
+        let found = self.file.modified();
+        if found != self.seen {
+            self.seen = found;
+            self.file.refresh(&self.token);
+        }
+    }
 }
 
 /// What was seen and tried so far.

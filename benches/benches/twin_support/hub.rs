@@ -12,7 +12,9 @@ use ringhub_control_plane::api::Request;
 use ringhub_control_plane::c2d::CloudToDevice;
 use ringhub_control_plane::directory::{Grant, IdentityRef};
 use ringhub_control_plane::twin::TwinReply;
-use ringhub_control_plane::{ControlPlane, ControlPlaneConfig, HubSettings, Shards};
+use ringhub_control_plane::{
+    ControlPlane, ControlPlaneConfig, HubSettings, ProviderSettings, Shards,
+};
 use ringhub_core::auth::sas_token::sign;
 use ringhub_core::id::HubId;
 
@@ -61,7 +63,11 @@ impl TwinHub {
             consumer_groups: Vec::new(),
             cloud_to_device: CloudToDevice::default(),
         };
-        let config = ControlPlaneConfig { data_dir: dir.to_owned(), hubs: vec![hub] };
+        let config = ControlPlaneConfig {
+            data_dir: dir.to_owned(),
+            hubs: vec![hub],
+            provider: ProviderSettings::default(),
+        };
         let control = ControlPlane::open(&config, Arc::new(NoShards));
         let control = control.expect("a fresh directory opens");
         let names: Vec<String> = (0..devices).map(|number| format!("device-{number}")).collect();

@@ -23,7 +23,7 @@ use crate::store::CertificateStore as _;
 impl Api {
     pub(super) fn list_certificates(&self, context: &Context) -> Result<Answer, ApiError> {
         let all = self.store.certificates(context.hub).map_err(|error| self.unreadable(&error))?;
-        Ok(page(all.iter().map(certificate_json).collect()))
+        Ok(page(all.iter().map(|one| certificate_json(context.parent(), one)).collect()))
     }
 
     pub(super) fn show_certificate(
@@ -34,7 +34,8 @@ impl Api {
         let found = self.store.certificate(context.hub, name);
         let found = found.map_err(|error| self.unreadable(&error))?;
         let found = found.ok_or(CertificateError::NotFound)?;
-        Ok(Answer::Ready(Response::json(StatusCode::OK, &certificate_json(&found))))
+        let shown = certificate_json(context.parent(), &found);
+        Ok(Answer::Ready(Response::json(StatusCode::OK, &shown)))
     }
 
     /// Answers 201 for a new one, and 200 for another one under a name that was there.
@@ -85,12 +86,13 @@ impl Api {
 fn after(
     context: &Context,
     change: CertificateChange,
-    shape: fn(&HubCertificate) -> Value,
+    shape: fn(&str, &HubCertificate) -> Value,
 ) -> Answer {
+    let parent = context.parent().to_owned();
     let map = move |outcome| match outcome {
         Outcome::Certificate { certificate, is_new } => {
             let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-            Ok(Response::json(status, &shape(&certificate)))
+            Ok(Response::json(status, &shape(&parent, &certificate)))
         }
         _ => Err(RegistryError::Storage.into()),
     };
@@ -115,10 +117,10 @@ fn required_condition(headers: &HeaderMap) -> Result<Existing, CertificateError>
     condition(headers).ok_or(CertificateError::ConditionMissing)
 }
 
-fn certificate_json(certificate: &HubCertificate) -> Value {
+fn certificate_json(parent: &str, certificate: &HubCertificate) -> Value {
     let HubCertificate { name, etag, authority, is_verified, created, updated, .. } = certificate;
     json!({
-        "id": format!("/certificates/{name}"),
+        "id": format!("{parent}/certificates/{name}"),
         "name": name,
         "type": "Microsoft.Devices/IotHubs/Certificates",
         "etag": etag.text(),
@@ -134,8 +136,8 @@ fn certificate_json(certificate: &HubCertificate) -> Value {
     })
 }
 
-fn certificate_json_with_code(certificate: &HubCertificate) -> Value {
-    let mut document = certificate_json(certificate);
+fn certificate_json_with_code(parent: &str, certificate: &HubCertificate) -> Value {
+    let mut document = certificate_json(parent, certificate);
     document["properties"]["verificationCode"] =
         json!(certificate.code.as_ref().map(|code| &code.text));
     document

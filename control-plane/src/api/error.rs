@@ -91,12 +91,20 @@ impl From<CertificateError> for ApiError {
 ///
 /// Source: control-plane reference, "Full error-code table".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Code {
-    pub(super) number: u32,
+pub(crate) struct Code {
+    pub(crate) number: u32,
     pub(super) name: &'static str,
 }
 
-pub(super) const fn code(number: u32, name: &'static str) -> Code {
+impl Code {
+    /// The first three digits.
+    pub(crate) fn status(self) -> StatusCode {
+        let status = StatusCode::from_u16(status_of(self.number)).ok();
+        status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+pub(crate) const fn code(number: u32, name: &'static str) -> Code {
     Code { number, name }
 }
 
@@ -155,7 +163,7 @@ impl RegistryError {
 }
 
 impl ApiError {
-    fn code(&self) -> Code {
+    pub(crate) fn code(&self) -> Code {
         match self {
             Self::Registry(error) => error.code(),
             Self::Method(error) => error.code(),
@@ -194,15 +202,19 @@ impl ApiError {
             exception_message: format!("Tracking ID:{}", tracking_id()),
         };
         let mut response = error_response(code, &body);
-        if self.is_disk_full() {
-            response.headers.insert(RETRY_AFTER, HeaderValue::from(DISK_FULL_RETRY.as_secs()));
+        if let Some(after) = self.retry_after() {
+            response.headers.insert(RETRY_AFTER, after);
         }
         response
     }
 
-    /// Whether it passes by itself once there is room.
-    fn is_disk_full(&self) -> bool {
-        matches!(self, Self::Registry(RegistryError::DiskFull) | Self::C2d(C2dRefusal::DiskFull))
+    /// Seconds after which to try again what passes by itself once there is room.
+    pub(crate) fn retry_after(&self) -> Option<HeaderValue> {
+        let is_disk_full = matches!(
+            self,
+            Self::Registry(RegistryError::DiskFull) | Self::C2d(C2dRefusal::DiskFull)
+        );
+        is_disk_full.then(|| HeaderValue::from(DISK_FULL_RETRY.as_secs()))
     }
 }
 
@@ -319,10 +331,9 @@ struct Info {
 }
 
 /// Status and header follow from the code.
-fn error_response(Code { number, name }: Code, body: &ErrorBody) -> Response {
-    let status = StatusCode::from_u16(status_of(number)).ok();
-    let mut response = Response::json(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), body);
-    response.headers.insert(ERROR_CODE, HeaderValue::from_static(name));
+fn error_response(code: Code, body: &ErrorBody) -> Response {
+    let mut response = Response::json(code.status(), body);
+    response.headers.insert(ERROR_CODE, HeaderValue::from_static(code.name));
     response
 }
 
@@ -348,7 +359,7 @@ fn timestamp() -> String {
 }
 
 /// 32 hexadecimal digits that hardly come twice; nothing depends on it.
-pub(super) fn random_hex() -> String {
+fn random_hex() -> String {
     let mut bytes = [0; 16];
     // Without random bytes the id is all zeros and everything else still works.
     let _ = rand::fill(&mut bytes);
@@ -357,4 +368,10 @@ pub(super) fn random_hex() -> String {
         let _ = write!(text, "{byte:02x}");
     }
     text
+}
+
+/// A GUID in lower case that hardly comes twice; nothing depends on it.
+pub(crate) fn random_guid() -> String {
+    let id = random_hex();
+    [&id[..8], &id[8..12], &id[12..16], &id[16..20], &id[20..]].join("-")
 }

@@ -10,6 +10,15 @@ use super::route::{Resource, Routes};
 use super::{ApiError, DeviceRequest, Reply, Request, device_front};
 use crate::directory::Directory;
 use crate::method::Methods;
+use crate::provider::{ProviderRequest, ProviderSettings, is_of_provider};
+
+/// A request that is left for a worker.
+pub(crate) enum Passed {
+    /// To a hub.
+    Hub(Context),
+    /// To the resource provider.
+    Provider(ProviderRequest),
+}
 
 /// Checks every request, and sends method calls on their way.
 ///
@@ -20,11 +29,16 @@ pub(crate) struct Front {
     pub(super) directory: Arc<Directory>,
     pub(super) methods: Arc<Methods>,
     routes: Routes,
+    provider: Arc<ProviderSettings>,
 }
 
 impl Front {
-    pub(crate) fn new(directory: Arc<Directory>, methods: Arc<Methods>) -> Self {
-        Self { directory, methods, routes: Routes::new() }
+    pub(crate) fn new(
+        directory: Arc<Directory>,
+        methods: Arc<Methods>,
+        provider: Arc<ProviderSettings>,
+    ) -> Self {
+        Self { directory, methods, routes: Routes::new(), provider }
     }
 
     /// Returns what is left for a worker. Refusals are answered here and at once, method calls by
@@ -37,7 +51,16 @@ impl Front {
         request: Request,
         certificate: Option<&CertificateChain>,
         reply: Reply,
-    ) -> Option<(Context, Reply)> {
+    ) -> Option<(Passed, Reply)> {
+        if is_of_provider(request.path()) {
+            return match ProviderRequest::parse(request, &self.provider) {
+                Ok(request) => Some((Passed::Provider(request), reply)),
+                Err(error) => {
+                    reply(error.response());
+                    None
+                }
+            };
+        }
         let context = match Context::parse(request, certificate, &self.directory, &self.routes) {
             Ok(context) => context,
             Err(error) => {
@@ -49,7 +72,7 @@ impl Front {
             self.invoke_method(context.hub, identity, &context.request.body, reply);
             return None;
         }
-        Some((context, reply))
+        Some((Passed::Hub(context), reply))
     }
 
     /// Who asks for what on a route of devices, with the certificate of the handshake; `None` for

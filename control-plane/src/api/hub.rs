@@ -6,6 +6,7 @@
 //! Source: control-plane reference, "Operations" and "Shared access policies".
 
 use http::StatusCode;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use ringhub_core::id::ConsumerGroup;
 use serde_json::{Value, json};
 
@@ -49,7 +50,18 @@ impl Api {
 
     pub(super) fn list_consumer_groups(&self, context: &Context) -> Result<Answer, ApiError> {
         let groups = self.hub(context)?.consumer_groups.read();
-        Ok(page(groups.iter().map(group_json).collect()))
+        Ok(page(groups.iter().map(|group| group_json(context.parent(), group)).collect()))
+    }
+
+    pub(super) fn show_consumer_group(
+        &self,
+        context: &Context,
+        name: &str,
+    ) -> Result<Answer, ApiError> {
+        let group = self.hub(context)?.consumer_group(name);
+        let group = group.ok_or(RegistryError::ConsumerGroupNotFound)?;
+        let shown = group_json(context.parent(), &group);
+        Ok(Answer::Ready(Response::json(StatusCode::OK, &shown)))
     }
 
     pub(super) fn put_consumer_group(
@@ -60,10 +72,11 @@ impl Api {
         let group = ConsumerGroup::parse(name).map_err(RegistryError::ConsumerGroup)?;
         let change = Change::Hub(context.hub, HubChange::PutConsumerGroup(group.clone()));
         let (hub, directory) = (context.hub, self.directory.clone());
+        let parent = context.parent().to_owned();
         let map = move |_| {
             // One that was there already keeps its spelling.
             let stored = directory.hub(hub).and_then(|hub| hub.consumer_group(group.as_str()));
-            Ok(Response::json(StatusCode::OK, &group_json(&stored.unwrap_or(group))))
+            Ok(Response::json(StatusCode::OK, &group_json(&parent, &stored.unwrap_or(group))))
         };
         Ok(Answer::After(change, Box::new(map)))
     }
@@ -88,7 +101,8 @@ pub(super) fn page(items: Vec<Value>) -> Answer {
     Answer::Ready(Response::json(StatusCode::OK, &json!({ "value": items, "nextLink": null })))
 }
 
-fn policy_json(policy: &Policy) -> Value {
+/// A policy with its keys.
+pub(crate) fn policy_json(policy: &Policy) -> Value {
     json!({
         "keyName": policy.name,
         "primaryKey": policy.keys.primary_text(),
@@ -97,9 +111,13 @@ fn policy_json(policy: &Policy) -> Value {
     })
 }
 
-fn group_json(group: &ConsumerGroup) -> Value {
+fn group_json(parent: &str, group: &ConsumerGroup) -> Value {
+    let name = utf8_percent_encode(group.as_str(), NON_ALPHANUMERIC);
     json!({
+        "id": format!("{parent}/eventHubEndpoints/events/ConsumerGroups/{name}"),
         "name": group.as_str(),
         "type": "Microsoft.Devices/IotHubs/EventHubEndpoints/ConsumerGroups",
+        "etag": null,
+        "properties": {},
     })
 }

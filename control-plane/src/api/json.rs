@@ -18,20 +18,20 @@ const NEVER: &str = "0001-01-01T00:00:00";
 ///
 /// Source: control-plane reference, "JSON, timestamps, enum case".
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Members<'v>(&'v Map<String, Value>);
+pub(crate) struct Members<'v>(&'v Map<String, Value>);
 
 impl<'v> Members<'v> {
-    pub(super) fn of(value: &'v Value) -> Result<Self, RegistryError> {
+    pub(crate) fn of(value: &'v Value) -> Result<Self, RegistryError> {
         let object = value.as_object();
         object.map(Self).ok_or(RegistryError::Argument("a JSON object is needed here"))
     }
 
-    pub(super) fn get(self, name: &str) -> Option<&'v Value> {
+    pub(crate) fn get(self, name: &str) -> Option<&'v Value> {
         let (_, value) = self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
         if value.is_null() { None } else { Some(value) }
     }
 
-    pub(super) fn text(self, name: &'static str) -> Result<Option<&'v str>, RegistryError> {
+    pub(crate) fn text(self, name: &'static str) -> Result<Option<&'v str>, RegistryError> {
         match self.get(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -40,12 +40,12 @@ impl<'v> Members<'v> {
     }
 
     /// A text in which nothing stands counts as absent: tools send their empty fields along.
-    pub(super) fn filled(self, name: &'static str) -> Result<Option<&'v str>, RegistryError> {
+    pub(crate) fn filled(self, name: &'static str) -> Result<Option<&'v str>, RegistryError> {
         Ok(self.text(name)?.filter(|text| !text.is_empty()))
     }
 
     /// Truth, also as text; an empty text counts as absent.
-    pub(super) fn flag(self, name: &'static str) -> Result<Option<bool>, RegistryError> {
+    pub(crate) fn flag(self, name: &'static str) -> Result<Option<bool>, RegistryError> {
         let is = |text: &str, word| text.trim().eq_ignore_ascii_case(word);
         match self.get(name) {
             None => Ok(None),
@@ -58,7 +58,7 @@ impl<'v> Members<'v> {
     }
 
     /// A whole number, also as text and as `30.0`; an empty text counts as absent.
-    pub(super) fn whole(
+    pub(crate) fn whole(
         self,
         name: &'static str,
         range: RangeInclusive<u64>,
@@ -79,7 +79,7 @@ impl<'v> Members<'v> {
         }
     }
 
-    pub(super) fn object(self, name: &'static str) -> Result<Option<Self>, RegistryError> {
+    pub(crate) fn object(self, name: &'static str) -> Result<Option<Self>, RegistryError> {
         let Some(value) = self.get(name) else { return Ok(None) };
         Self::of(value).map(Some).map_err(|_| refused(name, "an object"))
     }
@@ -103,7 +103,7 @@ fn whole_of(text: &str) -> Option<u64> {
 }
 
 /// Parses the body of a request.
-pub(super) fn parse(body: &[u8]) -> Result<Value, RegistryError> {
+pub(crate) fn parse(body: &[u8]) -> Result<Value, RegistryError> {
     const NO_JSON: RegistryError = RegistryError::Argument("the body is not JSON");
     let body = json_text::trim(body);
     if body.is_empty() {

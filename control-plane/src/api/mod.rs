@@ -48,12 +48,14 @@ use crate::store::{SqliteStore, Write, WriteQueue};
 
 pub use device_front::{DeviceOperation, DeviceRefusal, DeviceRequest, delivery_response, done};
 pub(crate) use devices::{authentication_json, connection_state};
-pub(crate) use error::ApiError;
-pub(crate) use front::Front;
+pub(crate) use error::{ApiError, Code, code, random_guid};
+pub(crate) use front::{Front, Passed};
+pub(crate) use hub::policy_json;
+pub(crate) use json::{Members, parse as parse_body};
 pub(crate) use methods::Call;
 pub(crate) use query_service::{QUERY_THREADS, QueryJob, QueryService};
-pub(crate) use request::Context;
-use route::Resource;
+pub(crate) use request::{Context, parameter};
+pub(crate) use route::Resource;
 pub(crate) use twins::{TwinJson, twin_time_text};
 
 /// How headers begin that are properties of a message, in lower case.
@@ -82,11 +84,11 @@ pub struct Request {
 }
 
 impl Request {
-    fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.path_and_query.split('?').next().unwrap_or_default()
     }
 
-    fn query(&self) -> &str {
+    pub(crate) fn query(&self) -> &str {
         self.path_and_query.split_once('?').map_or("", |(_, query)| query)
     }
 }
@@ -107,13 +109,13 @@ pub struct Response {
 pub type Reply = Box<dyn FnOnce(Response) + Send>;
 
 impl Response {
-    fn empty(status: StatusCode) -> Self {
+    pub(crate) fn empty(status: StatusCode) -> Self {
         let mut headers = HeaderMap::new();
         headers.insert(REQUEST_ID, request_id());
         Self { status, headers, body: Bytes::new() }
     }
 
-    fn json(status: StatusCode, body: &impl Serialize) -> Self {
+    pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Self {
         let Ok(body) = serde_json::to_vec(body) else {
             // Only maps with keys that are no text cannot be written, and there are none.
             return Self::empty(StatusCode::INTERNAL_SERVER_ERROR);
@@ -137,11 +139,8 @@ impl Response {
     }
 }
 
-/// A GUID in lower case.
 fn request_id() -> HeaderValue {
-    let id = error::random_hex();
-    let id = [&id[..8], &id[8..12], &id[12..16], &id[16..20], &id[20..]].join("-");
-    HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("0"))
+    HeaderValue::try_from(random_guid()).unwrap_or(HeaderValue::from_static("0"))
 }
 
 /// Maps the outcome of a change to its answer.
@@ -181,12 +180,13 @@ impl Api {
 
     /// Answers one request that has passed the [`Front`], now or from the writer's thread.
     pub(crate) fn handle(&self, context: &Context, reply: Reply) {
+        let refuse = context.refuse();
         match self.dispatch(context) {
             Ok(Answer::Ready(response)) => reply(response),
             Ok(Answer::After(change, map)) => {
                 let done = move |outcome: Result<Outcome, _>| {
                     let response = outcome.map_err(ApiError::from).and_then(map);
-                    reply(response.unwrap_or_else(|error| error.response()));
+                    reply(response.unwrap_or_else(refuse));
                 };
                 self.writes.submit(Write { change, done: Box::new(done) });
             }
@@ -194,8 +194,13 @@ impl Api {
             Ok(Answer::Settle(token, verdict)) => {
                 self.settle_feedback(context.hub, token, verdict, reply);
             }
-            Err(error) => reply(error.response()),
+            Err(error) => reply(refuse(error)),
         }
+    }
+
+    /// The identities, for the resource provider.
+    pub(crate) fn directory(&self) -> &Directory {
+        &self.directory
     }
 
     fn dispatch(&self, context: &Context) -> Result<Answer, ApiError> {
@@ -242,6 +247,7 @@ impl Api {
             (Resource::VerificationCode(name), _) => Self::make_verification_code(context, name),
             (Resource::Verification(name), _) => Self::verify_certificate(context, name),
             (Resource::ConsumerGroups, "GET") => self.list_consumer_groups(context),
+            (Resource::ConsumerGroup(name), "GET") => self.show_consumer_group(context, &name),
             (Resource::ConsumerGroup(name), "PUT") => self.put_consumer_group(context, &name),
             (Resource::ConsumerGroup(name), "DELETE") => self.delete_consumer_group(context, &name),
             _ => Err(ApiError::MethodNotAllowed),

@@ -18,13 +18,9 @@ pub(super) const NOT_BUILT: &[(&str, &str)] = &[
     ("/devices/{device}/files/{*rest}", FILE_UPLOAD),
     ("/messages/servicebound/filenotifications", FILE_UPLOAD),
     ("/messages/servicebound/filenotifications/{*rest}", FILE_UPLOAD),
-    ("/providers/{*rest}", RESOURCE_PROVIDER),
-    ("/subscriptions", RESOURCE_PROVIDER),
-    ("/subscriptions/{*rest}", RESOURCE_PROVIDER),
 ];
 
 const REGISTRY_JOBS: &str = "import and export jobs";
 const TWIN_SECTIONS: &str = "replacement of one section of a twin";
 const DEVICE_STREAMS: &str = "device streams";
 const FILE_UPLOAD: &str = "file upload";
-const RESOURCE_PROVIDER: &str = "the resource provider";

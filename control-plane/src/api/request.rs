@@ -9,9 +9,10 @@ use ringhub_core::limits::REST_BODY_BYTES_MAX;
 
 use super::json::{self, Members};
 use super::route::{Resource, Routes};
-use super::{ApiError, Request};
+use super::{ApiError, Request, Response};
 use crate::clock;
 use crate::directory::{AuthFailure, AuthScope, Credential, Directory, Hub, IdentityRef};
+use crate::provider::ProviderError;
 use crate::registry::{Existing, Missing, Precondition};
 
 /// Oldest `api-version` of any client.
@@ -23,9 +24,34 @@ pub(crate) struct Context {
     pub(super) hub: HubId,
     pub(super) resource: Resource,
     pub(super) request: Request,
+    /// Where the resource provider has the hub; `None` if the hub itself was asked.
+    provider_path: Option<String>,
 }
 
 impl Context {
+    /// A request that came to the resource provider, which has let it in and has the hub at `path`.
+    pub(crate) fn of_provider(
+        hub: HubId,
+        resource: Resource,
+        request: Request,
+        path: String,
+    ) -> Self {
+        Self { hub, resource, request, provider_path: Some(path) }
+    }
+
+    /// How ids of what the hub has begin.
+    pub(super) fn parent(&self) -> &str {
+        self.provider_path.as_deref().unwrap_or_default()
+    }
+
+    /// How refusals are said to whoever asks.
+    pub(super) fn refuse(&self) -> fn(ApiError) -> Response {
+        match self.provider_path {
+            None => |error| error.response(),
+            Some(_) => |error| ProviderError::from(error).response(),
+        }
+    }
+
     /// Checks host, path, verb, version, authorization, content type and size, in this order.
     /// `certificate` is that of the handshake.
     pub(super) fn parse(
@@ -37,7 +63,7 @@ impl Context {
         let hub = find_hub(&request.headers, directory)?;
         let resource = routes.resolve(&request.method, request.path())?;
         let needed = permissions(&resource, &request.method).ok_or(ApiError::MethodNotAllowed)?;
-        let mut context = Self { hub: hub.id, resource, request };
+        let mut context = Self { hub: hub.id, resource, request, provider_path: None };
         if !context.puts_identity() {
             context.settle_ids(directory);
         }
@@ -209,7 +235,7 @@ pub(super) fn find_hub<'d>(
 }
 
 /// First value of a query parameter, decoded; its name compares without case.
-pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
+pub(crate) fn parameter(query: &str, name: &str) -> Option<String> {
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let (_, value) = pairs.find(|(key, _)| key.eq_ignore_ascii_case(name))?;
     percent_decode_str(value).decode_utf8().ok().map(Into::into)
@@ -254,7 +280,7 @@ fn permissions(resource: &Resource, method: &Method) -> Option<&'static [Permiss
         (Resource::VerificationCode(_) | Resource::Verification(_), "POST") => Some(OWNER),
         (Resource::Certificates | Resource::Certificate(_), _) => None,
         (Resource::VerificationCode(_) | Resource::Verification(_), _) => None,
-        (Resource::ConsumerGroups, "GET") => Some(SERVICE),
+        (Resource::ConsumerGroups | Resource::ConsumerGroup(_), "GET") => Some(SERVICE),
         (Resource::Policies | Resource::PolicyKeys(_), _) => None,
         (Resource::ConsumerGroups | Resource::ConsumerGroup(_), _) => None,
         (Resource::Methods(_), "POST") | (Resource::Metrics, "GET") => Some(SERVICE),

@@ -3,6 +3,7 @@
 //! One file per noun, named and used as in the Azure CLI. What they share to talk to a hub is in
 //! [`client`](crate::client).
 
+mod admin_token;
 mod assignment;
 mod azure_words;
 mod backup;
@@ -124,6 +125,7 @@ pub enum ClientCommand {
     Certificate(certificate::Certificate),
     Policy(policy::Policy),
     ConsumerGroup(consumer_group::ConsumerGroup),
+    AdminToken(admin_token::AdminToken),
     Config(config::Config),
     Health(health::Health),
     Top(top::Top),
@@ -169,6 +171,7 @@ impl ClientCommand {
             Self::Certificate(command) => command.run(),
             Self::Policy(command) => command.run(),
             Self::ConsumerGroup(command) => command.run(),
+            Self::AdminToken(command) => command.run(),
             Self::Config(command) => command.run(),
             Self::Health(command) => command.run(),
             Self::Top(command) => command.run(),

@@ -29,7 +29,9 @@ pub use interrupt::Interrupt;
 pub use pages::Pages;
 pub use refusal::Refusal;
 pub use rest::{Answer, Page, Precondition, RestClient};
-pub use target::{Address, Remote, Target, read_endpoints, read_policies, read_policy};
+pub use target::{
+    Address, Remote, Target, read_admin_token, read_endpoints, read_policies, read_policy,
+};
 pub use token::{Credential, encode_segment, sasl_user};
 
 /// Result of an exchange with a hub.

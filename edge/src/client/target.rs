@@ -18,7 +18,9 @@ use super::error::Origin;
 use super::token::Credential;
 use super::{ClientError, Result};
 use crate::hub::EVENT_HUB;
-use crate::startup::{DEVELOPMENT_CA_FILE, Endpoints, POLICIES_FILE, PolicyRecord};
+use crate::startup::{
+    ADMIN_TOKEN_FILE, DEVELOPMENT_CA_FILE, Endpoints, POLICIES_FILE, PolicyRecord,
+};
 
 /// Ports that the SDKs dial.
 const HTTPS_PORT: u16 = 443;
@@ -240,6 +242,15 @@ pub fn read_policy(directory: &Path, name: &str) -> Result<PolicyRecord> {
         return Err(ClientError::NoPolicy { name: name.to_owned(), known });
     };
     Ok(policies.swap_remove(index))
+}
+
+/// The token of administrators of a data directory.
+///
+/// # Errors
+/// As [`read_endpoints`].
+pub fn read_admin_token(directory: &Path) -> Result<String> {
+    let text = read(directory, &directory.join(ADMIN_TOKEN_FILE))?;
+    Ok(text.trim().to_owned())
 }
 
 /// Reads a file of a data directory that the hub writes at every start.

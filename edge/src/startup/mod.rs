@@ -1,6 +1,7 @@
 //! STARTUP: what has to be true before the first thread starts: data directory, limits of the
 //! process, certificate, ports, and what the operator is told.
 
+mod admin_token;
 mod banner;
 mod ca;
 mod certificate;
@@ -13,6 +14,7 @@ mod ports;
 mod prepare;
 mod process_limits;
 
+pub use admin_token::{ADMIN_TOKEN_FILE, AdminTokenError, AdminTokenFile};
 pub use banner::{Banner, ConnectionStrings};
 pub use ca::{DEVELOPMENT_CA_FILE, DEVELOPMENT_FILES, development_certificates};
 pub use certificate::{CertificateError, ServerCertificate, configured_certificate};

@@ -4,8 +4,11 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ringhub_control_plane::AdminToken;
 use time::OffsetDateTime;
+use tracing::warn;
 
+use super::admin_token::{AdminTokenError, AdminTokenFile};
 use super::certificate::CertificateError;
 use super::certificate_source::CertificateSource;
 use super::data_directory::{DataDirectory, DataDirectoryError, Layout, default_data_directory};
@@ -31,6 +34,8 @@ pub struct Prepared {
     pub certificates: Arc<Certificates>,
     /// Where they came from, and new ones will.
     pub certificate_source: CertificateSource,
+    /// What administrators prove themselves with; `None` where there is no room to write one.
+    pub admin_token: Option<Arc<AdminToken>>,
     /// Where they listen.
     pub ports: Ports,
     /// Descriptors that the process may have.
@@ -49,6 +54,9 @@ pub enum StartupError {
     /// The certificate cannot be used.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// The token of administrators cannot be used.
+    #[error(transparent)]
+    AdminToken(#[from] AdminTokenError),
     /// A port cannot be bound.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -85,6 +93,7 @@ pub fn prepare(
     let descriptors = raise_descriptor_limit()?;
     let certificate_source = CertificateSource::of(&config, data_directory.path());
     let certificates = Certificates::new(certificate_source.load(now)?);
+    let admin_token = admin_token(&AdminTokenFile::of(data_directory.path()))?.map(Arc::new);
     let ports = claim_ports(&config.listen)?;
     let executors = u16::try_from(placement.executors.len()).unwrap_or(u16::MAX);
     data_directory.fix(Layout { partitions: config.format.partitions, executors })?;
@@ -94,9 +103,21 @@ pub fn prepare(
         placement,
         certificates,
         certificate_source,
+        admin_token,
         ports,
         descriptors,
     })
+}
+
+/// Devices and readers need no administrators: on a full disk the hub serves them without.
+fn admin_token(file: &AdminTokenFile) -> Result<Option<AdminToken>, AdminTokenError> {
+    match file.open() {
+        Err(AdminTokenError::NotWritten(error)) if error.is_disk_full() => {
+            warn!("{error}; until the next start nobody administrates");
+            Ok(None)
+        }
+        opened => opened.map(Some),
+    }
 }
 
 #[cfg(test)]

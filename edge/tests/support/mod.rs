@@ -30,6 +30,7 @@ pub(crate) mod mqtt;
 pub(crate) mod node;
 pub(crate) mod patience;
 pub(crate) mod prometheus;
+pub(crate) mod provider;
 pub(crate) mod provision;
 pub(crate) mod python;
 #[path = "../../../core/tests/random/mod.rs"]

@@ -1,0 +1,87 @@
+//! What belongs to one hub.
+
+use http::StatusCode;
+use ringhub_core::limits::DEVICES_PER_HUB_MAX;
+use serde_json::{Value, json};
+
+use super::route::Part;
+use super::{Found, Provider, ProviderError, page};
+use crate::api::{Context, Reply, Request, Resource, Response, policy_json};
+use crate::registry::RegistryError;
+
+/// Arrays of `routing.endpoints` that hold endpoints of the user's own.
+const ENDPOINTS: &str = "endpoints";
+
+impl Provider<'_> {
+    /// Answers what is asked of a hub, or hands it to the handlers of its API.
+    pub(super) fn handle_part(
+        &self,
+        found: &Found<'_>,
+        part: &Part,
+        request: Request,
+        reply: Reply,
+    ) {
+        if !part.methods().split(", ").any(|method| method == request.method.as_str()) {
+            return reply(ProviderError::Method(part.methods()).response());
+        }
+        if let Some(resource) = resource_of(part) {
+            let path = found.resource.path().to_string();
+            let context = Context::of_provider(found.hub.id, resource, request, path);
+            return self.api.handle(&context, reply);
+        }
+        let answer = self.own_part(found, part);
+        reply(answer.unwrap_or_else(|error| error.response()));
+    }
+
+    fn own_part(&self, found: &Found<'_>, part: &Part) -> Result<Response, ProviderError> {
+        match part {
+            Part::Key(name) => {
+                let policy = found.hub.policy(name).ok_or(RegistryError::PolicyNotFound)?;
+                Ok(Response::json(StatusCode::OK, &policy_json(&policy)))
+            }
+            Part::Skus => Ok(page(found.resource.sku.choices())),
+            Part::QuotaMetrics => Ok(page(self.quota_metrics(found))),
+            Part::EndpointsHealth => Ok(page(endpoints_health(found))),
+            Part::PrivateLinkResources => {
+                Ok(Response::json(StatusCode::OK, &json!({ "value": [] })))
+            }
+            // A list of this is the array itself.
+            Part::PrivateEndpointConnections => Ok(Response::json(StatusCode::OK, &json!([]))),
+            Part::RouteTest => Err(ProviderError::NotBuilt("message routing")),
+            Part::Failover => Err(ProviderError::NotBuilt("a second region to fail over to")),
+            _ => Err(ProviderError::NotBuilt("import and export jobs")),
+        }
+    }
+
+    fn quota_metrics(&self, found: &Found<'_>) -> Vec<Value> {
+        let devices = self.api.directory().counts(found.hub.id).devices;
+        let metric = |name: &str, value: u64, most: u64| json!({ "name": name, "currentValue": value, "maxValue": most });
+        vec![metric("TotalDeviceCount", devices, DEVICES_PER_HUB_MAX)]
+    }
+}
+
+/// Endpoints of the user's own are kept and not used, so nobody knows how they are.
+fn endpoints_health(found: &Found<'_>) -> Vec<Value> {
+    let routing = found.resource.properties.get("routing");
+    let kinds = routing.and_then(|routing| routing.get(ENDPOINTS)).and_then(Value::as_object);
+    let named = kinds.into_iter().flat_map(|kinds| kinds.values()).filter_map(Value::as_array);
+    let ids = named.flatten().filter_map(|endpoint| {
+        endpoint.get("id").or_else(|| endpoint.get("name")).and_then(Value::as_str)
+    });
+    ids.map(|id| json!({ "endpointId": id, "healthStatus": "unknown" })).collect()
+}
+
+/// What the REST API of the hub calls it.
+fn resource_of(part: &Part) -> Option<Resource> {
+    Some(match part {
+        Part::Keys => Resource::Policies,
+        Part::Statistics => Resource::DeviceStatistics,
+        Part::ConsumerGroups => Resource::ConsumerGroups,
+        Part::ConsumerGroup(name) => Resource::ConsumerGroup(name.clone()),
+        Part::Certificates => Resource::Certificates,
+        Part::Certificate(name) => Resource::Certificate(name.clone()),
+        Part::VerificationCode(name) => Resource::VerificationCode(name.clone()),
+        Part::Verification(name) => Resource::Verification(name.clone()),
+        _ => return None,
+    })
+}

@@ -1,0 +1,134 @@
+//! The resource provider: hubs as resources, for administrators.
+//!
+//! Its paths begin with `/subscriptions` and `/providers`, under any host name of the process. The
+//! token of administrators opens them and nothing else; keys of hubs do not. What clients may ask
+//! of a hub itself goes on to the handlers of its REST API.
+//!
+//! ```text
+//!  shard: token, version, path ── ProviderRequest ──▶ worker: Provider ──▶ Response
+//!                                                        └── part of a hub ──▶ Api
+//! ```
+//!
+//! Source: control-plane reference, "Resource provider (ARM)".
+
+mod admin_token;
+mod description;
+mod duration;
+mod error;
+mod hub_part;
+mod name;
+mod name_check;
+mod operations;
+mod request;
+mod resource;
+mod route;
+mod settings;
+mod sku;
+mod version;
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+pub use admin_token::AdminToken;
+pub(crate) use error::ProviderError;
+pub(crate) use request::ProviderRequest;
+pub(crate) use route::is_of_provider;
+pub use settings::ProviderSettings;
+
+use crate::api::{Api, Reply, Response};
+use crate::directory::Hub;
+use description::Description;
+use resource::{Resource, ResourcePath};
+use route::Route;
+
+/// Answers requests of administrators, on the thread of a worker.
+pub(crate) struct Provider<'a> {
+    pub(crate) api: &'a Api,
+    pub(crate) settings: &'a ProviderSettings,
+}
+
+/// A hub with its resource.
+struct Found<'a> {
+    hub: &'a Hub,
+    resource: Resource,
+}
+
+impl Provider<'_> {
+    /// Answers a request that was let in, now or from the writer's thread.
+    pub(crate) fn handle(&self, request: ProviderRequest, reply: Reply) {
+        let method = request.request.method.as_str();
+        let answer = match (&request.route, method) {
+            (Route::Part(path, part), _) => match self.find(path) {
+                Ok(found) => return self.handle_part(&found, part, request.request, reply),
+                Err(error) => Err(error),
+            },
+            (Route::Operations, "GET") => Ok(page(operations::operations())),
+            (Route::Hubs { subscription, group }, "GET") => {
+                Ok(page(self.descriptions(subscription, group.as_deref())))
+            }
+            (Route::NameCheck, "POST") => self.check_name(&request.request.body),
+            (Route::Usages { subscription }, "GET") => Ok(page(self.usages(subscription))),
+            (Route::Hub(path), "GET") => self.show(path),
+            (route, _) => Err(ProviderError::Method(route.methods())),
+        };
+        reply(answer.unwrap_or_else(|error| error.response()));
+    }
+
+    fn show(&self, path: &ResourcePath) -> Result<Response, ProviderError> {
+        let found = self.find(path)?;
+        Ok(Response::json(StatusCode::OK, &self.describe(&found)))
+    }
+
+    fn describe(&self, found: &Found<'_>) -> Value {
+        let ProviderSettings { retention, event_hub, .. } = self.settings;
+        let Found { hub, resource } = found;
+        Description { hub, resource, retention: *retention, event_hub }.json()
+    }
+
+    fn descriptions(&self, subscription: &str, group: Option<&str>) -> Vec<Value> {
+        let all = self.all().filter(|found| found.resource.is_in(subscription, group));
+        all.map(|found| self.describe(&found)).collect()
+    }
+
+    /// The hubs of a subscription, free ones apart from the others.
+    fn usages(&self, subscription: &str) -> Vec<Value> {
+        let all: Vec<_> =
+            self.all().filter(|found| found.resource.is_in(subscription, None)).collect();
+        let free = all.iter().filter(|found| found.resource.sku.is_free()).count();
+        [
+            ("FreeHubCount", "Free Hub Count", free),
+            ("PaidHubCount", "Paid Hub Count", all.len() - free),
+        ]
+        .map(|(name, text, count)| {
+            json!({
+                "id": format!(
+                    "/subscriptions/{subscription}/providers/Microsoft.Devices/usages/{name}"
+                ),
+                "type": "Microsoft.Devices/usages",
+                "unit": "count",
+                "currentValue": count,
+                "limit": 1,
+                "name": { "value": name, "localizedValue": text },
+            })
+        })
+        .into()
+    }
+
+    fn all(&self) -> impl Iterator<Item = Found<'_>> {
+        let hubs = self.api.directory().hubs();
+        hubs.map(|hub| Found { hub, resource: Resource::of_configuration(hub) })
+    }
+
+    fn find(&self, path: &ResourcePath) -> Result<Found<'_>, ProviderError> {
+        let found = self.all().find(|found| found.resource.is_at(path));
+        found.ok_or_else(|| ProviderError::HubNotFound(Box::new(path.clone())))
+    }
+}
+
+/// A list that has no next page.
+fn page(items: Vec<Value>) -> Response {
+    Response::json(StatusCode::OK, &json!({ "value": items, "nextLink": null }))
+}
+
+#[cfg(test)]
+mod tests;
