@@ -203,7 +203,7 @@ impl Context {
         let Some(device) = self.resource.own_device() else { return false };
         let name = IdentityRef { device, module: None };
         let grant = directory.authenticate(self.hub, name, credential, clock::now());
-        grant.is_ok_and(|grant| grant.scope == AuthScope::Device)
+        grant.is_ok_and(|grant| grant.scope != AuthScope::Hub)
     }
 
     /// Source: control-plane reference, "What an authorization failure looks like".
