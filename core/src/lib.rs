@@ -38,4 +38,6 @@ pub mod log;
 
 pub mod reader;
 
+pub mod storage;
+
 pub mod twin;

@@ -7,6 +7,7 @@ mod partition;
 mod provider;
 mod query;
 mod query_index;
+mod storage;
 
 use core::time::Duration;
 
@@ -17,6 +18,7 @@ pub use partition::*;
 pub use provider::*;
 pub use query::*;
 pub use query_index::*;
+pub use storage::*;
 
 /// Longest device or module id in characters. Longer: refused as a bad argument.
 pub const ID_LEN_MAX: usize = 128;

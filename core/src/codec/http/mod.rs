@@ -25,7 +25,7 @@ pub use date::HttpDate;
 pub use error::DecodeError;
 pub use framing::{BodyLength, Persistence};
 pub use request::{RequestHead, Version, decode_head};
-pub use response::{CONTINUE, ResponseHead, encode_response};
+pub use response::{CONTINUE, ResponseHead, encode_response, encode_response_head};
 
 #[cfg(test)]
 mod tests;

@@ -38,9 +38,17 @@ pub fn encode_response(
     body_omitted: bool,
     out: &mut BytesMut,
 ) {
-    let bodiless = is_bodiless(head.status);
-    let body = if bodiless { &[] } else { body };
+    let body = if is_bodiless(head.status) { &[] } else { body };
     out.reserve(256 + head.headers.len() * 64 + body.len());
+    encode_response_head(head, body.len() as u64, out);
+    if !body_omitted {
+        out.put_slice(body);
+    }
+}
+
+/// Appends the head of an answer whose body of `length` bytes follows, or is left out.
+pub fn encode_response_head(head: &ResponseHead<'_>, length: u64, out: &mut BytesMut) {
+    let bodiless = is_bodiless(head.status);
     put(out, format_args!("HTTP/1.1 {} ", head.status.as_u16()));
     out.put_slice(head.status.canonical_reason().unwrap_or("Unknown").as_bytes());
     put(out, format_args!("\r\nDate: {}\r\n", HttpDate(head.date)));
@@ -51,7 +59,7 @@ pub fn encode_response(
         }
     }
     if !bodiless {
-        put(out, format_args!("Content-Length: {}\r\n", body.len()));
+        put(out, format_args!("Content-Length: {length}\r\n"));
     }
     match head.persistence {
         Persistence::KeepAlive => {}
@@ -59,9 +67,6 @@ pub fn encode_response(
         Persistence::Close => put_header(out, "Connection", b"close"),
     }
     out.put_slice(b"\r\n");
-    if !body_omitted {
-        out.put_slice(body);
-    }
 }
 
 fn is_bodiless(status: StatusCode) -> bool {

@@ -5,6 +5,7 @@ use core::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
+use super::pieces::Unread;
 use super::request::Request;
 use super::upgrade::{Upgrade, UpgradeError, decode_upgrade, is_upgrade};
 use crate::codec::http::{
@@ -44,6 +45,9 @@ impl Default for HttpLimits {
 pub enum Event {
     /// A request is complete: give it to the router, then call [`HttpExchange::respond`] once.
     Request(Request),
+    /// The head of a request whose body the hub takes in pieces:
+    /// [`HttpExchange::accept_body`] or [`HttpExchange::respond`] follows.
+    Head(Request, BodyLength),
     /// A WebSocket is asked for: call [`HttpExchange::accept_upgrade`], or
     /// [`HttpExchange::respond`] to refuse.
     Upgrade(Upgrade),
@@ -110,10 +114,16 @@ impl ExchangeError {
 
 /// What is awaited next.
 #[derive(Debug)]
-enum State {
+pub(super) enum State {
     ExpectHead,
     ExpectBody(Box<Incoming>),
+    AwaitingAdmission(Unread),
+    Streaming(Unread),
     AwaitingAnswer,
+    /// The head of an answer is written, and so much of its body is not.
+    Answering {
+        missing: u64,
+    },
     AwaitingUpgrade(Box<Upgrade>),
     Upgraded,
     Closing,
@@ -121,7 +131,7 @@ enum State {
 
 /// A request whose body is on its way.
 #[derive(Debug)]
-struct Incoming {
+pub(super) struct Incoming {
     request: Request,
     body: BytesMut,
     rest: Rest,
@@ -141,14 +151,18 @@ enum Rest {
 /// shard.
 #[derive(Debug)]
 pub struct HttpExchange {
-    limits: HttpLimits,
-    state: State,
-    persistence: Persistence,
-    body_omitted: bool,
-    deadline: Option<Timestamp>,
+    pub(super) limits: HttpLimits,
+    pub(super) state: State,
+    pub(super) persistence: Persistence,
+    pub(super) body_omitted: bool,
+    pub(super) deadline: Option<Timestamp>,
     head_started: bool,
-    event: Option<Event>,
-    outbound: BytesMut,
+    pub(super) event: Option<Event>,
+    pub(super) outbound: BytesMut,
+    /// Requests whose bodies come in pieces.
+    is_streamed: fn(&RequestHead<'_>) -> bool,
+    /// What has come of such a body.
+    pub(super) piece: BytesMut,
 }
 
 impl HttpExchange {
@@ -164,7 +178,16 @@ impl HttpExchange {
             head_started: false,
             event: None,
             outbound: BytesMut::new(),
+            is_streamed: |_| false,
+            piece: BytesMut::new(),
         }
+    }
+
+    /// Hands out the bodies of the requests that `is_streamed` in pieces, whatever their length.
+    #[must_use]
+    pub fn streaming(mut self, is_streamed: fn(&RequestHead<'_>) -> bool) -> Self {
+        self.is_streamed = is_streamed;
+        self
     }
 
     /// Takes bytes that the peer sent and returns how many are used up.
@@ -181,7 +204,12 @@ impl HttpExchange {
             let step = match self.state {
                 State::ExpectHead => self.on_head(rest, now),
                 State::ExpectBody(_) => self.on_body(rest),
-                State::AwaitingAnswer | State::AwaitingUpgrade(_) | State::Upgraded => Ok(0),
+                State::Streaming(_) => Ok(self.on_piece(rest, now)),
+                State::AwaitingAdmission(_)
+                | State::AwaitingAnswer
+                | State::Answering { .. }
+                | State::AwaitingUpgrade(_)
+                | State::Upgraded => Ok(0),
                 State::Closing => return input.len(),
             };
             match step {
@@ -209,7 +237,7 @@ impl HttpExchange {
     ///
     /// `Date`, `Content-Length` and `Connection` are written by the machine. Returns false, and
     /// writes nothing, when no answer is awaited: the connection was refused or closed in the
-    /// meantime.
+    /// meantime. An answer before the end of a body that comes in pieces closes the connection.
     pub fn respond(
         &mut self,
         status: StatusCode,
@@ -217,16 +245,25 @@ impl HttpExchange {
         body: &[u8],
         (now, wall): (Timestamp, UnixMillis),
     ) -> bool {
-        if !matches!(self.state, State::AwaitingAnswer | State::AwaitingUpgrade(_)) {
-            return false;
+        match self.state {
+            State::AwaitingAnswer | State::AwaitingUpgrade(_) => {}
+            State::AwaitingAdmission(_) | State::Streaming(_) => {
+                self.persistence = Persistence::Close;
+            }
+            _ => return false,
         }
         let head = ResponseHead { status, headers, date: wall, persistence: self.persistence };
         encode_response(&head, body, self.body_omitted, &mut self.outbound);
+        self.end_answer(now);
+        true
+    }
+
+    /// An answer is written as a whole.
+    pub(super) fn end_answer(&mut self, now: Timestamp) {
         match self.persistence {
             Persistence::Close => self.close(),
             Persistence::KeepAlive | Persistence::KeepAliveStated => self.expect_head(now),
         }
-        true
     }
 
     /// Answers the handshake with 101; the connection belongs to a WebSocket from here on.
@@ -251,7 +288,12 @@ impl HttpExchange {
     pub fn shut_down(&mut self) {
         match self.state {
             State::ExpectHead => self.close(),
-            State::ExpectBody(_) | State::AwaitingAnswer | State::AwaitingUpgrade(_) => {
+            State::ExpectBody(_)
+            | State::AwaitingAdmission(_)
+            | State::Streaming(_)
+            | State::AwaitingAnswer
+            | State::Answering { .. }
+            | State::AwaitingUpgrade(_) => {
                 self.persistence = Persistence::Close;
             }
             State::Upgraded | State::Closing => {}
@@ -296,7 +338,11 @@ impl HttpExchange {
     /// True when input would be taken: reading the socket is pointless otherwise.
     #[must_use]
     pub const fn wants_input(&self) -> bool {
-        matches!(self.state, State::ExpectHead | State::ExpectBody(_) | State::Closing)
+        match &self.state {
+            State::ExpectHead | State::ExpectBody(_) | State::Closing => true,
+            State::Streaming(unread) => unread.credit > 0,
+            _ => false,
+        }
     }
 
     fn on_head(&mut self, input: &[u8], now: Timestamp) -> Result<usize, ExchangeError> {
@@ -333,7 +379,13 @@ impl HttpExchange {
         body_has_begun: bool,
         now: Timestamp,
     ) -> Result<(), ExchangeError> {
-        let rest = match head.body_length()? {
+        let length = head.body_length()?;
+        if (self.is_streamed)(head) {
+            let expects_continue = expects_continue(head)? && !body_has_begun;
+            self.offer_body(Request::new(head), length, expects_continue);
+            return Ok(());
+        }
+        let rest = match length {
             BodyLength::Known(length) => Rest::Bytes(self.bounded(length)?),
             BodyLength::Chunked => Rest::Chunks(ChunkedDecoder::new()),
         };

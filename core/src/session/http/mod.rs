@@ -8,9 +8,11 @@
 //!
 //! While an answer is awaited nothing more is taken from the input: a client that pipelines waits,
 //! and what it has sent stays with the driver, who stops reading. So a connection holds one head
-//! and one body at most.
+//! and one body at most. Bodies that the driver names come in pieces instead, as far as it gives
+//! credit for them, and answers can leave so.
 
 mod exchange;
+mod pieces;
 mod request;
 mod upgrade;
 

@@ -1,3 +1,5 @@
+mod pieces;
+
 use core::time::Duration;
 
 use bytes::BytesMut;
