@@ -5,17 +5,20 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use bytes::Bytes;
+use http::header::HOST;
 use ringhub_core::auth::CertificateChain;
 use ringhub_core::id::{HubId, Identity};
 use ringhub_core::limits::REST_QUEUE_MAX;
 
 use crate::api::{
     Api, ApiError, DeviceRequest, Front, Passed, QUERY_THREADS, QueryJob, QueryService, Reply,
-    Request, Response,
+    Request, Response, find_hub,
 };
+use crate::blob::{BlobRequest, BlobService, StorageError};
 use crate::c2d::C2d;
 use crate::configuration::Evaluator;
 use crate::directory::{Directory, Grant, Hub, Policy};
+use crate::file_upload::{StorageClient, Uploads};
 use crate::job::JobExecutor;
 use crate::method::{MethodClock, Methods};
 use crate::presence::{self, PresenceSaver};
@@ -36,6 +39,8 @@ const WORKERS: usize = 2;
 pub struct ControlPlaneConfig {
     /// Directory of the registry database; made if it is not there.
     pub data_dir: PathBuf,
+    /// Directory of the blobs that the hubs keep themselves; made if it is not there.
+    pub blob_dir: PathBuf,
     /// The hubs of this process, at least one.
     pub hubs: Vec<HubSettings>,
     /// Who may administrate, and what administrators are told.
@@ -62,6 +67,8 @@ pub struct ControlPlane {
     writes: WriteQueue,
     workers: Vec<JoinHandle<()>>,
     writer: Writer,
+    uploads: Arc<Uploads>,
+    blobs: Arc<BlobService>,
     _database: Database,
 }
 
@@ -98,6 +105,8 @@ impl ControlPlane {
         let store = SqliteStore::new(database.connect_read_only().map_err(explain)?);
         let jobs = JobExecutor::start(store, directory.clone(), methods.clone(), writes.clone());
         let jobs = jobs.map_err(OpenError::Thread)?;
+        let blobs = BlobService::open(&config.blob_dir);
+        let blobs = Arc::new(blobs.map_err(|e| OpenError::of_blobs(&config.blob_dir, e))?);
         let (requests, waiting) = flume::bounded(REST_QUEUE_MAX);
         let provider = Arc::new(config.provider.clone());
         let front = Front::new(directory.clone(), methods.clone(), provider.clone());
@@ -105,7 +114,8 @@ impl ControlPlane {
             .map(|number| {
                 let store = SqliteStore::new(database.connect_read_only().map_err(explain)?);
                 let (directory, writes) = (directory.clone(), writes.clone());
-                let api = Api::new(directory, store, writes, shards.clone(), jobs.waker());
+                let api =
+                    Api::new(directory, store, writes, shards.clone(), jobs.waker(), blobs.clone());
                 start_worker(number, api, provider.clone(), waiting.clone())
                     .map_err(OpenError::Thread)
             })
@@ -115,6 +125,7 @@ impl ControlPlane {
             .collect::<Result<_, _>>()
             .map_err(explain)?;
         let queries = QueryService::start(&directory, stores).map_err(OpenError::Thread)?;
+        let uploads = Uploads::new(directory.clone(), writes.clone(), blobs.clone());
         Ok(Self {
             directory,
             methods,
@@ -128,6 +139,8 @@ impl ControlPlane {
             writes,
             workers,
             writer,
+            uploads: Arc::new(uploads),
+            blobs,
             _database: database,
         })
     }
@@ -264,6 +277,53 @@ impl ControlPlane {
         Some(C2d { hub, queues, directory: &self.directory, writes: &self.writes })
     }
 
+    /// The blobs that the hubs keep themselves.
+    #[must_use]
+    pub fn blobs(&self) -> &BlobService {
+        &self.blobs
+    }
+
+    /// Lets a request about blobs in, whose body may be still to come. Never blocks; costs the
+    /// check of a signature.
+    ///
+    /// # Errors
+    /// [`StorageError`], which has the answer.
+    pub fn admit_blob_request(&self, request: Request) -> Result<BlobRequest, StorageError> {
+        let hub = find_hub(&request.headers, &self.directory);
+        self.blobs.admit(hub.map_err(|_| StorageError::Resource)?, request)
+    }
+
+    /// Gives the way to storage accounts elsewhere; the first one counts.
+    pub fn set_storage_client(&self, client: Arc<dyn StorageClient>) {
+        self.uploads.set_client(client);
+    }
+
+    /// Begins the upload of a device: of `name`, or of the file that the body of `request` names.
+    /// Never blocks.
+    pub fn start_upload(
+        &self,
+        grant: &Grant,
+        name: Option<String>,
+        request: &Request,
+        reply: Reply,
+    ) {
+        let host = request.headers.get(HOST).and_then(|host| host.to_str().ok());
+        let host = host.unwrap_or_default();
+        self.uploads.start(grant, host, name, &request.body, reply);
+    }
+
+    /// Ends an upload of a device: the one of this id, or that which the body of `request` names.
+    /// Never blocks.
+    pub fn finish_upload(
+        &self,
+        grant: &Grant,
+        correlation_id: Option<String>,
+        request: &Request,
+        reply: Reply,
+    ) {
+        self.uploads.finish(grant, correlation_id, &request.body, reply);
+    }
+
     /// Reads the twin of an identity for itself, in turn with all changes before.
     ///
     /// Never blocks: when too many wait, `done` gets 503 at once and on this thread.
@@ -298,6 +358,8 @@ impl ControlPlane {
         self.presence.finish();
         self.evaluator.finish();
         drop((self.jobs, self.requests, self.writes, self.method_clock));
+        self.blobs.finish();
+        drop(self.uploads);
         self.queries.finish();
         for worker in self.workers {
             if worker.join().is_err() {

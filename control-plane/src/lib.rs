@@ -12,6 +12,7 @@
 //! ```
 
 pub mod api;
+pub mod blob;
 pub mod c2d;
 mod certificate;
 mod clock;
@@ -19,6 +20,7 @@ mod configuration;
 mod control;
 mod credentials;
 pub mod directory;
+pub mod file_upload;
 mod hub;
 mod job;
 mod method;

@@ -31,8 +31,8 @@ pub trait Shards: Send + Sync + 'static {
         let _ = (seat, stored);
     }
 
-    /// There may be feedback for `connection`, which has asked for it.
-    fn feedback_ready(&self, connection: ConnectionId) {
+    /// There may be notices for `connection`, which has asked for them.
+    fn notices_ready(&self, connection: ConnectionId) {
         let _ = connection;
     }
 

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use ringhub_core::id::HubId;
 
 use crate::c2d::CloudToDevice;
+use crate::file_upload::FileUpload;
 use crate::{
     AdminToken, ControlPlane, ControlPlaneConfig, HubSettings, OpenError, ProviderSettings, Shards,
 };
@@ -50,8 +51,14 @@ pub(crate) fn config(dir: &Path) -> ControlPlaneConfig {
         partition_count: 4,
         consumer_groups: vec!["Dashboard".to_owned()],
         cloud_to_device: CloudToDevice::default(),
+        file_upload: FileUpload::default(),
     };
-    ControlPlaneConfig { data_dir: dir.to_owned(), hubs: vec![hub], provider: provider() }
+    ControlPlaneConfig {
+        data_dir: dir.to_owned(),
+        blob_dir: dir.join("blobs"),
+        hubs: vec![hub],
+        provider: provider(),
+    }
 }
 
 /// The token of administrators.

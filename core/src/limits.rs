@@ -3,6 +3,7 @@
 mod certificate;
 mod configuration;
 mod job;
+mod notice;
 mod partition;
 mod provider;
 mod query;
@@ -14,6 +15,7 @@ use core::time::Duration;
 pub use certificate::*;
 pub use configuration::*;
 pub use job::*;
+pub use notice::*;
 pub use partition::*;
 pub use provider::*;
 pub use query::*;
@@ -506,19 +508,6 @@ pub const C2D_LOCK_TIME_MAX: Duration = Duration::from_secs(300);
 /// Longest life of a C2D message. Later expiry: rejected as a bad argument.
 pub const C2D_TTL_MAX: Duration = Duration::from_hours(48);
 
-/// Records of one feedback batch. Full: the batch is ready at once.
-///
-/// Source: service-endpoints reference, "Delivery feedback".
-pub const FEEDBACK_BATCH_RECORDS_MAX: usize = 64;
-
-/// Time between two feedback batches that are not full.
-///
-/// Source: service-endpoints reference, "Delivery feedback".
-pub const FEEDBACK_BATCH_INTERVAL: Duration = Duration::from_secs(15);
-
-/// Feedback records of one hub that wait for a back end. More: the oldest expire early.
-pub const FEEDBACK_RECORDS_MAX: usize = 64 * 1024;
-
 /// Messages that a sender link may have under way to the store: its credit. More: the link's
 /// sender waits.
 pub const C2D_SENDER_CREDIT: u32 = 100;
@@ -526,9 +515,6 @@ pub const C2D_SENDER_CREDIT: u32 = 100;
 /// Links of one AMQP connection that send C2D messages or receive feedback. One more is refused
 /// with `amqp:resource-limit-exceeded`.
 pub const SERVICE_LINKS_MAX: usize = 64;
-
-/// Feedback batches that one link may hold at a time, whatever its credit.
-pub const FEEDBACK_HELD_MAX: usize = 64;
 
 /// How soon a C2D delivery is tried again to an MQTT client that does not take its bytes.
 pub const C2D_RETRY_INTERVAL: Duration = Duration::from_millis(100);

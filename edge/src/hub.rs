@@ -18,7 +18,8 @@ use ringhub_core::session::amqp::AmqpConfig;
 use ringhub_core::time::UnixMillis;
 use tracing::{error, warn};
 
-use crate::config::Config;
+use crate::client::{ClientError, trusted_roots};
+use crate::config::{Config, FileUploadError, Storage};
 use crate::listener::{BindError, ListenerConfig, ListenerKind, probe_ports};
 use crate::metrics::{Inspector, InspectorThread, Sources, inspector};
 use crate::partition::{self, PartitionsConfig, PartitionsHandle, ShardPipeline, StartError};
@@ -28,6 +29,7 @@ use crate::shard::{
     ShardParts, start_shards,
 };
 use crate::startup::{KeyFiles, Ports, Prepared};
+use crate::storage::StorageCalls;
 use crate::tls::{TicketCount, TlsConfigError, reloadable_server_config};
 use crate::topology::CpuId;
 
@@ -39,6 +41,9 @@ const HUB: HubId = HubId(0);
 
 /// Directory of the registry database in the data directory.
 pub(crate) const REGISTRY_DIRECTORY: &str = "registry";
+
+/// Directory of the hub's own storage account in the data directory.
+const BLOB_DIRECTORY: &str = "blobs";
 
 /// Why a hub does not start; the text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +60,12 @@ pub enum HubError {
     /// A port cannot be bound.
     #[error(transparent)]
     Port(#[from] BindError),
+    /// The storage account for uploads cannot be used.
+    #[error(transparent)]
+    Uploads(#[from] FileUploadError),
+    /// The authorities that sign for the storage account cannot be read.
+    #[error("`file_upload.account_ca_file`: {0}")]
+    StorageTrust(#[source] ClientError),
     /// A thread or an io_uring cannot be made.
     #[error("a shard cannot start: {0}")]
     Shard(#[from] io::Error),
@@ -175,7 +186,7 @@ impl Heartbeat {
 fn open_control_plane(
     prepared: &Prepared,
     mailboxes: &Mailboxes,
-) -> Result<ControlPlane, OpenError> {
+) -> Result<ControlPlane, HubError> {
     let config = &prepared.config;
     let settings = HubSettings {
         id: HUB,
@@ -184,9 +195,11 @@ fn open_control_plane(
         partition_count: config.format.partitions,
         consumer_groups: config.hub.consumer_groups.clone(),
         cloud_to_device: config.cloud_to_device.settings(),
+        file_upload: config.file_upload.settings()?,
     };
     let control = ControlPlaneConfig {
         data_dir: prepared.data_directory.path().join(REGISTRY_DIRECTORY),
+        blob_dir: prepared.data_directory.path().join(BLOB_DIRECTORY),
         hubs: vec![settings],
         provider: ProviderSettings {
             token: prepared.admin_token.clone(),
@@ -195,7 +208,15 @@ fn open_control_plane(
         },
     };
     let key_files = KeyFiles::of(prepared, EVENT_HUB);
-    ControlPlane::open(&control, Arc::new(MailboxShards::new(mailboxes.clone(), key_files)))
+    let shards = Arc::new(MailboxShards::new(mailboxes.clone(), key_files));
+    let control = ControlPlane::open(&control, shards)?;
+    let uploads = &config.file_upload;
+    if uploads.storage == Storage::Account {
+        let roots = trusted_roots(uploads.account_ca_file.as_deref());
+        let calls = StorageCalls::start(&roots.map_err(HubError::StorageTrust)?)?;
+        control.set_storage_client(Arc::new(calls));
+    }
+    Ok(control)
 }
 
 /// Tools on the same machine may call every hub `localhost`.

@@ -21,6 +21,7 @@ mod service;
 pub mod shard;
 pub mod shutdown;
 pub mod startup;
+mod storage;
 pub mod tls;
 pub mod topology;
 pub mod tuning;

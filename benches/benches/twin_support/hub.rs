@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use ringhub_control_plane::api::Request;
 use ringhub_control_plane::c2d::CloudToDevice;
 use ringhub_control_plane::directory::{Grant, IdentityRef};
+use ringhub_control_plane::file_upload::FileUpload;
 use ringhub_control_plane::twin::TwinReply;
 use ringhub_control_plane::{
     ControlPlane, ControlPlaneConfig, HubSettings, ProviderSettings, Shards,
@@ -62,9 +63,11 @@ impl TwinHub {
             partition_count: 4,
             consumer_groups: Vec::new(),
             cloud_to_device: CloudToDevice::default(),
+            file_upload: FileUpload::default(),
         };
         let config = ControlPlaneConfig {
             data_dir: dir.to_owned(),
+            blob_dir: dir.join("blobs"),
             hubs: vec![hub],
             provider: ProviderSettings::default(),
         };

@@ -32,7 +32,7 @@ pub struct DeviceRequest {
 }
 
 /// What a device asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeviceOperation {
     /// Store one message or an array of them.
     Send,
@@ -40,6 +40,10 @@ pub enum DeviceOperation {
     Receive(Duration),
     /// End or return a message. A text that is no token names a lock that nobody has.
     Settle(Option<LockToken>, Verdict),
+    /// Begin the upload of the file that the path names, or the body.
+    StartUpload(Option<String>),
+    /// End the upload that the path names, or the body.
+    FinishUpload(Option<String>),
 }
 
 /// Why a request that was let in is refused after all.
@@ -151,6 +155,11 @@ enum Node<'p> {
     DeviceBound,
     Lock(&'p str),
     Abandon(&'p str),
+    Files,
+    /// A file by its name, which may have slashes.
+    File(&'p str),
+    /// The ends of uploads, or of the one that is named.
+    Uploads(Option<&'p str>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,6 +197,13 @@ impl<'p> Route<'p> {
                     _ => return None,
                 }
             }
+            // Modules upload nothing.
+            [files, ref rest @ ..] if is(files, "files") && module.is_none() => match *rest {
+                [] => Node::Files,
+                [done] if is(done, "notifications") => Node::Uploads(None),
+                [done, id] if is(done, "notifications") => Node::Uploads(Some(id)),
+                _ => Node::File(&path[path.len() - rest.join("/").len()..]),
+            },
             _ => return None,
         };
         Some(Self { device, module, node })
@@ -209,6 +225,11 @@ impl<'p> Route<'p> {
                 DeviceOperation::Settle(token(etag), verdict)
             }
             (Node::Abandon(etag), "POST") => DeviceOperation::Settle(token(etag), Verdict::Abandon),
+            (Node::Files, "POST") => DeviceOperation::StartUpload(None),
+            (Node::File(name), "GET") => DeviceOperation::StartUpload(Some(decoded(name)?)),
+            (Node::Uploads(id), "POST") => {
+                DeviceOperation::FinishUpload(id.map(decoded).transpose()?)
+            }
             _ => return Err(ApiError::MethodNotAllowed),
         };
         check_version(request)?;
@@ -298,6 +319,10 @@ mod tests {
             ("GET", "/devices/Pump%201/messages/deviceBound", Node::DeviceBound),
             ("DELETE", "/devices/Pump%201/messages/DEVICEBOUND/%22x%22", Node::Lock("%22x%22")),
             ("POST", "/devices/Pump%201/messages/devicebound/x/Abandon", Node::Abandon("x")),
+            ("POST", "/devices/Pump%201/files/", Node::Files),
+            ("GET", "/devices/Pump%201/Files/logs/a.txt", Node::File("logs/a.txt")),
+            ("POST", "/devices/Pump%201/files/notifications", Node::Uploads(None)),
+            ("POST", "/devices/Pump%201/files/Notifications/MjA%3D", Node::Uploads(Some("MjA%3D"))),
         ] {
             assert_eq!(route(method, path), found(node), "{method} {path}");
         }
@@ -305,7 +330,7 @@ mod tests {
         assert_eq!(of_module.map(|route| (route.device, route.module)), Some(("d", Some("m"))));
         for path in [
             "/devices/d",
-            "/devices/d/files",
+            "/devices/d/modules/m/files",
             "/devices/d/modules/m",
             "/devices/d/messages",
             "/devices/d/messages/devicebound",

@@ -17,6 +17,7 @@ use crate::c2d::C2dRefusal;
 use crate::certificate::CertificateError;
 use crate::clock;
 use crate::configuration::ConfigurationError;
+use crate::file_upload::UploadError;
 use crate::method::MethodError;
 use crate::registry::RegistryError;
 use crate::twin::{TwinRefusal, TwinRefusalReason};
@@ -126,6 +127,18 @@ fn code_of_configuration(why: &ConfigurationError) -> Code {
     }
 }
 
+fn code_of_upload(why: &UploadError) -> Code {
+    match why {
+        UploadError::Name(_) => code(400_004, "ArgumentInvalid"),
+        UploadError::NoStorage => code(400_014, "DefaultStorageEndpointNotConfigured"),
+        UploadError::Unknown => code(400_015, "InvalidFileUploadCorrelationId"),
+        UploadError::Expired => code(400_016, "ExpiredFileUploadCorrelationId"),
+        UploadError::Status => code(400_019, "InvalidFileUploadCompletionStatus"),
+        UploadError::Blob(_) => code(400_020, "InvalidStorageEndpointOrBlob"),
+        UploadError::TooMany => code(403_006, "DeviceMaximumActiveFileUploadLimitExceeded"),
+    }
+}
+
 impl RegistryError {
     /// Number and name of a refusal of the registry.
     pub(super) fn code(&self) -> Code {
@@ -138,6 +151,7 @@ impl RegistryError {
             | Self::Twin(_) => code(400_004, "ArgumentInvalid"),
             Self::Certificate(error) => code_of_certificate(*error),
             Self::Configuration(why) => code_of_configuration(why),
+            Self::Upload(why) => code_of_upload(why),
             Self::BodyMissing => code(400_005, "ArgumentNull"),
             Self::DeviceScope => code(400_028, "InvalidDeviceScope"),
             Self::SystemModule => code(401_100, "SystemModuleModifyUnauthorizedAccess"),
@@ -359,7 +373,7 @@ fn timestamp() -> String {
 }
 
 /// 32 hexadecimal digits that hardly come twice; nothing depends on it.
-fn random_hex() -> String {
+pub(crate) fn random_hex() -> String {
     let mut bytes = [0; 16];
     // Without random bytes the id is all zeros and everything else still works.
     let _ = rand::fill(&mut bytes);

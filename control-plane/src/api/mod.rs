@@ -13,7 +13,6 @@ mod device_front;
 mod device_list;
 mod devices;
 mod error;
-mod feedback;
 mod front;
 mod hub;
 mod job_json;
@@ -23,12 +22,14 @@ mod keys;
 mod methods;
 mod modules;
 mod not_built;
+mod notices;
 mod query;
 mod query_indexes;
 mod query_service;
 mod request;
 mod route;
 mod statistics;
+mod storage_keys;
 mod twins;
 
 use std::sync::Arc;
@@ -41,6 +42,8 @@ use ringhub_core::twin::Mode;
 use serde::Serialize;
 
 use crate::Shards;
+use crate::blob::BlobService;
+use crate::c2d::NoticeKind;
 use crate::directory::Directory;
 use crate::job::JobWaker;
 use crate::registry::{Change, Outcome};
@@ -48,13 +51,13 @@ use crate::store::{SqliteStore, Write, WriteQueue};
 
 pub use device_front::{DeviceOperation, DeviceRefusal, DeviceRequest, delivery_response, done};
 pub(crate) use devices::{authentication_json, connection_state};
-pub(crate) use error::{ApiError, Code, code, random_guid};
+pub(crate) use error::{ApiError, Code, code, random_guid, random_hex};
 pub(crate) use front::{Front, Passed};
 pub(crate) use hub::policy_json;
 pub(crate) use json::{Members, parse as parse_body};
 pub(crate) use methods::Call;
 pub(crate) use query_service::{QUERY_THREADS, QueryJob, QueryService};
-pub(crate) use request::{Context, parameter};
+pub(crate) use request::{Context, find_hub, parameter};
 pub(crate) use route::Resource;
 pub(crate) use twins::{TwinJson, twin_time_text};
 
@@ -154,8 +157,8 @@ enum Answer {
     After(Change, MapOutcome),
     /// The answer is 204 when this message is durable.
     Send(DeviceMessage),
-    /// The answer is 204 when this verdict on feedback is durable.
-    Settle(LockToken, Verdict),
+    /// The answer is 204 when this verdict on a notice is durable.
+    Settle(NoticeKind, LockToken, Verdict),
 }
 
 /// One worker's hold on everything that handlers use.
@@ -165,6 +168,7 @@ pub(crate) struct Api {
     writes: WriteQueue,
     shards: Arc<dyn Shards>,
     jobs: JobWaker,
+    blobs: Arc<BlobService>,
 }
 
 impl Api {
@@ -174,8 +178,9 @@ impl Api {
         writes: WriteQueue,
         shards: Arc<dyn Shards>,
         jobs: JobWaker,
+        blobs: Arc<BlobService>,
     ) -> Self {
-        Self { directory, store, writes, shards, jobs }
+        Self { directory, store, writes, shards, jobs, blobs }
     }
 
     /// Answers one request that has passed the [`Front`], now or from the writer's thread.
@@ -191,8 +196,8 @@ impl Api {
                 self.writes.submit(Write { change, done: Box::new(done) });
             }
             Ok(Answer::Send(message)) => self.send_to_device(context.hub, message, reply),
-            Ok(Answer::Settle(token, verdict)) => {
-                self.settle_feedback(context.hub, token, verdict, reply);
+            Ok(Answer::Settle(kind, token, verdict)) => {
+                self.settle_notice((context.hub, kind), token, verdict, reply);
             }
             Err(error) => reply(refuse(error)),
         }
@@ -227,9 +232,13 @@ impl Api {
             (Resource::Job(id), "GET") => self.show_job(context, &id),
             (Resource::Job(id), "PUT") => self.create_job(context, id),
             (Resource::JobCancel(id), "POST") => Ok(self.cancel_job(context, id)),
-            (Resource::Feedback, "GET") => self.next_feedback(context),
-            (Resource::FeedbackLock(lock), "DELETE") => feedback::verdict(&lock, Verdict::Complete),
-            (Resource::FeedbackAbandon(lock), "POST") => feedback::verdict(&lock, Verdict::Abandon),
+            (Resource::Notices(kind), "GET") => self.next_notice(context, kind),
+            (Resource::NoticeLock(kind, lock), "DELETE") => {
+                notices::verdict(kind, &lock, Verdict::Complete)
+            }
+            (Resource::NoticeAbandon(kind, lock), "POST") => {
+                notices::verdict(kind, &lock, Verdict::Abandon)
+            }
             (Resource::Configuration(id), "PUT") => self.put_configuration(context, id),
             (Resource::Configuration(id), "DELETE") => Ok(self.delete_configuration(context, id)),
             (Resource::ConfigurationQueries, "POST") => self.test_queries(context),
@@ -239,6 +248,7 @@ impl Api {
             (Resource::QueryIndex(name), "PUT") => Self::put_query_index(context, name),
             (Resource::QueryIndex(name), "DELETE") => Ok(Self::delete_query_index(context, name)),
             (Resource::Policies, "POST") => self.list_policies(context),
+            (Resource::StorageKeys, "POST") => self.storage_keys(context),
             (Resource::PolicyKeys(name), "POST") => self.regenerate_policy_keys(context, name),
             (Resource::Certificates, "GET") => self.list_certificates(context),
             (Resource::Certificate(name), "GET") => self.show_certificate(context, &name),

@@ -14,13 +14,8 @@ pub(super) const NOT_BUILT: &[(&str, &str)] = &[
     ("/twins/{device}/modules/{module}/properties/desired", TWIN_SECTIONS),
     ("/twins/{device}/streams/{stream}", DEVICE_STREAMS),
     ("/twins/{device}/modules/{module}/streams/{stream}", DEVICE_STREAMS),
-    ("/devices/{device}/files", FILE_UPLOAD),
-    ("/devices/{device}/files/{*rest}", FILE_UPLOAD),
-    ("/messages/servicebound/filenotifications", FILE_UPLOAD),
-    ("/messages/servicebound/filenotifications/{*rest}", FILE_UPLOAD),
 ];
 
 const REGISTRY_JOBS: &str = "import and export jobs";
 const TWIN_SECTIONS: &str = "replacement of one section of a twin";
 const DEVICE_STREAMS: &str = "device streams";
-const FILE_UPLOAD: &str = "file upload";

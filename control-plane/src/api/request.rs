@@ -226,7 +226,7 @@ impl Context {
 }
 
 /// The hub that a request names.
-pub(super) fn find_hub<'d>(
+pub(crate) fn find_hub<'d>(
     headers: &HeaderMap,
     directory: &'d Directory,
 ) -> Result<&'d Hub, ApiError> {
@@ -273,7 +273,9 @@ fn permissions(resource: &Resource, method: &Method) -> Option<&'static [Permiss
     const JOBS: &[Permissions] = &[Permissions::SERVICE_CONNECT, Permissions::REGISTRY_WRITE];
     match (resource, method.as_str()) {
         (Resource::NotBuilt(..), _) => Some(ANY),
-        (Resource::Policies | Resource::PolicyKeys(_), "POST") => Some(OWNER),
+        (Resource::Policies | Resource::PolicyKeys(_) | Resource::StorageKeys, "POST") => {
+            Some(OWNER)
+        }
         (Resource::ConsumerGroup(_), "PUT" | "DELETE") => Some(OWNER),
         (Resource::Certificates, "GET") => Some(OWNER),
         (Resource::Certificate(_), "GET" | "PUT" | "DELETE") => Some(OWNER),
@@ -281,7 +283,7 @@ fn permissions(resource: &Resource, method: &Method) -> Option<&'static [Permiss
         (Resource::Certificates | Resource::Certificate(_), _) => None,
         (Resource::VerificationCode(_) | Resource::Verification(_), _) => None,
         (Resource::ConsumerGroups | Resource::ConsumerGroup(_), "GET") => Some(SERVICE),
-        (Resource::Policies | Resource::PolicyKeys(_), _) => None,
+        (Resource::Policies | Resource::PolicyKeys(_) | Resource::StorageKeys, _) => None,
         (Resource::ConsumerGroups | Resource::ConsumerGroup(_), _) => None,
         (Resource::Methods(_), "POST") | (Resource::Metrics, "GET") => Some(SERVICE),
         (Resource::Methods(_) | Resource::Metrics, _) => None,
@@ -289,10 +291,10 @@ fn permissions(resource: &Resource, method: &Method) -> Option<&'static [Permiss
         (Resource::Job(_), "GET" | "PUT") => Some(JOBS),
         (Resource::Jobs | Resource::Job(_) | Resource::JobCancel(_), _) => None,
         (Resource::Query, "POST") => Some(SERVICE),
-        (Resource::DeviceBound(_) | Resource::FeedbackAbandon(_), "POST") => Some(SERVICE),
-        (Resource::Feedback, "GET") | (Resource::FeedbackLock(_), "DELETE") => Some(SERVICE),
-        (Resource::DeviceBound(_) | Resource::Feedback, _) => None,
-        (Resource::FeedbackLock(_) | Resource::FeedbackAbandon(_), _) => None,
+        (Resource::DeviceBound(_) | Resource::NoticeAbandon(..), "POST") => Some(SERVICE),
+        (Resource::Notices(_), "GET") | (Resource::NoticeLock(..), "DELETE") => Some(SERVICE),
+        (Resource::DeviceBound(_) | Resource::Notices(_), _) => None,
+        (Resource::NoticeLock(..) | Resource::NoticeAbandon(..), _) => None,
         (Resource::Twin(_), "GET" | "PATCH" | "PUT") => Some(SERVICE),
         (Resource::ServiceStatistics, "GET") => Some(READ_OR_SERVICE),
         (Resource::Configurations | Resource::Configuration(_), "GET")

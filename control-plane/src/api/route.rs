@@ -8,6 +8,7 @@ use ringhub_core::id::{DeviceId, Identity, InvalidId, JobId, ModuleId};
 
 use super::ApiError;
 use super::not_built::NOT_BUILT;
+use crate::c2d::NoticeKind;
 use crate::configuration::ConfigurationId;
 use crate::registry::RegistryError;
 
@@ -32,15 +33,18 @@ pub(crate) enum Resource {
     Jobs,
     Job(JobId),
     JobCancel(JobId),
-    Feedback,
-    /// A batch of feedback by its lock token, to be completed.
-    FeedbackLock(String),
-    /// A batch of feedback by its lock token, to be abandoned.
-    FeedbackAbandon(String),
+    /// What back ends are told.
+    Notices(NoticeKind),
+    /// A notice by its lock token, to be completed.
+    NoticeLock(NoticeKind, String),
+    /// A notice by its lock token, to be abandoned.
+    NoticeAbandon(NoticeKind, String),
     /// The shared access policies with their keys.
     Policies,
     /// The keys of the policy of this name.
     PolicyKeys(String),
+    /// The storage account of the hub with its key.
+    StorageKeys,
     /// The certificate authorities.
     Certificates,
     Certificate(String),
@@ -89,12 +93,13 @@ enum Shape {
     Jobs,
     Job,
     JobCancel,
-    Feedback,
-    FeedbackLock,
-    FeedbackAbandon,
+    Notices(NoticeKind),
+    NoticeLock(NoticeKind),
+    NoticeAbandon(NoticeKind),
     NotBuilt(&'static str),
     Policies,
     PolicyKeys,
+    StorageKeys,
     Certificates,
     Certificate,
     VerificationCode,
@@ -118,6 +123,7 @@ pub(crate) struct Routes {
 
 impl Routes {
     pub(super) fn new() -> Self {
+        use NoticeKind::{Feedback, File};
         let mut router = Router::new();
         for (path, shape) in [
             ("/devices", Shape::Devices),
@@ -138,11 +144,15 @@ impl Routes {
             ("/jobs/v2/query", Shape::Jobs),
             ("/jobs/v2/{job}", Shape::Job),
             ("/jobs/v2/{job}/cancel", Shape::JobCancel),
-            ("/messages/servicebound/feedback", Shape::Feedback),
-            ("/messages/servicebound/feedback/{lock}", Shape::FeedbackLock),
-            ("/messages/servicebound/feedback/{lock}/abandon", Shape::FeedbackAbandon),
+            ("/messages/servicebound/feedback", Shape::Notices(Feedback)),
+            ("/messages/servicebound/feedback/{lock}", Shape::NoticeLock(Feedback)),
+            ("/messages/servicebound/feedback/{lock}/abandon", Shape::NoticeAbandon(Feedback)),
+            ("/messages/servicebound/filenotifications", Shape::Notices(File)),
+            ("/messages/servicebound/filenotifications/{lock}", Shape::NoticeLock(File)),
+            ("/messages/servicebound/filenotifications/{lock}/abandon", Shape::NoticeAbandon(File)),
             ("/listkeys", Shape::Policies),
             ("/iothubkeys/{policy}/regenerate", Shape::PolicyKeys),
+            ("/storage/listkeys", Shape::StorageKeys),
             ("/certificates", Shape::Certificates),
             ("/certificates/{name}", Shape::Certificate),
             ("/certificates/{name}/generateverificationcode", Shape::VerificationCode),
@@ -223,9 +233,9 @@ impl Routes {
             Shape::Jobs => Resource::Jobs,
             Shape::Job => Resource::Job(decode(segments[2], JobId::parse)?),
             Shape::JobCancel => Resource::JobCancel(decode(segments[2], JobId::parse)?),
-            Shape::Feedback => Resource::Feedback,
-            Shape::FeedbackLock => Resource::FeedbackLock(decode_text(segments[3])?),
-            Shape::FeedbackAbandon => Resource::FeedbackAbandon(decode_text(segments[3])?),
+            Shape::Notices(kind) => Resource::Notices(kind),
+            Shape::NoticeLock(kind) => Resource::NoticeLock(kind, decode_text(segments[3])?),
+            Shape::NoticeAbandon(kind) => Resource::NoticeAbandon(kind, decode_text(segments[3])?),
             Shape::Devices => Resource::Devices,
             Shape::KeyRegeneration => Resource::KeyRegeneration,
             Shape::Device | Shape::Query => Resource::Device(device()?),
@@ -245,6 +255,7 @@ impl Routes {
             }
             Shape::Policies => Resource::Policies,
             Shape::PolicyKeys => Resource::PolicyKeys(decode_text(segments[1])?),
+            Shape::StorageKeys => Resource::StorageKeys,
             Shape::Certificates => Resource::Certificates,
             Shape::Certificate => Resource::Certificate(decode_text(segments[1])?),
             Shape::VerificationCode => Resource::VerificationCode(decode_text(segments[1])?),
@@ -367,6 +378,7 @@ impl Resource {
             Self::DeviceStatistics => vec![Literal("statistics"), Literal("devices")],
             Self::ServiceStatistics => vec![Literal("statistics"), Literal("service")],
             Self::Policies => vec![Literal("listkeys")],
+            Self::StorageKeys => vec![Literal("storage"), Literal("listkeys")],
             Self::PolicyKeys(name) => {
                 vec![Literal("IotHubKeys"), Literal(name), Literal("regenerate")]
             }
@@ -406,8 +418,8 @@ impl Resource {
             Self::JobCancel(id) => {
                 vec![Literal("jobs"), Literal("v2"), Id(id.as_str()), Literal("cancel")]
             }
-            Self::Feedback | Self::FeedbackLock(_) | Self::FeedbackAbandon(_) => {
-                vec![Literal("messages"), Literal("serviceBound"), Literal("feedback")]
+            Self::Notices(kind) | Self::NoticeLock(kind, _) | Self::NoticeAbandon(kind, _) => {
+                kind.node().split('/').skip(1).map(Literal).collect()
             }
             Self::Twin(identity) => twin_segments(identity),
             Self::Methods(identity) => {
@@ -510,7 +522,7 @@ mod tests {
             ("/devices%2Fd%2Fmodules", Resource::Modules(identity("d", None).device)),
             ("/twins%2Fd%2Fmodules%2Fm", Resource::Twin(identity("d", Some("m")))),
             ("/twins%2Fd%2Fmethods", Resource::Methods(identity("d", None))),
-            ("/messages%2FserviceBound%2Ffeedback", Resource::Feedback),
+            ("/messages%2FserviceBound%2Ffeedback", Resource::Notices(NoticeKind::Feedback)),
             ("/twins/d%2Fmodules/m", Resource::Twin(identity("d", Some("m")))),
         ] {
             assert_eq!(routes.resolve(&Method::GET, path).expect(path), expected, "{path}");
@@ -542,7 +554,6 @@ mod tests {
             (Method::GET, "/jobs/0b1f", "import and export jobs"),
             (Method::GET, "/digitaltwins/d", "digital twins"),
             (Method::POST, "/digitaltwins%2Fd%2Fcommands%2Fc", "digital twins"),
-            (Method::POST, "/devices/d/files/notifications", "file upload"),
         ] {
             let found = routes.resolve(&method, path).expect(path);
             assert!(matches!(found, Resource::NotBuilt(name, _) if name == expected), "{path}");

@@ -32,9 +32,9 @@ impl C2dApplier<'_> {
                 self.tell(C2dEffect::Abandoned { hub, identity, number, token, count });
             }
             C2dChange::Purge(hub, device) => return self.purge(hub, device, now),
-            C2dChange::ForgetFeedback(hub, ids) => {
-                self.store.delete_feedback(&ids)?;
-                self.tell(C2dEffect::FeedbackForgotten(hub, ids));
+            C2dChange::ForgetNotices(hub, kind, ids) => {
+                self.store.delete_notices(kind, &ids)?;
+                self.tell(C2dEffect::NoticesForgotten(hub, kind, ids));
             }
         }
         Ok(Outcome::Done)

@@ -2,9 +2,13 @@
 
 use std::time::Instant;
 
-use ringhub_core::c2d::{DeviceMessage, FeedbackRecord, LockToken, Outcome, QueuedMessage};
+use ringhub_core::c2d::{
+    DeviceMessage, FeedbackRecord, FileNotification, LockToken, Outcome, QueuedMessage,
+};
 use ringhub_core::id::{DeviceId, HubId, Identity};
 use ringhub_core::time::UnixMillis;
+
+use super::NoticeKind;
 
 /// A message whose place in its queue is kept.
 #[derive(Clone, Debug)]
@@ -40,7 +44,7 @@ pub(crate) enum C2dChange {
     },
     /// Ends what waits for a device and is in nobody's hands.
     Purge(HubId, DeviceId),
-    ForgetFeedback(HubId, Vec<u64>),
+    ForgetNotices(HubId, NoticeKind, Vec<u64>),
 }
 
 impl C2dChange {
@@ -48,7 +52,7 @@ impl C2dChange {
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::End(_, ended) => ended.len(),
-            Self::ForgetFeedback(_, ids) => ids.len(),
+            Self::ForgetNotices(_, _, ids) => ids.len(),
             Self::Enqueue(..) | Self::Abandon { .. } | Self::Purge(..) => 1,
         }
     }
@@ -57,8 +61,26 @@ impl C2dChange {
 /// What the queues must learn once a change is committed.
 #[derive(Clone, Debug)]
 pub(crate) enum C2dEffect {
-    Enqueued { hub: HubId, identity: Identity, message: QueuedMessage, accepted: Instant },
-    Ended { hub: HubId, identity: Identity, number: u64, feedback: Option<FeedbackRecord> },
-    Abandoned { hub: HubId, identity: Identity, number: u64, token: LockToken, count: u32 },
-    FeedbackForgotten(HubId, Vec<u64>),
+    Enqueued {
+        hub: HubId,
+        identity: Identity,
+        message: QueuedMessage,
+        accepted: Instant,
+    },
+    Ended {
+        hub: HubId,
+        identity: Identity,
+        number: u64,
+        feedback: Option<FeedbackRecord>,
+    },
+    Abandoned {
+        hub: HubId,
+        identity: Identity,
+        number: u64,
+        token: LockToken,
+        count: u32,
+    },
+    /// A file was uploaded.
+    FileReported(HubId, FileNotification),
+    NoticesForgotten(HubId, NoticeKind, Vec<u64>),
 }

@@ -22,16 +22,21 @@ pub(crate) fn tell(effect: C2dEffect, directory: &Directory, shards: &dyn Shards
             let Some(queues) = directory.c2d(hub) else { return };
             queues.remove(&identity, number);
             let waiting = feedback.map(|record| queues.push_feedback(record, now));
-            waiting.into_iter().flatten().for_each(|connection| shards.feedback_ready(connection));
+            waiting.into_iter().flatten().for_each(|connection| shards.notices_ready(connection));
         }
         C2dEffect::Abandoned { hub, identity, number, token, count } => {
             let Some(queues) = directory.c2d(hub) else { return };
             queues.put_back(&identity, number, token, count);
             tell_device(hub, &identity, directory, shards, None);
         }
-        C2dEffect::FeedbackForgotten(hub, ids) => {
+        C2dEffect::FileReported(hub, file) => {
             let Some(queues) = directory.c2d(hub) else { return };
-            queues.remove_feedback(&ids);
+            let waiting = queues.push_file(file, now);
+            waiting.into_iter().for_each(|connection| shards.notices_ready(connection));
+        }
+        C2dEffect::NoticesForgotten(hub, kind, ids) => {
+            let Some(queues) = directory.c2d(hub) else { return };
+            queues.remove_notices(kind, &ids);
         }
     }
 }
@@ -45,12 +50,12 @@ pub(crate) fn take_due(
     let mut changes = Vec::new();
     let is_due = |queues: &&C2dQueues| queues.deadline().is_some_and(|at| at <= now);
     for queues in directory.all_c2d().filter(is_due) {
-        let C2dDue { changes: of_hub, lapsed, feedback_ready } = queues.take_due(now);
+        let C2dDue { changes: of_hub, lapsed, notices_ready } = queues.take_due(now);
         changes.extend(of_hub);
         for identity in lapsed {
             tell_device(queues.hub(), &identity, directory, shards, None);
         }
-        feedback_ready.into_iter().for_each(|connection| shards.feedback_ready(connection));
+        notices_ready.into_iter().for_each(|connection| shards.notices_ready(connection));
     }
     changes
 }

@@ -9,11 +9,10 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 /// Content type of [`feedback_json`].
-pub const FEEDBACK_CONTENT_TYPE: &str = "application/vnd.microsoft.iothub.feedback.json";
+pub(super) const FEEDBACK_CONTENT_TYPE: &str = "application/vnd.microsoft.iothub.feedback.json";
 
 /// The records of a batch, as back ends read them.
-#[must_use]
-pub fn feedback_json(records: &[FeedbackRecord]) -> String {
+pub(super) fn feedback_json(records: &[FeedbackRecord]) -> String {
     let records: Vec<Value> = records.iter().map(record_json).collect();
     Value::from(records).to_string()
 }
@@ -35,7 +34,7 @@ fn description(outcome: Outcome) -> &'static str {
 }
 
 /// As .NET writes times: seven digits of the fraction.
-fn time_text(time: UnixMillis) -> String {
+pub(super) fn time_text(time: UnixMillis) -> String {
     let format = format_description!(
         "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]0000Z"
     );

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ringhub_core::c2d::{DeviceMessage, LockToken, LockedBatch, Verdict};
+use ringhub_core::c2d::{DeviceMessage, LockToken, Verdict};
 use ringhub_core::id::{ConnectionId, HubId, Identity, SeatId};
 use ringhub_core::limits::C2D_LOCK_TIME;
 
 use super::hub_queues::C2dQueues;
-use super::{C2dChange, C2dRefusal, Delivery, NewMessage};
+use super::{C2dChange, C2dRefusal, Delivery, NewMessage, Notice, NoticeKind};
 use crate::clock;
 use crate::directory::{Directory, IdentityRef};
 use crate::registry::{Change, Outcome, RegistryError};
@@ -136,24 +136,29 @@ impl C2d<'_> {
         self.queues.unlock(identity, holder);
     }
 
-    /// Hands the next batch of feedback to a connection; a verdict or
-    /// [`unlock_feedback`](Self::unlock_feedback) is owed. Without a batch the connection hears
-    /// when there is one.
+    /// Hands the next notice to a connection; a verdict or [`unlock_notice`](Self::unlock_notice)
+    /// is owed. Without a notice the connection hears when there is one.
     #[must_use]
-    pub fn lock_feedback(&self, holder: ConnectionId) -> Option<LockedBatch> {
-        self.queues.lock_feedback(holder, clock::now())
+    pub fn lock_notice(&self, kind: NoticeKind, holder: ConnectionId) -> Option<Notice> {
+        self.queues.lock_notice(kind, Some(holder), clock::now())
     }
 
-    /// Hands the next batch of feedback to a back end that has no connection to be told on later; a
-    /// verdict is owed, and without one the batch comes again when the time of its lock is over.
+    /// Hands the next notice to a back end that has no connection to be told on later; a verdict is
+    /// owed, and without one the notice comes again when the time of its lock is over.
     #[must_use]
-    pub fn lock_feedback_now(&self) -> Option<LockedBatch> {
-        self.queues.lock_feedback_now(clock::now())
+    pub fn lock_notice_now(&self, kind: NoticeKind) -> Option<Notice> {
+        self.queues.lock_notice(kind, None, clock::now())
     }
 
     /// Takes the verdict of a back end; `done` is told when it is durable.
-    pub fn settle_feedback(&self, token: LockToken, verdict: Verdict, done: C2dDone) {
-        match self.queues.settle_feedback(token, verdict, clock::now()) {
+    pub fn settle_notice(
+        &self,
+        kind: NoticeKind,
+        token: LockToken,
+        verdict: Verdict,
+        done: C2dDone,
+    ) {
+        match self.queues.settle_notice(kind, token, verdict, clock::now()) {
             Ok(Some(change)) => {
                 self.write(change, |outcome| done(outcome.map(drop).map_err(C2dRefusal::from)));
             }
@@ -162,21 +167,21 @@ impl C2d<'_> {
         }
     }
 
-    /// Takes a batch back whose link is gone.
-    pub fn unlock_feedback(&self, token: LockToken) {
-        self.queues.unlock_feedback(token);
+    /// Takes a notice back whose link is gone.
+    pub fn unlock_notice(&self, kind: NoticeKind, token: LockToken) {
+        self.queues.unlock_notice(kind, token);
     }
 
-    /// Connections that wait for feedback, if there is some: they are to be told, and do not wait
+    /// Connections that wait for notices, if there are some: they are to be told, and do not wait
     /// any more.
     #[must_use]
-    pub fn take_waiting(&self) -> Vec<ConnectionId> {
-        self.queues.take_waiting_if_ready()
+    pub fn take_waiting(&self, kind: NoticeKind) -> Vec<ConnectionId> {
+        self.queues.take_waiting_if_ready(kind)
     }
 
-    /// A connection has no link for feedback any more.
-    pub fn stop_waiting(&self, connection: ConnectionId) {
-        self.queues.stop_waiting(connection);
+    /// A connection has no link for such notices any more.
+    pub fn stop_waiting(&self, kind: NoticeKind, connection: ConnectionId) {
+        self.queues.stop_waiting(kind, connection);
     }
 
     fn write(

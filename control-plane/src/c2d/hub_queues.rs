@@ -1,6 +1,5 @@
 //! The queues and the feedback of one hub, as shards and the store's writer use them.
 
-use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,15 +8,16 @@ use std::time::Duration;
 use aws_lc_rs::rand;
 use bytes::Bytes;
 use ringhub_core::c2d::{
-    BatchSettled, DeviceMessage, DeviceQueue, FeedbackDue, FeedbackQueue, FeedbackRecord, Lock,
-    LockToken, LockedBatch, LockedMessage, Outcome, QueuedMessage, Settled, Verdict, message_id,
+    BatchLimits, Batching, DeviceMessage, DeviceQueue, FeedbackRecord, FileNotification, Lock,
+    LockToken, LockedMessage, Outcome, QueuedMessage, Settled, Verdict, message_id,
 };
 use ringhub_core::id::{ConnectionId, HubId, Identity, SeatId};
 use ringhub_core::limits::{C2D_LOCK_TIME, C2D_MEMORY_BYTES_MAX, STORE_BATCH_MAX};
 use ringhub_core::time::UnixMillis;
 
+use super::notice_queue::{NoticeQueue, NoticesDue};
 use super::stripe::Stripe;
-use super::{C2dChange, C2dRefusal, CloudToDevice, Ended};
+use super::{C2dChange, C2dRefusal, CloudToDevice, Ended, NoticeKind};
 
 /// Stripes per hub: more than threads, so that two rarely meet.
 const STRIPES: usize = 64;
@@ -49,9 +49,8 @@ pub(crate) struct C2dQueues {
     settings: CloudToDevice,
     stripes: Box<[Mutex<Stripe>]>,
     hasher: RandomState,
-    feedback: Mutex<FeedbackQueue>,
-    /// Connections to tell of the next batch of feedback.
-    waiting: Mutex<HashSet<ConnectionId>>,
+    pub(super) feedback: NoticeQueue<FeedbackRecord>,
+    pub(super) files: NoticeQueue<FileNotification>,
     /// Bytes of all messages of the process.
     memory: Arc<AtomicUsize>,
 }
@@ -62,19 +61,25 @@ pub(crate) struct C2dDue {
     pub(crate) changes: Vec<C2dChange>,
     /// Identities with something to deliver again.
     pub(crate) lapsed: Vec<Identity>,
-    /// Connections that wait for feedback, if there is some.
-    pub(crate) feedback_ready: Vec<ConnectionId>,
+    /// Connections that wait for notices, if there are some.
+    pub(crate) notices_ready: Vec<ConnectionId>,
 }
 
 impl C2dQueues {
-    pub(crate) fn new(hub: HubId, settings: CloudToDevice, memory: Arc<AtomicUsize>) -> Self {
+    /// `files` are the bounds of file notifications.
+    pub(crate) fn new(
+        hub: HubId,
+        settings: CloudToDevice,
+        files: BatchLimits,
+        memory: Arc<AtomicUsize>,
+    ) -> Self {
         Self {
             hub,
             settings,
             stripes: (0..STRIPES).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
-            feedback: Mutex::new(FeedbackQueue::new(settings.feedback)),
-            waiting: Mutex::default(),
+            feedback: NoticeQueue::new(settings.feedback, Batching::FEEDBACK),
+            files: NoticeQueue::new(files, Batching::FILES),
             memory,
         }
     }
@@ -213,77 +218,13 @@ impl C2dQueues {
         let messages = gone.iter().flat_map(DeviceQueue::messages);
         let bytes: usize = messages.map(|message| footprint(&message.content)).sum();
         self.memory.fetch_sub(bytes, Relaxed);
-        self.feedback().forget(deleted);
+        self.feedback.forget(deleted);
+        self.files.forget(deleted);
     }
 
     /// Messages that have not ended.
     pub(crate) fn len(&self, identity: &Identity) -> usize {
         self.stripe(identity).queue(identity).map_or(0, DeviceQueue::len)
-    }
-
-    /// Takes a durable record. Returns whom to tell.
-    pub(crate) fn push_feedback(
-        &self,
-        record: FeedbackRecord,
-        now: UnixMillis,
-    ) -> Vec<ConnectionId> {
-        self.feedback().push(record, now);
-        self.take_waiting_if_ready()
-    }
-
-    /// Hands the next batch to `holder`. Without one, `holder` is told when there is.
-    pub(crate) fn lock_feedback(
-        &self,
-        holder: ConnectionId,
-        now: UnixMillis,
-    ) -> Option<LockedBatch> {
-        let token = new_token()?;
-        let mut feedback = self.feedback();
-        let batch = feedback.lock_next(token, now);
-        if batch.is_none() {
-            // Under the lock, so that a batch that comes now finds the connection waiting.
-            self.waiting().insert(holder);
-        }
-        batch
-    }
-
-    /// Hands the next batch to whoever asks, and tells nobody later.
-    pub(crate) fn lock_feedback_now(&self, now: UnixMillis) -> Option<LockedBatch> {
-        self.feedback().lock_next(new_token()?, now)
-    }
-
-    /// Takes a verdict on a batch; `None` when there is nothing to make durable.
-    pub(crate) fn settle_feedback(
-        &self,
-        token: LockToken,
-        verdict: Verdict,
-        now: UnixMillis,
-    ) -> Result<Option<C2dChange>, C2dRefusal> {
-        Ok(match self.feedback().settle(token, verdict, now)? {
-            BatchSettled::Ended { ids } => Some(C2dChange::ForgetFeedback(self.hub, ids)),
-            BatchSettled::Abandoned => None,
-        })
-    }
-
-    /// The link of a batch is gone.
-    pub(crate) fn unlock_feedback(&self, token: LockToken) {
-        self.feedback().unlock(token);
-    }
-
-    /// Connections that wait for feedback, if there is some.
-    pub(crate) fn take_waiting_if_ready(&self) -> Vec<ConnectionId> {
-        let is_ready = self.feedback().is_ready();
-        if is_ready { self.take_waiting() } else { Vec::new() }
-    }
-
-    /// Records are gone from the store.
-    pub(crate) fn remove_feedback(&self, ids: &[u64]) {
-        self.feedback().remove(ids);
-    }
-
-    /// A connection has no link for feedback any more.
-    pub(crate) fn stop_waiting(&self, connection: ConnectionId) {
-        self.waiting().remove(&connection);
     }
 
     /// The next time at which [`take_due`](Self::take_due) has something; a lock taken since may
@@ -292,7 +233,7 @@ impl C2dQueues {
     pub(crate) fn deadline(&self) -> Option<UnixMillis> {
         let of_stripe = |stripe: &Mutex<Stripe>| lock(stripe).deadline();
         let queues = self.stripes.iter().filter_map(of_stripe).min();
-        queues.into_iter().chain(self.feedback().poll_timeout()).min()
+        queues.into_iter().chain(self.notices_deadline()).min()
     }
 
     /// What is over at `now`, at most a transaction's worth.
@@ -310,12 +251,12 @@ impl C2dQueues {
         if !expired.is_empty() {
             due.changes.push(C2dChange::End(self.hub, expired));
         }
-        let FeedbackDue { expired, ready } = self.feedback().handle_timeout(now);
-        if !expired.is_empty() {
-            due.changes.push(C2dChange::ForgetFeedback(self.hub, expired));
-        }
-        if ready {
-            due.feedback_ready = self.take_waiting();
+        for kind in NoticeKind::ALL {
+            let NoticesDue { expired, ready } = self.notices_due(kind, now);
+            if !expired.is_empty() {
+                due.changes.push(C2dChange::ForgetNotices(self.hub, kind, expired));
+            }
+            due.notices_ready.extend(ready);
         }
         due
     }
@@ -340,27 +281,15 @@ impl C2dQueues {
         }
     }
 
-    fn take_waiting(&self) -> Vec<ConnectionId> {
-        self.waiting().drain().collect()
-    }
-
     fn stripe(&self, identity: &Identity) -> MutexGuard<'_, Stripe> {
         let hash = self.hasher.hash_one(identity.device.as_str());
         let index = usize::try_from(hash % STRIPES as u64).unwrap_or_default();
         lock(&self.stripes[index])
     }
-
-    fn feedback(&self) -> MutexGuard<'_, FeedbackQueue> {
-        lock(&self.feedback)
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, HashSet<ConnectionId>> {
-        lock(&self.waiting)
-    }
 }
 
 /// A panic elsewhere leaves what a lock guards usable: each change is complete in itself.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -368,7 +297,7 @@ fn footprint(content: &Bytes) -> usize {
     content.len() + MESSAGE_OVERHEAD_BYTES
 }
 
-fn new_token() -> Option<LockToken> {
+pub(super) fn new_token() -> Option<LockToken> {
     let mut bytes = [0; 16];
     rand::fill(&mut bytes).ok()?;
     Some(LockToken(u128::from_ne_bytes(bytes)))

@@ -1,4 +1,4 @@
-//! C2D: the queues of devices and the feedback of hubs, in memory and in the store.
+//! C2D: the queues of devices, and what hubs tell back ends, in memory and in the store.
 //!
 //! Only queues that hold something exist. Shards look in under a stripe lock that is never held
 //! during IO; whatever must be durable goes through the store's writer, and the queue learns of it
@@ -17,18 +17,22 @@ mod apply;
 mod change;
 pub(crate) mod effect;
 mod feedback_json;
+mod file_notification_json;
 mod front;
 mod hub_queues;
+mod notice;
+mod notice_queue;
+mod notices;
 mod refusal;
 mod settings;
 mod stripe;
 
 pub(crate) use apply::C2dApplier;
 pub(crate) use change::{C2dChange, C2dEffect, Ended, NewMessage};
-pub use feedback_json::{FEEDBACK_CONTENT_TYPE, feedback_json};
 pub use front::{C2d, C2dDone};
 pub(crate) use hub_queues::C2dQueues;
 pub use hub_queues::Delivery;
+pub use notice::{Notice, NoticeKind};
 pub use refusal::C2dRefusal;
 pub use settings::CloudToDevice;
 

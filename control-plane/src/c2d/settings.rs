@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ringhub_core::c2d::FeedbackLimits;
+use ringhub_core::c2d::BatchLimits;
 
 /// Bounds of a hub's queues and feedback. The configuration checks the ranges.
 ///
@@ -17,7 +17,7 @@ pub struct CloudToDevice {
     /// How often a message may be abandoned.
     pub max_delivery_count: u32,
     /// Life, lock and count of feedback.
-    pub feedback: FeedbackLimits,
+    pub feedback: BatchLimits,
 }
 
 impl Default for CloudToDevice {
@@ -27,7 +27,7 @@ impl Default for CloudToDevice {
             queue_depth: 50,
             default_ttl: Duration::from_hours(1),
             max_delivery_count: 10,
-            feedback: FeedbackLimits {
+            feedback: BatchLimits {
                 ttl: Duration::from_hours(1),
                 lock_time: Duration::from_secs(60),
                 delivery_count_max: 10,

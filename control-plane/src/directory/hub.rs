@@ -10,6 +10,7 @@ use ringhub_core::message::PartitionMapping;
 use super::Authorities;
 use crate::c2d::CloudToDevice;
 use crate::configuration::Configurations;
+use crate::file_upload::FileUpload;
 use crate::query_index::QueryIndex;
 
 /// A named key pair with rights on a whole hub.
@@ -70,6 +71,8 @@ pub struct Hub {
     pub(crate) query_indexes: Shared<QueryIndex>,
     /// Bounds of messages to devices and their feedback.
     pub cloud_to_device: CloudToDevice,
+    /// Where files of devices go, and who is told.
+    pub file_upload: FileUpload,
 }
 
 impl Hub {

@@ -121,6 +121,7 @@ mod tests {
     use super::*;
     use crate::c2d::CloudToDevice;
     use crate::configuration::Configurations;
+    use crate::file_upload::FileUpload;
 
     const HUB: HubId = HubId(0);
 
@@ -137,6 +138,7 @@ mod tests {
             configurations: Configurations::new(Vec::new()),
             query_indexes: Shared::new(Vec::new()),
             cloud_to_device: CloudToDevice::default(),
+            file_upload: FileUpload::default(),
         }])
     }
 

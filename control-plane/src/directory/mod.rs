@@ -115,7 +115,8 @@ struct Table {
 impl Table {
     fn new(hub: Hub, c2d_memory: &Arc<AtomicUsize>) -> Self {
         let stripes = (0..STRIPES).map(|_| Mutex::default()).collect();
-        let c2d = C2dQueues::new(hub.id, hub.cloud_to_device, Arc::clone(c2d_memory));
+        let files = hub.file_upload.notifications;
+        let c2d = C2dQueues::new(hub.id, hub.cloud_to_device, files, Arc::clone(c2d_memory));
         Self { hub, stripes, hasher: RandomState::new(), counters: Counters::default(), c2d }
     }
 

@@ -15,6 +15,7 @@ use super::*;
 use crate::c2d::CloudToDevice;
 use crate::configuration::Configurations;
 use crate::credentials::Credentials;
+use crate::file_upload::FileUpload;
 use crate::tests::this_binary;
 
 const HUB: HubId = HubId(0);
@@ -56,6 +57,7 @@ fn directory() -> Directory {
         configurations: Configurations::new(Vec::new()),
         query_indexes: Shared::new(Vec::new()),
         cloud_to_device: CloudToDevice::default(),
+        file_upload: FileUpload::default(),
         id: HUB,
         host_name: "Hub.example.net".to_owned(),
         aliases: vec!["localhost".to_owned()],

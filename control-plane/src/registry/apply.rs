@@ -15,6 +15,7 @@ use crate::certificate::CertificateApplier;
 use crate::configuration::Followed;
 use crate::credentials::Credentials;
 use crate::directory::{Directory, IdentityRef, Status};
+use crate::file_upload::UploadApplier;
 use crate::hub::HubApplier;
 use crate::job::JobApplier;
 use crate::store::{Store, StoreError};
@@ -58,6 +59,10 @@ impl Applier<'_> {
             Change::C2d(change) => {
                 let Self { store, directory, effects, now, .. } = self;
                 C2dApplier { store: *store, directory, effects }.apply(change, *now)
+            }
+            Change::Upload(change) => {
+                let Self { store, effects, now, .. } = self;
+                UploadApplier { store: *store, now: *now, effects }.apply(change)
             }
             Change::Twin(change) => {
                 let twins = TwinApplier { store: self.store, now: self.now };

@@ -8,6 +8,7 @@ use crate::c2d::{C2dChange, C2dEffect};
 use crate::certificate::{CertificateChange, HubCertificate};
 use crate::configuration::{Configuration, ConfigurationChange, ConfigurationOutcome};
 use crate::directory::{GenerationId, Policy, PresenceRecord, Status};
+use crate::file_upload::{OpenUpload, UploadChange};
 use crate::hub::HubChange;
 use crate::job::{JobChange, JobOutcome};
 use crate::query_index::{IndexChange, QueryIndex};
@@ -92,6 +93,7 @@ pub(crate) enum Change {
     /// What the directory has observed.
     Presence(Vec<PresenceRecord>),
     C2d(C2dChange),
+    Upload(UploadChange),
     Twin(TwinChange),
     Hub(HubId, HubChange),
     Job(JobChange),
@@ -151,6 +153,7 @@ pub(crate) enum Outcome {
     Done,
     /// Messages that were purged.
     Purged(usize),
+    Upload(Box<OpenUpload>),
     Twin(TwinOutcome),
     Job(JobOutcome),
     Policy(Policy),

@@ -6,6 +6,7 @@ use ringhub_core::twin::TwinError;
 
 use crate::certificate::CertificateError;
 use crate::configuration::ConfigurationError;
+use crate::file_upload::UploadError;
 use crate::store::StoreError;
 
 /// A refusal that the requester is told.
@@ -25,6 +26,8 @@ pub(crate) enum RegistryError {
     Certificate(#[from] CertificateError),
     #[error(transparent)]
     Configuration(#[from] ConfigurationError),
+    #[error(transparent)]
+    Upload(#[from] UploadError),
     #[error("the request needs a body")]
     BodyMissing,
     #[error("the scope names no edge device")]
@@ -88,6 +91,12 @@ pub(crate) enum ChangeError {
     /// The disk says no; the whole transaction ends.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<UploadError> for ChangeError {
+    fn from(error: UploadError) -> Self {
+        Self::Refused(error.into())
+    }
 }
 
 impl From<ConfigurationError> for ChangeError {

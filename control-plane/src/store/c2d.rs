@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::row::signed;
 use super::{SqliteStore, StoreError};
-use crate::c2d::NewMessage;
+use crate::c2d::{NewMessage, NoticeKind};
 use crate::directory::{Directory, GenerationId};
 
 /// Tables of the queues and of the feedback. Numbers are never given twice, also over restarts.
@@ -53,8 +53,8 @@ pub(crate) trait C2dStore {
     fn set_delivery_count(&self, sequence_number: u64, count: u32) -> Result<(), StoreError>;
     /// Stores a record, whose own number is not looked at, and gives its number.
     fn insert_feedback(&self, hub: HubId, record: &FeedbackRecord) -> Result<u64, StoreError>;
-    /// Removes records.
-    fn delete_feedback(&self, ids: &[u64]) -> Result<(), StoreError>;
+    /// Removes records of a kind.
+    fn delete_notices(&self, kind: NoticeKind, ids: &[u64]) -> Result<(), StoreError>;
     /// Removes the messages and the feedback of a device and its modules, or of one module.
     fn delete_queue(
         &self,
@@ -133,9 +133,13 @@ impl C2dStore for SqliteStore {
         Ok(self.last_number())
     }
 
-    fn delete_feedback(&self, ids: &[u64]) -> Result<(), StoreError> {
+    fn delete_notices(&self, kind: NoticeKind, ids: &[u64]) -> Result<(), StoreError> {
+        let sql = match kind {
+            NoticeKind::Feedback => "DELETE FROM c2d_feedback WHERE feedback_id = ?1",
+            NoticeKind::File => "DELETE FROM file_notification WHERE notification_id = ?1",
+        };
         for id in ids {
-            self.execute("DELETE FROM c2d_feedback WHERE feedback_id = ?1", [signed(*id)])?;
+            self.execute(sql, [signed(*id)])?;
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ use super::{CertificateStore, Database, OpenError, SqliteStore, StoreError};
 use crate::c2d::CloudToDevice;
 use crate::configuration::Configurations;
 use crate::directory::{Authorities, Hub, Policy, Shared};
+use crate::file_upload::FileUpload;
 use crate::registry::Mint;
 
 /// A hub as the configuration describes it.
@@ -30,6 +31,8 @@ pub struct HubSettings {
     pub consumer_groups: Vec<String>,
     /// Bounds of messages to devices and their feedback.
     pub cloud_to_device: CloudToDevice,
+    /// Where files of devices go, and who is told.
+    pub file_upload: FileUpload,
 }
 
 /// What hubs have besides identities.
@@ -123,6 +126,8 @@ fn remove_leftovers(
             "certificate",
             "configuration",
             "configuration_scan",
+            "file_upload",
+            "file_notification",
         ];
         for table in tables {
             let statement = format!("DELETE FROM {table} WHERE hub_id = ?1");
@@ -261,6 +266,7 @@ fn read(connection: &Connection, settings: &[HubSettings]) -> Result<Vec<Hub>, S
             configurations: Configurations::new(configurations(connection, id)?),
             query_indexes: Shared::new(query_indexes(connection, id)?),
             cloud_to_device: configured.map(|hub| hub.cloud_to_device).unwrap_or_default(),
+            file_upload: configured.map(|hub| hub.file_upload.clone()).unwrap_or_default(),
         });
     }
     Ok(hubs)

@@ -4,7 +4,7 @@ use ringhub_core::id::HubId;
 use rusqlite::Connection;
 
 use super::row::{self, DEVICE_COLUMNS, MODULE_COLUMNS, PRESENCE_COLUMNS};
-use super::{StoreError, c2d, certificates, models};
+use super::{StoreError, c2d, certificates, models, uploads};
 use crate::clock;
 use crate::directory::{Directory, GenerationId};
 
@@ -37,6 +37,7 @@ pub(crate) fn load(
     load_presence(connection, directory)?;
     models::load(connection, directory)?;
     c2d::load(connection, directory)?;
+    uploads::load(connection, directory)?;
     Ok(latest)
 }
 

@@ -29,10 +29,11 @@ mod section_cache;
 mod sqlite;
 mod state;
 mod twins;
+mod uploads;
 mod writer;
 
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ringhub_core::id::{DeviceId, HubId, Identity, ModuleId};
 use rustix::io::Errno;
@@ -61,6 +62,7 @@ pub use schema::REGISTRY_FILE;
 pub(crate) use sqlite::SqliteStore;
 pub use state::StoreState;
 pub(crate) use twins::TwinStore;
+pub(crate) use uploads::UploadStore;
 pub(crate) use writer::{Write, WriteQueue, Writer};
 
 /// Registry documents of all hubs. Writes count once the transaction around them is committed.
@@ -74,6 +76,7 @@ pub(crate) trait Store:
     + QueryIndexStore
     + TwinScans
     + TwinStore
+    + UploadStore
 {
     /// The device, if it is registered.
     fn device(&self, hub: HubId, id: &DeviceId) -> Result<Option<Device>, StoreError>;
@@ -227,6 +230,14 @@ pub enum OpenError {
         /// Devices that it has.
         devices: u64,
     },
+    /// The blobs of the hubs cannot be read or written.
+    #[error("{path}: the store of blobs cannot be used: {source}")]
+    Blobs {
+        /// Its directory.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// Two hubs would have the same name, or there is no hub.
     #[error("the configuration must name at least one hub, and each host name once")]
     HostNames,
@@ -239,6 +250,11 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// What the system says of the store of blobs.
+    pub(crate) fn of_blobs(path: &Path, source: std::io::Error) -> Self {
+        Self::Blobs { path: path.to_owned(), source }
+    }
+
     /// What the system says of a file or directory.
     fn of_system(path: PathBuf, source: std::io::Error) -> Self {
         let failing = [Errno::IO, Errno::ROFS].map(Errno::raw_os_error);

@@ -12,13 +12,14 @@ use super::fault::Fault;
 use super::recover::recover;
 use super::{
     OpenError, StoreError, StoreState, c2d, certificates, configurations, jobs, query_indexes,
+    uploads,
 };
 
 /// `application_id` of the file: "rhub".
 const APPLICATION_ID: i64 = 0x7268_7562;
 
 /// `user_version` of the file; rises when the tables change.
-pub(super) const VERSION: i64 = 8;
+pub(super) const VERSION: i64 = 9;
 
 /// `user_version` of files that keep nothing of a conversation with devices.
 pub(super) const VERSION_WITHOUT_CONVERSATION: i64 = 1;
@@ -40,6 +41,9 @@ const VERSION_WITHOUT_CONFIGURATIONS: i64 = 6;
 
 /// `user_version` of files that keep no indexes for queries.
 const VERSION_WITHOUT_INDEXES: i64 = 7;
+
+/// `user_version` of files that keep no uploads.
+const VERSION_WITHOUT_UPLOADS: i64 = 8;
 
 /// Name of the database file.
 pub const REGISTRY_FILE: &str = "registry.db";
@@ -319,6 +323,9 @@ fn add_since(connection: &Connection, version: i64) -> Result<(), rusqlite::Erro
     }
     if version <= VERSION_WITHOUT_INDEXES {
         connection.execute_batch(query_indexes::TABLES)?;
+    }
+    if version <= VERSION_WITHOUT_UPLOADS {
+        connection.execute_batch(uploads::TABLES)?;
     }
     connection.pragma_update(None, "user_version", VERSION)
 }

@@ -16,6 +16,7 @@ use super::schema::{VERSION, explain};
 use super::section_cache::SectionCache;
 use super::{
     C2dStore as _, ConfigurationTargets as _, ModelStore as _, OpenError, Store, StoreError,
+    UploadStore as _,
 };
 use crate::directory::{GenerationId, PresenceRecord, Status};
 use crate::registry::{Device, Module};
@@ -221,6 +222,7 @@ impl Store for SqliteStore {
         self.delete_models(hub, id, None)?;
         self.delete_targets(hub, id, None)?;
         self.delete_index_keys(hub, id, None)?;
+        self.delete_uploads(hub, id)?;
         let params = params![hub.0, id.as_str()];
         self.execute("DELETE FROM twin WHERE hub_id = ?1 AND device_id = ?2", params)?;
         self.execute("DELETE FROM twin_reported WHERE hub_id = ?1 AND device_id = ?2", params)?;

@@ -323,8 +323,11 @@ fn a_registry_of_any_version_before_is_brought_up_to_date() {
     let control = open(&dir);
     put(&control, "/devices/d", &json!({}));
     control.shutdown();
-    let added_since_6 =
-        vec!["configuration", "configuration_target", "configuration_due", "configuration_scan"];
+    let added_since_8 = vec!["file_upload", "file_notification"];
+    let added_since_7 = [&["query_index", "query_index_key"], &added_since_8[..]].concat();
+    let configurations =
+        ["configuration", "configuration_target", "configuration_due", "configuration_scan"];
+    let added_since_6 = [&configurations, &added_since_7[..]].concat();
     let added_since_5 = [&["certificate"], &added_since_6[..]].concat();
     let added_since_4 = [&["job", "job_progress", "job_device"], &added_since_5[..]].concat();
     let added_since_2 = [&["model"], &added_since_4[..]].concat();
@@ -332,6 +335,8 @@ fn a_registry_of_any_version_before_is_brought_up_to_date() {
         [&["presence", "twin", "twin_reported", "c2d_message", "c2d_feedback"], &added_since_2[..]]
             .concat();
     for (version, added) in [
+        (8, &added_since_8),
+        (7, &added_since_7),
         (6, &added_since_6),
         (5, &added_since_5),
         (4, &added_since_4),

@@ -4,7 +4,7 @@
 //!  AMQP message ─▶ DeviceMessage ─▶ DeviceQueue: Enqueued ─ lock ─▶ Locked ─ verdict ─▶ Settling ─▶ gone
 //!                                        ▲                            │                     │
 //!                                        └─ abandoned, lapsed, unlocked                     ▼
-//!                                                              FeedbackQueue ─▶ batches ─▶ back end
+//!                                                              BatchQueue ─▶ batches ─▶ back end  
 //! ```
 //!
 //! The machines take time and tokens as arguments and keep nothing durable themselves: a message
@@ -16,7 +16,9 @@
 mod ack;
 mod amqp;
 mod bag;
+mod batch;
 mod feedback;
+mod file_notification;
 mod http;
 mod lock;
 mod message;
@@ -25,8 +27,11 @@ mod queue;
 pub use ack::{AckLevel, Outcome};
 pub use amqp::{DeliveryHead, tag_of, token_of, verdict_of};
 pub use bag::MqttForm;
-pub use feedback::LockedBatch;
-pub use feedback::{BatchSettled, FeedbackDue, FeedbackLimits, FeedbackQueue, FeedbackRecord};
+pub use batch::{
+    BatchDue, BatchLimits, BatchQueue, BatchRecord, BatchSettled, Batching, LockedBatch,
+};
+pub use feedback::FeedbackRecord;
+pub use file_notification::FileNotification;
 pub use http::HttpForm;
 pub use lock::{Lock, LockLost, LockToken, Verdict};
 pub use message::{DeviceMessage, Unacceptable, message_id};

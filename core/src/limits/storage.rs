@@ -54,7 +54,4 @@ pub const BLOB_REQUESTS_WAITING_MAX: usize = 1024;
 /// Most blobs or containers of one page of a list.
 pub const BLOB_PAGE_MAX: usize = 5000;
 
-/// File notifications of one hub that wait for a back end. More: the oldest expire early.
-pub const FILE_NOTIFICATIONS_MAX: usize = 64 * 1024;
-
 const _: () = assert!(BLOB_PIECE_BYTES <= BLOB_WINDOW_BYTES);

@@ -23,7 +23,7 @@ mod time_text;
 mod xml;
 
 pub use account::{InvalidAccount, StorageAccount};
-pub use account_sas::AccountSas;
+pub use account_sas::{AccountSas, signed_account_query};
 pub use block_list::{BlockChoice, InvalidBlockList, parse_block_list};
 pub use name::{BlobName, ContainerName, InvalidName};
 pub use query::StorageQuery;

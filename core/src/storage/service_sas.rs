@@ -18,7 +18,7 @@ use super::{BlobName, ContainerName, SignatureRefused, StorageQuery};
 use crate::time::UnixMillis;
 
 /// The version that the hub signs with: every storage account and emulator takes it.
-const VERSION: &str = "2018-03-28";
+pub(super) const VERSION: &str = "2018-03-28";
 
 /// The oldest form of the string to sign that is known here.
 const VERSION_MIN: &str = "2015-04-05";
@@ -90,7 +90,7 @@ pub fn signed_blob_query(
     Some(format!("sv={VERSION}&sr=b&sig={signature}&se={}&sp=rw", encoded(&expiry)))
 }
 
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 

@@ -37,6 +37,7 @@ mod module_identity;
 mod module_twin;
 mod monitor_events;
 mod monitor_feedback;
+mod monitor_file_notifications;
 mod names;
 mod new_file;
 mod output;
@@ -51,6 +52,7 @@ mod restore;
 mod send_d2c_message;
 mod serve;
 mod simulate_device;
+mod storage;
 mod target;
 mod top;
 mod top_count;
@@ -116,6 +118,8 @@ pub enum ClientCommand {
     #[command(name = "c2d-message")]
     C2dMessage(c2d_message::C2dMessage),
     MonitorFeedback(monitor_feedback::MonitorFeedback),
+    MonitorFileNotifications(monitor_file_notifications::MonitorFileNotifications),
+    Storage(storage::Storage),
     Query(query::Query),
     QueryIndex(query_index::QueryIndex),
     Job(job::Job),
@@ -162,6 +166,8 @@ impl ClientCommand {
             Self::InvokeModuleMethod(command) => command.run(),
             Self::C2dMessage(command) => command.run(),
             Self::MonitorFeedback(command) => command.run(),
+            Self::MonitorFileNotifications(command) => command.run(),
+            Self::Storage(command) => command.run(),
             Self::Query(command) => command.run(),
             Self::QueryIndex(command) => command.run(),
             Self::Job(command) => command.run(),

@@ -13,7 +13,23 @@ use super::target::TargetArguments;
 use crate::client::amqp::{AmqpClient, AmqpFact};
 use crate::client::{ClientError, Interrupt, Target};
 
-const NODE: &str = "/messages/servicebound/feedback";
+/// What is received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Node {
+    /// Lists of records.
+    Feedback,
+    /// One record each.
+    FileNotifications,
+}
+
+impl Node {
+    const fn address(self) -> &'static str {
+        match self {
+            Self::Feedback => "/messages/servicebound/feedback",
+            Self::FileNotifications => "/messages/servicebound/filenotifications",
+        }
+    }
+}
 
 /// Batches of feedback that the hub may send ahead: each is locked until it is settled.
 const CREDIT: u32 = 1;
@@ -64,7 +80,7 @@ impl MonitorFeedback {
             count: self.count,
             timeout: self.timeout,
         };
-        wanted.wait(&target, &interrupt, |record| self.show(record))
+        wanted.wait(&target, Node::Feedback, &interrupt, |record| self.show(record))
     }
 
     fn show(&self, record: &Value) -> Result<(), CliError> {
@@ -92,15 +108,16 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// Receives feedback and hands the records that are wanted to `show`, until the end comes.
+    /// Receives from `node` and hands the records that are wanted to `show`, until the end comes.
     pub(super) fn wait(
         &self,
         target: &Target,
+        node: Node,
         interrupt: &Interrupt,
         mut show: impl FnMut(&Value) -> Result<(), CliError>,
     ) -> Result<(), CliError> {
         let mut client = AmqpClient::connect(target)?;
-        let link = client.attach_receiver(NODE, None)?;
+        let link = client.attach_receiver(node.address(), None)?;
         let (mut shown, mut last, mut has_come) = (0, Instant::now(), false);
         while !interrupt.is_set() && !has_come && !self.is_done(shown, last.elapsed()) {
             match client.next(TICK)? {
@@ -138,13 +155,17 @@ impl Wanted {
     }
 }
 
-/// The records of one message.
+/// The records of one message: a list of them, or one.
 ///
-/// Source: service-endpoints reference, "Delivery feedback".
+/// Source: service-endpoints reference, "Delivery feedback", "File-upload notifications".
 fn records(message: &[u8]) -> Result<Vec<Value>, ClientError> {
-    let wrong = || ClientError::Protocol("a batch of feedback".to_owned());
+    let wrong = || ClientError::Protocol("a notice to back ends".to_owned());
     let body = Message::decode(message).map_err(|_| wrong())?.body;
-    serde_json::from_slice(&body.pieces().collect::<Vec<_>>().concat()).map_err(|_| wrong())
+    match serde_json::from_slice(&body.pieces().collect::<Vec<_>>().concat()) {
+        Ok(Value::Array(records)) => Ok(records),
+        Ok(record @ Value::Object(_)) => Ok(vec![record]),
+        _ => Err(wrong()),
+    }
 }
 
 #[cfg(test)]

@@ -28,7 +28,9 @@ pub use error::{ClientError, Origin};
 pub use interrupt::Interrupt;
 pub use pages::Pages;
 pub use refusal::Refusal;
+pub(crate) use rest::https_agent_config;
 pub use rest::{Answer, Page, Precondition, RestClient};
+pub(crate) use target::trusted_roots;
 pub use target::{
     Address, Remote, Target, read_admin_token, read_endpoints, read_policies, read_policy,
 };

@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
 use http::{HeaderMap, Method, Request, Uri, request};
 use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
 use ureq::config::Config;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
@@ -106,23 +107,7 @@ impl RestClient {
     /// Makes a client; connects with the first request.
     #[must_use]
     pub fn new(target: &Target) -> Self {
-        let roots = target.trust.roots.iter();
-        let roots: Vec<_> = roots.map(|root| Certificate::from_der(root).to_owned()).collect();
-        let tls = TlsConfig::builder()
-            .root_certs(RootCerts::new_with_certs(&roots))
-            .unversioned_rustls_crypto_provider(Arc::new(aws_lc_rs::default_provider()))
-            .build();
-        let config = Agent::config_builder()
-            .tls_config(tls)
-            .https_only(true)
-            .http_status_as_error(false)
-            .proxy(None)
-            .max_redirects(0)
-            .max_idle_connections(IDLE_CONNECTIONS_MAX)
-            .max_idle_connections_per_host(IDLE_CONNECTIONS_MAX)
-            .timeout_connect(Some(PATIENCE))
-            .user_agent(concat!("ringhub/", env!("CARGO_PKG_VERSION")))
-            .build();
+        let config = https_agent_config(&target.trust.roots);
         let dial = Dial(target.https.clone());
         Self {
             agent: Agent::with_parts(config, DefaultConnector::default(), dial),
@@ -341,6 +326,26 @@ impl Answer {
     fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
+}
+
+/// A client of HTTPS that trusts `roots`, follows no redirects and takes no status for a failure.
+pub(crate) fn https_agent_config(roots: &[CertificateDer<'_>]) -> Config {
+    let roots: Vec<_> = roots.iter().map(|root| Certificate::from_der(root).to_owned()).collect();
+    let tls = TlsConfig::builder()
+        .root_certs(RootCerts::new_with_certs(&roots))
+        .unversioned_rustls_crypto_provider(Arc::new(aws_lc_rs::default_provider()))
+        .build();
+    Agent::config_builder()
+        .tls_config(tls)
+        .https_only(true)
+        .http_status_as_error(false)
+        .proxy(None)
+        .max_redirects(0)
+        .max_idle_connections(IDLE_CONNECTIONS_MAX)
+        .max_idle_connections_per_host(IDLE_CONNECTIONS_MAX)
+        .timeout_connect(Some(PATIENCE))
+        .user_agent(concat!("ringhub/", env!("CARGO_PKG_VERSION")))
+        .build()
 }
 
 /// Dials the address of the target whatever the URI says: that holds the name of the certificate.

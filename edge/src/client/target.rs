@@ -193,6 +193,11 @@ impl Trust {
     }
 }
 
+/// The authorities of the PEM file `ca`, or those that the system trusts.
+pub(crate) fn trusted_roots(ca: Option<&Path>) -> Result<Vec<CertificateDer<'static>>> {
+    Ok(ca.map_or_else(Trust::system, Trust::file)?.roots)
+}
+
 fn credential(principal: Principal, key: &str, origin: &Path) -> Result<Credential> {
     Credential::new(principal, key).ok_or_else(|| ClientError::BadFile {
         path: origin.to_owned(),

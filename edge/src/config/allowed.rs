@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use humantime_serde::re::humantime::{format_duration, parse_duration};
 use ringhub_core::id::ConsumerGroup;
+use ringhub_core::storage::ContainerName;
 use toml::Value;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -56,6 +57,8 @@ pub enum Allowed {
     LogLevel,
     /// The path of a file.
     File,
+    /// The name of a container of blobs.
+    Container,
 }
 
 impl Allowed {
@@ -83,6 +86,7 @@ impl Allowed {
             ),
             Self::LogLevel => "off, error, warn, info, debug or trace, or such a level for each of several modules, like \"warn,ringhub_edge=debug\"".to_owned(),
             Self::File => "the path of a file".to_owned(),
+            Self::Container => "a name of 3 to 63 lower-case letters, digits and single `-`, none at its ends".to_owned(),
         }
     }
 
@@ -110,6 +114,16 @@ impl Allowed {
             }
             Self::LogLevel => text.is_some_and(is_log_level),
             Self::File => text.is_some_and(|text| !text.is_empty()),
+            Self::Container => text.is_some_and(|text| ContainerName::parse(text).is_ok()),
+        }
+    }
+
+    /// Whether `text` is the path of a file and not a word.
+    pub(super) fn is_path(&self, text: &str) -> bool {
+        match self {
+            Self::File => true,
+            Self::Auto(other) => text != AUTO && other.is_path(text),
+            _ => false,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ringhub_control_plane::c2d as control;
-use ringhub_core::c2d::FeedbackLimits;
+use ringhub_core::c2d::BatchLimits;
 use serde::Deserialize;
 
 /// Bounds of queues and feedback. Changes count for what comes after them.
@@ -35,7 +35,7 @@ impl CloudToDevice {
             queue_depth: self.queue_depth,
             default_ttl: self.default_ttl,
             max_delivery_count: self.max_delivery_count,
-            feedback: FeedbackLimits {
+            feedback: BatchLimits {
                 ttl: self.feedback_ttl,
                 lock_time: self.feedback_lock_duration,
                 delivery_count_max: self.feedback_max_delivery_count,

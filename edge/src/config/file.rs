@@ -6,12 +6,12 @@ use serde::Deserialize;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 use toml::{Spanned, Value};
 
+use super::Origin;
 use super::certificate::Certificate;
 use super::error::ConfigError;
 use super::keys::CERTIFICATE;
 use super::setting::{Setting, find_section};
 use super::settings::Settings;
-use super::{Allowed, Origin};
 
 /// Key of the section `tls` below which the certificates stand.
 const CERTIFICATES: (&str, &str) = ("tls", "certificate");
@@ -91,7 +91,10 @@ impl File<'_> {
             message: error.message().to_owned(),
         })?;
         let mut setting = Setting::find(section, key, value, origin)?;
-        if let (Allowed::File, Value::String(name)) = (setting.key.allowed, &mut setting.value) {
+        let allowed = setting.key.allowed;
+        if let Value::String(name) = &mut setting.value
+            && allowed.is_path(name)
+        {
             self.resolve(name);
         }
         Ok(setting)

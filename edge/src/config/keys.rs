@@ -5,11 +5,13 @@
 
 use std::time::Duration;
 
-use ringhub_core::limits::{C2D_QUEUE_DEPTH_MAX, C2D_TTL_MAX, CONSUMER_GROUPS_MAX};
+use ringhub_core::limits::{
+    C2D_QUEUE_DEPTH_MAX, C2D_TTL_MAX, CONSUMER_GROUPS_MAX, UPLOAD_ADDRESS_TTL_MAX,
+};
 
 use super::Allowed::{
-    Address, Auto, ConsumerGroups, Duration as Time, File, HostName, LogLevel, Number, Size,
-    Switch, Word,
+    Address, Auto, ConsumerGroups, Container, Duration as Time, File, HostName, LogLevel, Number,
+    Size, Switch, Word,
 };
 use super::{Allowed, ByteSize, Key, Section};
 
@@ -20,10 +22,11 @@ const PORT: Allowed = Number { min: 1, max: u16::MAX as i64, unit: "(TCP port)" 
 const DELIVERIES: Allowed = Number { min: 1, max: 100, unit: "deliveries" };
 
 /// All sections, in the order in which they are shown.
-pub static SECTIONS: [&Section; 11] = [
+pub static SECTIONS: [&Section; 12] = [
     &HUB,
     &FORMAT,
     &CLOUD_TO_DEVICE,
+    &FILE_UPLOAD,
     &LISTEN,
     &SHARDS,
     &EXECUTORS,
@@ -122,6 +125,87 @@ static CLOUD_TO_DEVICE: Section = Section {
             allowed: DELIVERIES,
             meaning: "How often a back end may abandon a batch of feedback.",
             cost: "a batch that no back end can handle is delivered so often",
+        },
+    ],
+};
+
+static FILE_UPLOAD: Section = Section {
+    name: "file_upload",
+    meaning: "Files that devices send, and the notifications of them.",
+    keys: &[
+        Key {
+            name: "storage",
+            default: r#""own""#,
+            allowed: Word(&["own", "account", "none"]),
+            meaning: "Where files go: to the hub's own storage account, to that of `account_file`, or \
+                  nowhere, so that devices are refused.",
+            cost: "files of the hub's own account are on its disk and pass through its HTTPS port",
+        },
+        Key {
+            name: "account_file",
+            default: r#""auto""#,
+            allowed: Auto(&File),
+            meaning: "File with the connection string of the storage account; only for `storage = \
+                  \"account\"`.",
+            cost: "whoever reads the file can read, write and delete all blobs of the account",
+        },
+        Key {
+            name: "account_ca_file",
+            default: r#""auto""#,
+            allowed: Auto(&File),
+            meaning: "PEM file with the CA that signed the certificate of the storage account; \"auto\": \
+                  one that the system trusts.",
+            cost: "nothing",
+        },
+        Key {
+            name: "container",
+            default: r#""uploads""#,
+            allowed: Container,
+            meaning: "Container of the files; made if it is not there.",
+            cost: "files stay where they are when the name changes",
+        },
+        Key {
+            name: "address_ttl",
+            default: r#""1h""#,
+            allowed: Time { min: MINUTE, max: UPLOAD_ADDRESS_TTL_MAX },
+            meaning: "How long a device may use the address that it was given for a file.",
+            cost: "uploads that are never ended count among the ten of a device for so long",
+        },
+        Key {
+            name: "quota",
+            default: r#""8GiB""#,
+            allowed: Size { min: ByteSize::bytes(1 << 20), max: ByteSize::bytes(1 << 50) },
+            meaning: "Bytes that the hub's own storage account may hold, blocks of unfinished files \
+                  included.",
+            cost: "disk space; a file that would be more is refused",
+        },
+        Key {
+            name: "notifications",
+            default: "true",
+            allowed: Switch,
+            meaning: "Whether back ends are told of files.",
+            cost: "a row for each file until a back end has fetched the notification",
+        },
+        Key {
+            name: "notification_ttl",
+            default: r#""1h""#,
+            allowed: Time { min: MINUTE, max: C2D_TTL_MAX },
+            meaning: "Life of a notification that no back end fetches.",
+            cost: "disk space while nobody fetches it",
+        },
+        Key {
+            name: "notification_lock_duration",
+            default: r#""1min""#,
+            allowed: Time { min: Duration::from_secs(5), max: Duration::from_mins(5) },
+            meaning: "Time that a back end may keep a notification without a verdict.",
+            cost: "a notification that a back end lost comes again after this time",
+        },
+        Key {
+            name: "notification_max_delivery_count",
+            default: "10",
+            allowed: DELIVERIES,
+            meaning: "How often a back end may abandon a notification.",
+            cost: "one that no back end can handle is delivered so often",
         },
     ],
 };

@@ -21,6 +21,7 @@ mod cloud_to_device;
 mod environment;
 mod error;
 mod file;
+mod file_upload;
 mod key;
 mod keys;
 mod origin;
@@ -37,6 +38,7 @@ pub use byte_size::{ByteSize, ByteSizeError};
 pub use cloud_to_device::CloudToDevice;
 pub use error::ConfigError;
 pub(crate) use error::closest;
+pub use file_upload::{FileUpload, FileUploadError, Storage};
 pub use key::{Key, Section};
 pub use keys::SECTIONS;
 pub use origin::Origin;
@@ -59,6 +61,8 @@ pub struct Config {
     pub format: Format,
     /// Messages to devices and their feedback.
     pub cloud_to_device: CloudToDevice,
+    /// Files that devices send, and who is told of them.
+    pub file_upload: FileUpload,
     /// Where connections are accepted.
     pub listen: Listen,
     /// Threads that serve connections.

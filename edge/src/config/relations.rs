@@ -1,6 +1,6 @@
 //! How values go together.
 
-use super::{CertificateFiles, Config};
+use super::{CertificateFiles, Config, Storage};
 
 /// Certificates at most.
 const CERTIFICATES_MAX: usize = 64;
@@ -22,6 +22,7 @@ pub(super) fn check(config: &Config) -> Result<(), Broken> {
     check_ports(config)?;
     check_executors(config)?;
     check_segments(config)?;
+    check_uploads(config)?;
     check_certificates(config)
 }
 
@@ -66,6 +67,17 @@ fn check_segments(config: &Config) -> Result<(), Broken> {
         rule: format!(
             "`log.segment_bytes` is {segment}, but must be at least four times `executors.commit_bytes` ({commit})"
         ),
+    })
+}
+
+fn check_uploads(config: &Config) -> Result<(), Broken> {
+    let uploads = &config.file_upload;
+    if uploads.storage != Storage::Account || uploads.account_file.is_some() {
+        return Ok(());
+    }
+    Err(Broken {
+        keys: &[("file_upload", "storage"), ("file_upload", "account_file")],
+        rule: "`file_upload.storage` is \"account\", so `file_upload.account_file` must name a file with its connection string".to_owned(),
     })
 }
 

@@ -163,7 +163,7 @@ impl Limits {
 
 /// The word `auto` as `None`, anything else as what it is. A field that is read so cannot be
 /// missing, as others of its type may.
-fn auto<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+pub(super) fn auto<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,

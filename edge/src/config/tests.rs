@@ -278,6 +278,8 @@ fn the_defaults_are_those_of_the_parts() {
     let config = default();
     assert_eq!(config.limits.http(), ringhub_core::session::http::HttpLimits::default());
     assert_eq!(config.cloud_to_device.settings(), c2d::CloudToDevice::default());
+    let uploads = config.file_upload.settings().expect("the defaults need no file");
+    assert_eq!(uploads, ringhub_control_plane::file_upload::FileUpload::default());
     let executors = &config.executors;
     assert_eq!(executors.commit_bytes.as_bytes(), PartitionsConfig::COMMIT_BYTES as u64);
     assert_eq!(executors.commit_delay, PartitionsConfig::COMMIT_DELAY);

@@ -2,46 +2,48 @@
 
 use std::collections::HashMap;
 
+use ringhub_control_plane::c2d::NoticeKind;
 use ringhub_core::session::amqp::{AmqpConnection, LinkId};
 
-use super::{FeedbackLink, SenderLink, ServiceNode};
+use super::{NoticeLink, SenderLink, ServiceNode};
 use crate::reader::Refusal;
 
-/// Links that send messages to devices, and links that receive feedback.
+/// Links that send messages to devices, and links that receive notices.
 #[derive(Debug, Default)]
 pub(crate) struct ServiceLinks {
     senders: HashMap<LinkId, SenderLink>,
-    feedback: HashMap<LinkId, FeedbackLink>,
+    notices: HashMap<LinkId, NoticeLink>,
 }
 
 impl ServiceLinks {
     pub(crate) fn len(&self) -> usize {
-        self.senders.len() + self.feedback.len()
+        self.senders.len() + self.notices.len()
     }
 
-    pub(crate) fn has_feedback(&self) -> bool {
-        !self.feedback.is_empty()
+    /// Whether a link receives notices of this kind.
+    pub(crate) fn receives(&self, kind: NoticeKind) -> bool {
+        self.notices.values().any(|link| link.kind() == kind)
     }
 
     pub(crate) fn add_sender(&mut self, sender: SenderLink) {
         self.senders.insert(sender.link(), sender);
     }
 
-    pub(crate) fn add_feedback(&mut self, feedback: FeedbackLink) {
-        self.feedback.insert(feedback.link(), feedback);
+    pub(crate) fn add_notices(&mut self, notices: NoticeLink) {
+        self.notices.insert(notices.link(), notices);
     }
 
     pub(crate) fn sender_mut(&mut self, link: LinkId) -> Option<&mut SenderLink> {
         self.senders.get_mut(&link)
     }
 
-    pub(crate) fn feedback_mut(&mut self, link: LinkId) -> Option<&mut FeedbackLink> {
-        self.feedback.get_mut(&link)
+    pub(crate) fn notices_mut(&mut self, link: LinkId) -> Option<&mut NoticeLink> {
+        self.notices.get_mut(&link)
     }
 
     /// All links.
     pub(crate) fn links(&self) -> Vec<LinkId> {
-        self.senders.keys().chain(self.feedback.keys()).copied().collect()
+        self.senders.keys().chain(self.notices.keys()).copied().collect()
     }
 
     /// The node that a link is attached to.
@@ -49,24 +51,24 @@ impl ServiceLinks {
         if self.senders.contains_key(&link) {
             return Some(ServiceNode::DeviceBound);
         }
-        self.feedback.contains_key(&link).then_some(ServiceNode::Feedback)
+        self.notices.get(&link).map(|link| ServiceNode::Notices(link.kind()))
     }
 
     /// Forgets a link; messages of a sender that are under way stay so, and nobody is told. Returns
-    /// a link for feedback, which is to be closed.
-    pub(crate) fn remove(&mut self, link: LinkId) -> Option<FeedbackLink> {
+    /// a link for notices, which is to be closed.
+    pub(crate) fn remove(&mut self, link: LinkId) -> Option<NoticeLink> {
         self.senders.remove(&link);
-        self.feedback.remove(&link)
+        self.notices.remove(&link)
     }
 
     pub(crate) fn handle_credit(&mut self, link: LinkId, drain: bool) {
-        if let Some(feedback) = self.feedback_mut(link) {
-            feedback.handle_credit(drain);
+        if let Some(notices) = self.notices_mut(link) {
+            notices.handle_credit(drain);
         }
     }
 
-    pub(crate) fn handle_feedback_ready(&mut self) {
-        self.feedback.values_mut().for_each(FeedbackLink::handle_ready);
+    pub(crate) fn handle_notices_ready(&mut self) {
+        self.notices.values_mut().for_each(NoticeLink::handle_ready);
     }
 
     /// Answers the message on `link` that `token` stands for.
@@ -83,22 +85,22 @@ impl ServiceLinks {
     }
 
     /// Answers the verdict on `link` that `token` stands for.
-    pub(crate) fn handle_feedback_done(
+    pub(crate) fn handle_notice_done(
         &mut self,
         link: LinkId,
         token: u64,
         outcome: Result<(), &Refusal>,
         connection: &mut AmqpConnection,
     ) {
-        if let Some(feedback) = self.feedback_mut(link) {
-            feedback.answer(token, outcome, connection);
+        if let Some(notices) = self.notices_mut(link) {
+            notices.answer(token, outcome, connection);
         }
     }
 
     /// Sends what can go.
     pub(crate) fn pump(&mut self, connection: &mut AmqpConnection) {
-        for feedback in self.feedback.values_mut() {
-            feedback.pump(connection);
+        for notices in self.notices.values_mut() {
+            notices.pump(connection);
         }
     }
 }

@@ -1,12 +1,14 @@
 //! The nodes that back ends attach to.
 
+use ringhub_control_plane::c2d::NoticeKind;
+
 /// One of the hub's own nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ServiceNode {
     /// Messages to devices.
     DeviceBound,
-    /// Feedback on them.
-    Feedback,
+    /// Feedback on them, or news of files.
+    Notices(NoticeKind),
 }
 
 impl ServiceNode {
@@ -14,7 +16,8 @@ impl ServiceNode {
     pub(crate) const fn path(self) -> &'static [&'static str] {
         match self {
             Self::DeviceBound => &["messages", "devicebound"],
-            Self::Feedback => &["messages", "servicebound", "feedback"],
+            Self::Notices(NoticeKind::Feedback) => &["messages", "servicebound", "feedback"],
+            Self::Notices(NoticeKind::File) => &["messages", "servicebound", "filenotifications"],
         }
     }
 
@@ -22,7 +25,7 @@ impl ServiceNode {
     pub(crate) const fn right(self) -> &'static str {
         match self {
             Self::DeviceBound => "Send",
-            Self::Feedback => "Listen",
+            Self::Notices(_) => "Listen",
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::time::Instant;
 
 use ringhub_control_plane::api::Response;
+use ringhub_control_plane::blob::BlobNews;
 use ringhub_control_plane::c2d::C2dRefusal;
 use ringhub_control_plane::directory::CutReason;
 use ringhub_control_plane::twin::TwinReply;
@@ -24,7 +25,7 @@ use crate::partition::PartitionReply;
 /// exchange and one request per link under way, each seat one takeover and a few twin requests, and
 /// each answers once. Method calls are bounded where they wait. Back ends have as many messages
 /// under way as their links have credit; every message that is queued for a device tells its seat
-/// once.
+/// once. Blobs tell of pieces, of which each transfer has a few under way.
 /// Changes of desired properties come as fast as the store commits requests of back ends.
 #[derive(Debug)]
 pub enum Mail {
@@ -36,6 +37,13 @@ pub enum Mail {
         connection: ConnectionId,
         /// What to send.
         response: Response,
+    },
+    /// The store of blobs has got on with the exchange that `connection` waits for.
+    Blob {
+        /// Connection of the exchange.
+        connection: ConnectionId,
+        /// How far it is.
+        news: BlobNews,
     },
     /// Another seat of the same identity wants in. Nobody answers for a seat that has ended: its
     /// release told the directory all there is to know.
@@ -79,12 +87,12 @@ pub enum Mail {
         /// Since when a new message is durable.
         stored: Option<Instant>,
     },
-    /// There may be feedback for a back end that waits for it.
-    FeedbackReady {
+    /// There may be notices for a back end that waits for them.
+    NoticesReady {
         /// Connection of the back end.
         connection: ConnectionId,
     },
-    /// The store has dealt with a message to a device, or with a verdict on feedback.
+    /// The store has dealt with a message to a device, or with a verdict on a notice.
     C2dDone {
         /// Connection of the back end.
         connection: ConnectionId,
@@ -121,7 +129,8 @@ impl Mail {
         match self {
             Self::Partition(reply) => Some(reply.connection),
             Self::Exchange { connection, .. }
-            | Self::FeedbackReady { connection }
+            | Self::Blob { connection, .. }
+            | Self::NoticesReady { connection }
             | Self::C2dDone { connection, .. } => Some(*connection),
             Self::Evict { seat }
             | Self::PredecessorsGone { seat }

@@ -42,8 +42,8 @@ impl Shards for MailboxShards {
         self.post(seat.connection, Mail::DeviceBound { seat, stored });
     }
 
-    fn feedback_ready(&self, connection: ConnectionId) {
-        self.post(connection, Mail::FeedbackReady { connection });
+    fn notices_ready(&self, connection: ConnectionId) {
+        self.post(connection, Mail::NoticesReady { connection });
     }
 
     fn desired_changed(&self, seat: SeatId, identity: &Identity, change: &DesiredChange) {

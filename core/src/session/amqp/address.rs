@@ -35,6 +35,8 @@ pub enum NodeAddress {
     DeviceBound,
     /// `messages/serviceBound/feedback`: what became of them.
     Feedback,
+    /// `messages/serviceBound/filenotifications`: files that devices have uploaded.
+    FileNotifications,
     /// A node that such hubs have and this one does not, yet.
     NotOffered {
         /// What the node is for, as a text to say so.
@@ -168,8 +170,8 @@ fn decoded(segment: &str) -> Option<String> {
 fn service_bound(what: &str) -> NodeAddress {
     if is(what, "feedback") {
         NodeAddress::Feedback
-    } else if is(what, "filenotifications") {
-        NodeAddress::NotOffered { what: "file upload notifications" }
+    } else if is(what, "filenotifications") || is(what, "fileuploadnotifications") {
+        NodeAddress::FileNotifications
     } else {
         NodeAddress::Unknown
     }
@@ -253,7 +255,7 @@ mod tests {
             ("/messages/deviceBound", NodeAddress::DeviceBound),
             ("amqps://hub:5671/messages/servicebound/feedback", NodeAddress::Feedback),
             ("/messages/serviceBound/Feedback", NodeAddress::Feedback),
-            ("/messages/serviceBound/filenotifications", not_offered("file upload notifications")),
+            ("/messages/serviceBound/filenotifications", NodeAddress::FileNotifications),
             ("/messages/operationsMonitoringEvents", not_offered("operations monitoring")),
             ("messages/modules/a", not_offered("messages between modules")),
         ] {

@@ -12,7 +12,7 @@ use super::super::azure_words::LibraryWords;
 use super::super::error::CliError;
 use super::super::identity::Identity;
 use super::super::message_data::MessageData;
-use super::super::monitor_feedback::Wanted;
+use super::super::monitor_feedback::{Node, Wanted};
 use super::super::names::{AnyName, Named as _};
 use super::super::output::{Format, Output, line};
 use super::super::properties::MessageProperties;
@@ -101,7 +101,8 @@ impl Send {
         }
         let wanted =
             Wanted { device: Some(identity.device), message: Some(id), ..Wanted::default() };
-        wanted.wait(&target, &interrupt, |record| Ok(self.output.document(record)?))
+        let show = |record: &_| Ok(self.output.document(record)?);
+        wanted.wait(&target, Node::Feedback, &interrupt, show)
     }
 
     /// Source: service-endpoints reference, "Link and message".

@@ -28,6 +28,7 @@ fn inside(allowed: &Allowed) -> Vec<Value> {
         Allowed::ConsumerGroups(max) => [0, *max].map(groups).to_vec(),
         Allowed::LogLevel => texts(&["off", "TRACE", "warn,ringhub_edge::shard=debug"]),
         Allowed::File => texts(&["/c.pem"]),
+        Allowed::Container => texts(&["abc", &"a".repeat(63)]),
     }
 }
 
@@ -54,6 +55,7 @@ fn outside(allowed: &Allowed) -> Vec<Value> {
         }
         Allowed::LogLevel => texts(&["inof", "ringhub_edge=loud", ""]),
         Allowed::File => return texts(&[""]),
+        Allowed::Container => texts(&["ab", "Abc", "a--b", &"a".repeat(64)]),
         Allowed::Switch | Allowed::Word(_) | Allowed::Address => Vec::new(),
     };
     [beyond, texts(&["no such thing"])].concat()
@@ -114,7 +116,11 @@ fn values_at_the_border_are_allowed_and_read_the_same_from_a_variable() {
 /// keys of the table, and each key there says everything.
 #[test]
 fn every_key_is_documented_and_every_field_is_a_key() {
-    let sources = [include_str!("../sections.rs"), include_str!("../cloud_to_device.rs")];
+    let sources = [
+        include_str!("../sections.rs"),
+        include_str!("../cloud_to_device.rs"),
+        include_str!("../file_upload.rs"),
+    ];
     let fields = sources.iter().flat_map(|source| source.lines()).filter_map(|line| {
         let (name, _) = line.strip_prefix("    pub ")?.split_once(": ")?;
         (!name.starts_with("fn ") && name != "certificate").then_some(name)

@@ -133,7 +133,7 @@ impl AmqpDriver {
                 | DeviceLink::MethodCalls
                 | DeviceLink::TwinReplies => {}
             },
-            Some(LinkRole::Reader(_) | LinkRole::Feedback) | None => {}
+            Some(LinkRole::Reader(_) | LinkRole::Notices) | None => {}
         }
     }
 
@@ -149,7 +149,7 @@ impl AmqpDriver {
             Some(LinkRole::Device(number, function)) => {
                 self.devices.count_aborted(number, (function, link));
             }
-            Some(LinkRole::Reader(_) | LinkRole::Feedback) | None => {}
+            Some(LinkRole::Reader(_) | LinkRole::Notices) | None => {}
         }
     }
 
@@ -161,7 +161,7 @@ impl AmqpDriver {
         cx: &mut Context<'_>,
     ) {
         match self.links.role(delivery.link) {
-            Some(LinkRole::Feedback) => self.on_feedback_settled(delivery, state, settled, cx),
+            Some(LinkRole::Notices) => self.on_notice_settled(delivery, state, settled, cx),
             Some(LinkRole::Device(number, DeviceLink::C2d)) => {
                 self.on_device_settled(number, (delivery, settled), state, cx);
             }
@@ -176,7 +176,7 @@ impl AmqpDriver {
                     reader.handle_credit(drain);
                 }
             }
-            Some(LinkRole::Feedback) => self.service.handle_credit(link, drain),
+            Some(LinkRole::Notices) => self.service.handle_credit(link, drain),
             Some(LinkRole::Device(number, function)) => {
                 self.on_device_credit((number, function), drain, cx);
             }
@@ -188,7 +188,7 @@ impl AmqpDriver {
         match self.links.remove(link) {
             Some(LinkRole::Requests) => self.requests.remove(link),
             Some(LinkRole::Reader(token)) => self.forget_reader(token),
-            Some(LinkRole::C2dSender | LinkRole::Feedback) => self.forget_service_link(link, cx),
+            Some(LinkRole::C2dSender | LinkRole::Notices) => self.forget_service_link(link, cx),
             Some(LinkRole::Device(number, function)) => {
                 self.forget_device_link(link, (number, function), cx);
             }
@@ -262,7 +262,7 @@ impl Protocol for AmqpDriver {
     fn handle_mail(&mut self, mail: Mail, cx: &mut Context<'_>) -> Result<(), Close> {
         match mail {
             Mail::Partition(reply) => self.on_partition_reply(reply, cx),
-            Mail::FeedbackReady { .. } => self.service.handle_feedback_ready(),
+            Mail::NoticesReady { .. } => self.service.handle_notices_ready(),
             Mail::C2dDone { token, outcome, .. } => self.on_c2d_done(token, outcome),
             Mail::PredecessorsGone { seat } => self.on_predecessors_gone(seat, cx),
             Mail::InvokeMethod { seat, call } => self.on_method_call(seat, &call, cx),

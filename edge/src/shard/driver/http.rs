@@ -1,12 +1,14 @@
 //! Drives the exchanges of one HTTP connection: requests to the control plane, handshakes to a
 //! WebSocket.
 
+mod blob;
 mod device;
 mod own;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use ringhub_control_plane::api::{PROPERTY_PREFIX, Request as ApiRequest, Response};
+use ringhub_control_plane::api::{PROPERTY_PREFIX, Reply, Request as ApiRequest, Response};
+use ringhub_control_plane::blob::{is_blob_path, is_streamed};
 use ringhub_core::auth::CertificateChain;
 use ringhub_core::codec::websocket::Protocol as Carried;
 use ringhub_core::id::SeatId;
@@ -15,6 +17,7 @@ use ringhub_core::session::http::{Event, HttpExchange, Request};
 use ringhub_core::time::Timestamp;
 use tracing::debug;
 
+use self::blob::BlobExchange;
 use self::device::Sending;
 use self::own::Own;
 use crate::shard::mailbox::Mail;
@@ -29,6 +32,8 @@ pub(super) struct HttpDriver {
     upgraded_to: Option<Carried>,
     /// The messages of the request that awaits its answer.
     sending: Option<Box<Sending>>,
+    /// The blob of the request that comes, or that is being answered.
+    blob: Option<BlobExchange>,
     /// What the handshake proved, for the requests of devices; a WebSocket takes it along.
     certificate: Option<Box<CertificateChain>>,
 }
@@ -39,8 +44,8 @@ impl HttpDriver {
         certificate: Option<Box<CertificateChain>>,
         now: Timestamp,
     ) -> Self {
-        let exchange = HttpExchange::new(services.hub.http, now);
-        Self { exchange, upgraded_to: None, sending: None, certificate }
+        let exchange = HttpExchange::new(services.hub.http, now).streaming(is_streamed);
+        Self { exchange, upgraded_to: None, sending: None, blob: None, certificate }
     }
 
     /// The chain of the handshake, for what the connection carries from now on.
@@ -56,11 +61,13 @@ impl HttpDriver {
     fn on_event(&mut self, event: Event, cx: &mut Context<'_>) {
         match event {
             Event::Request(request) => self.on_request(&request, cx),
+            Event::Head(request, length) => self.on_blob_head(&request, length, cx),
             Event::Upgrade(upgrade) => {
                 self.exchange.accept_upgrade();
                 self.upgraded_to = Some(upgrade.protocol);
             }
             Event::Refused(error) => {
+                self.blob = None;
                 count_status(error.status(), cx.counters());
                 let (hub, connection) = (cx.services.any_hub_name(), cx.connection);
                 debug!(hub, %connection, reason = %error, "HTTP request refused");
@@ -69,18 +76,14 @@ impl HttpDriver {
     }
 
     fn on_request(&mut self, request: &Request, cx: &mut Context<'_>) {
-        let Ok(method) = Method::from_bytes(request.method().as_bytes()) else {
+        let Some(api) = api_request(request) else {
             let status = StatusCode::NOT_IMPLEMENTED;
             let (headers, body) = (HeaderMap::new(), Bytes::new());
             return self.respond(&Response { status, headers, body }, cx);
         };
-        let api = ApiRequest {
-            method,
-            path_and_query: request.path_and_query().to_owned(),
-            headers: headers_of(request),
-            properties: properties_of(request),
-            body: request.body.clone(),
-        };
+        if is_blob_path(&api.path_and_query) {
+            return self.on_blob_request(api, cx);
+        }
         match cx.services.control.admit_device(&api, self.certificate.as_deref()) {
             None => self.on_api_request(api, cx),
             Some(Ok(device)) => self.on_device_request(device, request, &api, cx),
@@ -89,11 +92,7 @@ impl HttpDriver {
     }
 
     fn on_api_request(&mut self, request: ApiRequest, cx: &Context<'_>) {
-        let connection = cx.connection;
-        let mailboxes = cx.services.mailboxes.clone();
-        let reply = Box::new(move |response| {
-            mailboxes.post(connection.shard, Mail::Exchange { connection, response });
-        });
+        let reply = reply(cx);
         match Own::of(&request.path_and_query) {
             None => {
                 let certificate = self.certificate.as_deref();
@@ -123,9 +122,19 @@ impl Protocol for HttpDriver {
     type Services = HubServices;
 
     fn handle_bytes(&mut self, input: &[u8], cx: &mut Context<'_>) -> Result<usize, Close> {
-        let consumed = self.exchange.handle_bytes(input, cx.now, cx.wall);
-        while let Some(event) = self.exchange.poll_event() {
-            self.on_event(event, cx);
+        let mut consumed = 0;
+        loop {
+            let used = self.exchange.handle_bytes(&input[consumed..], cx.now, cx.wall);
+            consumed += used;
+            let event = self.exchange.poll_event();
+            let has_come_on = used > 0 || event.is_some();
+            if let Some(event) = event {
+                self.on_event(event, cx);
+            }
+            self.feed_blob();
+            if !has_come_on {
+                break;
+            }
         }
         self.end_if_closing()?;
         Ok(consumed)
@@ -145,6 +154,7 @@ impl Protocol for HttpDriver {
         match mail {
             Mail::Exchange { response, .. } => self.respond(&response, cx),
             Mail::C2dDone { outcome, .. } => self.on_settled(outcome, cx),
+            Mail::Blob { news, .. } => self.on_blob_news(news, cx),
             _ => {}
         }
         self.end_if_closing()
@@ -169,6 +179,7 @@ impl Protocol for HttpDriver {
 
     fn handle_closed(&mut self, _: Close, cx: &mut Context<'_>) {
         self.stop_sending(cx);
+        self.blob = None;
         self.exchange.shut_down();
     }
 
@@ -177,12 +188,33 @@ impl Protocol for HttpDriver {
     }
 
     fn poll_transmit(&mut self, out: &mut BytesMut) -> bool {
-        self.exchange.poll_transmit(out)
+        let has_more = self.exchange.poll_transmit(out);
+        self.ask_for_piece();
+        has_more
     }
 
     fn can_read(&self, _: &HubServices) -> bool {
         self.exchange.wants_input()
     }
+}
+
+/// The request as the control plane reads it; `None` when its method is none.
+fn api_request(request: &Request) -> Option<ApiRequest> {
+    Some(ApiRequest {
+        method: Method::from_bytes(request.method().as_bytes()).ok()?,
+        path_and_query: request.path_and_query().to_owned(),
+        headers: headers_of(request),
+        properties: properties_of(request),
+        body: request.body.clone(),
+    })
+}
+
+/// The way of an answer back to the connection.
+fn reply(cx: &Context<'_>) -> Reply {
+    let (connection, mailboxes) = (cx.connection, cx.services.mailboxes.clone());
+    Box::new(move |response| {
+        mailboxes.post(connection.shard, Mail::Exchange { connection, response });
+    })
 }
 
 fn count_status(status: StatusCode, counters: &ShardCounters) {

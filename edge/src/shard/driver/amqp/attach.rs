@@ -1,6 +1,7 @@
 //! Links that clients ask for: which node, and whether they may.
 
 use bytes::BytesMut;
+use ringhub_control_plane::c2d::NoticeKind;
 use ringhub_control_plane::directory::Hub;
 use ringhub_core::auth::{Permissions, Segment};
 use ringhub_core::codec::amqp::performative::{AmqpError, Attach, Condition, Role};
@@ -50,7 +51,12 @@ impl AmqpDriver {
                 self.ask_for_reader(link, attach, (&entity, &consumer_group, &partition), cx)
             }
             (NodeAddress::DeviceBound, Role::Sender) => self.accept_c2d_sender(link, cx),
-            (NodeAddress::Feedback, Role::Receiver) => self.accept_feedback(link, attach, cx),
+            (NodeAddress::Feedback, Role::Receiver) => {
+                self.accept_notices(link, attach, NoticeKind::Feedback, cx)
+            }
+            (NodeAddress::FileNotifications, Role::Receiver) => {
+                self.accept_notices(link, attach, NoticeKind::File, cx)
+            }
             (NodeAddress::Events { suffix }, Role::Receiver) => self.redirect(link, &suffix, cx),
             (NodeAddress::Device { identity, node }, _) => {
                 self.attach_device(link, attach, (identity, node), cx)
@@ -151,7 +157,9 @@ fn refusal_of(node: &NodeAddress, role: Role, address: &str, cx: &Context<'_>) -
     let host = cx.services.any_hub_name();
     match node {
         NodeAddress::DeviceBound => wrong_direction("back ends send here"),
-        NodeAddress::Feedback => wrong_direction("back ends receive here"),
+        NodeAddress::Feedback | NodeAddress::FileNotifications => {
+            wrong_direction("back ends receive here")
+        }
         NodeAddress::NotOffered { what } => Refusal::not_offered(what),
         NodeAddress::Partition { .. } | NodeAddress::Events { .. } => {
             Refusal::unauthorized("Send", host, address)

@@ -13,8 +13,8 @@ pub(super) enum LinkRole {
     Reader(u64),
     /// A back end sends messages to devices.
     C2dSender,
-    /// A back end receives feedback.
-    Feedback,
+    /// A back end receives feedback or file notifications.
+    Notices,
     /// A device or module uses it, on the seat of this number.
     Device(u32, DeviceLink),
 }

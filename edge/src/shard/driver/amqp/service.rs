@@ -1,6 +1,6 @@
-//! Messages to devices, and the feedback on them.
+//! Messages to devices, and notices to back ends.
 
-use ringhub_control_plane::c2d::C2dRefusal;
+use ringhub_control_plane::c2d::{C2dRefusal, NoticeKind};
 use ringhub_core::auth::Segment;
 use ringhub_core::c2d::DeviceMessage;
 use ringhub_core::codec::amqp::performative::{Attach, Condition, DeliveryState, SenderSettleMode};
@@ -14,7 +14,7 @@ use super::attach::LISTEN;
 use super::links::LinkRole;
 use super::{AmqpDriver, Context};
 use crate::reader::Refusal;
-use crate::service::{FeedbackLink, SenderLink, ServiceNode, refusal_of_c2d, refusal_of_message};
+use crate::service::{NoticeLink, SenderLink, ServiceNode, refusal_of_c2d, refusal_of_message};
 use crate::shard::mailbox::Mail;
 
 impl AmqpDriver {
@@ -36,27 +36,29 @@ impl AmqpDriver {
         Ok(())
     }
 
-    /// Accepts a link that receives feedback.
-    pub(super) fn accept_feedback(
+    /// Accepts a link that receives notices.
+    pub(super) fn accept_notices(
         &mut self,
         link: LinkId,
         attach: &Attach<'_>,
+        kind: NoticeKind,
         cx: &Context<'_>,
     ) -> Result<(), Refusal> {
-        let hub = self.admit_service_link(ServiceNode::Feedback, cx)?;
+        let hub = self.admit_service_link(ServiceNode::Notices(kind), cx)?;
         let accept = LinkAccept { credit: 0, max_message_size: u64::MAX, snd_settle_mode: None };
         let is_settled = attach.snd_settle_mode == SenderSettleMode::Settled;
         self.connection.accept_link(link, accept);
-        self.links.set(link, LinkRole::Feedback);
+        self.links.set(link, LinkRole::Notices);
         let control = &cx.services.control;
-        self.service.add_feedback(FeedbackLink::new(link, hub, control, cx.connection, is_settled));
+        let link = (link, kind);
+        self.service.add_notices(NoticeLink::new(link, hub, control, cx.connection, is_settled));
         Ok(())
     }
 
     fn admit_service_link(&self, node: ServiceNode, cx: &Context<'_>) -> Result<HubId, Refusal> {
         let hub = self.authorize_to(node.right(), node.path(), cx)?;
         if self.service.len() >= SERVICE_LINKS_MAX {
-            let text = "The connection has as many links to send and get feedback as it may have.";
+            let text = "The connection has as many links to send and get notices as it may have.";
             return Err(Refusal::new(Condition::ResourceLimitExceeded, text));
         }
         let connection = cx.connection;
@@ -108,16 +110,16 @@ impl AmqpDriver {
             Some(LinkRole::C2dSender) => {
                 self.service.handle_sent(link, token, outcome, &mut self.connection);
             }
-            Some(LinkRole::Feedback) => {
-                self.service.handle_feedback_done(link, token, outcome, &mut self.connection);
+            Some(LinkRole::Notices) => {
+                self.service.handle_notice_done(link, token, outcome, &mut self.connection);
             }
             Some(LinkRole::Device(number, _)) => self.on_verdict_stored(number, token, outcome),
             Some(LinkRole::Requests | LinkRole::Reader(_)) | None => {}
         }
     }
 
-    /// The back end has come to a verdict on a batch of feedback.
-    pub(super) fn on_feedback_settled(
+    /// The back end has come to a verdict on a notice.
+    pub(super) fn on_notice_settled(
         &mut self,
         delivery: DeliveryId,
         state: Option<DeliveryState<'_>>,
@@ -125,25 +127,25 @@ impl AmqpDriver {
         cx: &Context<'_>,
     ) {
         let token = self.take_token();
-        let Some(link) = self.service.feedback_mut(delivery.link) else { return };
+        let Some(link) = self.service.notices_mut(delivery.link) else { return };
         let done = cx.services.c2d_done(cx.connection, token);
         link.handle_settled(delivery, state, (!settled).then_some(token), done);
-        let hub = link.hub();
+        let (hub, kind) = (link.hub(), link.kind());
         self.asked.insert(token, delivery.link);
-        wake_waiting(hub, cx);
+        wake_waiting(hub, kind, cx);
     }
 
     /// A link is gone: what it holds goes to others.
     pub(super) fn forget_service_link(&mut self, link: LinkId, cx: &Context<'_>) {
-        if let Some(feedback) = self.service.remove(link) {
-            let hub = feedback.hub();
-            feedback.close();
-            if !self.service.has_feedback()
+        if let Some(notices) = self.service.remove(link) {
+            let (hub, kind) = (notices.hub(), notices.kind());
+            notices.close();
+            if !self.service.receives(kind)
                 && let Some(c2d) = cx.services.control.c2d(hub)
             {
-                c2d.stop_waiting(cx.connection);
+                c2d.stop_waiting(kind, cx.connection);
             }
-            wake_waiting(hub, cx);
+            wake_waiting(hub, kind, cx);
         }
     }
 
@@ -165,10 +167,10 @@ impl AmqpDriver {
     }
 }
 
-/// Tells the connections that wait for feedback that there is some again.
-fn wake_waiting(hub: HubId, cx: &Context<'_>) {
+/// Tells the connections that wait for notices that there are some again.
+fn wake_waiting(hub: HubId, kind: NoticeKind, cx: &Context<'_>) {
     let Some(c2d) = cx.services.control.c2d(hub) else { return };
-    for connection in c2d.take_waiting() {
-        cx.services.mailboxes.post(connection.shard, Mail::FeedbackReady { connection });
+    for connection in c2d.take_waiting(kind) {
+        cx.services.mailboxes.post(connection.shard, Mail::NoticesReady { connection });
     }
 }

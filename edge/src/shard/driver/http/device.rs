@@ -21,7 +21,7 @@ use ringhub_core::position::{Committed, Ticket};
 use ringhub_core::session::http::Request;
 use ringhub_core::time::Timestamp;
 
-use super::{Context, HttpDriver};
+use super::{Context, HttpDriver, reply};
 use crate::partition::LogState;
 use crate::shard::seat::{NotTaken, Seat};
 
@@ -117,6 +117,12 @@ impl HttpDriver {
             DeviceOperation::Settle(Some(token), verdict) => settle(&grant, token, verdict, cx),
             DeviceOperation::Settle(None, _) => {
                 self.respond(&DeviceRefusal::LockLost.response(), cx);
+            }
+            DeviceOperation::StartUpload(name) => {
+                cx.services.control.start_upload(&grant, name, api, reply(cx));
+            }
+            DeviceOperation::FinishUpload(id) => {
+                cx.services.control.finish_upload(&grant, id, api, reply(cx));
             }
         }
     }

@@ -211,7 +211,8 @@ impl Protocol for MqttDriver {
             }
             Mail::Partition(_)
             | Mail::Exchange { .. }
-            | Mail::FeedbackReady { .. }
+            | Mail::Blob { .. }
+            | Mail::NoticesReady { .. }
             | Mail::C2dDone { .. }
             | Mail::Shutdown => Ok(()),
             Mail::TwinReply { rid, reply, .. } => {

@@ -1,17 +1,17 @@
-//! One link on which a back end receives feedback: batches out, verdicts in.
+//! One link on which a back end receives notices: messages out, verdicts in.
 
 use std::sync::Arc;
 
 use bytes::BytesMut;
 use ringhub_control_plane::ControlPlane;
-use ringhub_control_plane::c2d::{C2d, C2dDone};
-use ringhub_core::c2d::{LockToken, LockedBatch, Verdict, verdict_of};
+use ringhub_control_plane::c2d::{C2d, C2dDone, Notice, NoticeKind};
+use ringhub_core::c2d::{LockToken, Verdict, verdict_of};
 use ringhub_core::codec::amqp::performative::{DeliveryState, DeliveryTag};
 use ringhub_core::id::{ConnectionId, HubId};
-use ringhub_core::limits::FEEDBACK_HELD_MAX;
+use ringhub_core::limits::NOTICES_HELD_MAX;
 use ringhub_core::session::amqp::{AmqpConnection, DeliveryId, LinkId, Outgoing};
 
-use super::{feedback_message, repeated};
+use super::{notice_message, repeated};
 use crate::reader::Refusal;
 
 /// A verdict whose durability the back end waits for.
@@ -22,14 +22,15 @@ struct Settling {
     state: DeliveryState<'static>,
 }
 
-/// Batches that the back end holds, and what it waits for.
+/// Notices that the back end holds, and what it waits for.
 #[derive(Debug)]
-pub(crate) struct FeedbackLink {
+pub(crate) struct NoticeLink {
     link: LinkId,
+    kind: NoticeKind,
     hub: HubId,
     control: Arc<ControlPlane>,
     connection: ConnectionId,
-    /// Whether the back end wants no say: a batch is done when it is sent.
+    /// Whether the back end wants no say: a notice is done when it is sent.
     is_settled: bool,
     held: Vec<(DeliveryId, LockToken)>,
     settling: Vec<Settling>,
@@ -38,9 +39,9 @@ pub(crate) struct FeedbackLink {
     is_draining: bool,
 }
 
-impl FeedbackLink {
+impl NoticeLink {
     pub(crate) fn new(
-        link: LinkId,
+        (link, kind): (LinkId, NoticeKind),
         hub: HubId,
         control: &Arc<ControlPlane>,
         connection: ConnectionId,
@@ -48,6 +49,7 @@ impl FeedbackLink {
     ) -> Self {
         Self {
             link,
+            kind,
             hub,
             control: Arc::clone(control),
             connection,
@@ -63,6 +65,10 @@ impl FeedbackLink {
         self.link
     }
 
+    pub(crate) fn kind(&self) -> NoticeKind {
+        self.kind
+    }
+
     pub(crate) fn hub(&self) -> HubId {
         self.hub
     }
@@ -75,16 +81,16 @@ impl FeedbackLink {
         self.is_waiting = false;
     }
 
-    /// Sends the batches that can go.
+    /// Sends the notices that can go.
     pub(crate) fn pump(&mut self, connection: &mut AmqpConnection) {
         let control = Arc::clone(&self.control);
         let Some(c2d) = control.c2d(self.hub) else { return };
         while !self.is_waiting
-            && self.held.len() < FEEDBACK_HELD_MAX
+            && self.held.len() < NOTICES_HELD_MAX
             && connection.can_send(self.link).is_ok()
         {
-            match c2d.lock_feedback(self.connection) {
-                Some(batch) => self.send(&batch, c2d, connection),
+            match c2d.lock_notice(self.kind, self.connection) {
+                Some(notice) => self.send(&notice, c2d, connection),
                 None => self.is_waiting = true,
             }
         }
@@ -93,21 +99,21 @@ impl FeedbackLink {
         }
     }
 
-    fn send(&mut self, batch: &LockedBatch, c2d: C2d<'_>, connection: &mut AmqpConnection) {
+    fn send(&mut self, notice: &Notice, c2d: C2d<'_>, connection: &mut AmqpConnection) {
         let directory = self.control.directory();
         let host = directory.hub(self.hub).map_or("", |hub| hub.host_name.as_str());
         let mut message = BytesMut::new();
-        feedback_message::write(&mut message, batch, host);
-        let tag = DeliveryTag::new(&batch.token.0.to_ne_bytes());
+        notice_message::write(&mut message, notice, host);
+        let tag = DeliveryTag::new(&notice.token.0.to_ne_bytes());
         let how = Outgoing { settled: self.is_settled, format: 0, tag };
         match connection.send(self.link, &[&message], how) {
             Ok(_) if self.is_settled => {
                 // Whoever wants no say hears nothing of a failure either.
-                c2d.settle_feedback(batch.token, Verdict::Complete, Box::new(drop));
+                c2d.settle_notice(self.kind, notice.token, Verdict::Complete, Box::new(drop));
             }
-            Ok(delivery) => self.held.push((delivery, batch.token)),
+            Ok(delivery) => self.held.push((delivery, notice.token)),
             Err(_) => {
-                c2d.unlock_feedback(batch.token);
+                c2d.unlock_notice(self.kind, notice.token);
                 self.is_waiting = true;
             }
         }
@@ -127,7 +133,7 @@ impl FeedbackLink {
         let state = repeated(state);
         self.settling.extend(answer.map(|token| Settling { token, delivery, state }));
         if let Some(c2d) = self.control.c2d(self.hub) {
-            c2d.settle_feedback(token, verdict, done);
+            c2d.settle_notice(self.kind, token, verdict, done);
         }
     }
 
@@ -150,6 +156,6 @@ impl FeedbackLink {
     /// Gives back what the back end holds, without counting.
     pub(crate) fn close(self) {
         let Some(c2d) = self.control.c2d(self.hub) else { return };
-        self.held.iter().for_each(|(_, token)| c2d.unlock_feedback(*token));
+        self.held.iter().for_each(|(_, token)| c2d.unlock_notice(self.kind, *token));
     }
 }

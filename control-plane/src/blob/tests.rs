@@ -1,0 +1,187 @@
+use std::collections::HashSet;
+
+use http::{HeaderMap, HeaderValue};
+use ringhub_core::id::HubId;
+use ringhub_core::storage::{BlobName, BlockChoice, ContainerName, StorageQuery};
+use ringhub_core::time::UnixMillis;
+
+use super::StorageError;
+use super::conditions::Conditions;
+use super::files::{FileId, Files};
+use super::headers::BlobHeaders;
+use super::index::{Index, NewBlob, Place};
+use super::key::Secret;
+use super::list::{self, Entry};
+use super::operation::{ListRequest, is_blob_path};
+use super::quota::Quota;
+use crate::tests::TempDir;
+
+const HUB: HubId = HubId(0);
+const NOW: UnixMillis = UnixMillis::from_millis(1_800_000_000_000);
+
+fn container() -> ContainerName {
+    ContainerName::parse("uploads").expect("valid")
+}
+
+fn new(hub: HubId, name: &str) -> NewBlob {
+    let blob = BlobName::parse(name).expect("valid");
+    NewBlob {
+        place: Place { hub, container: container(), blob },
+        makes_container: true,
+        headers: BlobHeaders::default(),
+        conditions: Conditions::default(),
+    }
+}
+
+fn ids(freed: Vec<(FileId, HubId, u64)>) -> Vec<u64> {
+    freed.into_iter().map(|(id, ..)| id.0).collect()
+}
+
+#[test]
+fn a_list_makes_a_blob_of_blocks_and_forgets_the_others() {
+    let dir = TempDir::new();
+    let mut index = Index::open(dir.path()).expect("it can be made");
+    let a = new(HUB, "a");
+    for (block, file) in [("AA", 1), ("BB", 2), ("CC", 3)] {
+        let freed = index.put_block(&a, block, (FileId(file), 10), NOW).expect("stored");
+        assert!(freed.is_empty());
+    }
+    let freed = index.put_block(&a, "AA", (FileId(4), 12), NOW).expect("stored");
+    assert_eq!(ids(freed), [1], "the block was sent again");
+    let list =
+        [(BlockChoice::Latest, "BB"), (BlockChoice::Latest, "AA"), (BlockChoice::Latest, "AA")];
+    let written = index.put_block_list(&a, &list, NOW).expect("all are there");
+    assert_eq!(ids(written.freed), [3]);
+    let row = index.blob(&a.place).expect("read").expect("it is there");
+    assert_eq!(row.size, 34);
+    index.put_block(&a, "DD", (FileId(5), 1), NOW).expect("stored");
+    let missing = index.put_block_list(&a, &[(BlockChoice::Uncommitted, "AA")], NOW);
+    assert_eq!(missing.err(), Some(StorageError::BlockList));
+    let list = [(BlockChoice::Committed, "AA"), (BlockChoice::Uncommitted, "DD")];
+    let written = index.put_block_list(&a, &list, NOW).expect("all are there");
+    assert_eq!(ids(written.freed), [2]);
+    let lists = index.block_lists(&a.place).expect("read");
+    assert_eq!(lists.committed, [("AA".to_owned(), 12), ("DD".to_owned(), 1)]);
+    let known: HashSet<u64> = index.files().expect("read").iter().map(|f| f.id.0).collect();
+    assert_eq!(known, HashSet::from([4, 5]));
+    let freed = index.delete_blob(&a.place, &Conditions::default()).expect("deleted");
+    assert_eq!(ids(freed), [4, 5]);
+}
+
+#[test]
+fn blocks_that_nobody_comes_back_for_are_removed() {
+    let dir = TempDir::new();
+    let mut index = Index::open(dir.path()).expect("it can be made");
+    let later = UnixMillis::from_millis(NOW.as_millis() + 1000);
+    let (old, young) = (new(HUB, "old"), new(HUB, "young"));
+    index.put_block(&old, "AA", (FileId(1), 10), NOW).expect("stored");
+    index.put_block(&young, "AA", (FileId(2), 10), NOW).expect("stored");
+    index.put_block(&young, "BB", (FileId(3), 10), later).expect("stored");
+    assert_eq!(ids(index.sweep_blocks(later).expect("swept")), [1]);
+    assert_eq!(ids(index.sweep_blocks(later).expect("swept")), Vec::<u64>::new());
+}
+
+#[test]
+fn hubs_have_their_blobs_apart() {
+    let dir = TempDir::new();
+    let mut index = Index::open(dir.path()).expect("it can be made");
+    let other = HubId(1);
+    for (hub, file) in [(HUB, 1), (other, 2)] {
+        index.put_blob(&new(hub, "a"), Some((FileId(file), 10)), NOW).expect("stored");
+    }
+    assert_eq!(ids(index.delete_hub(other).expect("deleted")), [2]);
+    assert!(index.blob(&new(HUB, "a").place).expect("read").is_some());
+    let secret = Secret::open(dir.path()).expect("it can be made");
+    let again = Secret::open(dir.path()).expect("it is there");
+    assert_eq!(secret.account_key(HUB), again.account_key(HUB));
+    assert_ne!(secret.account_key(HUB), secret.account_key(other));
+    let quota = Quota::default();
+    assert_eq!(quota.reserve(HUB, 60, 100), Ok(()));
+    assert_eq!(quota.reserve(HUB, 50, 100), Err(StorageError::Quota(100)));
+    assert_eq!(quota.reserve(HUB, u64::MAX, u64::MAX), Err(StorageError::Quota(u64::MAX)));
+    assert_eq!(quota.reserve(other, 50, 100), Ok(()));
+    quota.release(HUB, 20);
+    assert_eq!((quota.reserve(HUB, 50, 100), quota.used(HUB)), (Ok(()), 90));
+}
+
+#[test]
+fn conditions_keep_a_blob_from_being_replaced() {
+    let dir = TempDir::new();
+    let mut index = Index::open(dir.path()).expect("it can be made");
+    let mut a = new(HUB, "a");
+    let first = index.put_blob(&a, None, NOW).expect("stored");
+    let mut headers = HeaderMap::new();
+    headers.insert("if-none-match", HeaderValue::from_static("*"));
+    a.conditions = Conditions::of(&headers);
+    assert_eq!(index.put_blob(&a, None, NOW).err(), Some(StorageError::BlobExists));
+    let tag = format!("\"0x{:016X}\"", first.etag);
+    let mut headers = HeaderMap::new();
+    headers.insert("if-match", HeaderValue::try_from(tag).expect("valid"));
+    a.conditions = Conditions::of(&headers);
+    assert!(index.put_blob(&a, None, NOW).is_ok());
+    assert_eq!(index.put_blob(&a, None, NOW).err(), Some(StorageError::Condition));
+    let other = NewBlob { makes_container: false, ..new(HUB, "a") };
+    let container = ContainerName::parse("elsewhere").expect("valid");
+    let other = NewBlob { place: Place { container, ..other.place.clone() }, ..other };
+    assert_eq!(index.put_blob(&other, None, NOW).err(), Some(StorageError::ContainerNotFound));
+}
+
+#[test]
+fn lists_have_pages_and_folders() {
+    let dir = TempDir::new();
+    let mut index = Index::open(dir.path()).expect("it can be made");
+    let names = ["a", "b/1", "b/2", "b/c/3", "b0", "ö/1"];
+    for name in names {
+        index.put_blob(&new(HUB, name), None, NOW).expect("stored");
+    }
+    let page = |prefix: &str, delimiter: &str, limit, marker: String| ListRequest {
+        prefix: prefix.to_owned(),
+        delimiter: delimiter.to_owned(),
+        marker,
+        limit,
+        with_metadata: false,
+    };
+    let all = |prefix: &str, delimiter: &str, limit| {
+        let (mut found, mut marker) = (Vec::new(), String::new());
+        loop {
+            let page = page(prefix, delimiter, limit, marker);
+            let read = list::blobs(&index, (HUB, &container()), &page).expect("read");
+            found.extend(read.items.into_iter().map(|entry| match entry {
+                Entry::Blob(row) => row.name,
+                Entry::Prefix(beginning) => beginning,
+            }));
+            if read.next.is_empty() {
+                return found;
+            }
+            marker = read.next;
+        }
+    };
+    for limit in 1..=7 {
+        assert_eq!(all("", "", limit), names, "{limit}");
+        assert_eq!(all("", "/", limit), ["a", "b/", "b0", "ö/"], "{limit}");
+        assert_eq!(all("b/", "/", limit), ["b/1", "b/2", "b/c/"], "{limit}");
+        assert_eq!(all("b", "", limit), ["b/1", "b/2", "b/c/3", "b0"], "{limit}");
+    }
+    let bad = list::blobs(&index, (HUB, &container()), &page("", "", 1, "%".to_owned()));
+    assert_eq!(bad.err(), Some(StorageError::Header("marker")));
+}
+
+#[test]
+fn a_start_removes_files_that_no_row_names() {
+    let dir = TempDir::new();
+    let files = Files::open(dir.path(), &HashSet::new()).expect("made");
+    let (kept, _) = files.create().expect("made");
+    let (left, _) = files.create().expect("made");
+    let files = Files::open(dir.path(), &HashSet::from([kept])).expect("opened");
+    assert!(files.open_to_read(kept).is_ok() && files.open_to_read(left).is_err());
+    let (next, _) = files.create().expect("made");
+    assert!(next > kept);
+}
+
+#[test]
+fn the_account_is_one_segment_of_a_path() {
+    assert!(is_blob_path("/ringhubstorage") && is_blob_path("/ringhubstorage?comp=list"));
+    assert!(is_blob_path("/ringhubstorage/uploads/a"));
+    assert!(!is_blob_path("/ringhubstorages/a") && !is_blob_path("/devices/ringhubstorage"));
+    assert_eq!(StorageQuery::parse("Comp=list&x").get("comp"), Some("list"));
+}
