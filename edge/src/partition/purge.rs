@@ -125,6 +125,8 @@ async fn rewrite(
     let exchanged = glommio::executor().spawn_blocking(move || exchange(&dir, segment)).await;
     if let Err(error) = exchanged {
         set_state(executor, segment, FileState::Settled);
+        let dir = executor.dir.clone();
+        glommio::executor().spawn_blocking(move || discard(&dir)).await;
         return Err(error);
     }
     executor.open_files.borrow_mut().retain(|(number, _)| *number != segment.0);

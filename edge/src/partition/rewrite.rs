@@ -32,8 +32,17 @@ pub(super) enum RewriteError {
     Log(#[from] LogError),
 }
 
-/// Writes what is left of the segment with the summary `before` into a file of its own, durably.
+/// Writes what is left of the segment with the summary `before` into a file of its own, durably. On
+/// failure there is no such file: it would keep room from ingest where the disk is full.
 pub(super) fn write_anew(
+    dir: &Path,
+    before: SegmentSummary,
+    gone: &HashSet<HubId>,
+) -> Result<Sealed, RewriteError> {
+    write_file(dir, before, gone).inspect_err(|_| discard(dir))
+}
+
+fn write_file(
     dir: &Path,
     before: SegmentSummary,
     gone: &HashSet<HubId>,
