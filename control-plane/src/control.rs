@@ -45,6 +45,8 @@ pub struct ControlPlaneConfig {
     pub hubs: Vec<HubSettings>,
     /// Who may administrate, and what administrators are told.
     pub provider: ProviderSettings,
+    /// Devices that all scheduled jobs together begin with in a second; at least one.
+    pub job_devices_per_second: u32,
 }
 
 /// Somebody wants to know whether subscriptions are durable.
@@ -103,7 +105,9 @@ impl ControlPlane {
         let evaluator = Evaluator::start(directory.clone(), reader, writes.clone());
         let evaluator = evaluator.map_err(OpenError::Thread)?;
         let store = SqliteStore::new(database.connect_read_only().map_err(explain)?);
-        let jobs = JobExecutor::start(store, directory.clone(), methods.clone(), writes.clone());
+        let rate = config.job_devices_per_second;
+        let jobs =
+            JobExecutor::start(rate, store, directory.clone(), methods.clone(), writes.clone());
         let jobs = jobs.map_err(OpenError::Thread)?;
         let blobs = BlobService::open(&config.blob_dir);
         let blobs = Arc::new(blobs.map_err(|e| OpenError::of_blobs(&config.blob_dir, e))?);

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ringhub_core::id::HubId;
+use ringhub_core::limits::JOB_DEVICES_PER_SECOND;
 
 use crate::c2d::CloudToDevice;
 use crate::file_upload::FileUpload;
@@ -58,6 +59,7 @@ pub(crate) fn config(dir: &Path) -> ControlPlaneConfig {
         blob_dir: dir.join("blobs"),
         hubs: vec![hub],
         provider: provider(),
+        job_devices_per_second: JOB_DEVICES_PER_SECOND,
     }
 }
 

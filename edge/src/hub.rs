@@ -206,6 +206,7 @@ fn open_control_plane(
             event_hub: EVENT_HUB.to_owned(),
             retention: config.hub.retention,
         },
+        job_devices_per_second: config.jobs.devices_per_second,
     };
     let key_files = KeyFiles::of(prepared, EVENT_HUB);
     let shards = Arc::new(MailboxShards::new(mailboxes.clone(), key_files));

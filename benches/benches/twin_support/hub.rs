@@ -18,6 +18,7 @@ use ringhub_control_plane::{
 };
 use ringhub_core::auth::sas_token::sign;
 use ringhub_core::id::HubId;
+use ringhub_core::limits::JOB_DEVICES_PER_SECOND;
 
 use super::{now, patch};
 
@@ -70,6 +71,7 @@ impl TwinHub {
             blob_dir: dir.join("blobs"),
             hubs: vec![hub],
             provider: ProviderSettings::default(),
+            job_devices_per_second: JOB_DEVICES_PER_SECOND,
         };
         let control = ControlPlane::open(&config, Arc::new(NoShards));
         let control = control.expect("a fresh directory opens");

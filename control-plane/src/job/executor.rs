@@ -64,8 +64,10 @@ pub(crate) struct JobExecutor {
 }
 
 impl JobExecutor {
-    /// Starts the thread; the connection of `store` only reads.
+    /// Starts the thread; the connection of `store` only reads. All jobs together begin with so
+    /// many devices in a second.
     pub(crate) fn start(
+        devices_per_second: u32,
         store: SqliteStore,
         directory: Arc<Directory>,
         methods: Arc<Methods>,
@@ -75,7 +77,7 @@ impl JobExecutor {
         let ways = Ways { store, directory, methods, writes, news: news.clone() };
         let worker = Worker {
             ways,
-            schedule: Schedule::new(),
+            schedule: Schedule::new(devices_per_second),
             tasks: BTreeMap::new(),
             next_forget: Some(UnixMillis::EPOCH),
         };

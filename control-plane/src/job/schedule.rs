@@ -70,8 +70,9 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    pub(super) const fn new() -> Self {
-        Self { courses: BTreeMap::new(), pace: Pace::new(), last: JobNumber(0) }
+    pub(super) const fn new(devices_per_second: u32) -> Self {
+        let pace = Pace::new(devices_per_second);
+        Self { courses: BTreeMap::new(), pace, last: JobNumber(0) }
     }
 
     pub(super) fn has(&self, job: JobNumber) -> bool {

@@ -47,8 +47,12 @@ pub const JOB_TURN_TARGETS: usize = 256;
 /// devices wait.
 pub const JOB_CALLS_MAX: usize = 100;
 
-/// Devices that all jobs of the process together begin with in a second. More wait.
+/// Devices that all jobs of the process together begin with in a second, unless the configuration
+/// says another number. More wait.
 pub const JOB_DEVICES_PER_SECOND: u32 = 2000;
+
+/// The most that the configuration may say: one in a microsecond, in which jobs count their time.
+pub const JOB_DEVICES_PER_SECOND_MAX: u32 = 1_000_000;
 
 /// Rows that a job looks at for a device that is connected, before other jobs get their turn.
 pub const JOB_LOOK_ROWS: usize = 128;

@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use ringhub_core::limits::{
-    C2D_QUEUE_DEPTH_MAX, C2D_TTL_MAX, CONSUMER_GROUPS_MAX, UPLOAD_ADDRESS_TTL_MAX,
+    C2D_QUEUE_DEPTH_MAX, C2D_TTL_MAX, CONSUMER_GROUPS_MAX, JOB_DEVICES_PER_SECOND_MAX,
+    UPLOAD_ADDRESS_TTL_MAX,
 };
 
 use super::Allowed::{
@@ -22,11 +23,12 @@ const PORT: Allowed = Number { min: 1, max: u16::MAX as i64, unit: "(TCP port)" 
 const DELIVERIES: Allowed = Number { min: 1, max: 100, unit: "deliveries" };
 
 /// All sections, in the order in which they are shown.
-pub static SECTIONS: [&Section; 12] = [
+pub static SECTIONS: [&Section; 13] = [
     &HUB,
     &FORMAT,
     &CLOUD_TO_DEVICE,
     &FILE_UPLOAD,
+    &JOBS,
     &LISTEN,
     &SHARDS,
     &EXECUTORS,
@@ -208,6 +210,18 @@ static FILE_UPLOAD: Section = Section {
             cost: "one that no back end can handle is delivered so often",
         },
     ],
+};
+
+static JOBS: Section = Section {
+    name: "jobs",
+    meaning: "Scheduled jobs.",
+    keys: &[Key {
+        name: "devices_per_second",
+        default: "2000",
+        allowed: Number { min: 1, max: JOB_DEVICES_PER_SECOND_MAX as i64, unit: "devices" },
+        meaning: "Devices that all jobs together begin with in a second; more wait.",
+        cost: "processor time and writes of the store, beside which other changes take longer",
+    }],
 };
 
 static LISTEN: Section = Section {

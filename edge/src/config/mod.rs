@@ -44,7 +44,7 @@ pub use keys::SECTIONS;
 pub use origin::Origin;
 pub use render::{defaults, effective};
 pub use sections::{
-    CertificateFiles, Executors, Format, Hub, Limits, Listen, Log, Logging, Shards, Tls,
+    CertificateFiles, Executors, Format, Hub, Jobs, Limits, Listen, Log, Logging, Shards, Tls,
 };
 pub use settings::{Argument, Settings};
 
@@ -63,6 +63,8 @@ pub struct Config {
     pub cloud_to_device: CloudToDevice,
     /// Files that devices send, and who is told of them.
     pub file_upload: FileUpload,
+    /// Scheduled jobs.
+    pub jobs: Jobs,
     /// Where connections are accepted.
     pub listen: Listen,
     /// Threads that serve connections.

@@ -33,6 +33,14 @@ pub struct Format {
     pub partitions: u16,
 }
 
+/// `[jobs]`: scheduled jobs.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Jobs {
+    /// Devices that all jobs together begin with in a second.
+    pub devices_per_second: u32,
+}
+
 /// `[listen]`: where connections are accepted. Every port speaks TLS from the first byte.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]

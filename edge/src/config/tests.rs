@@ -3,6 +3,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ringhub_core::limits::JOB_DEVICES_PER_SECOND;
 use toml::Value;
 
 use super::*;
@@ -35,6 +36,7 @@ fn nothing_said_is_the_default_and_valid() {
     assert_eq!((config.format.partitions, config.listen.mqtt_port), (4, 8883));
     assert!(config.listen.address.is_loopback());
     assert_eq!((config.shards.count, config.executors.pin), (None, None));
+    assert_eq!(config.jobs.devices_per_second, JOB_DEVICES_PER_SECOND);
 }
 
 #[test]
@@ -52,6 +54,8 @@ fn every_value_can_be_said() {
         mqtt_port = 18883
         amqp_port = 15671
         https_port = 8443
+        [jobs]
+        devices_per_second = 50000
         [shards]
         count = 3
         pin = true
@@ -89,6 +93,7 @@ fn every_value_can_be_said() {
     assert_eq!(config.executors.commit_bytes, ByteSize::mib(1));
     assert_eq!(config.executors.commit_delay, Duration::from_micros(250));
     assert_eq!(config.log.segment_bytes, ByteSize::gib(1));
+    assert_eq!(config.jobs.devices_per_second, 50_000);
     assert_eq!((config.shards.count, config.shards.pin), (Some(3), Some(true)));
     assert_eq!(config.logging.level, "warn,ringhub_edge=debug");
     let [first, second] = &config.tls.certificate[..] else { panic!("two are named") };

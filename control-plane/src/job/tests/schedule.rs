@@ -34,7 +34,7 @@ fn running(listed_to: ListedTo) -> JobProgress {
 
 /// A schedule with jobs that are about to work on their devices.
 fn working(kinds: &[JobKind]) -> Schedule {
-    let mut schedule = Schedule::new();
+    let mut schedule = Schedule::new(JOB_DEVICES_PER_SECOND);
     let jobs: Vec<_> = (1..).zip(kinds).map(|(number, kind)| job(number, *kind)).collect();
     schedule.handle_jobs(&jobs);
     for (job, step) in steps(&mut schedule, START) {
@@ -55,7 +55,7 @@ fn steps(schedule: &mut Schedule, now: UnixMillis) -> Vec<(JobNumber, Step)> {
 
 #[test]
 fn jobs_wait_for_their_time_and_for_each_other() {
-    let mut schedule = Schedule::new();
+    let mut schedule = Schedule::new(JOB_DEVICES_PER_SECOND);
     let jobs: Vec<_> =
         (1..=JOBS_ACTIVE_MAX as u64 + 2).map(|number| job(number, JobKind::UpdateTwin)).collect();
     schedule.handle_jobs(&jobs);
@@ -170,7 +170,7 @@ fn a_cancelled_job_has_no_steps_but_the_ends_of_its_calls() {
 
 #[test]
 fn calls_of_a_former_process_fail_before_anything_else() {
-    let mut schedule = Schedule::new();
+    let mut schedule = Schedule::new(JOB_DEVICES_PER_SECOND);
     let doubt = JobCounts { devices: 3, running: 1, ..JobCounts::default() };
     let mut going = job(1, JobKind::DeviceMethod);
     going.progress = JobProgress { counts: doubt, ..running(ListedTo::End) };
