@@ -36,6 +36,8 @@ pub(crate) struct Hub {
     binary: PathBuf,
     shards: u16,
     log: &'static str,
+    /// Said to the process besides what it needs to run.
+    variables: Vec<(&'static str, String)>,
     process: Child,
 }
 
@@ -51,8 +53,16 @@ impl Hub {
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("path-{}", std::process::id()));
         fs::create_dir_all(home.join("data")).expect("the target directory is writable");
         let address = Loopback::claim();
-        let process = launch(binary, &home, address, (shards, log));
-        Self { address, home, binary: binary.to_owned(), shards, log, process }
+        let binary = binary.to_owned();
+        let variables = Vec::new();
+        let process = launch(&binary, &home, address, (shards, log), &variables);
+        Self { address, home, binary, shards, log, variables, process }
+    }
+
+    /// Starts the process again with these variables and no others of the bench.
+    pub(crate) fn restart_with(&mut self, variables: Vec<(&'static str, String)>) {
+        self.variables = variables;
+        self.restart();
     }
 
     /// Ends the process and starts it again: nothing is in its memory any more.
@@ -64,7 +74,8 @@ impl Hub {
     pub(crate) fn restart_after(&mut self, work: impl FnOnce()) {
         self.end();
         work();
-        self.process = launch(&self.binary, &self.home, self.address, (self.shards, self.log));
+        let options = (self.shards, self.log);
+        self.process = launch(&self.binary, &self.home, self.address, options, &self.variables);
     }
 
     /// CPU time so far, in seconds.
@@ -121,10 +132,12 @@ fn launch(
     home: &Path,
     address: Loopback,
     (shards, log_filter): (u16, &str),
+    variables: &[(&str, String)],
 ) -> Child {
     let log = File::options().append(true).create(true).open(home.join("hub.log"));
     let mut process = Command::new(binary)
         .env("RINGHUB_LOG", log_filter)
+        .envs(variables.iter().map(|(name, value)| (name, value)))
         .args(["serve", "--shards", &shards.to_string(), "--executors", "1", "--data-dir"])
         .arg(home.join("data"))
         .args(["--host-name", &address.host(), "--listen", &address.host()])
