@@ -8,6 +8,7 @@
 //! was not recorded is in doubt and says so. Counts must always add up, and agree with the rows.
 //!
 //! `RINGHUB_CRASH_ROUNDS` and `RINGHUB_CRASH_SEED` repeat a run; the seed is printed.
+//! `RINGHUB_CRASH_DEVICES` makes the twin jobs larger or smaller.
 
 mod support;
 
@@ -27,8 +28,8 @@ use support::rest::{self, Device};
 use support::seed::{number_from, seed_from};
 
 const ROUNDS: u64 = 4;
-/// Enough for a job to run for some hundred turns.
-const DEVICES: usize = 4000;
+/// Devices of a twin job: enough for it to run for some hundred turns.
+const DEVICES: u64 = 4000;
 /// Devices that are connected and called.
 const CALLED: usize = 6;
 /// Devices of one registration.
@@ -45,15 +46,15 @@ fn ask(hub: &Hub, method: &str, path: &str, body: &Value) -> Value {
     serde_json::from_str(&answer).expect("the answer is JSON")
 }
 
-fn register(hub: &Hub) {
+fn register(hub: &Hub, devices: usize) {
     let all: Vec<_> =
-        (0..DEVICES).map(|n| json!({ "id": id(n), "importMode": "create" })).collect();
+        (0..devices).map(|n| json!({ "id": id(n), "importMode": "create" })).collect();
     for part in all.chunks(BULK) {
         ask(hub, "POST", "/devices", &json!(part));
     }
 }
 
-/// Device, failed, succeeded, running and pending count; checks that they add up.
+/// Devices of a job in all, failed, done, running and pending; checks that they add up.
 fn counts(job: &Value) -> [u64; 5] {
     let statistics = &job["deviceJobStatistics"];
     let counts = ["deviceCount", "failedCount", "succeededCount", "runningCount", "pendingCount"]
@@ -113,9 +114,9 @@ fn rows(hub: &Hub, query: &str) -> Vec<Value> {
 }
 
 /// The desired properties of all devices, by pages of the ids.
-fn desired(hub: &Hub) -> BTreeMap<String, Value> {
+fn desired(hub: &Hub, devices: u64) -> BTreeMap<String, Value> {
     let mut all = BTreeMap::new();
-    while all.len() < DEVICES {
+    while (all.len() as u64) < devices {
         let last = all.keys().next_back().cloned().unwrap_or_default();
         let query = "SELECT deviceId, properties.desired.round AS round, \
             properties.desired.$version AS version FROM devices WHERE deviceId > ";
@@ -130,10 +131,11 @@ fn desired(hub: &Hub) -> BTreeMap<String, Value> {
 fn no_device_is_done_twice_however_the_hub_ends() {
     let rounds = number_from("RINGHUB_CRASH_ROUNDS").unwrap_or(ROUNDS);
     let seed = seed_from("RINGHUB_CRASH_SEED");
-    println!("crash: {rounds} rounds, seed {seed}");
+    let size = number_from("RINGHUB_CRASH_DEVICES").unwrap_or(DEVICES).max(CALLED as u64);
+    println!("crash: {rounds} rounds over {size} devices, seed {seed}");
     let mut random = Random(seed | 1);
     let mut hub = Hub::start_with(HubOptions { shards: 2, ..HubOptions::default() });
-    register(&hub);
+    register(&hub, size as usize);
     let devices: Vec<_> = (0..CALLED).map(|n| Device::known(&hub, &id(n))).collect();
     let (mut midway, mut done, mut in_doubt) = (0, 0, 0);
     for round in 1..=rounds {
@@ -150,6 +152,7 @@ fn no_device_is_done_twice_however_the_hub_ends() {
         hub.launch();
         let before = ask(&hub, "GET", &format!("/jobs/v2/twins-{round}"), &Value::Null);
         midway += u64::from(before["status"] != "completed");
+        println!("crash: round {round}, after the kill: {:?}", counts(&before));
         let jobs = with_devices(&hub, &devices, &called, false, |hub, killed| {
             let jobs = follow(hub, round);
             killed.store(true, Ordering::SeqCst);
@@ -158,8 +161,13 @@ fn no_device_is_done_twice_however_the_hub_ends() {
         });
         hub.reap();
         hub.launch();
-        let ends = judge(&hub, round, &jobs, &called);
+        let ends = judge(&hub, round, &jobs, &called, size);
         assert!(!is_silent || ends[1] > 0, "the silent device must be in doubt");
+        println!(
+            "crash: round {round}, at the end: twins {:?}, each patched once; calls {:?}",
+            counts(&jobs[0]),
+            counts(&jobs[1])
+        );
         done += ends[0];
         in_doubt += ends[1];
     }
@@ -194,11 +202,10 @@ fn with_devices<T>(
 
 /// Both jobs have ended, and the hub has been killed once more since. Returns how many devices were
 /// called, and how many are in doubt.
-fn judge(hub: &Hub, round: u64, jobs: &[Value; 2], called: &[AtomicU64]) -> [u64; 2] {
+fn judge(hub: &Hub, round: u64, jobs: &[Value; 2], called: &[AtomicU64], devices: u64) -> [u64; 2] {
     let [twins, calls] = jobs;
-    let devices = DEVICES as u64;
     assert_eq!(counts(twins), [devices, 0, devices, 0, 0], "{twins}");
-    for (id, row) in desired(hub) {
+    for (id, row) in desired(hub, devices) {
         assert_eq!(
             (row["round"].as_u64(), row["version"].as_u64()),
             (Some(round), Some(round + 1)),

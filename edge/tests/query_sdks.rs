@@ -138,11 +138,12 @@ fn calls() -> Value {
 }
 
 /// Checks what a script has got; `id` is how its SDK calls the id of a device.
-fn check(lines: &Lines, id: &str) {
+fn check(sdk: &str, lines: &Lines, id: &str) {
     let calls = lines.all("call");
     let (tools, questions) = (of_tools(), questions());
     assert!(questions.len() > 200, "{}", questions.len());
     assert_eq!(calls.len(), tools.len() + questions.len() + 1);
+    let (sent_by_tools, of_its_own) = (tools.len(), questions.len());
     let mut calls = calls.into_iter();
     for ((kind, query, count), call) in tools.into_iter().zip(calls.by_ref()) {
         assert_eq!(call["type"], kind, "{query}: {call}");
@@ -157,6 +158,10 @@ fn check(lines: &Lines, id: &str) {
     }
     let refused = calls.next().expect("the last one is refused");
     assert_eq!(refused["status"], 400, "{refused}");
+    println!(
+        "{sdk}: {sent_by_tools} queries that tools send and {of_its_own} others answered right, \
+        1 refused"
+    );
 }
 
 #[test]
@@ -169,7 +174,7 @@ fn python_asks_what_tools_ask_and_two_hundred_queries_more() {
         .arg(calls().to_string())
         .env("REQUESTS_CA_BUNDLE", hub.ca_file())
         .run();
-    check(&lines, "device_id");
+    check("Python", &lines, "device_id");
 }
 
 #[test]
@@ -182,5 +187,5 @@ fn node_asks_what_tools_ask_and_two_hundred_queries_more() {
         .arg(hub.address.https_port.to_string())
         .arg(calls().to_string())
         .run();
-    check(&lines, "deviceId");
+    check("Node", &lines, "deviceId");
 }
