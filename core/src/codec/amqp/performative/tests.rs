@@ -178,9 +178,15 @@ fn malformed_performatives_are_refused() {
     ] {
         assert_eq!(Performative::decode(bytes).map(|_| ()), Err(error), "{bytes:02x?}");
     }
-    let tag = [&hex!("00 53 14 c0 26 03 43 43 a0 21")[..], &[0; 33]].concat();
-    let refused = Performative::decode(&tag).map(|_| ());
-    assert_eq!(refused, Err(DecodeError::OutOfRange("delivery-tag")));
+}
+
+#[test]
+fn a_tag_that_is_too_long_is_left_to_its_link() {
+    let bytes = [&hex!("00 53 14 c0 26 03 43 43 a0 21")[..], &[0; 33]].concat();
+    let Ok((Performative::Transfer(transfer), _)) = Performative::decode(&bytes) else {
+        panic!("it is a transfer");
+    };
+    assert_eq!((transfer.delivery_tag, transfer.is_tag_too_long), (None, true));
 }
 
 #[test]
