@@ -1,5 +1,6 @@
 //! The control plane as one thing: opens the data directory, runs the threads, takes requests.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -19,15 +20,16 @@ use crate::c2d::C2d;
 use crate::configuration::Evaluator;
 use crate::directory::{Directory, Grant, Hub, Policy};
 use crate::file_upload::{StorageClient, Uploads};
+use crate::hub::{HubError, HubLife, HubParts, HubUpdate, NewHub, NewPolicy};
 use crate::job::JobExecutor;
 use crate::method::{MethodClock, Methods};
 use crate::presence::{self, PresenceSaver};
 use crate::provider::{Provider, ProviderSettings};
-use crate::registry::{Change, Mint, ModelRecord};
+use crate::registry::{Change, KeyChoice, Mint, ModelRecord};
 use crate::shards::Shards;
 use crate::store::{
-    Database, HubSettings, OpenError, SqliteStore, StoreCounters, StoreError, StoreState, Write,
-    WriteQueue, Writer, load, open_hubs,
+    Database, HubSettings, HubStore as _, OpenError, SqliteStore, StoreCounters, StoreError,
+    StoreState, Write, WriteQueue, Writer, load, open_hubs,
 };
 use crate::twin::{TwinChange, TwinReply, TwinReplyDone};
 
@@ -67,6 +69,7 @@ pub struct ControlPlane {
     requests: flume::Sender<Job>,
     queries: QueryService,
     writes: WriteQueue,
+    hubs: HubLife,
     workers: Vec<JoinHandle<()>>,
     writer: Writer,
     uploads: Arc<Uploads>,
@@ -99,6 +102,9 @@ impl ControlPlane {
         let writer = Writer::start(connection, checkpoints, directory.clone(), mint, told, found)
             .map_err(OpenError::Thread)?;
         let writes = writer.queue();
+        let store = SqliteStore::new(database.connect_read_only().map_err(explain)?);
+        let of_hubs = (directory.clone(), methods.clone(), shards.clone(), writes.clone());
+        let hubs = HubLife::new(of_hubs, store.deleted_hubs().map_err(explain)?);
         let presence = PresenceSaver::start(directory.clone(), writes.clone());
         let presence = presence.map_err(OpenError::Thread)?;
         let reader = SqliteStore::new(database.connect_read_only().map_err(explain)?);
@@ -141,6 +147,7 @@ impl ControlPlane {
             requests,
             queries,
             writes,
+            hubs,
             workers,
             writer,
             uploads: Arc::new(uploads),
@@ -164,7 +171,89 @@ impl ControlPlane {
     /// Policies of a hub with their keys, for connection strings; none for an unknown hub.
     #[must_use]
     pub fn policies(&self, hub: HubId) -> Arc<[Policy]> {
-        self.directory.hub(hub).map(|hub: &Hub| hub.policies.read()).unwrap_or_default()
+        self.directory.hub(hub).map(|hub| hub.policies.read()).unwrap_or_default()
+    }
+
+    /// Lets hubs be made and deleted from now on, and goes on with removals that a former process
+    /// began. `parts` has what [`hubs`](Self::hubs) need already.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn serve_hubs(&self, parts: Arc<dyn HubParts>) -> io::Result<()> {
+        self.hubs.start(parts)
+    }
+
+    /// All hubs that clients find, in the order of their ids. One by its number or name:
+    /// [`Directory::hub`], [`Directory::hub_by_host`].
+    #[must_use]
+    pub fn hubs(&self) -> Vec<Arc<Hub>> {
+        self.directory.hubs()
+    }
+
+    /// Hubs that are being deleted, with their names, which no other hub can have yet.
+    #[must_use]
+    pub fn deleting_hubs(&self) -> Vec<(HubId, String)> {
+        self.hubs.deleting()
+    }
+
+    /// Makes a hub. It is durable when this returns, and has its logs, its certificate and clients
+    /// that find it; after a crash it is there as a whole or not at all. Waits for the disk.
+    ///
+    /// # Errors
+    /// [`HubError`]; there is no such hub then.
+    pub fn create_hub(&self, new: NewHub) -> Result<Arc<Hub>, HubError> {
+        self.hubs.create(new)
+    }
+
+    /// Changes a hub, durably and for everything that comes after. Waits for the disk.
+    ///
+    /// # Errors
+    /// [`HubError`]; the hub is as it was.
+    pub fn update_hub(&self, hub: HubId, update: HubUpdate) -> Result<Arc<Hub>, HubError> {
+        self.hubs.update(hub, update)
+    }
+
+    /// Deletes a hub with all that it has. When this returns, that is durable, nobody finds the hub
+    /// any more, and the shards are told to end what is connected to it. Logs, rows and certificate
+    /// are removed afterwards, without holding up others: until then [`deleting_hubs`] names it.
+    /// Waits for the disk.
+    ///
+    /// # Errors
+    /// [`HubError`]; the hub is as it was.
+    ///
+    /// [`deleting_hubs`]: Self::deleting_hubs
+    pub fn delete_hub(&self, hub: HubId) -> Result<(), HubError> {
+        self.hubs.delete(hub)
+    }
+
+    /// Makes or overwrites a policy. It is durable and counts when this returns. Waits for the
+    /// disk.
+    ///
+    /// # Errors
+    /// [`HubError`].
+    pub fn put_policy(&self, hub: HubId, policy: NewPolicy) -> Result<Policy, HubError> {
+        self.hubs.put_policy(hub, policy)
+    }
+
+    /// Deletes a policy; its tokens count no more when this returns. Waits for the disk.
+    ///
+    /// # Errors
+    /// [`HubError`].
+    pub fn delete_policy(&self, hub: HubId, name: &str) -> Result<(), HubError> {
+        self.hubs.delete_policy(hub, name)
+    }
+
+    /// Gives a policy new keys; the old ones count no more when this returns. Waits for the disk.
+    ///
+    /// # Errors
+    /// [`HubError`].
+    pub fn regenerate_keys(
+        &self,
+        hub: HubId,
+        policy: &str,
+        which: KeyChoice,
+    ) -> Result<Policy, HubError> {
+        self.hubs.regenerate_keys(hub, policy, which)
     }
 
     /// Takes a REST request. Never blocks: what is refused is answered at once and on this thread,
@@ -294,7 +383,8 @@ impl ControlPlane {
     /// [`StorageError`], which has the answer.
     pub fn admit_blob_request(&self, request: Request) -> Result<BlobRequest, StorageError> {
         let hub = find_hub(&request.headers, &self.directory);
-        self.blobs.admit(hub.map_err(|_| StorageError::Resource)?, request)
+        let hub = hub.map_err(|_| StorageError::Resource)?;
+        self.blobs.admit(&hub, request)
     }
 
     /// Gives the way to storage accounts elsewhere; the first one counts.
@@ -361,6 +451,7 @@ impl ControlPlane {
         presence::save(&self.directory, &self.writes);
         self.presence.finish();
         self.evaluator.finish();
+        self.hubs.finish();
         drop((self.jobs, self.requests, self.writes, self.method_clock));
         self.blobs.finish();
         drop(self.uploads);
@@ -379,7 +470,7 @@ fn start_worker(
     api: Api,
     settings: Arc<ProviderSettings>,
     jobs: flume::Receiver<Job>,
-) -> std::io::Result<JoinHandle<()>> {
+) -> io::Result<JoinHandle<()>> {
     thread::Builder::new().name(format!("control-{number}")).spawn(move || {
         let provider = Provider { api: &api, settings: &settings };
         for Job { passed, reply } in jobs {

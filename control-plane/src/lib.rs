@@ -34,8 +34,10 @@ mod store;
 pub mod twin;
 
 pub use control::{ControlPlane, ControlPlaneConfig, SubscriptionsDone};
+pub use hub::{HubError, HubParts, HubUpdate, NewHub, NewPolicy};
 pub use method::Methods;
 pub use provider::{AdminToken, ProviderSettings};
+pub use registry::KeyChoice;
 pub use shards::Shards;
 pub use store::{
     HubSettings, OpenError, REGISTRY_FILE, RegistryContents, StoreCounters, StoreState,

@@ -9,7 +9,7 @@ use ringhub_core::limits::{PRESENCE_BATCH_MAX, PRESENCE_SAVE_INTERVAL};
 
 use crate::directory::Directory;
 use crate::registry::Change;
-use crate::store::{Write, WriteQueue};
+use crate::store::WriteQueue;
 
 /// The running thread.
 #[derive(Debug)]
@@ -48,13 +48,7 @@ pub(crate) fn save(directory: &Directory, writes: &WriteQueue) {
         if records.is_empty() {
             return;
         }
-        let (sender, outcome) = flume::bounded(1);
-        let done = Box::new(move |outcome: Result<_, _>| {
-            // The one message has room, and this thread waits for it.
-            let _ = sender.send(outcome.is_ok());
-        });
-        writes.submit(Write { change: Change::Presence(records.clone()), done });
-        if outcome.recv() != Ok(true) {
+        if writes.wait(Change::Presence(records.clone())).is_err() {
             directory.put_back(&records);
             return;
         }

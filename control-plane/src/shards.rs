@@ -31,6 +31,12 @@ pub trait Shards: Send + Sync + 'static {
         let _ = (seat, stored);
     }
 
+    /// A hub was deleted, and nobody finds it any more: what is connected to it ends. Comes before
+    /// the request that did so is answered.
+    fn hub_deleted(&self, hub: HubId) {
+        let _ = hub;
+    }
+
     /// There may be notices for `connection`, which has asked for them.
     fn notices_ready(&self, connection: ConnectionId) {
         let _ = connection;

@@ -50,6 +50,7 @@ pub(crate) fn config(dir: &Path) -> ControlPlaneConfig {
         host_name: HOST_NAME.to_owned(),
         aliases: vec!["localhost".to_owned()],
         partition_count: 4,
+        retention: Duration::from_hours(24),
         consumer_groups: vec!["Dashboard".to_owned()],
         cloud_to_device: CloudToDevice::default(),
         file_upload: FileUpload::default(),

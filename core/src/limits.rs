@@ -2,6 +2,7 @@
 
 mod certificate;
 mod configuration;
+mod hub;
 mod job;
 mod notice;
 mod partition;
@@ -14,6 +15,7 @@ use core::time::Duration;
 
 pub use certificate::*;
 pub use configuration::*;
+pub use hub::*;
 pub use job::*;
 pub use notice::*;
 pub use partition::*;

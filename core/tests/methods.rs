@@ -234,6 +234,7 @@ impl World {
                         Failure::ConnectionClosed => "connection closed",
                         Failure::Behind => "behind",
                         Failure::TimedOut => "timed out",
+                        Failure::HubDeleted => "hub deleted",
                     };
                     *self.failed.entry(name).or_default() += 1;
                     self.end(caller);

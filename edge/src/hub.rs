@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use ringhub_control_plane::directory::Policy;
+use ringhub_control_plane::directory::{self, Policy};
 use ringhub_control_plane::{
     ControlPlane, ControlPlaneConfig, HubSettings, OpenError, ProviderSettings,
 };
@@ -20,6 +20,7 @@ use tracing::{error, warn};
 
 use crate::client::{ClientError, trusted_roots};
 use crate::config::{Config, FileUploadError, Storage};
+use crate::hub_parts::{EdgeParts, hub_log};
 use crate::listener::{BindError, ListenerConfig, ListenerKind, probe_ports};
 use crate::metrics::{Inspector, InspectorThread, Sources, inspector};
 use crate::partition::{self, PartitionsConfig, PartitionsHandle, ShardPipeline, StartError};
@@ -36,8 +37,8 @@ use crate::topology::CpuId;
 /// Name of the Event-Hubs-compatible entity, `EntityPath` in connection strings.
 pub const EVENT_HUB: &str = "ringhub";
 
-/// The only hub of the process so far.
-const HUB: HubId = HubId(0);
+/// The hub of the configuration, which is there as long as its data directory.
+pub(crate) const CONFIGURED_HUB: HubId = HubId(0);
 
 /// Directory of the registry database in the data directory.
 pub(crate) const REGISTRY_DIRECTORY: &str = "registry";
@@ -96,20 +97,22 @@ impl Hub {
         let control = Arc::new(open_control_plane(prepared, &all)?);
         let clock = Clock::start();
         let (pipelines, partitions) =
-            partition::start(partitions_config(prepared, clock), senders)?;
+            partition::start(partitions_config(prepared, &control, clock), senders)?;
         let certificates = Arc::clone(&prepared.certificates);
         let tls = reloadable_server_config(certificates, TicketCount::One)?;
         let ports = probe_ports(&listener_configs(&prepared.ports))?;
         let info = Arc::new(hub_info(config, prepared));
         let (inspector, inspections) = inspector();
-        let common = Parts { control: &control, mailboxes: &all, info: &info, inspector };
+        let configured = &control.directory().hub(CONFIGURED_HUB).ok_or(OpenError::HostNames)?;
+        let common =
+            Parts { control: &control, mailboxes: &all, info: &info, configured, inspector };
         let parts = common.of_all(pipelines, mailboxes, &ports, &prepared.placement.shards);
         let mut shard_config = ShardConfig::new(clock);
         shard_config.handshake_time_max = config.tls.handshake_timeout;
         shard_config.shutdown_time_max = config.limits.shutdown_timeout / 2;
         let shards = start_shards(parts, shard_config, &tls)?;
         let sources = Sources {
-            hub: HUB,
+            hub: CONFIGURED_HUB,
             host_name: config.hub.host_name.clone(),
             shards: Sources::counters_of(&shards),
             mailboxes: all.clone(),
@@ -119,13 +122,14 @@ impl Hub {
             certificates: Arc::clone(&prepared.certificates),
         };
         let inspector = InspectorThread::start(sources, inspections)?;
+        control.serve_hubs(Arc::new(EdgeParts::new(partitions.hubs().clone())))?;
         Ok(Self { control, partitions, shards, mailboxes: all, inspector })
     }
 
     /// The shared access policies, for connection strings.
     #[must_use]
     pub fn policies(&self) -> Arc<[Policy]> {
-        self.control.policies(HUB)
+        self.control.policies(CONFIGURED_HUB)
     }
 
     /// For the watchdog of a service manager.
@@ -189,10 +193,11 @@ fn open_control_plane(
 ) -> Result<ControlPlane, HubError> {
     let config = &prepared.config;
     let settings = HubSettings {
-        id: HUB,
+        id: CONFIGURED_HUB,
         host_name: config.hub.host_name.clone(),
         aliases: aliases_of(&config.hub.host_name),
         partition_count: config.format.partitions,
+        retention: config.hub.retention,
         consumer_groups: config.hub.consumer_groups.clone(),
         cloud_to_device: config.cloud_to_device.settings(),
         file_upload: config.file_upload.settings()?,
@@ -226,7 +231,13 @@ fn aliases_of(host_name: &str) -> Vec<String> {
     if host_name.eq_ignore_ascii_case(local) { Vec::new() } else { vec![local.to_owned()] }
 }
 
-fn partitions_config(prepared: &Prepared, clock: Clock) -> PartitionsConfig {
+fn partitions_config(
+    prepared: &Prepared,
+    control: &ControlPlane,
+    clock: Clock,
+) -> PartitionsConfig {
+    let others = control.hubs().into_iter().filter(|hub| hub.id != CONFIGURED_HUB);
+    let other_hubs = others.map(|hub| hub_log(&hub)).collect();
     let config = &prepared.config;
     let data_dir = prepared.data_directory.path().to_owned();
     let cores: Option<Vec<usize>> =
@@ -241,8 +252,9 @@ fn partitions_config(prepared: &Prepared, clock: Clock) -> PartitionsConfig {
         commit_delay: config.executors.commit_delay,
         commits_in_flight_max: usize::from(config.executors.commits_in_flight),
         retention: config.hub.retention,
+        other_hubs,
         clock,
-        ..PartitionsConfig::new(HUB, data_dir, config.format.partitions)
+        ..PartitionsConfig::new(CONFIGURED_HUB, data_dir, config.format.partitions)
     }
 }
 
@@ -283,6 +295,7 @@ struct Parts<'a> {
     control: &'a Arc<ControlPlane>,
     mailboxes: &'a Mailboxes,
     info: &'a Arc<HubInfo>,
+    configured: &'a Arc<directory::Hub>,
     inspector: Inspector,
 }
 
@@ -300,6 +313,7 @@ impl Parts<'_> {
             .map(|(shard, ((pipeline, mailbox), cpu))| {
                 let (control, mailboxes) = (Arc::clone(self.control), self.mailboxes.clone());
                 let hub = Arc::clone(self.info);
+                let configured = Arc::clone(self.configured);
                 let inspector = self.inspector.clone();
                 let services = move || HubServices {
                     shard,
@@ -308,6 +322,7 @@ impl Parts<'_> {
                     mailboxes,
                     encoder: D2cEncoder::default(),
                     hub,
+                    configured,
                     inspector,
                 };
                 let core = cpu.map(|CpuId(number)| number);

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod hub;
+mod hub_parts;
 pub mod listener;
 pub mod logging;
 pub mod machine;

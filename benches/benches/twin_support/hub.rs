@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HOST};
@@ -62,6 +63,7 @@ impl TwinHub {
             host_name: HOST_NAME.to_owned(),
             aliases: Vec::new(),
             partition_count: 4,
+            retention: Duration::from_hours(24),
             consumer_groups: Vec::new(),
             cloud_to_device: CloudToDevice::default(),
             file_upload: FileUpload::default(),

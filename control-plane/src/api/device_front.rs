@@ -233,7 +233,7 @@ impl<'p> Route<'p> {
             _ => return Err(ApiError::MethodNotAllowed),
         };
         check_version(request)?;
-        let grant = self.authenticate(hub, request, certificate, directory)?;
+        let grant = self.authenticate(&hub, request, certificate, directory)?;
         let operation = match operation {
             DeviceOperation::Receive(_) => DeviceOperation::Receive(lock_time(request)?),
             other => other,

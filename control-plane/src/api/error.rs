@@ -155,6 +155,11 @@ impl RegistryError {
             Self::BodyMissing => code(400_005, "ArgumentNull"),
             Self::DeviceScope => code(400_028, "InvalidDeviceScope"),
             Self::SystemModule => code(401_100, "SystemModuleModifyUnauthorizedAccess"),
+            Self::HubNotFound => code(401_001, "IotHubNotFound"),
+            Self::HubExists(_) | Self::HubBeingDeleted(_) => code(409_000, "GenericConflict"),
+            Self::TooManyHubs | Self::TooManyPolicies => {
+                code(413_000, "GenericRequestEntityTooLarge")
+            }
             Self::PolicyNotFound | Self::ConsumerGroupNotFound | Self::QueryIndexNotFound => {
                 code(404_000, "GenericNotFound")
             }

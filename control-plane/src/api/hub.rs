@@ -5,6 +5,8 @@
 //!
 //! Source: control-plane reference, "Operations" and "Shared access policies".
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use ringhub_core::id::ConsumerGroup;
@@ -91,7 +93,7 @@ impl Api {
         Ok(Answer::After(change, Box::new(|_| Ok(Response::empty(StatusCode::OK)))))
     }
 
-    fn hub(&self, context: &Context) -> Result<&Hub, ApiError> {
+    fn hub(&self, context: &Context) -> Result<Arc<Hub>, ApiError> {
         self.directory.hub(context.hub).ok_or(ApiError::HubNotFound)
     }
 }

@@ -78,7 +78,7 @@ impl Api {
     pub(super) fn list_jobs(&self, context: &Context) -> Result<Answer, ApiError> {
         let asked = Asked::parse(context)?;
         let hub = self.directory.hub(context.hub).ok_or(ApiError::HubNotFound)?;
-        let sealer = Sealer::new(hub, &asked.text);
+        let sealer = Sealer::new(&hub, &asked.text);
         let place = asked.token.as_deref().map(|token| sealer.open(token.as_bytes())).transpose();
         let after = after(place.map_err(|failure| refusal(&failure))?);
         let now = clock::now();

@@ -1,5 +1,7 @@
 //! Queries over twins: from a request to what the engine does, and from a page to the answer.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use ringhub_core::limits::QUERY_PAGE_ROWS_MAX;
 use serde_json::json;
@@ -95,7 +97,7 @@ impl Asked {
 }
 
 /// The hub that a request is for.
-pub(super) fn hub<'d>(directory: &'d Directory, context: &Context) -> Result<&'d Hub, ApiError> {
+pub(super) fn hub(directory: &Directory, context: &Context) -> Result<Arc<Hub>, ApiError> {
     directory.hub(context.hub).ok_or(ApiError::HubNotFound)
 }
 

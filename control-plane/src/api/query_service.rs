@@ -134,7 +134,7 @@ impl Worker {
             let found = found.map_err(|error| unreadable(&self.store, &error))??;
             return Ok(Task::Metrics(MetricCounts::new(context.hub, found)));
         }
-        let asked = Asked::parse(context, hub(&self.directory, context)?)?;
+        let asked = Asked::parse(context, &*hub(&self.directory, context)?)?;
         Ok(Task::Query(Box::new(asked)))
     }
 
@@ -150,7 +150,7 @@ impl Worker {
                     Err(failure) => Err(failure),
                 };
                 match hub(&self.directory, context) {
-                    Ok(hub) => asked.answer(hub, &self.store, page),
+                    Ok(hub) => asked.answer(&hub, &self.store, page),
                     Err(error) => error.response(),
                 }
             }

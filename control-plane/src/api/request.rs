@@ -1,5 +1,7 @@
 //! What every request says besides its path: version, host, credentials, preconditions.
 
+use std::sync::Arc;
+
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, IF_MATCH};
 use http::{HeaderMap, HeaderValue, Method};
 use percent_encoding::percent_decode_str;
@@ -71,7 +73,7 @@ impl Context {
         if is_versioned {
             check_version(&context.request)?;
         }
-        context.authorize(directory, hub, certificate, needed)?;
+        context.authorize(directory, &hub, certificate, needed)?;
         // Only who may use the hub hears what it is.
         if let Resource::NotBuilt(name, _) = context.resource {
             return Err(ApiError::NotBuilt(name));
@@ -82,7 +84,7 @@ impl Context {
         }
         // It takes a look into the body, which is only for those who may do this.
         if context.puts_identity() && context.settle_ids(directory) {
-            context.authorize(directory, hub, certificate, needed)?;
+            context.authorize(directory, &hub, certificate, needed)?;
         }
         Ok(context)
     }
@@ -226,10 +228,7 @@ impl Context {
 }
 
 /// The hub that a request names.
-pub(crate) fn find_hub<'d>(
-    headers: &HeaderMap,
-    directory: &'d Directory,
-) -> Result<&'d Hub, ApiError> {
+pub(crate) fn find_hub(headers: &HeaderMap, directory: &Directory) -> Result<Arc<Hub>, ApiError> {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     host.and_then(|host| directory.hub_by_host(host)).ok_or(ApiError::HubNotFound)
 }

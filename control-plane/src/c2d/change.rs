@@ -48,6 +48,17 @@ pub(crate) enum C2dChange {
 }
 
 impl C2dChange {
+    /// Whose queues they are.
+    pub(crate) const fn hub(&self) -> HubId {
+        match self {
+            Self::Enqueue(hub, _)
+            | Self::End(hub, _)
+            | Self::Abandon { hub, .. }
+            | Self::Purge(hub, _)
+            | Self::ForgetNotices(hub, ..) => *hub,
+        }
+    }
+
     /// How many rows it touches, about.
     pub(crate) fn len(&self) -> usize {
         match self {

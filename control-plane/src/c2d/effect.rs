@@ -1,5 +1,6 @@
 //! How committed changes reach the queues, and the shards of those who wait.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use ringhub_core::id::{HubId, Identity};
@@ -48,8 +49,8 @@ pub(crate) fn take_due(
     now: UnixMillis,
 ) -> Vec<C2dChange> {
     let mut changes = Vec::new();
-    let is_due = |queues: &&C2dQueues| queues.deadline().is_some_and(|at| at <= now);
-    for queues in directory.all_c2d().filter(is_due) {
+    let is_due = |queues: &Arc<C2dQueues>| queues.deadline().is_some_and(|at| at <= now);
+    for queues in directory.all_c2d().into_iter().filter(is_due) {
         let C2dDue { changes: of_hub, lapsed, notices_ready } = queues.take_due(now);
         changes.extend(of_hub);
         for identity in lapsed {

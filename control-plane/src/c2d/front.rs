@@ -19,10 +19,10 @@ use crate::store::{Write, WriteQueue};
 pub type C2dDone = Box<dyn FnOnce(Result<(), C2dRefusal>) + Send>;
 
 /// The queues and the feedback of one hub.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct C2d<'a> {
     pub(crate) hub: HubId,
-    pub(crate) queues: &'a C2dQueues,
+    pub(crate) queues: Arc<C2dQueues>,
     pub(crate) directory: &'a Arc<Directory>,
     pub(crate) writes: &'a WriteQueue,
 }

@@ -2,9 +2,10 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use aws_lc_rs::rand;
 use bytes::Bytes;
 use ringhub_core::c2d::{
@@ -46,8 +47,9 @@ pub struct Delivery {
 #[derive(Debug)]
 pub(crate) struct C2dQueues {
     hub: HubId,
-    settings: CloudToDevice,
-    stripes: Box<[Mutex<Stripe>]>,
+    settings: ArcSwap<CloudToDevice>,
+    /// Made with the first message, so that a hub without messages costs little.
+    stripes: OnceLock<Box<[Mutex<Stripe>]>>,
     hasher: RandomState,
     pub(super) feedback: NoticeQueue<FeedbackRecord>,
     pub(super) files: NoticeQueue<FileNotification>,
@@ -75,8 +77,8 @@ impl C2dQueues {
     ) -> Self {
         Self {
             hub,
-            settings,
-            stripes: (0..STRIPES).map(|_| Mutex::default()).collect(),
+            settings: ArcSwap::from_pointee(settings),
+            stripes: OnceLock::new(),
             hasher: RandomState::new(),
             feedback: NoticeQueue::new(settings.feedback, Batching::FEEDBACK),
             files: NoticeQueue::new(files, Batching::FILES),
@@ -89,14 +91,15 @@ impl C2dQueues {
         self.hub
     }
 
-    /// Bytes that messages take, those of the other hubs of the process included.
-    pub(crate) fn memory_bytes(&self) -> usize {
-        self.memory.load(Relaxed)
+    /// Lets other bounds count from now on; what is queued keeps the life that it has.
+    pub(crate) fn set_settings(&self, settings: CloudToDevice) {
+        self.feedback.set_limits(settings.feedback);
+        self.settings.store(Arc::new(settings));
     }
 
     /// Life of a message whose sender says nothing about it.
     pub(crate) fn default_ttl(&self) -> Duration {
-        self.settings.default_ttl
+        self.settings.load().default_ttl
     }
 
     /// Keeps a place for a message on its way to the disk.
@@ -106,7 +109,7 @@ impl C2dQueues {
             self.memory.fetch_sub(bytes, Relaxed);
             return Err(C2dRefusal::OutOfMemory);
         }
-        let depth_max = usize::from(self.settings.queue_depth);
+        let depth_max = usize::from(self.settings.load().queue_depth);
         let reserve = |queue: &mut DeviceQueue| queue.reserve(depth_max);
         let mut stripe = self.stripe(&message.identity);
         let reserved = stripe.change_or_make(&message.identity, reserve);
@@ -159,7 +162,7 @@ impl C2dQueues {
         verdict: Verdict,
         now: UnixMillis,
     ) -> Result<C2dChange, C2dRefusal> {
-        let count_max = self.settings.max_delivery_count;
+        let count_max = self.settings.load().max_delivery_count;
         let until = after(now, C2D_LOCK_TIME);
         let settle = |queue: &mut DeviceQueue| {
             let settled = queue.settle(token, verdict, count_max, now, until)?;
@@ -232,7 +235,7 @@ impl C2dQueues {
     /// [`C2D_LOCK_TIME_MIN`](ringhub_core::limits::C2D_LOCK_TIME_MIN) of being taken.
     pub(crate) fn deadline(&self) -> Option<UnixMillis> {
         let of_stripe = |stripe: &Mutex<Stripe>| lock(stripe).deadline();
-        let queues = self.stripes.iter().filter_map(of_stripe).min();
+        let queues = self.all_stripes().filter_map(of_stripe).min();
         queues.into_iter().chain(self.notices_deadline()).min()
     }
 
@@ -240,7 +243,7 @@ impl C2dQueues {
     pub(crate) fn take_due(&self, now: UnixMillis) -> C2dDue {
         let mut due = C2dDue::default();
         let mut expired = Vec::new();
-        for stripe in &self.stripes {
+        for stripe in self.all_stripes() {
             let mut stripe = lock(stripe);
             while expired.len() < STORE_BATCH_MAX
                 && let Some(identity) = stripe.due(now)
@@ -284,7 +287,20 @@ impl C2dQueues {
     fn stripe(&self, identity: &Identity) -> MutexGuard<'_, Stripe> {
         let hash = self.hasher.hash_one(identity.device.as_str());
         let index = usize::try_from(hash % STRIPES as u64).unwrap_or_default();
-        lock(&self.stripes[index])
+        let make = || (0..STRIPES).map(|_| Mutex::default()).collect();
+        lock(&self.stripes.get_or_init(make)[index])
+    }
+
+    fn all_stripes(&self) -> impl Iterator<Item = &Mutex<Stripe>> {
+        self.stripes.get().into_iter().flatten()
+    }
+}
+
+impl Drop for C2dQueues {
+    /// The hub is gone, and its messages with it.
+    fn drop(&mut self) {
+        let bytes: usize = self.all_stripes().map(|stripe| lock(stripe).bytes(footprint)).sum();
+        self.memory.fetch_sub(bytes, Relaxed);
     }
 }
 

@@ -33,6 +33,11 @@ impl<R: BatchRecord> NoticeQueue<R> {
         Self { queue: Mutex::new(BatchQueue::new(limits, batching)), waiting: Mutex::default() }
     }
 
+    /// Lets other limits count from now on, also for what is there already.
+    pub(super) fn set_limits(&self, limits: BatchLimits) {
+        self.queue().set_limits(limits);
+    }
+
     /// Takes a durable record. Returns whom to tell.
     pub(super) fn push(&self, record: R, now: UnixMillis) -> Vec<ConnectionId> {
         self.queue().push(record, now);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use bytes::Bytes;
 use ringhub_core::c2d::DeviceQueue;
 use ringhub_core::id::{DeviceId, Identity, ModuleId};
 use ringhub_core::time::UnixMillis;
@@ -62,6 +63,12 @@ impl Stripe {
             Some(queue)
         };
         gone.iter().filter_map(take).collect()
+    }
+
+    /// What the messages of all queues take together.
+    pub(super) fn bytes(&self, of_content: fn(&Bytes) -> usize) -> usize {
+        let messages = self.queues.values().flat_map(DeviceQueue::messages);
+        messages.map(|message| of_content(&message.content)).sum()
     }
 
     /// The next time at which [`take_due`](Self::take_due) has something.

@@ -19,7 +19,7 @@ use crate::query_index::next_step;
 use crate::registry::{Change, RegistryError};
 use crate::store::{
     ConfigurationStore as _, ConfigurationTargets as _, SqliteStore, StoreError, StoredTwin,
-    TwinColumns, TwinKeys, TwinScan, TwinScans as _, Write, WriteQueue,
+    TwinColumns, TwinKeys, TwinScan, TwinScans as _, WriteQueue,
 };
 
 /// How long it waits after a refusal: the writer has too much to do, or can write nothing.
@@ -103,7 +103,7 @@ impl Worker {
     /// A piece of work for each hub; false when there is none.
     fn turn(&self) -> Result<bool, Failure> {
         let mut has_worked = false;
-        let hubs: Vec<_> = self.directory.hubs().map(|hub| hub.id).collect();
+        let hubs: Vec<_> = self.directory.hubs().iter().map(|hub| hub.id).collect();
         for hub in hubs {
             if !self.store.due(hub, 1)?.is_empty() {
                 self.write(Change::Configuration(hub, ConfigurationChange::Evaluate))?;
@@ -122,15 +122,12 @@ impl Worker {
         Ok(has_worked)
     }
 
-    /// Waits for the writer.
+    /// Waits for the writer. A hub may have been deleted meanwhile.
     fn write(&self, change: Change) -> Result<(), Failure> {
-        let (sender, outcome) = flume::bounded(1);
-        let done = Box::new(move |outcome: Result<_, _>| {
-            // The one message has room, and this thread waits for it.
-            let _ = sender.send(outcome.map(drop));
-        });
-        self.writes.submit(Write { change, done });
-        Ok(outcome.recv().unwrap_or(Err(RegistryError::Storage))?)
+        match self.writes.wait(change) {
+            Ok(_) | Err(RegistryError::HubNotFound) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Looks at identities for a time, for those that the configuration takes or has taken.

@@ -98,8 +98,8 @@ impl Directory {
     ) -> Result<ServiceGrant, AuthFailure> {
         let hub = self.hub(hub).ok_or(AuthFailure::UnknownHub)?;
         let token = SasToken::parse(token)?;
-        check_scope(hub, &token, resource)?;
-        let policy = verify_policy(hub, &token, needed, now)?;
+        check_scope(&hub, &token, resource)?;
+        let policy = verify_policy(&hub, &token, needed, now)?;
         let expires = token.expiry();
         Ok(ServiceGrant { hub: hub.id, permissions: policy.permissions, expires })
     }

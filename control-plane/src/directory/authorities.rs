@@ -73,8 +73,8 @@ impl Directory {
             return cuts;
         }
         let is_lost = |proof| matches!(proof, Proof::Authority(number) if gone.contains(&number));
-        for index in 0..table.stripes.len() {
-            for (id, device) in &table.lock(index).devices {
+        for stripe in table.stripes() {
+            for (id, device) in &stripe.devices {
                 let lost = lost_seats(device, is_lost);
                 cuts.extend(lost.map(cut(id, CutReason::CertificateRemoved)));
             }

@@ -1,11 +1,15 @@
-//! Hubs: their names, fixed while the process runs, and the policies and consumer groups that they
-//! have at the moment.
+//! Hubs: what is fixed for their life, such as their names, and what they have at the moment.
 
+use std::borrow::Cow;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
 
 use ringhub_core::auth::{KeyPair, Permissions, Segment};
 use ringhub_core::id::{ConsumerGroup, DeviceId, HubId, PartitionId};
 use ringhub_core::message::PartitionMapping;
+use ringhub_core::time::UnixMillis;
 
 use super::Authorities;
 use crate::c2d::CloudToDevice;
@@ -46,6 +50,17 @@ impl<T> Shared<T> {
     }
 }
 
+/// What may be changed of a hub while it is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HubProperties {
+    /// How long events are kept.
+    pub retention: Duration,
+    /// Bounds of messages to devices and their feedback.
+    pub cloud_to_device: CloudToDevice,
+    /// What the resource provider keeps of the hub beside that; nobody else looks into it.
+    pub resource: String,
+}
+
 /// One hub.
 #[derive(Debug)]
 pub struct Hub {
@@ -55,6 +70,8 @@ pub struct Hub {
     pub host_name: String,
     /// Further names that mean the same hub.
     pub aliases: Vec<String>,
+    /// Whether the configuration of the process says that it is there.
+    pub is_configured: bool,
     /// Number of D2C partitions, fixed when the hub was created.
     pub partition_count: u16,
     /// How devices are shared out among the partitions, fixed likewise.
@@ -69,23 +86,66 @@ pub struct Hub {
     pub(crate) configurations: Configurations,
     /// What queries can be answered by.
     pub(crate) query_indexes: Shared<QueryIndex>,
-    /// Bounds of messages to devices and their feedback.
-    pub cloud_to_device: CloudToDevice,
     /// Where files of devices go, and who is told.
-    pub file_upload: FileUpload,
+    pub file_upload: Arc<FileUpload>,
+    /// When the hub was made.
+    pub created: UnixMillis,
+    pub(crate) properties: ArcSwap<HubProperties>,
+}
+
+/// No two hubs have a number.
+impl PartialEq for Hub {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
 }
 
 impl Hub {
+    /// A hub for tests, without policies and with four partitions.
+    #[cfg(test)]
+    pub(crate) fn bare(id: HubId, host_name: &str) -> Self {
+        Self {
+            id,
+            host_name: host_name.to_owned(),
+            aliases: Vec::new(),
+            is_configured: false,
+            partition_count: 4,
+            partition_mapping: PartitionMapping::default(),
+            policies: Shared::new(Vec::new()),
+            authorities: Authorities::default(),
+            consumer_groups: Shared::new(vec![ConsumerGroup::new(ConsumerGroup::DEFAULT)]),
+            configurations: Configurations::new(Vec::new()),
+            query_indexes: Shared::new(Vec::new()),
+            file_upload: Arc::default(),
+            created: UnixMillis::EPOCH,
+            properties: ArcSwap::from_pointee(HubProperties {
+                retention: Duration::from_hours(24),
+                cloud_to_device: CloudToDevice::default(),
+                resource: String::new(),
+            }),
+        }
+    }
+
+    /// What may be changed of it, as it is at this moment.
+    #[must_use]
+    pub fn properties(&self) -> Arc<HubProperties> {
+        self.properties.load_full()
+    }
+
+    pub(super) fn set_properties(&self, properties: HubProperties) {
+        self.properties.store(Arc::new(properties));
+    }
+
+    /// All names that clients may call it.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.host_name).chain(&self.aliases).map(String::as_str)
+    }
+
     /// True when `host` names this hub; without regard to case, port and a final dot.
     #[must_use]
     pub fn is_named(&self, host: &str) -> bool {
-        let host = match host.rsplit_once(':') {
-            Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-            _ => host,
-        };
-        let host = host.strip_suffix('.').unwrap_or(host);
-        let mut names = std::iter::once(&self.host_name).chain(&self.aliases);
-        names.any(|name| name.eq_ignore_ascii_case(host))
+        let host = without_port(host);
+        self.names().any(|name| name.eq_ignore_ascii_case(host))
     }
 
     /// The partition of a device and its modules.
@@ -106,6 +166,24 @@ impl Hub {
         let wanted = ConsumerGroup::new(name);
         self.consumer_groups.read().iter().find(|group| **group == wanted).cloned()
     }
+}
+
+/// A name as names are compared: without port and final dot, in lower case.
+pub(crate) fn normal_name(host: &str) -> Cow<'_, str> {
+    let host = without_port(host);
+    if host.bytes().any(|b| b.is_ascii_uppercase()) {
+        host.to_ascii_lowercase().into()
+    } else {
+        host.into()
+    }
+}
+
+fn without_port(host: &str) -> &str {
+    let host = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    host.strip_suffix('.').unwrap_or(host)
 }
 
 /// The resource path of a device or module, for scope checks.

@@ -1,10 +1,11 @@
 //! What the directory takes of memory, by owner.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use ringhub_core::id::{DeviceId, HubId, ModuleId};
 
 use super::entry::{DeviceEntry, Entry};
 use super::{Directory, Stripe};
-use crate::c2d::C2dQueues;
 use crate::credentials::Credentials;
 
 /// Entries of a stripe that are looked at; the others count as the average of these.
@@ -96,7 +97,7 @@ impl Directory {
     /// What messages to devices take of memory, in all hubs.
     #[must_use]
     pub fn cloud_to_device_bytes(&self) -> usize {
-        self.all_c2d().next().map_or(0, C2dQueues::memory_bytes)
+        self.c2d_memory.load(Relaxed)
     }
 
     /// What the identities of a hub take of memory: exact up to a few thousand devices, beyond that
@@ -106,7 +107,7 @@ impl Directory {
     pub fn memory(&self, hub: HubId) -> DirectoryMemory {
         let mut memory = DirectoryMemory::default();
         let Some(table) = self.table(hub) else { return memory };
-        (0..table.stripes.len()).for_each(|index| memory.add(table.lock(index).memory()));
+        table.stripes().for_each(|stripe| memory.add(stripe.memory()));
         memory
     }
 }
@@ -115,31 +116,14 @@ impl Directory {
 mod tests {
     use ringhub_core::auth::KeyPair;
     use ringhub_core::id::Identity;
-    use ringhub_core::message::PartitionMapping;
 
-    use super::super::{Authorities, GenerationId, Hub, IdentityRecord, Shared, Status};
+    use super::super::{GenerationId, Hub, IdentityRecord, Status};
     use super::*;
-    use crate::c2d::CloudToDevice;
-    use crate::configuration::Configurations;
-    use crate::file_upload::FileUpload;
 
     const HUB: HubId = HubId(0);
 
     fn directory() -> Directory {
-        Directory::new(vec![Hub {
-            id: HUB,
-            host_name: "hub".to_owned(),
-            aliases: Vec::new(),
-            partition_count: 1,
-            partition_mapping: PartitionMapping::default(),
-            authorities: Authorities::default(),
-            policies: Shared::new(Vec::new()),
-            consumer_groups: Shared::new(Vec::new()),
-            configurations: Configurations::new(Vec::new()),
-            query_indexes: Shared::new(Vec::new()),
-            cloud_to_device: CloudToDevice::default(),
-            file_upload: FileUpload::default(),
-        }])
+        Directory::new(vec![Hub::bare(HUB, "hub")])
     }
 
     fn register(directory: &Directory, number: usize) {

@@ -13,20 +13,21 @@ mod memory;
 mod model;
 mod presence;
 mod registry;
+mod tables;
 mod unsaved;
 mod verdict;
 
-use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicI64, AtomicUsize};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
+use arc_swap::ArcSwap;
 use ringhub_core::id::{ConsumerGroup, HubId, Identity, SeatId};
 
 pub(crate) use authorities::Authorities;
 pub use credential::{Access, Credential};
 pub(crate) use entry::IdentityRecord;
 pub use entry::{GenerationId, Presence, Proof, Status};
-pub use hub::{Hub, Policy, Shared};
+pub use hub::{Hub, HubProperties, Policy, Shared};
 pub use memory::DirectoryMemory;
 pub use presence::Place;
 pub use ringhub_core::message::AuthScope;
@@ -36,10 +37,7 @@ pub use verdict::{AuthFailure, Grant, Principal, ServiceGrant};
 use crate::c2d::C2dQueues;
 use crate::configuration::{Configuration, EvaluationBell};
 use crate::query_index::QueryIndex;
-use entry::DeviceMap;
-
-/// Stripes per hub: far more than threads, so that two rarely meet.
-const STRIPES: usize = 256;
+use tables::{Stripe, Table, TableRef, Tables};
 
 /// Why a live seat must end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,83 +85,87 @@ pub struct Counts {
     pub connected: u64,
 }
 
-#[derive(Debug, Default)]
-struct Counters {
-    devices: AtomicI64,
-    disabled: AtomicI64,
-    connected: AtomicI64,
-}
-
-/// Devices that share a lock.
-#[derive(Debug, Default)]
-struct Stripe {
-    devices: DeviceMap,
-    /// Identities whose presence the store does not have yet, each once.
-    unsaved: Vec<Identity>,
-}
-
-/// The identities of one hub.
-#[derive(Debug)]
-struct Table {
-    hub: Hub,
-    stripes: Box<[Mutex<Stripe>]>,
-    hasher: RandomState,
-    counters: Counters,
-    c2d: C2dQueues,
-}
-
-impl Table {
-    fn new(hub: Hub, c2d_memory: &Arc<AtomicUsize>) -> Self {
-        let stripes = (0..STRIPES).map(|_| Mutex::default()).collect();
-        let files = hub.file_upload.notifications;
-        let c2d = C2dQueues::new(hub.id, hub.cloud_to_device, files, Arc::clone(c2d_memory));
-        Self { hub, stripes, hasher: RandomState::new(), counters: Counters::default(), c2d }
-    }
-
-    /// Locks the stripe of a device.
-    fn stripe(&self, device: &str) -> MutexGuard<'_, Stripe> {
-        let hash = self.hasher.hash_one(device);
-        self.lock(usize::try_from(hash % STRIPES as u64).unwrap_or_default())
-    }
-
-    /// Locks a stripe by its number. A panic elsewhere leaves a stripe usable: each change is
-    /// complete in itself.
-    fn lock(&self, index: usize) -> MutexGuard<'_, Stripe> {
-        self.stripes[index].lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// All hubs of the process with their identities. Shared by shards and the control plane's threads.
+///
+/// Hubs come and go: whoever looks one up gets it as it is at that moment, without a lock, and may
+/// keep it; of a hub that has gone meanwhile nothing is found any more.
 #[derive(Debug)]
 pub struct Directory {
-    /// In the order of their ids, which are consecutive from zero.
-    tables: Vec<Table>,
+    tables: ArcSwap<Tables>,
     evaluation: EvaluationBell,
+    /// Bytes of the messages to devices of all hubs.
+    c2d_memory: Arc<AtomicUsize>,
 }
 
 impl Directory {
-    /// Makes an empty directory of `hubs`, whose ids are consecutive from zero.
+    /// Makes an empty directory of `hubs`.
     pub(crate) fn new(hubs: Vec<Hub>) -> Self {
-        let c2d_memory = Arc::default();
-        let tables = hubs.into_iter().map(|hub| Table::new(hub, &c2d_memory)).collect();
-        Self { tables, evaluation: EvaluationBell::default() }
+        let directory = Self {
+            tables: ArcSwap::default(),
+            evaluation: EvaluationBell::default(),
+            c2d_memory: Arc::default(),
+        };
+        let tables = hubs.into_iter().map(|hub| directory.make_table(Arc::new(hub))).collect();
+        directory.tables.store(Arc::new(Tables::new(tables)));
+        directory
     }
 
-    /// All hubs.
-    pub fn hubs(&self) -> impl Iterator<Item = &Hub> {
-        self.tables.iter().map(|table| &table.hub)
+    fn make_table(&self, hub: Arc<Hub>) -> Arc<Table> {
+        let settings = hub.properties().cloud_to_device;
+        let files = hub.file_upload.notifications;
+        let c2d = C2dQueues::new(hub.id, settings, files, Arc::clone(&self.c2d_memory));
+        Arc::new(Table::new(hub, c2d))
+    }
+
+    /// Lets clients find a hub, which has no identities yet.
+    pub(crate) fn add_hub(&self, hub: Arc<Hub>) {
+        let table = self.make_table(hub);
+        self.tables.rcu(|tables| tables.with(Arc::clone(&table)));
+    }
+
+    /// Lets nobody find a hub any more. What is returned holds all that it had, a million
+    /// identities perhaps: let go of it on a thread that has time.
+    pub(crate) fn remove_hub(&self, hub: HubId) -> Option<RemovedHub> {
+        let before = self.tables.rcu(|tables| tables.without(hub));
+        let table = before.all().iter().find(|table| table.hub.id == hub)?;
+        Some(RemovedHub(Arc::clone(table)))
+    }
+
+    /// All hubs, in the order of their ids.
+    #[must_use]
+    pub fn hubs(&self) -> Vec<Arc<Hub>> {
+        self.tables.load().all().iter().map(|table| Arc::clone(&table.hub)).collect()
     }
 
     /// A hub by its number.
     #[must_use]
-    pub fn hub(&self, id: HubId) -> Option<&Hub> {
-        self.table(id).map(|table| &table.hub)
+    pub fn hub(&self, id: HubId) -> Option<Arc<Hub>> {
+        self.table(id).map(|table| Arc::clone(&table.hub))
     }
 
-    /// A hub by one of its host names, without regard to case and port.
+    /// Whether clients find a hub of this number.
+    pub(crate) fn has_hub(&self, id: HubId) -> bool {
+        self.table(id).is_some()
+    }
+
+    /// A hub by one of its host names, without regard to case, port and a final dot. Costs the same
+    /// however many hubs there are.
     #[must_use]
-    pub fn hub_by_host(&self, host: &str) -> Option<&Hub> {
-        self.hubs().find(|hub| hub.is_named(host))
+    pub fn hub_by_host(&self, host: &str) -> Option<Arc<Hub>> {
+        self.tables.load().named(host).map(|table| Arc::clone(&table.hub))
+    }
+
+    /// A hub by the first label of its host name, as some logins name it; of several, the oldest.
+    #[must_use]
+    pub fn hub_by_first_label(&self, label: &str) -> Option<Arc<Hub>> {
+        self.tables.load().labelled(label).map(|table| Arc::clone(&table.hub))
+    }
+
+    pub(crate) fn set_properties(&self, hub: HubId, properties: HubProperties) {
+        if let Some(table) = self.table(hub) {
+            table.c2d.set_settings(properties.cloud_to_device);
+            table.hub.set_properties(properties);
+        }
     }
 
     pub(crate) fn set_policies(&self, hub: HubId, policies: Vec<Policy>) {
@@ -203,19 +205,23 @@ impl Directory {
     }
 
     /// The queues of a hub.
-    pub(crate) fn c2d(&self, hub: HubId) -> Option<&C2dQueues> {
-        self.table(hub).map(|table| &table.c2d)
+    pub(crate) fn c2d(&self, hub: HubId) -> Option<Arc<C2dQueues>> {
+        self.table(hub).map(|table| Arc::clone(&table.c2d))
     }
 
     /// The queues of all hubs.
-    pub(crate) fn all_c2d(&self) -> impl Iterator<Item = &C2dQueues> {
-        self.tables.iter().map(|table| &table.c2d)
+    pub(crate) fn all_c2d(&self) -> Vec<Arc<C2dQueues>> {
+        self.tables.load().all().iter().map(|table| Arc::clone(&table.c2d)).collect()
     }
 
-    fn table(&self, id: HubId) -> Option<&Table> {
-        self.tables.get(usize::try_from(id.0).ok()?)
+    fn table(&self, id: HubId) -> Option<TableRef> {
+        TableRef::find(self.tables.load(), id)
     }
 }
+
+/// All that a hub had in the directory.
+#[derive(Debug)]
+pub(crate) struct RemovedHub(#[expect(dead_code, reason = "held until it is dropped")] Arc<Table>);
 
 #[cfg(test)]
 mod tests;

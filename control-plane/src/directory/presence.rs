@@ -153,7 +153,9 @@ impl Directory {
     /// Whether a device may connect; `None` when it does not exist.
     #[must_use]
     pub fn status(&self, hub: HubId, device: &str) -> Option<Status> {
-        Some(self.table(hub)?.stripe(device).devices.get(device)?.status)
+        let table = self.table(hub)?;
+        let stripe = table.stripe(device);
+        Some(stripe.devices.get(device)?.status)
     }
 
     /// Subscriptions of the persistent session; `None` when the identity does not exist.
@@ -185,7 +187,8 @@ impl Directory {
         name: IdentityRef<'_>,
         look: impl FnOnce(&Entry) -> T,
     ) -> Option<T> {
-        let stripe = self.table(hub)?.stripe(name.device);
+        let table = self.table(hub)?;
+        let stripe = table.stripe(name.device);
         let device = stripe.devices.get(name.device)?;
         let entry = match name.module {
             None => Some(&device.entry),

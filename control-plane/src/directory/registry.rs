@@ -48,7 +48,8 @@ impl Directory {
         id: &ModuleId,
         record: IdentityRecord,
     ) -> Option<Cut> {
-        let mut stripe = self.table(hub)?.stripe(device.as_str());
+        let table = self.table(hub)?;
+        let mut stripe = table.stripe(device.as_str());
         let found = stripe.devices.get_mut(device.as_str())?;
         if let Some(entry) = found.module_mut(id.as_str()) {
             let seat = entry.update(record)?;
@@ -78,7 +79,8 @@ impl Directory {
         device: &DeviceId,
         id: &ModuleId,
     ) -> Option<Cut> {
-        let mut stripe = self.table(hub)?.stripe(device.as_str());
+        let table = self.table(hub)?;
+        let mut stripe = table.stripe(device.as_str());
         let modules = stripe.devices.get_mut(device.as_str())?.modules.as_mut()?;
         let at = modules.iter().position(|(module, _)| module == id)?;
         let (module, entry) = modules.swap_remove(at);

@@ -4,18 +4,14 @@ use ringhub_core::auth::policy::DEFAULT_POLICIES;
 use ringhub_core::auth::sas_token::sign;
 use ringhub_core::auth::{InvalidToken, KeyPair, Permissions, Segment, TokenRefused};
 use ringhub_core::id::{
-    ConnectionId, ConsumerGroup, DeviceId, ExecutorId, HubId, Identity, ModuleId, SeatId, ShardId,
+    ConnectionId, DeviceId, ExecutorId, HubId, Identity, ModuleId, SeatId, ShardId,
 };
-use ringhub_core::message::PartitionMapping;
 use ringhub_core::position::{RingPosition, Ticket};
 use ringhub_core::session::takeover::{Admission, Reservation};
 use ringhub_core::time::UnixMillis;
 
 use super::*;
-use crate::c2d::CloudToDevice;
-use crate::configuration::Configurations;
 use crate::credentials::Credentials;
-use crate::file_upload::FileUpload;
 use crate::tests::this_binary;
 
 const HUB: HubId = HubId(0);
@@ -54,18 +50,9 @@ fn directory() -> Directory {
         Policy { name: name.to_owned(), permissions, keys }
     };
     let hub = Hub {
-        configurations: Configurations::new(Vec::new()),
-        query_indexes: Shared::new(Vec::new()),
-        cloud_to_device: CloudToDevice::default(),
-        file_upload: FileUpload::default(),
-        id: HUB,
-        host_name: "Hub.example.net".to_owned(),
         aliases: vec!["localhost".to_owned()],
-        partition_count: 4,
-        partition_mapping: PartitionMapping::default(),
-        authorities: Authorities::default(),
         policies: Shared::new(DEFAULT_POLICIES.map(policy).into()),
-        consumer_groups: Shared::new(vec![ConsumerGroup::new("$Default")]),
+        ..Hub::bare(HUB, "Hub.example.net")
     };
     let directory = Directory::new(vec![hub]);
     directory.put_device(HUB, &id("d"), Status::Enabled, record(1, keys(DEVICE_KEY)));

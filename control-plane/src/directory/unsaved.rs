@@ -43,9 +43,8 @@ impl Directory {
     /// Takes at most `limit` presences that the store does not have.
     pub(crate) fn take_unsaved(&self, limit: usize) -> Vec<PresenceRecord> {
         let mut records = Vec::new();
-        for table in &self.tables {
-            for index in 0..table.stripes.len() {
-                let stripe = &mut *table.lock(index);
+        for table in self.tables.load().all() {
+            for mut stripe in table.stripes() {
                 let room = limit - records.len();
                 let first = stripe.unsaved.len().saturating_sub(room);
                 // With all that was listed goes its room: after a storm it is the greater part.
@@ -53,7 +52,8 @@ impl Directory {
                     0 => std::mem::take(&mut stripe.unsaved),
                     first => stripe.unsaved.split_off(first),
                 };
-                records.extend(taken.into_iter().filter_map(|i| stripe.record(table.hub.id, i)));
+                let hub = table.hub.id;
+                records.extend(taken.into_iter().filter_map(|name| stripe.record(hub, name)));
                 if records.len() == limit {
                     return records;
                 }

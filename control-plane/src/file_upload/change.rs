@@ -25,3 +25,12 @@ pub(crate) enum UploadChange {
     /// Ends the upload with this id; back ends are told of what was found.
     Finish(HubId, DeviceId, String, Option<BlobProperties>),
 }
+
+impl UploadChange {
+    /// The hub of the device.
+    pub(crate) const fn hub(&self) -> HubId {
+        match self {
+            Self::Start(hub, ..) | Self::Find(hub, ..) | Self::Finish(hub, ..) => *hub,
+        }
+    }
+}

@@ -95,7 +95,7 @@ impl Uploads {
         let blob = format!("{device}/{}", name.trim_start_matches('/'));
         let blob = BlobName::parse(&blob).map_err(UploadError::from)?;
         let expires = clock::now() + settings.address_ttl;
-        let signed = (grant.hub, settings, &*self.blobs);
+        let signed = (grant.hub, &*settings, &*self.blobs);
         let address = Address::sign(signed, host, &blob, expires)?;
         let upload = OpenUpload {
             correlation_id: correlation::new(expires),
@@ -110,12 +110,9 @@ impl Uploads {
     /// Goes on once the container is there, as far as that can be known: the device hears from the
     /// account itself what is wrong with it.
     fn with_container(&self, grant: &Grant, go_on: impl FnOnce() + Send + 'static) {
-        let settings = self.settings(grant);
-        let (
-            Ok(FileUpload { storage: UploadStorage::Account(account), container, .. }),
-            Some(client),
-        ) = (settings, self.client.get())
-        else {
+        let Ok(settings) = self.settings(grant) else { return go_on() };
+        let FileUpload { storage, container, .. } = &*settings;
+        let (UploadStorage::Account(account), Some(client)) = (storage, self.client.get()) else {
             return go_on();
         };
         let name = account.name.clone();
@@ -172,7 +169,8 @@ impl Uploads {
             (Ok(_), None) => reply(ApiError::Busy.response()),
             (Err(why), _) => refuse(UploadError::Blob(why), reply),
         };
-        match self.settings(grant).map(|settings| &settings.storage) {
+        let settings = self.settings(grant);
+        match settings.as_ref().map(|settings| &settings.storage) {
             Ok(UploadStorage::Own) => {
                 let done =
                     move |found: Result<_, StorageError>| end(found.map_err(|e| e.to_string()));
@@ -206,9 +204,9 @@ impl Uploads {
         self.writes.submit(Write { change: Change::Upload(change), done: Box::new(answer) });
     }
 
-    fn settings(&self, grant: &Grant) -> Result<&FileUpload, RegistryError> {
+    fn settings(&self, grant: &Grant) -> Result<Arc<FileUpload>, RegistryError> {
         let hub = self.directory.hub(grant.hub);
-        Ok(hub.map(|hub| &hub.file_upload).ok_or(UploadError::NoStorage)?)
+        Ok(hub.map(|hub| Arc::clone(&hub.file_upload)).ok_or(UploadError::NoStorage)?)
     }
 }
 

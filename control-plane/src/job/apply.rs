@@ -11,6 +11,7 @@ use super::{
     CallEnd, JobChange, JobNumber, JobOutcome, JobProgress, JobRecord, JobState, JobTarget,
     ListedTo, NewJob, RowError, RowState,
 };
+use crate::directory::Directory;
 use crate::registry::{ChangeError, Existing, RegistryError};
 use crate::store::{Store, StoreError};
 use crate::twin::{Changed, TwinApplier, TwinChange, TwinOutcome};
@@ -21,6 +22,7 @@ const FORGET_ROWS: usize = 16 * JOB_TURN_DEVICES;
 /// The writer's tools for jobs in one transaction.
 pub(crate) struct JobApplier<'a> {
     pub(crate) store: &'a dyn Store,
+    pub(crate) directory: &'a Directory,
     pub(crate) now: UnixMillis,
 }
 
@@ -47,6 +49,7 @@ impl JobApplier<'_> {
             | JobChange::End(number, ..) => number,
         };
         let found = self.store.job_progress(number)?;
+        let found = found.filter(|(hub, _)| self.directory.has_hub(*hub));
         let (hub, mut progress) = found.ok_or(RegistryError::JobNotFound)?;
         let mut moved = Moved::default();
         let before = progress.clone();

@@ -47,6 +47,15 @@ pub(crate) enum JobChange {
 }
 
 impl JobChange {
+    /// The hub, where no job has to be looked up for it.
+    pub(crate) fn hub(&self) -> Option<HubId> {
+        match self {
+            Self::Create(new) => Some(new.hub),
+            Self::Cancel(hub, _) => Some(*hub),
+            _ => None,
+        }
+    }
+
     /// How many rows it touches.
     pub(crate) fn len(&self) -> usize {
         match self {

@@ -52,6 +52,7 @@ impl From<Failure> for MethodError {
             Failure::ConnectionClosed => Self::ConnectionClosed,
             Failure::Behind => Self::TargetFull,
             Failure::TimedOut => Self::TimedOut,
+            Failure::HubDeleted => RegistryError::HubNotFound.into(),
         }
     }
 }

@@ -112,6 +112,10 @@ impl Methods {
                 self.waiting.store(table.calls.waiting(), Ordering::SeqCst);
                 let seat = self.directory.seat(target.hub, name);
                 table.calls.handle_located(id, seat, now);
+                // A deletion that has not seen the call is seen here.
+                if !self.directory.has_hub(target.hub) {
+                    table.calls.handle_hub_deleted(target.hub);
+                }
                 self.finish(table)
             }
         };
@@ -161,6 +165,14 @@ impl Methods {
         let target = Target { hub, identity: identity.clone() };
         let mut table = self.table();
         table.calls.handle_gone(&target, seat);
+        let news = self.finish(table);
+        self.pass_on(news);
+    }
+
+    /// A hub was deleted: nobody waits for its devices any more.
+    pub(crate) fn handle_hub_deleted(&self, hub: HubId) {
+        let mut table = self.table();
+        table.calls.handle_hub_deleted(hub);
         let news = self.finish(table);
         self.pass_on(news);
     }

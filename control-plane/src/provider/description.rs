@@ -63,7 +63,7 @@ impl Description<'_> {
             ("state", json!("Active")),
             ("provisioningState", json!("Succeeded")),
             ("hostName", json!(host_name)),
-            ("cloudToDevice", cloud_to_device(&self.hub.cloud_to_device)),
+            ("cloudToDevice", cloud_to_device(&self.hub.properties().cloud_to_device)),
             (
                 "eventHubEndpoints",
                 json!({ "events": {

@@ -14,13 +14,7 @@ const ENDPOINTS: &str = "endpoints";
 
 impl Provider<'_> {
     /// Answers what is asked of a hub, or hands it to the handlers of its API.
-    pub(super) fn handle_part(
-        &self,
-        found: &Found<'_>,
-        part: &Part,
-        request: Request,
-        reply: Reply,
-    ) {
+    pub(super) fn handle_part(&self, found: &Found, part: &Part, request: Request, reply: Reply) {
         if !part.methods().split(", ").any(|method| method == request.method.as_str()) {
             return reply(ProviderError::Method(part.methods()).response());
         }
@@ -33,7 +27,7 @@ impl Provider<'_> {
         reply(answer.unwrap_or_else(|error| error.response()));
     }
 
-    fn own_part(&self, found: &Found<'_>, part: &Part) -> Result<Response, ProviderError> {
+    fn own_part(&self, found: &Found, part: &Part) -> Result<Response, ProviderError> {
         match part {
             Part::Key(name) => {
                 let policy = found.hub.policy(name).ok_or(RegistryError::PolicyNotFound)?;
@@ -53,7 +47,7 @@ impl Provider<'_> {
         }
     }
 
-    fn quota_metrics(&self, found: &Found<'_>) -> Vec<Value> {
+    fn quota_metrics(&self, found: &Found) -> Vec<Value> {
         let devices = self.api.directory().counts(found.hub.id).devices;
         let metric = |name: &str, value: u64, most: u64| json!({ "name": name, "currentValue": value, "maxValue": most });
         vec![metric("TotalDeviceCount", devices, DEVICES_PER_HUB_MAX)]
@@ -61,7 +55,7 @@ impl Provider<'_> {
 }
 
 /// Endpoints of the user's own are kept and not used, so nobody knows how they are.
-fn endpoints_health(found: &Found<'_>) -> Vec<Value> {
+fn endpoints_health(found: &Found) -> Vec<Value> {
     let routing = found.resource.properties.get("routing");
     let kinds = routing.and_then(|routing| routing.get(ENDPOINTS)).and_then(Value::as_object);
     let named = kinds.into_iter().flat_map(|kinds| kinds.values()).filter_map(Value::as_array);

@@ -26,6 +26,8 @@ mod settings;
 mod sku;
 mod version;
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -48,8 +50,8 @@ pub(crate) struct Provider<'a> {
 }
 
 /// A hub with its resource.
-struct Found<'a> {
-    hub: &'a Hub,
+struct Found {
+    hub: Arc<Hub>,
     resource: Resource,
 }
 
@@ -79,7 +81,7 @@ impl Provider<'_> {
         Ok(Response::json(StatusCode::OK, &self.describe(&found)))
     }
 
-    fn describe(&self, found: &Found<'_>) -> Value {
+    fn describe(&self, found: &Found) -> Value {
         let ProviderSettings { retention, event_hub, .. } = self.settings;
         let Found { hub, resource } = found;
         Description { hub, resource, retention: *retention, event_hub }.json()
@@ -114,12 +116,12 @@ impl Provider<'_> {
         .into()
     }
 
-    fn all(&self) -> impl Iterator<Item = Found<'_>> {
+    fn all(&self) -> impl Iterator<Item = Found> {
         let hubs = self.api.directory().hubs();
-        hubs.map(|hub| Found { hub, resource: Resource::of_configuration(hub) })
+        hubs.into_iter().map(|hub| Found { resource: Resource::of_configuration(&hub), hub })
     }
 
-    fn find(&self, path: &ResourcePath) -> Result<Found<'_>, ProviderError> {
+    fn find(&self, path: &ResourcePath) -> Result<Found, ProviderError> {
         let found = self.all().find(|found| found.resource.is_at(path));
         found.ok_or_else(|| ProviderError::HubNotFound(Box::new(path.clone())))
     }

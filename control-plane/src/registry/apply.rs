@@ -37,6 +37,9 @@ pub(crate) struct Applier<'a> {
 impl Applier<'_> {
     /// Makes one change, or says why not. A refused change has written nothing.
     pub(crate) fn apply(&mut self, change: Change) -> Result<Outcome, ChangeError> {
+        if change.hub().is_some_and(|hub| !self.directory.has_hub(hub)) {
+            return Err(RegistryError::HubNotFound.into());
+        }
         let reporter = self.reporter(&change);
         let outcome = self.make(change)?;
         self.follow_twins(reporter, &outcome)?;
@@ -72,8 +75,13 @@ impl Applier<'_> {
                 let Self { store, effects, .. } = self;
                 HubApplier { store: *store, effects }.apply(hub, change)
             }
+            Change::CreateHub(row) => {
+                let Self { store, effects, now, .. } = self;
+                HubApplier { store: *store, effects }.create(&row, *now)
+            }
             Change::Job(change) => {
-                let jobs = JobApplier { store: self.store, now: self.now };
+                let jobs =
+                    JobApplier { store: self.store, directory: self.directory, now: self.now };
                 jobs.apply(change).map(Outcome::Job)
             }
             Change::Certificate(hub, change) => {

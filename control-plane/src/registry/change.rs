@@ -1,15 +1,18 @@
 //! Changes as requests ask for them, and what they lead to.
 
+use std::sync::Arc;
+
 use ringhub_core::auth::Authority;
 use ringhub_core::id::{ConsumerGroup, DeviceId, HubId, Identity, ModuleId};
+use ringhub_core::limits::HUB_REMOVAL_ROWS;
 
 use super::{CredentialsDraft, Device, ETag, Module, RegistryError};
 use crate::c2d::{C2dChange, C2dEffect};
 use crate::certificate::{CertificateChange, HubCertificate};
 use crate::configuration::{Configuration, ConfigurationChange, ConfigurationOutcome};
-use crate::directory::{GenerationId, Policy, PresenceRecord, Status};
+use crate::directory::{GenerationId, Hub, HubProperties, Policy, PresenceRecord, Status};
 use crate::file_upload::{OpenUpload, UploadChange};
-use crate::hub::HubChange;
+use crate::hub::{HubChange, HubRow};
 use crate::job::{JobChange, JobOutcome};
 use crate::query_index::{IndexChange, QueryIndex};
 use crate::twin::{Changed, TwinChange, TwinOutcome};
@@ -95,6 +98,7 @@ pub(crate) enum Change {
     C2d(C2dChange),
     Upload(UploadChange),
     Twin(TwinChange),
+    CreateHub(Box<HubRow>),
     Hub(HubId, HubChange),
     Job(JobChange),
     Certificate(HubId, CertificateChange),
@@ -116,9 +120,12 @@ pub(crate) struct BulkChange {
 
 /// Which keys of a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum KeyChoice {
+pub enum KeyChoice {
+    /// The primary one.
     Primary,
+    /// The secondary one.
     Secondary,
+    /// Both.
     Both,
 }
 
@@ -132,7 +139,31 @@ impl Change {
             Self::Job(change) => change.len(),
             Self::Configuration(_, change) => change.len(),
             Self::QueryIndex(_, change) => change.len(),
+            Self::Hub(_, HubChange::RemoveRows) => HUB_REMOVAL_ROWS,
             _ => 1,
+        }
+    }
+
+    /// The hub that has to be there for it; steps of jobs find out by themselves.
+    pub(crate) fn hub(&self) -> Option<HubId> {
+        match self {
+            Self::Hub(_, HubChange::RemoveRows | HubChange::Forget | HubChange::TakeBack) => None,
+            Self::PutDevice(hub, ..)
+            | Self::DeleteDevice(hub, ..)
+            | Self::PutModule(hub, ..)
+            | Self::DeleteModule(hub, ..)
+            | Self::SetSubscriptions(hub, ..)
+            | Self::SetModel(ModelRecord { hub, .. })
+            | Self::Hub(hub, _)
+            | Self::Certificate(hub, _)
+            | Self::Configuration(hub, _)
+            | Self::QueryIndex(hub, _)
+            | Self::RotateKeys(hub, ..) => Some(*hub),
+            Self::C2d(change) => Some(change.hub()),
+            Self::Upload(change) => Some(change.hub()),
+            Self::Twin(change) => Some(change.hub()),
+            Self::Job(change) => change.hub(),
+            Self::Presence(_) | Self::CreateHub(_) | Self::Bulk(_) => None,
         }
     }
 
@@ -157,6 +188,9 @@ pub(crate) enum Outcome {
     Twin(TwinOutcome),
     Job(JobOutcome),
     Policy(Policy),
+    HubMade(Arc<Hub>),
+    /// Rows of a hub that is being deleted; none when there are no more.
+    Removed(usize),
     Certificate {
         certificate: Box<HubCertificate>,
         is_new: bool,
@@ -211,6 +245,7 @@ pub(crate) enum Effect {
     ModelSet(ModelRecord),
     C2d(C2dEffect),
     PoliciesSet(HubId, Vec<Policy>),
+    HubPropertiesSet(HubId, Box<HubProperties>),
     /// The authorities that count.
     AuthoritiesSet(HubId, Vec<Authority>),
     ConsumerGroupsSet(HubId, Vec<ConsumerGroup>),

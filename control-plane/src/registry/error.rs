@@ -32,6 +32,16 @@ pub(crate) enum RegistryError {
     BodyMissing,
     #[error("the scope names no edge device")]
     DeviceScope,
+    #[error("there is no such hub")]
+    HubNotFound,
+    #[error("a hub is called {0} already")]
+    HubExists(String),
+    #[error("the hub {0} is being deleted")]
+    HubBeingDeleted(String),
+    #[error("the process has as many hubs as it may have")]
+    TooManyHubs,
+    #[error("the hub has as many policies as it may have")]
+    TooManyPolicies,
     #[error("the hub has no policy of this name")]
     PolicyNotFound,
     #[error("the hub has no consumer group of this name")]

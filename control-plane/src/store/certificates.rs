@@ -79,7 +79,7 @@ impl CertificateStore for SqliteStore {
 
 /// Tells `directory` the authorities that count.
 pub(super) fn load(connection: &Connection, directory: &Directory) -> Result<(), StoreError> {
-    for hub in directory.hubs().map(|hub| hub.id) {
+    for hub in directory.hubs().iter().map(|hub| hub.id) {
         let cuts =
             directory.set_authorities(hub, verified_authorities(certificates(connection, hub)?));
         debug_assert!(cuts.is_empty(), "nobody is connected at the start");

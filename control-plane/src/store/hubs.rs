@@ -1,20 +1,29 @@
 //! Hubs with their policies and consumer groups: made on first sight, then read.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
 use ringhub_core::auth::policy::DEFAULT_POLICIES;
 use ringhub_core::auth::{KeyPair, Permissions};
 use ringhub_core::id::{ConsumerGroup, HubId};
 use ringhub_core::message::PartitionMapping;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use ringhub_core::time::UnixMillis;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use tracing::warn;
 
 use super::configurations::configurations;
+use super::hub_rows::remove_rows;
+use super::hub_settings::{settings_of, settings_text};
 use super::query_indexes::query_indexes;
 use super::{CertificateStore, Database, OpenError, SqliteStore, StoreError};
 use crate::c2d::CloudToDevice;
+use crate::clock;
 use crate::configuration::Configurations;
-use crate::directory::{Authorities, Hub, Policy, Shared};
+use crate::directory::{Authorities, Hub, HubProperties, Policy, Shared};
 use crate::file_upload::FileUpload;
-use crate::registry::Mint;
+use crate::hub::HubRow;
+use crate::registry::{Mint, NoEntropy};
 
 /// A hub as the configuration describes it.
 #[derive(Clone, Debug)]
@@ -27,6 +36,8 @@ pub struct HubSettings {
     pub aliases: Vec<String>,
     /// Number of D2C partitions; fixed when the hub is created.
     pub partition_count: u16,
+    /// How long events are kept.
+    pub retention: Duration,
     /// Consumer groups besides `$Default` that are made if they are not there.
     pub consumer_groups: Vec<String>,
     /// Bounds of messages to devices and their feedback.
@@ -35,8 +46,47 @@ pub struct HubSettings {
     pub file_upload: FileUpload,
 }
 
+/// How far the life of a hub is. The numbers stand in the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HubState {
+    Active = 0,
+    /// Nobody finds it, and what it has left is being removed.
+    Deleting = 1,
+    /// A version that had one hub has left it.
+    LeftOver = 2,
+}
+
+impl HubState {
+    fn of(number: u8) -> Result<Self, StoreError> {
+        let all = [Self::Active, Self::Deleting, Self::LeftOver];
+        let found = all.into_iter().find(|state| *state as u8 == number);
+        found.ok_or(StoreError::Column("the state of a hub"))
+    }
+}
+
 /// What hubs have besides identities.
 pub(crate) trait HubStore: CertificateStore {
+    /// The hub of this name, in any case.
+    fn hub_named(&self, host_name: &str) -> Result<Option<(HubId, HubState)>, StoreError>;
+    /// How many there are, in whatever state.
+    fn count_hubs(&self) -> Result<usize, StoreError>;
+    /// Stores a hub with its policies and consumer groups, and gives its number, which no hub has
+    /// had before.
+    fn insert_hub(&self, row: &HubRow, now: UnixMillis) -> Result<HubId, StoreError>;
+    /// Stores what may be changed of a hub.
+    fn set_hub_properties(&self, hub: HubId, properties: &HubProperties) -> Result<(), StoreError>;
+    /// Notes that a hub is being deleted; false if it is no active one.
+    fn mark_hub_deleted(&self, hub: HubId) -> Result<bool, StoreError>;
+    /// The hubs that are being deleted, with their names.
+    fn deleted_hubs(&self) -> Result<Vec<(HubId, String)>, StoreError>;
+    /// Removes at most about `limit` rows of a hub from all tables; none when there are no more.
+    fn remove_rows_of_hub(&self, hub: HubId, limit: usize) -> Result<usize, StoreError>;
+    /// Removes the hub itself, if it is being deleted.
+    fn forget_hub(&self, hub: HubId) -> Result<(), StoreError>;
+    /// A hub as clients shall find it, if it is active. It has no identities yet.
+    fn active_hub(&self, hub: HubId) -> Result<Option<Hub>, StoreError>;
+    /// Removes a policy.
+    fn delete_policy(&self, hub: HubId, name: &str) -> Result<(), StoreError>;
     /// The shared access policies of a hub, by their names.
     fn policies(&self, hub: HubId) -> Result<Vec<Policy>, StoreError>;
     /// Stores a policy in place of the one with its name.
@@ -50,6 +100,63 @@ pub(crate) trait HubStore: CertificateStore {
 }
 
 impl HubStore for SqliteStore {
+    fn hub_named(&self, host_name: &str) -> Result<Option<(HubId, HubState)>, StoreError> {
+        let mut statement =
+            self.prepare("SELECT hub_id, state FROM hub WHERE host_name = ?1 COLLATE NOCASE")?;
+        let mut rows = statement.query([host_name])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        Ok(Some((HubId(row.get(0)?), HubState::of(row.get(1)?)?)))
+    }
+
+    fn count_hubs(&self) -> Result<usize, StoreError> {
+        let mut statement = self.prepare("SELECT count(*) FROM hub")?;
+        let count = statement.query_row([], |row| row.get::<_, i64>(0))?;
+        Ok(usize::try_from(count).unwrap_or_default())
+    }
+
+    fn insert_hub(&self, row: &HubRow, now: UnixMillis) -> Result<HubId, StoreError> {
+        let mut next = self.prepare("UPDATE hub_number SET next = next + 1 RETURNING next - 1")?;
+        let hub = HubId(next.query_row([], |row| row.get(0))?);
+        insert(&self.connection, hub, row, now)?;
+        Ok(hub)
+    }
+
+    fn set_hub_properties(&self, hub: HubId, properties: &HubProperties) -> Result<(), StoreError> {
+        let statement = "UPDATE hub SET settings = ?2, resource = ?3 WHERE hub_id = ?1";
+        self.execute(statement, params![hub.0, settings_text(properties), properties.resource])
+    }
+
+    fn mark_hub_deleted(&self, hub: HubId) -> Result<bool, StoreError> {
+        let statement = "UPDATE hub SET state = 1 WHERE hub_id = ?1 AND state = 0";
+        Ok(self.prepare(statement)?.execute([hub.0])? > 0)
+    }
+
+    fn deleted_hubs(&self) -> Result<Vec<(HubId, String)>, StoreError> {
+        let mut statement =
+            self.prepare("SELECT hub_id, host_name FROM hub WHERE state = 1 ORDER BY hub_id")?;
+        let rows = statement.query_map([], |row| Ok((HubId(row.get(0)?), row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn remove_rows_of_hub(&self, hub: HubId, limit: usize) -> Result<usize, StoreError> {
+        remove_rows(&self.connection, hub, limit)
+    }
+
+    fn forget_hub(&self, hub: HubId) -> Result<(), StoreError> {
+        self.execute("DELETE FROM hub WHERE hub_id = ?1 AND state = 1", [hub.0])
+    }
+
+    fn active_hub(&self, hub: HubId) -> Result<Option<Hub>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM hub WHERE hub_id = ?1 AND state = 0");
+        let mut statement = self.prepare(&sql)?;
+        let mut rows = statement.query([hub.0])?;
+        rows.next()?.map(|row| hub_of(&self.connection, row, None)).transpose()
+    }
+
+    fn delete_policy(&self, hub: HubId, name: &str) -> Result<(), StoreError> {
+        self.execute("DELETE FROM policy WHERE hub_id = ?1 AND name = ?2", params![hub.0, name])
+    }
+
     fn policies(&self, hub: HubId) -> Result<Vec<Policy>, StoreError> {
         policies(&self.connection, hub)
     }
@@ -74,9 +181,9 @@ impl HubStore for SqliteStore {
 
 /// Makes the hubs that are not there yet and reads all of them, in the order of their ids.
 ///
-/// A hub keeps everything when its name changes. Hubs of the database that `settings` does not have
-/// are removed when they are without devices, as versions left them that took another name for
-/// another hub; otherwise they are refused.
+/// A hub keeps everything when its name changes. Those that were left by versions which took
+/// another name for another hub are removed when they are without devices; otherwise they are
+/// refused.
 pub(crate) fn open_hubs(
     database: &Database,
     connection: &Connection,
@@ -111,7 +218,7 @@ fn remove_leftovers(
     settings: &[HubSettings],
 ) -> Result<(), OpenError> {
     let explain = |error: StoreError| database.explain(&error);
-    for (id, host_name, devices) in hubs_with_devices(connection).map_err(explain)? {
+    for (id, host_name, devices) in leftovers(connection).map_err(explain)? {
         if settings.iter().any(|hub| hub.id == id) {
             continue;
         }
@@ -139,10 +246,10 @@ fn remove_leftovers(
     Ok(())
 }
 
-fn hubs_with_devices(connection: &Connection) -> Result<Vec<(HubId, String, u64)>, StoreError> {
+fn leftovers(connection: &Connection) -> Result<Vec<(HubId, String, u64)>, StoreError> {
     let mut statement = connection.prepare(
         "SELECT hub_id, host_name, (SELECT count(*) FROM device d WHERE d.hub_id = hub.hub_id) \
-         FROM hub",
+         FROM hub WHERE state = 2",
     )?;
     let rows = statement.query_map([], |row| {
         Ok((HubId(row.get(0)?), row.get(1)?, row.get::<_, i64>(2)?.unsigned_abs()))
@@ -186,22 +293,57 @@ fn stored(connection: &Connection, id: HubId) -> Result<Option<(String, u16)>, S
     Ok(row)
 }
 
-/// Makes a hub with the default policies; `None` when there are no random bytes for their keys.
+/// Makes a configured hub; `None` when there are no random bytes for its keys.
 fn create(connection: &Connection, hub: &HubSettings) -> Result<Option<()>, StoreError> {
+    let Ok(policies) = default_policies() else { return Ok(None) };
+    let row = HubRow {
+        host_name: hub.host_name.clone(),
+        partition_count: hub.partition_count,
+        properties: HubProperties {
+            retention: hub.retention,
+            cloud_to_device: hub.cloud_to_device,
+            resource: String::new(),
+        },
+        policies,
+        consumer_groups: hub.consumer_groups.iter().map(|name| ConsumerGroup::new(name)).collect(),
+    };
+    insert(connection, hub.id, &row, clock::now()).map(Some)
+}
+
+/// The policies that every new hub has, with keys of its own.
+pub(crate) fn default_policies() -> Result<Vec<Policy>, NoEntropy> {
+    let policy = |(name, permissions): (&str, _)| {
+        Ok(Policy { name: name.to_owned(), permissions, keys: Mint::keys()? })
+    };
+    DEFAULT_POLICIES.into_iter().map(policy).collect()
+}
+
+fn insert(
+    connection: &Connection,
+    hub: HubId,
+    row: &HubRow,
+    now: UnixMillis,
+) -> Result<(), StoreError> {
     let mapping = mapping_number(PartitionMapping::default());
-    connection.execute(
-        "INSERT INTO hub (hub_id, host_name, partition_count, partition_mapping) \
-         VALUES (?1, ?2, ?3, ?4)",
-        params![hub.id.0, hub.host_name, hub.partition_count, mapping],
-    )?;
-    for (name, permissions) in DEFAULT_POLICIES {
-        let Ok(keys) = Mint::keys() else { return Ok(None) };
-        let name = name.to_owned();
-        put_policy(connection, hub.id, &Policy { name, permissions, keys })?;
+    connection
+        .prepare_cached(
+            "INSERT INTO hub (hub_id, host_name, partition_count, partition_mapping, state, \
+             created_ms, settings, resource) VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7)",
+        )?
+        .execute(params![
+            hub.0,
+            row.host_name,
+            row.partition_count,
+            mapping,
+            now.as_millis(),
+            settings_text(&row.properties),
+            row.properties.resource,
+        ])?;
+    for policy in &row.policies {
+        put_policy(connection, hub, policy)?;
     }
-    add_groups(connection, hub.id, &[ConsumerGroup::DEFAULT.to_owned()])?;
-    add_groups(connection, hub.id, &hub.consumer_groups)?;
-    Ok(Some(()))
+    add_group(connection, hub, &ConsumerGroup::new(ConsumerGroup::DEFAULT))?;
+    row.consumer_groups.iter().try_for_each(|group| add_group(connection, hub, group))
 }
 
 /// A mapping as it stands in the database.
@@ -242,38 +384,54 @@ fn add_group(connection: &Connection, hub: HubId, group: &ConsumerGroup) -> Resu
     Ok(())
 }
 
+const COLUMNS: &str =
+    "hub_id, host_name, partition_count, partition_mapping, created_ms, settings, resource";
+
 fn read(connection: &Connection, settings: &[HubSettings]) -> Result<Vec<Hub>, StoreError> {
-    let mut statement = connection.prepare(
-        "SELECT hub_id, host_name, partition_count, partition_mapping FROM hub ORDER BY hub_id",
-    )?;
+    let sql = format!("SELECT {COLUMNS} FROM hub WHERE state = 0 ORDER BY hub_id");
+    let mut statement = connection.prepare(&sql)?;
     let mut rows = statement.query([])?;
     let mut hubs = Vec::new();
     while let Some(row) = rows.next()? {
-        let (id, host_name) = (HubId(row.get(0)?), row.get::<_, String>(1)?);
-        if usize::try_from(id.0) != Ok(hubs.len()) {
-            return Err(StoreError::Column("hub_id"));
-        }
-        let configured = settings.iter().find(|hub| hub.id == id);
-        hubs.push(Hub {
-            id,
-            aliases: configured.map(|hub| hub.aliases.clone()).unwrap_or_default(),
-            host_name,
-            partition_count: row.get(2)?,
-            partition_mapping: mapping_of(row.get(3)?)?,
-            authorities: Authorities::default(),
-            policies: Shared::new(policies(connection, id)?),
-            consumer_groups: Shared::new(groups(connection, id)?),
-            configurations: Configurations::new(configurations(connection, id)?),
-            query_indexes: Shared::new(query_indexes(connection, id)?),
-            cloud_to_device: configured.map(|hub| hub.cloud_to_device).unwrap_or_default(),
-            file_upload: configured.map(|hub| hub.file_upload.clone()).unwrap_or_default(),
-        });
+        hubs.push(hub_of(connection, row, Some(settings))?);
     }
     Ok(hubs)
 }
 
+/// The hub of a row; the settings of the configuration count more than those of the row.
+fn hub_of(
+    connection: &Connection,
+    row: &Row<'_>,
+    settings: Option<&[HubSettings]>,
+) -> Result<Hub, StoreError> {
+    let id = HubId(row.get(0)?);
+    let (retention, cloud_to_device) = settings_of(row.get_ref(5)?.as_str().unwrap_or_default())?;
+    let mut properties = HubProperties { retention, cloud_to_device, resource: row.get(6)? };
+    let configured = settings.and_then(|all| all.iter().find(|hub| hub.id == id));
+    if let Some(configured) = configured {
+        properties.retention = configured.retention;
+        properties.cloud_to_device = configured.cloud_to_device;
+    }
+    Ok(Hub {
+        id,
+        host_name: row.get(1)?,
+        aliases: configured.map(|hub| hub.aliases.clone()).unwrap_or_default(),
+        is_configured: configured.is_some(),
+        partition_count: row.get(2)?,
+        partition_mapping: mapping_of(row.get(3)?)?,
+        authorities: Authorities::default(),
+        policies: Shared::new(policies(connection, id)?),
+        consumer_groups: Shared::new(groups(connection, id)?),
+        configurations: Configurations::new(configurations(connection, id)?),
+        query_indexes: Shared::new(query_indexes(connection, id)?),
+        file_upload: Arc::new(configured.map(|hub| hub.file_upload.clone()).unwrap_or_default()),
+        created: UnixMillis::from_millis(row.get(4)?),
+        properties: ArcSwap::from(Arc::new(properties)),
+    })
+}
+
 fn policies(connection: &Connection, hub: HubId) -> Result<Vec<Policy>, StoreError> {
-    let mut statement = connection.prepare(
+    let mut statement = connection.prepare_cached(
         "SELECT name, permissions, primary_key, secondary_key FROM policy WHERE hub_id = ?1",
     )?;
     let mut rows = statement.query([hub.0])?;
@@ -291,7 +449,7 @@ fn policies(connection: &Connection, hub: HubId) -> Result<Vec<Policy>, StoreErr
 }
 
 fn groups(connection: &Connection, hub: HubId) -> Result<Vec<ConsumerGroup>, StoreError> {
-    let mut statement = connection.prepare(
+    let mut statement = connection.prepare_cached(
         "SELECT name FROM consumer_group WHERE hub_id = ?1 ORDER BY name COLLATE NOCASE",
     )?;
     let names = statement.query_map([hub.0], |row| row.get::<_, String>(0))?;

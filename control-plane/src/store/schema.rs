@@ -19,7 +19,7 @@ use super::{
 const APPLICATION_ID: i64 = 0x7268_7562;
 
 /// `user_version` of the file; rises when the tables change.
-pub(super) const VERSION: i64 = 9;
+pub(super) const VERSION: i64 = 10;
 
 /// `user_version` of files that keep nothing of a conversation with devices.
 pub(super) const VERSION_WITHOUT_CONVERSATION: i64 = 1;
@@ -44,6 +44,9 @@ const VERSION_WITHOUT_INDEXES: i64 = 7;
 
 /// `user_version` of files that keep no uploads.
 const VERSION_WITHOUT_UPLOADS: i64 = 8;
+
+/// `user_version` of files that have one hub, from which versions before may have left others.
+const VERSION_WITHOUT_HUBS: i64 = 9;
 
 /// Name of the database file.
 pub const REGISTRY_FILE: &str = "registry.db";
@@ -156,6 +159,19 @@ CREATE TABLE model (
 /// the mapping 0.
 const MAPPING_COLUMN: &str =
     "ALTER TABLE hub ADD COLUMN partition_mapping INTEGER NOT NULL DEFAULT 0";
+
+/// Hubs as a resource: their state, which is numbered as in [`HubState`](super::HubState), when
+/// they were made, and what may be changed of them. The number of the next hub is no matter of the
+/// hubs that are there: none is given twice.
+const HUB_COLUMNS: &str = "
+ALTER TABLE hub ADD COLUMN state INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE hub ADD COLUMN created_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE hub ADD COLUMN settings TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE hub ADD COLUMN resource TEXT NOT NULL DEFAULT '';
+UPDATE hub SET state = 2 WHERE hub_id <> 0;
+CREATE TABLE hub_number (next INTEGER NOT NULL) STRICT;
+INSERT INTO hub_number SELECT max(1, coalesce(max(hub_id) + 1, 0)) FROM hub;
+";
 
 /// The registry database of a data directory, locked against other processes as long as this lives.
 #[derive(Debug)]
@@ -326,6 +342,9 @@ fn add_since(connection: &Connection, version: i64) -> Result<(), rusqlite::Erro
     }
     if version <= VERSION_WITHOUT_UPLOADS {
         connection.execute_batch(uploads::TABLES)?;
+    }
+    if version <= VERSION_WITHOUT_HUBS {
+        connection.execute_batch(HUB_COLUMNS)?;
     }
     connection.pragma_update(None, "user_version", VERSION)
 }

@@ -323,7 +323,8 @@ fn a_registry_of_any_version_before_is_brought_up_to_date() {
     let control = open(&dir);
     put(&control, "/devices/d", &json!({}));
     control.shutdown();
-    let added_since_8 = vec!["file_upload", "file_notification"];
+    let added_since_9 = vec!["hub_number"];
+    let added_since_8 = [&["file_upload", "file_notification"], &added_since_9[..]].concat();
     let added_since_7 = [&["query_index", "query_index_key"], &added_since_8[..]].concat();
     let configurations =
         ["configuration", "configuration_target", "configuration_due", "configuration_scan"];
@@ -335,6 +336,7 @@ fn a_registry_of_any_version_before_is_brought_up_to_date() {
         [&["presence", "twin", "twin_reported", "c2d_message", "c2d_feedback"], &added_since_2[..]]
             .concat();
     for (version, added) in [
+        (9, &added_since_9),
         (8, &added_since_8),
         (7, &added_since_7),
         (6, &added_since_6),
@@ -345,12 +347,14 @@ fn a_registry_of_any_version_before_is_brought_up_to_date() {
         (1, &added_since_1),
     ] {
         let drops: String = added.iter().map(|table| format!("DROP TABLE {table}; ")).collect();
-        let before = "ALTER TABLE hub DROP COLUMN partition_mapping";
-        let (before, mapping) = match version {
-            4.. => ("", PartitionMapping::PartitionKey),
-            _ => (before, PartitionMapping::Crc64),
+        let columns = ["state", "created_ms", "settings", "resource", "partition_mapping"];
+        let (columns, mapping) = match version {
+            4.. => (&columns[..4], PartitionMapping::PartitionKey),
+            _ => (&columns[..], PartitionMapping::Crc64),
         };
-        run_sql(&dir, &format!("{drops}{before}; PRAGMA user_version = {version}"));
+        let drop = |column: &&str| format!("ALTER TABLE hub DROP COLUMN {column}; ");
+        let drops: String = columns.iter().map(drop).chain([drops]).collect();
+        run_sql(&dir, &format!("{drops}PRAGMA user_version = {version}"));
         for _ in 0..2 {
             let control = open(&dir);
             assert!(control.directory().presence(HUB, device("d")).is_some());
@@ -387,7 +391,7 @@ fn a_hub_keeps_everything_under_another_name() {
         let directory = control.directory();
         assert_eq!(directory.hub_by_host("renamed.example.net").map(|hub| hub.id), Some(HUB));
         assert!(directory.hub_by_host(HOST_NAME).is_none(), "the old name is gone");
-        assert_eq!(directory.hubs().count(), 1);
+        assert_eq!(directory.hubs().len(), 1);
         assert!(directory.presence(HUB, device("d")).is_some());
         assert_eq!(control.policies(HUB), policies);
         control.shutdown();
@@ -402,17 +406,22 @@ fn a_second_hub_of_the_directory_goes_if_it_is_empty_and_is_refused_if_not() {
     let control = open(&dir);
     put(&control, "/devices/d", &json!({}));
     control.shutdown();
-    let second = "INSERT INTO hub VALUES (1, 'renamed.example.net', 4, 0); \
+    let second = "INSERT INTO hub (hub_id, host_name, partition_count, state) \
+                  VALUES (1, 'renamed.example.net', 4, 2); \
                   INSERT INTO consumer_group VALUES (1, '$Default')";
     run_sql(&dir, second);
     let mut settings = config(dir.path());
     settings.hubs[0].host_name = "renamed.example.net".to_owned();
     let control = ControlPlane::open(&settings, Arc::new(NoShards)).expect("it opens");
-    assert_eq!(control.directory().hubs().count(), 1);
+    assert_eq!(control.directory().hubs().len(), 1);
     assert!(control.directory().presence(HUB, device("d")).is_some());
     control.shutdown();
 
-    run_sql(&dir, "INSERT INTO hub VALUES (1, 'other.example.net', 4, 0)");
+    run_sql(
+        &dir,
+        "INSERT INTO hub (hub_id, host_name, partition_count, state) \
+         VALUES (1, 'other.example.net', 4, 2)",
+    );
     run_sql(
         &dir,
         "CREATE TEMP TABLE d AS SELECT * FROM device; UPDATE d SET hub_id = 1; INSERT INTO device SELECT * FROM d",

@@ -14,7 +14,7 @@ use super::checkpoint::Checkpointer;
 use super::outage::{Outage, PROBE_INTERVAL};
 use super::state::SharedState;
 use super::{SqliteStore, StoreCounters, StoreError, StoreState};
-use crate::c2d::{self, C2dChange, C2dEffect, C2dQueues};
+use crate::c2d::{self, C2dChange, C2dEffect};
 use crate::clock;
 use crate::directory::{Directory, IdentityRef};
 use crate::registry::{
@@ -62,6 +62,17 @@ impl WriteQueue {
             let write = refused.into_inner();
             (write.done)(Err(RegistryError::Busy));
         }
+    }
+
+    /// Submits a change and waits for its end, on a thread that may.
+    pub(crate) fn wait(&self, change: Change) -> Result<Outcome, RegistryError> {
+        let (sender, outcome) = flume::bounded(1);
+        let done = Box::new(move |outcome| {
+            // The one message has room, and this thread waits for it.
+            let _ = sender.send(outcome);
+        });
+        self.submit(Write { change, done });
+        outcome.recv().unwrap_or(Err(RegistryError::Storage))
     }
 }
 
@@ -175,7 +186,7 @@ impl WriterThread {
     /// Waits for the next request, or until a queue of messages wants to be looked at or a full
     /// disk to be tried.
     fn recv(&self, requests: &flume::Receiver<Write>) -> Result<Write, RecvTimeoutError> {
-        let deadline = self.directory.all_c2d().filter_map(C2dQueues::deadline).min();
+        let deadline = self.directory.all_c2d().iter().filter_map(|queues| queues.deadline()).min();
         let left = deadline.map(|deadline| {
             let left_ms = deadline.as_millis().saturating_sub(clock::now().as_millis());
             let left = Duration::from_millis(u64::try_from(left_ms).unwrap_or_default());
@@ -350,6 +361,10 @@ impl WriterThread {
             Effect::PoliciesSet(hub, policies) => {
                 self.shards.policies_changed(hub, &policies);
                 directory.set_policies(hub, policies);
+                Vec::new()
+            }
+            Effect::HubPropertiesSet(hub, properties) => {
+                directory.set_properties(hub, *properties);
                 Vec::new()
             }
             Effect::AuthoritiesSet(hub, authorities) => directory.set_authorities(hub, authorities),

@@ -35,6 +35,16 @@ pub(crate) enum TwinChange {
     Read(Reader),
 }
 
+impl TwinChange {
+    /// The hub of the twin.
+    pub(crate) const fn hub(&self) -> HubId {
+        match self {
+            Self::Service { hub, .. } => *hub,
+            Self::Report { sender: reader, .. } | Self::Read(reader) => reader.hub,
+        }
+    }
+}
+
 /// The identity whose twin it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TwinOwner {

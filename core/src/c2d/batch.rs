@@ -142,6 +142,11 @@ impl<R: BatchRecord> BatchQueue<R> {
         }
     }
 
+    /// Lets other limits count from now on, also for what is there already.
+    pub const fn set_limits(&mut self, limits: BatchLimits) {
+        self.limits = limits;
+    }
+
     /// Takes a durable record. Only a full batch is ready at once: others are when
     /// [`handle_timeout`](Self::handle_timeout) says so, so that records that come together stay
     /// together.

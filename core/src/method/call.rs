@@ -102,6 +102,8 @@ pub enum Failure {
     Behind,
     /// No answer came in time.
     TimedOut,
+    /// The hub of the device is gone.
+    HubDeleted,
 }
 
 #[cfg(test)]

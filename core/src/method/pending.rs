@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::call::{
     CallId, Failure, Invocation, MethodCall, Patience, Refusal, Target, Undelivered,
 };
-use crate::id::SeatId;
+use crate::id::{HubId, SeatId};
 use crate::limits::{METHOD_BYTES_MAX, METHOD_CALLS_MAX, METHOD_CALLS_PER_IDENTITY_MAX};
 use crate::time::Timestamp;
 
@@ -172,6 +172,15 @@ impl<C> PendingCalls<C> {
         let lost: Vec<CallId> = ids.iter().filter(is_lost).copied().collect();
         for id in lost {
             self.fail(id, Failure::ConnectionClosed);
+        }
+    }
+
+    /// A hub is gone, and with it everybody who could answer.
+    pub fn handle_hub_deleted(&mut self, hub: HubId) {
+        let is_lost = |(_, call): &(&CallId, &Call<C>)| call.target.hub == hub;
+        let lost: Vec<CallId> = self.calls.iter().filter(is_lost).map(|(id, _)| *id).collect();
+        for id in lost {
+            self.fail(id, Failure::HubDeleted);
         }
     }
 

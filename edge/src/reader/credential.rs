@@ -1,5 +1,7 @@
 //! From tokens and passwords to claims.
 
+use std::sync::Arc;
+
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use ringhub_control_plane::directory::{AuthFailure, Directory, Grant, Hub, IdentityRef, Policy};
 use ringhub_core::auth::{Permissions, SasToken, Scope, Segment};
@@ -46,7 +48,7 @@ pub(crate) fn claim_of_token(
         let path: Vec<&str> = scope.path().collect();
         return Err(Refusal::not_found(scope.host(), path.join("/")));
     };
-    claim_on(directory, hub, scope, token, now).map_err(Refusal::of_token)
+    claim_on(directory, &hub, scope, token, now).map_err(Refusal::of_token)
 }
 
 /// The hub on which a token that comes with a request allows `needed` for `resource`.
@@ -133,11 +135,12 @@ pub(crate) fn login_of_plain(
     let called = |hub| hub_called(directory, hub).ok_or(PlainRefused::UnknownHub);
     match PlainUser::parse(user).ok_or(PlainRefused::User)? {
         PlainUser::Policy { policy, hub } => {
-            claim_of_hub_token(directory, called(hub)?, policy, password, now).map(Login::Policy)
+            let hub = called(hub)?;
+            claim_of_hub_token(directory, &hub, policy, password, now).map(Login::Policy)
         }
         PlainUser::PolicyKey { policy } => {
             let hub = hub_meant(directory, hostname).ok_or(PlainRefused::UnknownHub)?;
-            claim_of_key(hub, policy, password).map(Login::Policy)
+            claim_of_key(&hub, policy, password).map(Login::Policy)
         }
         PlainUser::Identity { identity, hub } => {
             let hub = called(hub)?.id;
@@ -177,20 +180,16 @@ fn claim_of_hub_token(
 }
 
 /// Users name a hub by the first label of its host name, or by all of it.
-fn hub_called<'d>(directory: &'d Directory, name: &str) -> Option<&'d Hub> {
-    let first_label = |hub: &&Hub| {
-        let label = hub.host_name.split('.').next().unwrap_or_default();
-        label.eq_ignore_ascii_case(name)
-    };
-    directory.hub_by_host(name).or_else(|| directory.hubs().find(first_label))
+fn hub_called(directory: &Directory, name: &str) -> Option<Arc<Hub>> {
+    directory.hub_by_host(name).or_else(|| directory.hub_by_first_label(name))
 }
 
 /// The hub that a client dialled: by the host it names, else the only one.
-pub(crate) fn hub_meant<'d>(directory: &'d Directory, hostname: Option<&str>) -> Option<&'d Hub> {
+pub(crate) fn hub_meant(directory: &Directory, hostname: Option<&str>) -> Option<Arc<Hub>> {
     let named = hostname.and_then(|host| directory.hub_by_host(host));
     named.or_else(|| {
         let mut hubs = directory.hubs();
-        hubs.next().filter(|_| hubs.next().is_none())
+        hubs.pop().filter(|_| hubs.is_empty())
     })
 }
 

@@ -90,7 +90,7 @@ impl NoticeLink {
             && connection.can_send(self.link).is_ok()
         {
             match c2d.lock_notice(self.kind, self.connection) {
-                Some(notice) => self.send(&notice, c2d, connection),
+                Some(notice) => self.send(&notice, &c2d, connection),
                 None => self.is_waiting = true,
             }
         }
@@ -99,11 +99,11 @@ impl NoticeLink {
         }
     }
 
-    fn send(&mut self, notice: &Notice, c2d: C2d<'_>, connection: &mut AmqpConnection) {
+    fn send(&mut self, notice: &Notice, c2d: &C2d<'_>, connection: &mut AmqpConnection) {
         let directory = self.control.directory();
-        let host = directory.hub(self.hub).map_or("", |hub| hub.host_name.as_str());
+        let Some(hub) = directory.hub(self.hub) else { return };
         let mut message = BytesMut::new();
-        notice_message::write(&mut message, notice, host);
+        notice_message::write(&mut message, notice, &hub.host_name);
         let tag = DeliveryTag::new(&notice.token.0.to_ne_bytes());
         let how = Outgoing { settled: self.is_settled, format: 0, tag };
         match connection.send(self.link, &[&message], how) {

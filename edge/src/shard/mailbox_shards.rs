@@ -10,6 +10,7 @@ use ringhub_core::twin::DesiredChange;
 use tracing::error;
 
 use super::mailbox::{Mail, Mailboxes};
+use crate::hub::CONFIGURED_HUB;
 use crate::startup::KeyFiles;
 
 /// Posts what the control plane has to say.
@@ -52,7 +53,11 @@ impl Shards for MailboxShards {
     }
 
     /// The keys are good whether the files can be written or not: the next start writes them.
-    fn policies_changed(&self, _: HubId, policies: &[Policy]) {
+    fn policies_changed(&self, hub: HubId, policies: &[Policy]) {
+        // The files are for tools that are given no hub.
+        if hub != CONFIGURED_HUB {
+            return;
+        }
         if let Err(error) = self.key_files.write(policies) {
             error!(%error, "the files with the keys of policies still have the old ones");
         }

@@ -1,10 +1,11 @@
 //! What the connections of one shard share.
 
+use std::fmt;
 use std::sync::Arc;
 
 use ringhub_control_plane::ControlPlane;
 use ringhub_control_plane::c2d::C2dDone;
-use ringhub_control_plane::directory::Grant;
+use ringhub_control_plane::directory::{Grant, Hub};
 use ringhub_core::id::{ConnectionId, ExecutorId, HubId, SeatId, ShardId};
 use ringhub_core::message::D2cEncoder;
 use ringhub_core::method::Undelivered;
@@ -20,7 +21,7 @@ use super::{Opening, Services};
 use crate::metrics::Inspector;
 use crate::partition::{PartitionReply, ReplyBody, ShardPipeline};
 
-/// What every shard of the process knows about its hub, fixed while it runs.
+/// What every shard of the process knows about hubs, fixed while it runs.
 #[derive(Debug)]
 pub struct HubInfo {
     /// Name of the Event-Hubs-compatible entity.
@@ -33,6 +34,16 @@ pub struct HubInfo {
     pub amqp: Arc<AmqpConfig>,
     /// Bounds of an HTTP connection.
     pub http: HttpLimits,
+}
+
+/// A hub as log lines name it; one that is gone has no name.
+#[derive(Debug)]
+pub(crate) struct HubName(Option<Arc<Hub>>);
+
+impl fmt::Display for HubName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |hub| f.write_str(&hub.host_name))
+    }
 }
 
 /// Rings, directory and mailboxes as the drivers of one shard use them. Lives on the shard's
@@ -49,21 +60,23 @@ pub struct HubServices {
     pub mailboxes: Mailboxes,
     /// Encodes records for all connections in turn.
     pub encoder: D2cEncoder,
-    /// The hub.
+    /// What is common to all hubs.
     pub hub: Arc<HubInfo>,
+    /// The hub of the configuration, which is there as long as the process.
+    pub configured: Arc<Hub>,
     /// Writes the page of numbers.
     pub inspector: Inspector,
 }
 
 impl HubServices {
     /// The host name of a hub, as log lines name it.
-    pub(crate) fn hub_name(&self, hub: HubId) -> &str {
-        self.control.directory().hub(hub).map_or("", |hub| &hub.host_name)
+    pub(crate) fn hub_name(&self, hub: HubId) -> HubName {
+        HubName(self.control.directory().hub(hub))
     }
 
-    /// The host name to use where nothing says yet which hub is meant.
+    /// The host name to use where nothing says yet which hub is meant: that of the configuration.
     pub(crate) fn any_hub_name(&self) -> &str {
-        self.control.directory().hubs().next().map_or("", |hub| &hub.host_name)
+        &self.configured.host_name
     }
 
     /// Ends the hold of `seat` on an identity and tells the one that waits for it.

@@ -10,7 +10,7 @@ use ringhub_core::twin::{Mode, ServiceChange};
 use serde_json::json;
 
 use super::world::{World, name, twin_job};
-use crate::directory::IdentityRef;
+use crate::directory::{Directory, Hub, IdentityRef};
 use crate::job::{
     JobApplier, JobChange, JobCounts, JobKind, JobNumber, JobOutcome, JobProgress, JobState,
     JobTarget, ListedTo, NewJob,
@@ -28,6 +28,7 @@ const NOW: UnixMillis = UnixMillis::from_millis(1_800_000_000_000);
 /// A store with three devices, and no thread beside it.
 struct Bench {
     store: SqliteStore,
+    directory: Directory,
     targets: Vec<JobTarget>,
 }
 
@@ -43,11 +44,12 @@ impl Bench {
             generation: device.generation,
             identity: ringhub_core::id::Identity { device: device.id, module: None },
         };
-        Self { targets: devices.into_iter().map(target).collect(), store }
+        let directory = Directory::new(vec![Hub::bare(HUB, "hub.example.net")]);
+        Self { targets: devices.into_iter().map(target).collect(), directory, store }
     }
 
     fn apply_at(&self, change: JobChange, now: UnixMillis) -> Result<JobOutcome, RegistryError> {
-        match (JobApplier { store: &self.store, now }).apply(change) {
+        match (JobApplier { store: &self.store, directory: &self.directory, now }).apply(change) {
             Ok(outcome) => Ok(outcome),
             Err(crate::registry::ChangeError::Refused(why)) => Err(why),
             Err(crate::registry::ChangeError::Store(error)) => panic!("{error}"),

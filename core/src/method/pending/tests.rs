@@ -143,3 +143,20 @@ fn every_bound_holds_and_is_free_again() {
     }
     assert_eq!(add(&mut calls, "d", 1), Err((0, Refusal::Full)));
 }
+
+#[test]
+fn a_hub_that_goes_ends_its_calls_and_no_others() {
+    let mut calls = Calls::new(0);
+    let sent = call(&mut calls, "sent", IMPATIENT);
+    calls.handle_located(sent, Some(seat(1)), at(0));
+    let patient = Patience { connect: SECOND, response: SECOND };
+    let waiting = call(&mut calls, "waiting", patient);
+    calls.handle_located(waiting, None, at(0));
+    let elsewhere = Target { hub: HubId(1), ..target("d") };
+    let other = calls.handle_call("other", elsewhere, invocation(1), patient, at(0));
+    calls.handle_located(other.expect("there is room"), None, at(0));
+    calls.handle_hub_deleted(HubId(0));
+    let ended = |caller| Event::Fail(caller, Failure::HubDeleted);
+    assert_eq!(events(&mut calls), [send(1, sent), ended("sent"), ended("waiting")]);
+    assert_eq!(calls.waiting(), 1);
+}

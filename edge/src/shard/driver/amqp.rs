@@ -344,6 +344,6 @@ fn close_of(error: SessionError, cx: &Context<'_>) -> Close {
     }
 }
 
-fn hub_of<'c>(cx: &'c Context<'_>, hub: HubId) -> Option<&'c Hub> {
+fn hub_of(cx: &Context<'_>, hub: HubId) -> Option<Arc<Hub>> {
     cx.services.control.directory().hub(hub)
 }

@@ -15,8 +15,10 @@ mod method;
 mod telemetry;
 mod twin;
 
-use ringhub_control_plane::directory::{AuthFailure, Grant};
-use ringhub_core::id::{HubPartition, Identity, PartitionId, SeatId};
+use std::sync::Arc;
+
+use ringhub_control_plane::directory::{AuthFailure, Grant, Hub};
+use ringhub_core::id::{HubPartition, Identity, SeatId};
 use ringhub_core::message::Origin;
 use ringhub_core::position::{Committed, RingPosition, Ticket};
 use ringhub_core::session::takeover::Admission;
@@ -34,6 +36,7 @@ type Context<'a> = ShardContext<'a, HubServices>;
 #[derive(Debug)]
 pub(crate) struct Seat {
     grant: Grant,
+    hub: Arc<Hub>,
     destination: HubPartition,
     origin: Origin,
     admission: Admission,
@@ -74,12 +77,13 @@ impl Seat {
     ) -> Result<Taken, AuthFailure> {
         let id = SeatId { connection: cx.connection, number };
         let control = &cx.services.control;
+        let hub = control.directory().hub(grant.hub).ok_or(AuthFailure::UnknownHub)?;
         let found = control.directory().reserve(&grant, id, cx.wall)?;
         control.note_model(&grant, model);
         if let Some(previous) = found.reservation.previous {
             cx.services.mailboxes.post(previous.connection.shard, Mail::Evict { seat: previous });
         }
-        let seat = Self::new(grant, model, found.reservation.admission, number, cx);
+        let seat = Self::new((grant, hub), model, found.reservation.admission, number);
         Ok(Taken { seat, subscriptions: found.subscriptions })
     }
 
@@ -90,20 +94,22 @@ impl Seat {
     /// # Errors
     /// When the identity was deleted, disabled or replaced since it was authenticated.
     pub(crate) fn visit(grant: Grant, cx: &Context<'_>) -> Result<Self, AuthFailure> {
-        let fence = cx.services.control.directory().visit(&grant, cx.wall)?;
-        let seat = Self::new(grant, None, Admission::after(fence), 0, cx);
+        let directory = cx.services.control.directory();
+        let hub = directory.hub(grant.hub).ok_or(AuthFailure::UnknownHub)?;
+        let fence = directory.visit(&grant, cx.wall)?;
+        let seat = Self::new((grant, hub), None, Admission::after(fence), 0);
         Ok(Self { is_holder: false, ..seat })
     }
 
     fn new(
-        grant: Grant,
+        (grant, hub): (Grant, Arc<Hub>),
         model: Option<&str>,
         admission: Admission,
         number: u32,
-        cx: &Context<'_>,
     ) -> Self {
+        let partition = hub.partition_of(&grant.identity.device);
         Self {
-            destination: destination(&grant, cx.services),
+            destination: HubPartition { hub: hub.id, partition },
             origin: origin(&grant, model),
             admission,
             last: None,
@@ -113,6 +119,7 @@ impl Seat {
             is_holder: true,
             twin_requests: 0,
             grant,
+            hub,
         }
     }
 
@@ -132,8 +139,8 @@ impl Seat {
     }
 
     /// The host name of the hub, as log lines name it.
-    pub(crate) fn hub_name<'c>(&self, cx: &'c Context<'_>) -> &'c str {
-        cx.services.hub_name(self.grant.hub)
+    pub(crate) fn hub_name(&self) -> &str {
+        &self.hub.host_name
     }
 
     /// Takes [`Mail::PredecessorsGone`]; [`admit`](Self::admit) is true from then on.
@@ -202,12 +209,6 @@ impl Seat {
         self.unlock_messages(cx);
         cx.services.release(&self.grant, self.id(cx), self.last, cx.wall);
     }
-}
-
-fn destination(grant: &Grant, services: &HubServices) -> HubPartition {
-    let hub = services.control.directory().hub(grant.hub);
-    let partition = hub.map_or(PartitionId(0), |hub| hub.partition_of(&grant.identity.device));
-    HubPartition { hub: grant.hub, partition }
 }
 
 fn origin(grant: &Grant, model: Option<&str>) -> Origin {

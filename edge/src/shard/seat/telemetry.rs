@@ -100,7 +100,7 @@ impl Seat {
     }
 
     fn log_lost_will(&self, reason: &str, cx: &Context<'_>) {
-        let (hub, identity, seat) = (self.hub_name(cx), &self.grant.identity, self.id(cx));
+        let (hub, identity, seat) = (self.hub_name(), &self.grant.identity, self.id(cx));
         warn!(hub, %identity, connection = %seat, reason, "will lost");
     }
 }

@@ -1,5 +1,7 @@
 //! Links that clients ask for: which node, and whether they may.
 
+use std::sync::Arc;
+
 use bytes::BytesMut;
 use ringhub_control_plane::c2d::NoticeKind;
 use ringhub_control_plane::directory::Hub;
@@ -66,21 +68,17 @@ impl AmqpDriver {
     }
 
     /// The hub on which a claim allows to read what `path` names.
-    pub(super) fn authorize<'c>(
-        &self,
-        path: &[&str],
-        cx: &'c Context<'_>,
-    ) -> Result<&'c Hub, Refusal> {
+    pub(super) fn authorize(&self, path: &[&str], cx: &Context<'_>) -> Result<Arc<Hub>, Refusal> {
         self.authorize_to("Listen", path, cx)
     }
 
     /// The hub on which a claim allows to use what `path` names; clients call the right `right`.
-    pub(super) fn authorize_to<'c>(
+    pub(super) fn authorize_to(
         &self,
         right: &str,
         path: &[&str],
-        cx: &'c Context<'_>,
-    ) -> Result<&'c Hub, Refusal> {
+        cx: &Context<'_>,
+    ) -> Result<Arc<Hub>, Refusal> {
         let resource: Vec<Segment<'_>> = path.iter().copied().map(Segment::Literal).collect();
         let hub = self.claims.hub_allowing(&resource, LISTEN, cx.wall);
         hub.and_then(|hub| hub_of(cx, hub)).ok_or_else(|| {

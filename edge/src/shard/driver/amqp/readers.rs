@@ -29,7 +29,7 @@ impl AmqpDriver {
         let hub =
             self.authorize(&[entity, "ConsumerGroups", group, "Partitions", partition], cx)?;
         check_entity(Some(entity), &hub.host_name, cx)?;
-        let place = place_in(hub, entity, group, partition)?;
+        let place = place_in(&hub, entity, group, partition)?;
         let selector = selector_of(attach)?;
         if self.readers.len() >= AMQP_READERS_MAX {
             let text = "The connection has as many receivers as it may have.";

@@ -105,7 +105,7 @@ impl AmqpDriver {
         let entity = &cx.services.hub.event_hub;
         let claim = claim_of_token(directory, entity, audience, token, cx.wall)?;
         let (hub, connection) = (cx.services.hub_name(claim.hub), cx.connection);
-        debug!(hub, audience, %connection, expires = %claim.expires, "token accepted");
+        debug!(%hub, audience, %connection, expires = %claim.expires, "token accepted");
         self.claims.put(claim).map_err(|_| {
             let text = "The connection holds as many tokens as it may hold.";
             Refusal::new(Condition::ResourceLimitExceeded, text)
@@ -143,8 +143,7 @@ impl AmqpDriver {
         let hub = by_token.or_else(|| self.claims.hub_allowing(&resource, LISTEN, cx.wall));
         let hub =
             hub.ok_or_else(|| Refusal::unauthorized("Listen", cx.services.any_hub_name(), entity))?;
-        let host = hub_of(cx, hub).map_or("", |hub| hub.host_name.as_str());
-        check_entity(Some(entity), host, cx)?;
+        check_entity(Some(entity), &cx.services.hub_name(hub).to_string(), cx)?;
         Ok(hub)
     }
 

@@ -91,7 +91,7 @@ impl AmqpDriver {
             Ok(message) => c2d.enqueue(message, cx.services.c2d_done(cx.connection, token)),
             Err(refusal) => {
                 let (reason, connection) = (&refusal.text, cx.connection);
-                debug!(hub = cx.services.hub_name(hub), %connection, %reason, "message to a device refused");
+                debug!(hub = %cx.services.hub_name(hub), %connection, %reason, "message to a device refused");
                 self.answer_c2d(token, Err(&refusal));
             }
         }

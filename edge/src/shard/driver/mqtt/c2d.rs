@@ -29,7 +29,7 @@ impl MqttDriver {
                     }
                 }
                 Err(NotSent::TooLong) => {
-                    let (hub, identity) = (seat.hub_name(cx), &seat.grant().identity);
+                    let (hub, identity) = (seat.hub_name(), &seat.grant().identity);
                     let connection = cx.connection;
                     warn!(hub, %identity, %connection, "a message that fits no packet is rejected");
                     settle(seat, delivery.token, Verdict::Reject, cx);

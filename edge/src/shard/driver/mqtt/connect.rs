@@ -58,7 +58,7 @@ impl MqttDriver {
         self.session.accept(*acceptance, cx.now);
         cx.counters().connects_accepted.add(1);
         self.was_accepted = true;
-        let (hub, connection) = (seat.hub_name(cx), cx.connection);
+        let (hub, connection) = (seat.hub_name(), cx.connection);
         debug!(hub, identity = %seat.grant().identity, %connection, "device connected");
         self.tell_callers_ready(cx);
         self.deliver_waiting(cx);

@@ -77,8 +77,8 @@ impl MqttDriver {
     }
 
     /// The hub of the device, as log lines name it.
-    fn hub_name<'c>(&self, cx: &'c Context<'_>) -> &'c str {
-        let hub = self.seat.as_ref().map(|seat| seat.hub_name(cx));
+    fn hub_name<'c>(&'c self, cx: &'c Context<'_>) -> &'c str {
+        let hub = self.seat.as_ref().map(|seat| seat.hub_name());
         hub.unwrap_or_else(|| cx.services.any_hub_name())
     }
 
@@ -184,7 +184,7 @@ impl Protocol for MqttDriver {
             }
             Mail::Cut { identity, reason, .. } => match &self.seat {
                 Some(seat) if seat.serves(&identity) => {
-                    let hub = seat.hub_name(cx);
+                    let hub = seat.hub_name();
                     info!(hub, %identity, connection = %cx.connection, ?reason, "device cut off");
                     self.reason = Some(CloseReason::IdentityRemoved);
                     Err(Close::Cut)

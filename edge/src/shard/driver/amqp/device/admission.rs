@@ -103,7 +103,7 @@ impl AmqpDriver {
             }
             device.is_admitted = true;
             cx.counters().amqp_seats_admitted.add(1);
-            let (hub, connection) = (device.seat.hub_name(cx), device.seat.id(cx));
+            let (hub, connection) = (device.seat.hub_name(), device.seat.id(cx));
             debug!(hub, identity = %device.seat.grant().identity, %connection, "device connected");
         }
         let is_open = device.seat.is_open();
@@ -197,7 +197,7 @@ impl AmqpDriver {
     ) {
         let device = self.devices.get_mut(seat.number);
         let Some(device) = device.filter(|device| device.seat.serves(identity)) else { return };
-        let (hub, connection) = (device.seat.hub_name(cx), device.seat.id(cx));
+        let (hub, connection) = (device.seat.hub_name(), device.seat.id(cx));
         info!(hub, %identity, %connection, ?reason, "device cut off");
         let hub = device.seat.grant().hub;
         self.credentials.remove(hub, identity);
@@ -215,7 +215,7 @@ impl AmqpDriver {
             return;
         }
         let connection = cx.connection;
-        info!(hub = cx.services.hub_name(hub), %identity, %connection, "token of the device has expired");
+        info!(hub = %cx.services.hub_name(hub), %identity, %connection, "token of the device has expired");
         if self.credentials.has_login() {
             self.connection.close(Some(Refusal::expired().error()));
         }
@@ -245,7 +245,7 @@ impl AmqpDriver {
 
     fn leave(&mut self, number: u32, cx: &Context<'_>) {
         if let Some(device) = self.devices.remove(number) {
-            let (hub, connection) = (device.seat.hub_name(cx), device.seat.id(cx));
+            let (hub, connection) = (device.seat.hub_name(), device.seat.id(cx));
             debug!(hub, identity = %device.seat.grant().identity, %connection, "device disconnected");
             device.seat.leave(cx);
             self.connection.permit_partial_bytes(self.devices.partial_bytes_max());

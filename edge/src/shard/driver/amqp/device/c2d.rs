@@ -70,7 +70,7 @@ impl AmqpDriver {
                     }
                 }
                 Err(SendBlocked::Size) => {
-                    let (hub, identity) = (seat.hub_name(cx), &seat.grant().identity);
+                    let (hub, identity) = (seat.hub_name(), &seat.grant().identity);
                     let connection = cx.connection;
                     warn!(hub, %identity, %connection, "a message that the link does not permit is rejected");
                     settle(seat, delivery.token, Verdict::Reject, cx);

@@ -75,7 +75,7 @@ impl AmqpDriver {
         });
         let grant = judged.map_err(Refusal::of_token)?;
         let (hub, identity) = (cx.services.hub_name(grant.hub), &grant.identity);
-        debug!(hub, %identity, connection = %cx.connection, expires = %grant.expires, "token accepted");
+        debug!(%hub, %identity, connection = %cx.connection, expires = %grant.expires, "token accepted");
         self.credentials.put(grant, cx.wall).map_err(|TooManyTokens| {
             let text = "The connection holds as many tokens as it may hold (403005).";
             Refusal::new(Condition::ResourceLimitExceeded, text)

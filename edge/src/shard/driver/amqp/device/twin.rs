@@ -159,7 +159,7 @@ impl AmqpDriver {
             self.devices.hold_answer(seat.number, message.freeze());
             return self.send_answers(seat.number, cx);
         }
-        let (hub, connection) = (device.seat.hub_name(cx), seat);
+        let (hub, connection) = (device.seat.hub_name(), seat);
         debug!(hub, %identity, %connection, version, ?blocked, "desired change not sent");
     }
 }
