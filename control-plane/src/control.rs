@@ -26,6 +26,7 @@ use crate::method::{MethodClock, Methods};
 use crate::presence::{self, PresenceSaver};
 use crate::provider::{Provider, ProviderSettings};
 use crate::registry::{Change, KeyChoice, Mint, ModelRecord};
+use crate::registry_job::{BlobStorage, RegistryJobs};
 use crate::shards::Shards;
 use crate::store::{
     Database, HubSettings, HubStore as _, OpenError, SqliteStore, StoreCounters, StoreError,
@@ -49,6 +50,8 @@ pub struct ControlPlaneConfig {
     pub provider: ProviderSettings,
     /// Devices that all scheduled jobs together begin with in a second; at least one.
     pub job_devices_per_second: u32,
+    /// How import and export jobs reach storage accounts.
+    pub storage: Arc<dyn BlobStorage>,
 }
 
 /// Somebody wants to know whether subscriptions are durable.
@@ -66,6 +69,7 @@ pub struct ControlPlane {
     presence: PresenceSaver,
     evaluator: Evaluator,
     jobs: JobExecutor,
+    registry_jobs: RegistryJobs,
     requests: flume::Sender<Job>,
     queries: QueryService,
     writes: WriteQueue,
@@ -74,7 +78,7 @@ pub struct ControlPlane {
     writer: Writer,
     uploads: Arc<Uploads>,
     blobs: Arc<BlobService>,
-    _database: Database,
+    _database: Arc<Database>,
 }
 
 struct Job {
@@ -88,7 +92,7 @@ impl ControlPlane {
     /// # Errors
     /// [`OpenError`], which names the file and the remedy.
     pub fn open(config: &ControlPlaneConfig, shards: Arc<dyn Shards>) -> Result<Self, OpenError> {
-        let database = Database::open(&config.data_dir)?;
+        let database = Arc::new(Database::open(&config.data_dir)?);
         let explain = |error: StoreError| database.explain(&error);
         let connection = database.connect().map_err(explain)?;
         let hubs = open_hubs(&database, &connection, &config.hubs)?;
@@ -117,6 +121,7 @@ impl ControlPlane {
         let jobs = jobs.map_err(OpenError::Thread)?;
         let blobs = BlobService::open(&config.blob_dir);
         let blobs = Arc::new(blobs.map_err(|e| OpenError::of_blobs(&config.blob_dir, e))?);
+        let registry_jobs = start_registry_jobs(config, &database, &directory, &writes)?;
         let (requests, waiting) = flume::bounded(REST_QUEUE_MAX);
         let provider = Arc::new(config.provider.clone());
         let front = Front::new(directory.clone(), methods.clone(), provider.clone());
@@ -124,8 +129,8 @@ impl ControlPlane {
             .map(|number| {
                 let store = SqliteStore::new(database.connect_read_only().map_err(explain)?);
                 let (directory, writes) = (directory.clone(), writes.clone());
-                let api =
-                    Api::new(directory, store, writes, shards.clone(), jobs.waker(), blobs.clone());
+                let wakers = (jobs.waker(), registry_jobs.waker());
+                let api = Api::new(directory, store, writes, shards.clone(), wakers, blobs.clone());
                 start_worker(number, api, provider.clone(), waiting.clone())
                     .map_err(OpenError::Thread)
             })
@@ -144,6 +149,7 @@ impl ControlPlane {
             presence,
             evaluator,
             jobs,
+            registry_jobs,
             requests,
             queries,
             writes,
@@ -452,7 +458,7 @@ impl ControlPlane {
         self.presence.finish();
         self.evaluator.finish();
         self.hubs.finish();
-        drop((self.jobs, self.requests, self.writes, self.method_clock));
+        drop((self.jobs, self.registry_jobs, self.requests, self.writes, self.method_clock));
         self.blobs.finish();
         drop(self.uploads);
         self.queries.finish();
@@ -463,6 +469,19 @@ impl ControlPlane {
         }
         self.writer.finish();
     }
+}
+
+fn start_registry_jobs(
+    config: &ControlPlaneConfig,
+    database: &Arc<Database>,
+    directory: &Arc<Directory>,
+    writes: &WriteQueue,
+) -> Result<RegistryJobs, OpenError> {
+    let store = database.connect_read_only().map_err(|error| database.explain(&error))?;
+    let (database, directory) = (Arc::clone(database), Arc::clone(directory));
+    let (store, storage) = (SqliteStore::new(store), Arc::clone(&config.storage));
+    let jobs = RegistryJobs::start(database, store, directory, storage, writes.clone());
+    jobs.map_err(OpenError::Thread)
 }
 
 fn start_worker(

@@ -14,6 +14,7 @@ use ringhub_core::limits::JOB_DEVICES_PER_SECOND;
 
 use crate::c2d::CloudToDevice;
 use crate::file_upload::FileUpload;
+use crate::registry_job::NoStorage;
 use crate::{
     AdminToken, ControlPlane, ControlPlaneConfig, HubSettings, OpenError, ProviderSettings, Shards,
 };
@@ -61,6 +62,7 @@ pub(crate) fn config(dir: &Path) -> ControlPlaneConfig {
         hubs: vec![hub],
         provider: provider(),
         job_devices_per_second: JOB_DEVICES_PER_SECOND,
+        storage: Arc::new(NoStorage),
     }
 }
 

@@ -9,6 +9,7 @@ mod partition;
 mod provider;
 mod query;
 mod query_index;
+mod registry_job;
 mod storage;
 
 use core::time::Duration;
@@ -22,6 +23,7 @@ pub use partition::*;
 pub use provider::*;
 pub use query::*;
 pub use query_index::*;
+pub use registry_job::*;
 pub use storage::*;
 
 /// Longest device or module id in characters. Longer: refused as a bad argument.

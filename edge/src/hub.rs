@@ -29,8 +29,9 @@ use crate::shard::{
     Clock, HubInfo, HubServices, MailboxShards, ShardConfig, ShardCounters, ShardHandle,
     ShardParts, start_shards,
 };
-use crate::startup::{KeyFiles, Ports, Prepared};
+use crate::startup::{DEVELOPMENT_CA_FILE, KeyFiles, Ports, Prepared};
 use crate::storage::StorageCalls;
+use crate::storage_client::{StorageClient, TrustError};
 use crate::tls::{TicketCount, TlsConfigError, reloadable_server_config};
 use crate::topology::CpuId;
 
@@ -67,6 +68,9 @@ pub enum HubError {
     /// The authorities that sign for the storage account cannot be read.
     #[error("`file_upload.account_ca_file`: {0}")]
     StorageTrust(#[source] ClientError),
+    /// The authorities of storage accounts cannot be read.
+    #[error(transparent)]
+    Storage(#[from] TrustError),
     /// A thread or an io_uring cannot be made.
     #[error("a shard cannot start: {0}")]
     Shard(#[from] io::Error),
@@ -202,6 +206,7 @@ fn open_control_plane(
         cloud_to_device: config.cloud_to_device.settings(),
         file_upload: config.file_upload.settings()?,
     };
+    let development_ca = prepared.data_directory.path().join(DEVELOPMENT_CA_FILE);
     let control = ControlPlaneConfig {
         data_dir: prepared.data_directory.path().join(REGISTRY_DIRECTORY),
         blob_dir: prepared.data_directory.path().join(BLOB_DIRECTORY),
@@ -212,6 +217,7 @@ fn open_control_plane(
             retention: config.hub.retention,
         },
         job_devices_per_second: config.jobs.devices_per_second,
+        storage: Arc::new(StorageClient::new(&config.storage, &development_ca)?),
     };
     let key_files = KeyFiles::of(prepared, EVENT_HUB);
     let shards = Arc::new(MailboxShards::new(mailboxes.clone(), key_files));

@@ -23,6 +23,7 @@ pub mod shard;
 pub mod shutdown;
 pub mod startup;
 mod storage;
+pub mod storage_client;
 pub mod tls;
 pub mod topology;
 pub mod tuning;

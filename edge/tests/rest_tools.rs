@@ -192,9 +192,6 @@ fn what_is_not_built_says_so() {
     let hub = start();
     let device = Device::create(&hub, "d");
     for (method, path, name) in [
-        ("POST", "/jobs/create", "import and export jobs"),
-        ("GET", "/jobs", "import and export jobs"),
-        ("GET", "/jobs/7", "import and export jobs"),
         ("GET", "/digitaltwins/d", "digital twins"),
         ("POST", "/digitaltwins/d/components/c/commands/x", "digital twins"),
         ("POST", "/devices/d/files", "file upload"),

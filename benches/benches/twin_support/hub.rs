@@ -13,6 +13,7 @@ use ringhub_control_plane::api::Request;
 use ringhub_control_plane::c2d::CloudToDevice;
 use ringhub_control_plane::directory::{Grant, IdentityRef};
 use ringhub_control_plane::file_upload::FileUpload;
+use ringhub_control_plane::registry_job::NoStorage;
 use ringhub_control_plane::twin::TwinReply;
 use ringhub_control_plane::{
     ControlPlane, ControlPlaneConfig, HubSettings, ProviderSettings, Shards,
@@ -74,6 +75,7 @@ impl TwinHub {
             hubs: vec![hub],
             provider: ProviderSettings::default(),
             job_devices_per_second: JOB_DEVICES_PER_SECOND,
+            storage: Arc::new(NoStorage),
         };
         let control = ControlPlane::open(&config, Arc::new(NoShards));
         let control = control.expect("a fresh directory opens");

@@ -123,6 +123,18 @@ impl Api {
     }
 }
 
+/// Reads a configuration that is not named elsewhere.
+pub(crate) fn configuration_draft(body: &Value) -> Result<ConfigurationDraft, ApiError> {
+    let members = Members::of(body)?;
+    let id = members.filled("id")?.ok_or(RegistryError::Argument("a configuration has no id"))?;
+    draft(members, ConfigurationId::parse(id).map_err(RegistryError::from)?)
+}
+
+/// A configuration without results of metrics.
+pub(crate) fn configuration_json(configuration: Configuration) -> Value {
+    counted_json(&Counted { configuration, system: Results::new(), own: Results::new() })
+}
+
 fn no_content(context: &Context, change: ConfigurationChange) -> Answer {
     let change = Change::Configuration(context.hub, change);
     Answer::After(change, Box::new(|_| Ok(Response::empty(StatusCode::NO_CONTENT))))

@@ -148,7 +148,7 @@ fn device_response(directory: &Directory, hub: HubId, device: &Device) -> Respon
 /// A device as clients see it; nulls are written.
 ///
 /// Source: control-plane reference, "Device object".
-pub(super) fn device_json(directory: &Directory, hub: HubId, device: &Device) -> Value {
+pub(crate) fn device_json(directory: &Directory, hub: HubId, device: &Device) -> Value {
     let name = IdentityRef { device: device.id.as_str(), module: None };
     let presence = directory.presence(hub, name).unwrap_or_default();
     let identity = Identity { device: device.id.clone(), module: None };

@@ -20,6 +20,7 @@ use crate::configuration::ConfigurationError;
 use crate::file_upload::UploadError;
 use crate::method::MethodError;
 use crate::registry::RegistryError;
+use crate::registry_job::InvalidContainer;
 use crate::twin::{TwinRefusal, TwinRefusalReason};
 
 const ERROR_CODE: HeaderName = HeaderName::from_static("iothub-errorcode");
@@ -64,6 +65,9 @@ pub(crate) enum ApiError {
     JobBody(&'static str),
     #[error("The condition of a job has at most {QUERY_CHARS_MAX} characters")]
     JobCondition,
+    /// A container that an import or export cannot use; the member that names it, and why.
+    #[error("{0} {1}")]
+    Container(&'static str, InvalidContainer),
     /// The method of a job that cannot be called.
     #[error(transparent)]
     Method(#[from] MethodError),
@@ -94,7 +98,7 @@ impl From<CertificateError> for ApiError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Code {
     pub(crate) number: u32,
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
 }
 
 impl Code {
@@ -141,7 +145,7 @@ fn code_of_upload(why: &UploadError) -> Code {
 
 impl RegistryError {
     /// Number and name of a refusal of the registry.
-    pub(super) fn code(&self) -> Code {
+    pub(crate) fn code(&self) -> Code {
         match self {
             Self::Argument(_)
             | Self::Member { .. }
@@ -171,6 +175,7 @@ impl RegistryError {
             Self::JobEnded => code(400_003, "InvalidOperation"),
             Self::JobNotFound => code(404_002, "JobNotFound"),
             Self::JobExists => code(409_104, "JobAlreadyExists"),
+            Self::TooManyRegistryJobs => code(403_003, "JobQuotaExceeded"),
             Self::TooManyJobs => code(429_004, "ThrottlingMaxActiveJobCountExceeded"),
             Self::TooManyDevices => code(413_002, "TooManyDevices"),
             Self::TooManyModules => code(413_003, "TooManyModulesOnDevice"),
@@ -187,6 +192,7 @@ impl ApiError {
             Self::Registry(error) => error.code(),
             Self::Method(error) => error.code(),
             Self::JobBody(_) => code(400_000, "GenericBadRequest"),
+            Self::Container(..) => code(400_008, "BlobContainerValidationError"),
             Self::JobCondition => code(412_001, "PreconditionFailed"),
             Self::Query(_) => code(400_004, "ArgumentInvalid"),
             Self::Message(why) => code_of_message(*why),

@@ -4,7 +4,8 @@ use http::StatusCode;
 use ringhub_core::auth::KeyPair;
 use serde_json::{Value, json};
 
-use super::bulk::{ItemName, check_once, items};
+use super::bulk::{check_once, items};
+use super::bulk_item::ItemName;
 use super::json::{Members, parse};
 use super::request::Context;
 use super::{Answer, Api, ApiError, Response};

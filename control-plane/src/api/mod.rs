@@ -5,6 +5,7 @@
 //! thread, writes from the writer's, once they are durable and the directory knows them.
 
 mod bulk;
+mod bulk_item;
 mod certificates;
 mod commands;
 mod configurations;
@@ -26,6 +27,7 @@ mod notices;
 mod query;
 mod query_indexes;
 mod query_service;
+mod registry_jobs;
 mod request;
 mod route;
 mod statistics;
@@ -47,15 +49,19 @@ use crate::c2d::NoticeKind;
 use crate::directory::Directory;
 use crate::job::JobWaker;
 use crate::registry::{Change, Outcome};
+use crate::registry_job::RegistryJobWaker;
 use crate::store::{SqliteStore, Write, WriteQueue};
 
+pub(crate) use bulk_item::{BulkItem, ItemName};
+pub(crate) use configurations::{configuration_draft, configuration_json};
 pub use device_front::{DeviceOperation, DeviceRefusal, DeviceRequest, delivery_response, done};
-pub(crate) use devices::{authentication_json, connection_state};
+pub(crate) use devices::{authentication_json, connection_state, device_json};
 pub(crate) use error::{ApiError, Code, code, random_guid, random_hex};
 pub(crate) use front::{Front, Passed};
 pub(crate) use hub::policy_json;
 pub(crate) use json::{Members, parse as parse_body};
 pub(crate) use methods::Call;
+pub(crate) use modules::module_json;
 pub(crate) use query_service::{QUERY_THREADS, QueryJob, QueryService};
 pub(crate) use request::{Context, find_hub, parameter};
 pub(crate) use route::Resource;
@@ -169,6 +175,7 @@ pub(crate) struct Api {
     shards: Arc<dyn Shards>,
     jobs: JobWaker,
     blobs: Arc<BlobService>,
+    registry_jobs: RegistryJobWaker,
 }
 
 impl Api {
@@ -177,10 +184,10 @@ impl Api {
         store: SqliteStore,
         writes: WriteQueue,
         shards: Arc<dyn Shards>,
-        jobs: JobWaker,
+        (jobs, registry_jobs): (JobWaker, RegistryJobWaker),
         blobs: Arc<BlobService>,
     ) -> Self {
-        Self { directory, store, writes, shards, jobs, blobs }
+        Self { directory, store, writes, shards, jobs, blobs, registry_jobs }
     }
 
     /// Answers one request that has passed the [`Front`], now or from the writer's thread.
@@ -239,6 +246,10 @@ impl Api {
             (Resource::NoticeAbandon(kind, lock), "POST") => {
                 notices::verdict(kind, &lock, Verdict::Abandon)
             }
+            (Resource::RegistryJobs, "GET") => self.list_registry_jobs(context),
+            (Resource::RegistryJobCreate, "POST") => self.create_registry_job(context),
+            (Resource::RegistryJob(id), "GET") => self.show_registry_job(context, &id),
+            (Resource::RegistryJob(id), "DELETE") => Ok(self.cancel_registry_job(context, &id)),
             (Resource::Configuration(id), "PUT") => self.put_configuration(context, id),
             (Resource::Configuration(id), "DELETE") => Ok(self.delete_configuration(context, id)),
             (Resource::ConfigurationQueries, "POST") => self.test_queries(context),

@@ -102,7 +102,7 @@ fn module_response(directory: &Directory, hub: HubId, module: &Module) -> Respon
 /// A module as clients see it; nulls are written.
 ///
 /// Source: control-plane reference, "Modules".
-pub(super) fn module_json(directory: &Directory, hub: HubId, module: &Module) -> Value {
+pub(crate) fn module_json(directory: &Directory, hub: HubId, module: &Module) -> Value {
     let name = IdentityRef { device: module.device.as_str(), module: Some(module.id.as_str()) };
     let presence = directory.presence(hub, name).unwrap_or_default();
     let identity = Identity { device: module.device.clone(), module: Some(module.id.clone()) };

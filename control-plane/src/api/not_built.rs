@@ -4,9 +4,6 @@
 ///
 /// Source: the service's OpenAPI documents; control-plane reference.
 pub(super) const NOT_BUILT: &[(&str, &str)] = &[
-    ("/jobs", REGISTRY_JOBS),
-    ("/jobs/create", REGISTRY_JOBS),
-    ("/jobs/{job}", REGISTRY_JOBS),
     ("/digitaltwins/{*rest}", "digital twins"),
     ("/twins/{device}/tags", TWIN_SECTIONS),
     ("/twins/{device}/properties/desired", TWIN_SECTIONS),
@@ -16,6 +13,5 @@ pub(super) const NOT_BUILT: &[(&str, &str)] = &[
     ("/twins/{device}/modules/{module}/streams/{stream}", DEVICE_STREAMS),
 ];
 
-const REGISTRY_JOBS: &str = "import and export jobs";
 const TWIN_SECTIONS: &str = "replacement of one section of a twin";
 const DEVICE_STREAMS: &str = "device streams";

@@ -289,6 +289,12 @@ fn permissions(resource: &Resource, method: &Method) -> Option<&'static [Permiss
         (Resource::Jobs, "GET") | (Resource::JobCancel(_), "POST") => Some(JOBS),
         (Resource::Job(_), "GET" | "PUT") => Some(JOBS),
         (Resource::Jobs | Resource::Job(_) | Resource::JobCancel(_), _) => None,
+        // An export shows keys, as lists of devices do.
+        (Resource::RegistryJobs | Resource::RegistryJob(_), "GET") => Some(READ),
+        (Resource::RegistryJobCreate, "POST") | (Resource::RegistryJob(_), "DELETE") => Some(WRITE),
+        (Resource::RegistryJobs | Resource::RegistryJobCreate | Resource::RegistryJob(_), _) => {
+            None
+        }
         (Resource::Query, "POST") => Some(SERVICE),
         (Resource::DeviceBound(_) | Resource::NoticeAbandon(..), "POST") => Some(SERVICE),
         (Resource::Notices(_), "GET") | (Resource::NoticeLock(..), "DELETE") => Some(SERVICE),

@@ -39,6 +39,12 @@ pub(crate) enum Resource {
     NoticeLock(NoticeKind, String),
     /// A notice by its lock token, to be abandoned.
     NoticeAbandon(NoticeKind, String),
+    /// The list of imports and exports.
+    RegistryJobs,
+    /// Where imports and exports are made.
+    RegistryJobCreate,
+    /// An import or export by its id.
+    RegistryJob(String),
     /// The shared access policies with their keys.
     Policies,
     /// The keys of the policy of this name.
@@ -96,6 +102,9 @@ enum Shape {
     Notices(NoticeKind),
     NoticeLock(NoticeKind),
     NoticeAbandon(NoticeKind),
+    RegistryJobs,
+    RegistryJobCreate,
+    RegistryJob,
     NotBuilt(&'static str),
     Policies,
     PolicyKeys,
@@ -150,6 +159,9 @@ impl Routes {
             ("/messages/servicebound/filenotifications", Shape::Notices(File)),
             ("/messages/servicebound/filenotifications/{lock}", Shape::NoticeLock(File)),
             ("/messages/servicebound/filenotifications/{lock}/abandon", Shape::NoticeAbandon(File)),
+            ("/jobs", Shape::RegistryJobs),
+            ("/jobs/create", Shape::RegistryJobCreate),
+            ("/jobs/{job}", Shape::RegistryJob),
             ("/listkeys", Shape::Policies),
             ("/iothubkeys/{policy}/regenerate", Shape::PolicyKeys),
             ("/storage/listkeys", Shape::StorageKeys),
@@ -236,6 +248,9 @@ impl Routes {
             Shape::Notices(kind) => Resource::Notices(kind),
             Shape::NoticeLock(kind) => Resource::NoticeLock(kind, decode_text(segments[3])?),
             Shape::NoticeAbandon(kind) => Resource::NoticeAbandon(kind, decode_text(segments[3])?),
+            Shape::RegistryJobs => Resource::RegistryJobs,
+            Shape::RegistryJobCreate => Resource::RegistryJobCreate,
+            Shape::RegistryJob => Resource::RegistryJob(decode_text(segments[1])?),
             Shape::Devices => Resource::Devices,
             Shape::KeyRegeneration => Resource::KeyRegeneration,
             Shape::Device | Shape::Query => Resource::Device(device()?),
@@ -365,9 +380,7 @@ impl Resource {
         use Segment::{Id, Literal};
         match self {
             Self::Devices => vec![Literal("devices")],
-            Self::KeyRegeneration => {
-                vec![Literal("devices"), Literal("keys"), Literal("regenerate")]
-            }
+            Self::KeyRegeneration => KEY_REGENERATION.to_vec(),
             Self::Query => vec![Literal("devices"), Literal("query")],
             Self::Device(id) => vec![Literal("devices"), Id(id.as_str())],
             Self::Commands(id) => vec![Literal("devices"), Id(id.as_str()), Literal("commands")],
@@ -418,6 +431,9 @@ impl Resource {
             Self::JobCancel(id) => {
                 vec![Literal("jobs"), Literal("v2"), Id(id.as_str()), Literal("cancel")]
             }
+            Self::RegistryJobs => vec![Literal("jobs")],
+            Self::RegistryJobCreate => vec![Literal("jobs"), Literal("create")],
+            Self::RegistryJob(id) => vec![Literal("jobs"), Id(id)],
             Self::Notices(kind) | Self::NoticeLock(kind, _) | Self::NoticeAbandon(kind, _) => {
                 kind.node().split('/').skip(1).map(Literal).collect()
             }
@@ -435,6 +451,8 @@ fn again<T>(id: &str, parse: impl Fn(&str) -> Result<T, InvalidId>) -> Option<T>
     parse(&percent_decode_str(id).decode_utf8().ok()?).ok()
 }
 
+const KEY_REGENERATION: [Segment<'static>; 3] =
+    [Segment::Literal("devices"), Segment::Literal("keys"), Segment::Literal("regenerate")];
 const CONSUMER_GROUPS: [Segment<'static>; 3] = [
     Segment::Literal("eventHubEndpoints"),
     Segment::Literal("events"),
@@ -549,9 +567,6 @@ mod tests {
     fn what_is_not_built_is_told_by_its_name() {
         let routes = Routes::new();
         for (method, path, expected) in [
-            (Method::GET, "/jobs/", "import and export jobs"),
-            (Method::POST, "/jobs/create", "import and export jobs"),
-            (Method::GET, "/jobs/0b1f", "import and export jobs"),
             (Method::GET, "/digitaltwins/d", "digital twins"),
             (Method::POST, "/digitaltwins%2Fd%2Fcommands%2Fc", "digital twins"),
         ] {

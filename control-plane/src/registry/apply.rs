@@ -84,6 +84,7 @@ impl Applier<'_> {
                     JobApplier { store: self.store, directory: self.directory, now: self.now };
                 jobs.apply(change).map(Outcome::Job)
             }
+            Change::RegistryJob(change) => self.change_registry_jobs(change).map(Outcome::from),
             Change::Certificate(hub, change) => {
                 let Self { store, effects, now, .. } = self;
                 CertificateApplier { store: *store, now: *now, effects }.apply(hub, change)
@@ -106,7 +107,7 @@ impl Applier<'_> {
     }
 
     /// An identity stays as it was made also when its twin is refused.
-    fn apply_item(
+    pub(crate) fn apply_item(
         &mut self,
         item: Result<BulkChange, RegistryError>,
     ) -> Result<ItemOutcome, StoreError> {

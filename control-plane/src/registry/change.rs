@@ -15,6 +15,7 @@ use crate::file_upload::{OpenUpload, UploadChange};
 use crate::hub::{HubChange, HubRow};
 use crate::job::{JobChange, JobOutcome};
 use crate::query_index::{IndexChange, QueryIndex};
+use crate::registry_job::{RegistryJobChange, RegistryJobOutcome};
 use crate::twin::{Changed, TwinChange, TwinOutcome};
 
 /// The model that an identity announces, if it does.
@@ -101,6 +102,7 @@ pub(crate) enum Change {
     CreateHub(Box<HubRow>),
     Hub(HubId, HubChange),
     Job(JobChange),
+    RegistryJob(RegistryJobChange),
     Certificate(HubId, CertificateChange),
     Configuration(HubId, ConfigurationChange),
     QueryIndex(HubId, IndexChange),
@@ -137,6 +139,7 @@ impl Change {
             Self::Presence(records) => records.len(),
             Self::C2d(change) => change.len(),
             Self::Job(change) => change.len(),
+            Self::RegistryJob(change) => change.len(),
             Self::Configuration(_, change) => change.len(),
             Self::QueryIndex(_, change) => change.len(),
             Self::Hub(_, HubChange::RemoveRows) => HUB_REMOVAL_ROWS,
@@ -163,6 +166,7 @@ impl Change {
             Self::Upload(change) => Some(change.hub()),
             Self::Twin(change) => Some(change.hub()),
             Self::Job(change) => change.hub(),
+            Self::RegistryJob(change) => change.hub(),
             Self::Presence(_) | Self::CreateHub(_) | Self::Bulk(_) => None,
         }
     }
@@ -187,6 +191,7 @@ pub(crate) enum Outcome {
     Upload(Box<OpenUpload>),
     Twin(TwinOutcome),
     Job(JobOutcome),
+    RegistryJob(RegistryJobOutcome),
     Policy(Policy),
     HubMade(Arc<Hub>),
     /// Rows of a hub that is being deleted; none when there are no more.
@@ -219,6 +224,9 @@ impl Outcome {
             Self::Configuration(ConfigurationOutcome::Changed(changed)) => changed.iter().collect(),
             Self::Bulk(items) => items.iter().filter_map(ItemOutcome::changed_twin).collect(),
             Self::Job(JobOutcome::Moved { changed, .. }) => changed.iter().collect(),
+            Self::RegistryJob(RegistryJobOutcome::Moved { items, .. }) => {
+                items.iter().filter_map(ItemOutcome::changed_twin).collect()
+            }
             _ => Vec::new(),
         }
     }

@@ -70,6 +70,8 @@ pub(crate) enum RegistryError {
     JobEnded,
     #[error("as many jobs are active as may be: wait for one to end, or cancel one")]
     TooManyJobs,
+    #[error("an import or export of this hub is under way: wait for its end, or cancel it")]
+    TooManyRegistryJobs,
     #[error("the registry is full")]
     TooManyDevices,
     #[error("the device has as many modules as it may have")]

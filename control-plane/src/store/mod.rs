@@ -25,6 +25,7 @@ mod outage;
 mod query;
 mod query_indexes;
 mod recover;
+mod registry_jobs;
 mod row;
 mod schema;
 mod section_cache;
@@ -61,6 +62,7 @@ pub(crate) use query::{
     ScanPlan, SectionName, StoredTwin, TwinColumns, TwinKeys, TwinScan, TwinScans,
 };
 pub(crate) use query_indexes::{IndexedKeys, QueryIndexStore};
+pub(crate) use registry_jobs::RegistryJobStore;
 pub(crate) use schema::Database;
 pub use schema::REGISTRY_FILE;
 pub(crate) use sqlite::SqliteStore;
@@ -78,6 +80,7 @@ pub(crate) trait Store:
     + JobStore
     + ModelStore
     + QueryIndexStore
+    + RegistryJobStore
     + TwinScans
     + TwinStore
     + UploadStore

@@ -12,14 +12,14 @@ use super::fault::Fault;
 use super::recover::recover;
 use super::{
     OpenError, StoreError, StoreState, c2d, certificates, configurations, jobs, query_indexes,
-    uploads,
+    registry_jobs, uploads,
 };
 
 /// `application_id` of the file: "rhub".
 const APPLICATION_ID: i64 = 0x7268_7562;
 
 /// `user_version` of the file; rises when the tables change.
-pub(super) const VERSION: i64 = 10;
+pub(super) const VERSION: i64 = 11;
 
 /// `user_version` of files that keep nothing of a conversation with devices.
 pub(super) const VERSION_WITHOUT_CONVERSATION: i64 = 1;
@@ -47,6 +47,9 @@ const VERSION_WITHOUT_UPLOADS: i64 = 8;
 
 /// `user_version` of files that have one hub, from which versions before may have left others.
 const VERSION_WITHOUT_HUBS: i64 = 9;
+
+/// `user_version` of files that keep no import and export jobs.
+const VERSION_WITHOUT_REGISTRY_JOBS: i64 = 10;
 
 /// Name of the database file.
 pub const REGISTRY_FILE: &str = "registry.db";
@@ -345,6 +348,9 @@ fn add_since(connection: &Connection, version: i64) -> Result<(), rusqlite::Erro
     }
     if version <= VERSION_WITHOUT_HUBS {
         connection.execute_batch(HUB_COLUMNS)?;
+    }
+    if version <= VERSION_WITHOUT_REGISTRY_JOBS {
+        connection.execute_batch(registry_jobs::TABLES)?;
     }
     connection.pragma_update(None, "user_version", VERSION)
 }

@@ -323,7 +323,8 @@ fn a_registry_of_any_version_before_is_brought_up_to_date() {
     let control = open(&dir);
     put(&control, "/devices/d", &json!({}));
     control.shutdown();
-    let added_since_9 = vec!["hub_number"];
+    let added_since_10 = vec!["registry_job", "registry_job_error"];
+    let added_since_9 = [&["hub_number"], &added_since_10[..]].concat();
     let added_since_8 = [&["file_upload", "file_notification"], &added_since_9[..]].concat();
     let added_since_7 = [&["query_index", "query_index_key"], &added_since_8[..]].concat();
     let configurations =
@@ -336,6 +337,7 @@ fn a_registry_of_any_version_before_is_brought_up_to_date() {
         [&["presence", "twin", "twin_reported", "c2d_message", "c2d_feedback"], &added_since_2[..]]
             .concat();
     for (version, added) in [
+        (10, &added_since_10),
         (9, &added_since_9),
         (8, &added_since_8),
         (7, &added_since_7),
@@ -349,6 +351,7 @@ fn a_registry_of_any_version_before_is_brought_up_to_date() {
         let drops: String = added.iter().map(|table| format!("DROP TABLE {table}; ")).collect();
         let columns = ["state", "created_ms", "settings", "resource", "partition_mapping"];
         let (columns, mapping) = match version {
+            10.. => (&columns[..0], PartitionMapping::PartitionKey),
             4.. => (&columns[..4], PartitionMapping::PartitionKey),
             _ => (&columns[..], PartitionMapping::Crc64),
         };

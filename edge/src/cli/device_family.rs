@@ -2,9 +2,9 @@
 
 use clap::{Args, Subcommand};
 use http::Method;
+use ringhub_control_plane::identity_file::{clear_parent, is_edge, parent, set_parent};
 use serde_json::Value;
 
-use super::edge_scope::{clear_parent, is_edge, parent, set_parent};
 use super::error::CliError;
 use super::identity::Identity;
 use super::names::{DeviceName, Named as _};

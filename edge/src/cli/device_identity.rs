@@ -1,12 +1,12 @@
 //! `ringhub device-identity`.
 
 use clap::{Args, Subcommand, ValueEnum};
+use ringhub_control_plane::identity_file::set_parent;
 use serde_json::{Value, json};
 
 use super::device_family::{Children, Parent};
 use super::device_list::ListDevices;
 use super::edge_enabled::EdgeEnabled;
-use super::edge_scope::set_parent;
 use super::error::CliError;
 use super::export::Export;
 use super::import::Import;

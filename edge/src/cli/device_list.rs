@@ -1,10 +1,10 @@
 //! `ringhub device-identity list`.
 
 use clap::Args;
+use ringhub_control_plane::identity_file::is_edge;
 use serde_json::Value;
 
 use super::edge_enabled::EdgeEnabled;
-use super::edge_scope::is_edge;
 use super::error::CliError;
 use super::output::{Column, Output};
 use super::target::TargetArguments;

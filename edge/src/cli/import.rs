@@ -12,11 +12,12 @@ mod scopes;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::thread;
 
 use clap::{Args, ValueEnum};
+use ringhub_control_plane::identity_file::{ImportMode, LineReader};
 
 use super::error::CliError;
 use super::progress::Progress;
@@ -31,9 +32,6 @@ const IN_FLIGHT_MAX: u16 = 64;
 
 /// Errors that are told line by line; more are counted.
 const ERRORS_TOLD_MAX: u64 = 1000;
-
-/// Longest line: an identity with a twin at its limits.
-const LINE_BYTES_MAX: u64 = 256 * 1024;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -65,14 +63,13 @@ pub(super) enum Mode {
     Delete,
 }
 
-impl Mode {
-    /// As the API calls it.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::CreateOrUpdate => "createOrUpdate",
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Delete => "delete",
+impl From<Mode> for ImportMode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::CreateOrUpdate => Self::CreateOrUpdate,
+            Mode::Create => Self::Create,
+            Mode::Update => Self::Update,
+            Mode::Delete => Self::Delete,
         }
     }
 }
@@ -168,25 +165,26 @@ impl<'a> Running<'a> {
     /// Reads all lines and hands them to the workers; ends early when nothing can succeed.
     fn feed(
         &mut self,
-        mut input: Box<dyn BufRead>,
+        input: Box<dyn BufRead>,
         batches: &flume::Sender<Batch>,
         interrupt: &Interrupt,
     ) -> io::Result<()> {
         let mut batch = Batch::default();
-        let mut text = Vec::new();
+        let mut lines = LineReader::new(input, 0);
+        let mode = self.arguments.mode.into();
         while self.fatal.is_none() && !interrupt.is_set() {
-            text.clear();
-            if input.by_ref().take(LINE_BYTES_MAX + 1).read_until(b'\n', &mut text)? == 0 {
+            let Some(text) = lines.next_line()? else {
                 self.hand_over(&mut batch, batches);
                 return Ok(());
-            }
+            };
             self.line += 1;
-            if self.line < self.arguments.from_line || text.trim_ascii().is_empty() {
+            if self.line < self.arguments.from_line {
                 continue;
             }
-            match Line::parse(&text, self.line, self.arguments.mode) {
-                Ok(line) => self.add(line, &mut batch, batches),
-                Err(error) => self.fail(self.line, &error),
+            match text.and_then(|text| Line::parse(text, self.line, mode)) {
+                Ok(Some(line)) => self.add(line, &mut batch, batches),
+                Ok(None) => {}
+                Err(error) => self.fail(self.line, &error.to_string()),
             }
         }
         // What was read and not sent counts as under way: the next import begins there.

@@ -20,7 +20,6 @@ mod device_identity;
 mod device_list;
 mod device_twin;
 mod edge_enabled;
-mod edge_scope;
 mod error;
 mod event;
 mod export;

@@ -23,7 +23,7 @@ const PORT: Allowed = Number { min: 1, max: u16::MAX as i64, unit: "(TCP port)" 
 const DELIVERIES: Allowed = Number { min: 1, max: 100, unit: "deliveries" };
 
 /// All sections, in the order in which they are shown.
-pub static SECTIONS: [&Section; 13] = [
+pub static SECTIONS: [&Section; 14] = [
     &HUB,
     &FORMAT,
     &CLOUD_TO_DEVICE,
@@ -35,6 +35,7 @@ pub static SECTIONS: [&Section; 13] = [
     &LOG,
     &LOGGING,
     &LIMITS,
+    &STORAGE,
     &TLS,
     &CERTIFICATE,
 ];
@@ -413,6 +414,28 @@ static TLS: Section = Section {
         meaning: "Longest time from accept to the end of the TLS handshake.",
         cost: "half-open handshakes hold some 40 KB each so long",
     }],
+};
+
+static STORAGE: Section = Section {
+    name: "storage",
+    meaning: "Storage accounts that imports and exports of identities use.",
+    keys: &[
+        Key {
+            name: "ca_file",
+            default: r#""auto""#,
+            allowed: Auto(&File),
+            meaning: "PEM file with the authorities that are trusted to name storage accounts, besides \
+                  the development CA of the hub. \"auto\": those of the system, or of SSL_CERT_FILE.",
+            cost: "whoever has a certificate of theirs may get what a job writes",
+        },
+        Key {
+            name: "request_timeout",
+            default: r#""1min""#,
+            allowed: Time { min: SECOND, max: Duration::from_mins(10) },
+            meaning: "Longest time for one request, which carries up to 4 MiB; it is tried six times.",
+            cost: "a job whose storage account is silent fails after six times as long",
+        },
+    ],
 };
 
 /// Stands once for each certificate.

@@ -30,6 +30,7 @@ mod render;
 mod sections;
 mod setting;
 mod settings;
+mod storage;
 
 use serde::Deserialize;
 
@@ -47,6 +48,7 @@ pub use sections::{
     CertificateFiles, Executors, Format, Hub, Jobs, Limits, Listen, Log, Logging, Shards, Tls,
 };
 pub use settings::{Argument, Settings};
+pub use storage::StorageAccounts;
 
 #[cfg(test)]
 mod tests;
@@ -79,4 +81,6 @@ pub struct Config {
     pub tls: Tls,
     /// Bounds on what peers may do.
     pub limits: Limits,
+    /// Storage accounts that imports and exports of identities use.
+    pub storage: StorageAccounts,
 }

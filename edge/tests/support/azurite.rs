@@ -9,7 +9,7 @@ use super::hub::Hub;
 use super::patience::eventually;
 use super::provision::Provision;
 
-const PROVISION: Provision = Provision {
+pub(crate) const PROVISION: Provision = Provision {
     name: "azurite",
     pins: &["package.json", "package-lock.json"],
     tools: &[("node", "nodejs"), ("npm", "npm")],

@@ -5,9 +5,9 @@ use std::fs::File;
 use std::io::{self, BufWriter, Seek, Write};
 use std::path::Path;
 
-use serde_json::{Value, json};
+use ringhub_control_plane::identity_file::{device_line, module_line, parent};
+use serde_json::Value;
 
-use super::super::edge_scope::parent;
 use super::super::new_file::nameless;
 
 /// Writes devices that have no parent as they come, then the edge devices below others, at last
@@ -54,10 +54,9 @@ impl<'a> Lines<'a> {
         self.count += 1 + modules.len() as u64;
         let parent = parent(&device, &id);
         let is_edge = device["capabilities"]["iotEdge"] == true;
-        let mut lines = String::new();
-        for line in std::iter::once(device_line(device)).chain(modules.into_iter().map(module_line))
-        {
-            lines += &self.text(line);
+        let mut lines = device_line(device, self.exclude_keys).to_string() + "\n";
+        for module in modules {
+            lines += &module_line(module, self.exclude_keys).to_string();
             lines.push('\n');
         }
         match parent {
@@ -66,14 +65,6 @@ impl<'a> Lines<'a> {
             None => self.output.write_all(lines.as_bytes())?,
         }
         Ok(())
-    }
-
-    fn text(&self, mut line: Value) -> String {
-        if self.exclude_keys {
-            line["authentication"]["symmetricKey"] =
-                json!({ "primaryKey": null, "secondaryKey": null });
-        }
-        line.to_string()
     }
 
     /// Writes what has waited. Gives the number of identities.
@@ -105,30 +96,6 @@ fn parents_first(mut waiting: Vec<Edge>) -> Vec<Edge> {
         }
     }
     sorted
-}
-
-/// Source: control-plane reference, "Import / export jobs" and "Bulk".
-fn device_line(mut device: Value) -> Value {
-    json!({
-        "id": device["deviceId"].take(),
-        "eTag": device["etag"].take(),
-        "status": device["status"].take(),
-        "statusReason": device["statusReason"].take(),
-        "authentication": device["authentication"].take(),
-        "capabilities": device["capabilities"].take(),
-        "deviceScope": device["deviceScope"].take(),
-        "parentScopes": device["parentScopes"].take(),
-    })
-}
-
-fn module_line(mut module: Value) -> Value {
-    json!({
-        "id": module["deviceId"].take(),
-        "moduleId": module["moduleId"].take(),
-        "eTag": module["etag"].take(),
-        "managedBy": module["managedBy"].take(),
-        "authentication": module["authentication"].take(),
-    })
 }
 
 #[cfg(test)]

@@ -2,11 +2,10 @@
 
 use std::collections::HashSet;
 
+use ringhub_control_plane::identity_file::{ImportLine, ImportMode, InvalidLine};
+use ringhub_control_plane::identity_file::{parent, set_parent};
 use ringhub_core::limits::BULK_ITEMS_MAX;
-use serde_json::{Value, json};
-
-use super::super::edge_scope::{parent, set_parent};
-use super::{LINE_BYTES_MAX, Mode};
+use serde_json::Value;
 
 /// Bytes of a request, well below what the hub takes.
 const BATCH_BYTES_MAX: usize = 512 * 1024;
@@ -25,27 +24,16 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Reads a line; what it does not say itself is `mode`.
-    pub(super) fn parse(text: &[u8], number: u64, mode: Mode) -> Result<Self, String> {
-        if text.len() as u64 > LINE_BYTES_MAX {
-            return Err(format!("is longer than {LINE_BYTES_MAX} bytes"));
-        }
-        let mut item: Value =
-            serde_json::from_slice(text).map_err(|error| format!("is not JSON: {error}"))?;
-        let members = item.as_object_mut().ok_or("is not a JSON object")?;
-        if let Some(id) = members.remove("deviceId") {
-            members.entry("id").or_insert(id);
-        }
-        members.entry("importMode").or_insert_with(|| json!(mode.name()));
-        let text = |name| match members.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(_) => Err(format!("`{name}` is not a text")),
-        };
-        let id = text("id")?.ok_or("has no `id`")?;
-        let name = (id, text("moduleId")?.filter(|id| !id.is_empty()));
+    /// Reads a line; what it does not say itself is `mode`. `None` when nothing is on it.
+    pub(super) fn parse(
+        text: &[u8],
+        number: u64,
+        mode: ImportMode,
+    ) -> Result<Option<Self>, InvalidLine> {
+        let Some(line) = ImportLine::parse(text, mode)? else { return Ok(None) };
+        let ImportLine { device, module, item } = line;
         let bytes = item.to_string().len();
-        Ok(Self { number, name, item, bytes })
+        Ok(Some(Self { number, name: (device, module), item, bytes }))
     }
 }
 
@@ -107,28 +95,7 @@ mod tests {
     use super::*;
 
     fn line(text: &str, number: u64) -> Line {
-        Line::parse(text.as_bytes(), number, Mode::CreateOrUpdate).unwrap()
-    }
-
-    #[test]
-    fn a_line_gets_the_mode_unless_it_has_one() {
-        assert_eq!(line(r#"{"id":"a"}"#, 1).item["importMode"], "createOrUpdate");
-        assert_eq!(line(r#"{"id":"a","importMode":"delete"}"#, 1).item["importMode"], "delete");
-        let listed = line(r#"{"deviceId":"a","moduleId":null,"status":"enabled"}"#, 1);
-        assert_eq!((listed.item["id"].as_str(), listed.name.1), (Some("a"), None));
-    }
-
-    #[test]
-    fn what_is_wrong_with_a_line_is_said() {
-        for (text, expected) in [
-            ("{", "is not JSON: EOF"),
-            ("[]", "is not a JSON object"),
-            ("{}", "has no `id`"),
-            (r#"{"id":5}"#, "`id` is not a text"),
-        ] {
-            let error = Line::parse(text.as_bytes(), 1, Mode::Create).unwrap_err();
-            assert!(error.contains(expected), "{text}: {error}");
-        }
+        Line::parse(text.as_bytes(), number, ImportMode::CreateOrUpdate).unwrap().unwrap()
     }
 
     #[test]

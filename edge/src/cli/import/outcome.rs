@@ -121,14 +121,16 @@ fn errors(answer: &Value, lines: &[Line]) -> Vec<(u64, String)> {
 
 #[cfg(test)]
 mod tests {
+    use ringhub_control_plane::identity_file::ImportMode;
     use serde_json::json;
 
-    use super::super::Mode;
     use super::*;
 
     #[test]
     fn errors_find_their_lines() {
-        let line = |text: &str, number| Line::parse(text.as_bytes(), number, Mode::Create).unwrap();
+        let line = |text: &str, number| {
+            Line::parse(text.as_bytes(), number, ImportMode::Create).unwrap().unwrap()
+        };
         let lines = [line(r#"{"id":"a"}"#, 3), line(r#"{"id":"a","moduleId":"m"}"#, 5)];
         let answer = json!({
             "isSuccessful": false,

@@ -120,6 +120,7 @@ fn every_key_is_documented_and_every_field_is_a_key() {
         include_str!("../sections.rs"),
         include_str!("../cloud_to_device.rs"),
         include_str!("../file_upload.rs"),
+        include_str!("../storage.rs"),
     ];
     let fields = sources.iter().flat_map(|source| source.lines()).filter_map(|line| {
         let (name, _) = line.strip_prefix("    pub ")?.split_once(": ")?;

@@ -9,14 +9,14 @@ const SCHEME: &str = "ms-azure-iot-edge://";
 
 /// The edge device above a device, by its id; `None` when there is none. A device that is one
 /// itself names itself in `deviceScope`.
-pub(super) fn parent(device: &Value, id: &str) -> Option<String> {
+pub fn parent(device: &Value, id: &str) -> Option<String> {
     let scopes = [device.get("deviceScope"), device.pointer("/parentScopes/0")];
-    let named = scopes.into_iter().flatten().filter_map(Value::as_str).filter_map(edge_device);
+    let named = scopes.into_iter().flatten().filter_map(Value::as_str).filter_map(scope_device);
     named.into_iter().find(|parent| *parent != id).map(ToOwned::to_owned)
 }
 
 /// Puts a device below the edge device that has `scope`.
-pub(super) fn set_parent(device: &mut Value, scope: &str) {
+pub fn set_parent(device: &mut Value, scope: &str) {
     if !is_edge(device) {
         device["deviceScope"] = scope.into();
     }
@@ -24,7 +24,7 @@ pub(super) fn set_parent(device: &mut Value, scope: &str) {
 }
 
 /// Takes a device away from the edge device above it.
-pub(super) fn clear_parent(device: &mut Value) {
+pub fn clear_parent(device: &mut Value) {
     if !is_edge(device) {
         device["deviceScope"] = "".into();
     }
@@ -32,12 +32,12 @@ pub(super) fn clear_parent(device: &mut Value) {
 }
 
 /// Whether a device is an edge device.
-pub(super) fn is_edge(device: &Value) -> bool {
+pub fn is_edge(device: &Value) -> bool {
     device.pointer("/capabilities/iotEdge") == Some(&Value::Bool(true))
 }
 
 /// The id in a scope; what follows it is the generation.
-fn edge_device(scope: &str) -> Option<&str> {
+pub(crate) fn scope_device(scope: &str) -> Option<&str> {
     scope.strip_prefix(SCHEME)?.rsplit_once('-').map(|(id, _)| id)
 }
 
