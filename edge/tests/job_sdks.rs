@@ -81,17 +81,49 @@ fn check(hub: &Hub, lines: &Lines) {
         let expected = if n >= 10 { (json!("2.1"), 2) } else { (Value::Null, 1) };
         assert_eq!((&desired["fw"], desired["$version"].as_i64()), (&expected.0, Some(expected.1)));
     }
-    let query = json!({ "query": "SELECT * FROM devices.jobs WHERE jobId = 'boot'" }).to_string();
-    let (status, rows) = rest::exchange(hub, "POST", "/devices/query", &query).expect("answered");
-    assert_eq!(status, 200, "{rows}");
-    let rows: Value = serde_json::from_str(&rows).expect("rows are JSON");
-    let rows = rows.as_array().expect("an array");
+    let rows = rows(hub, "jobId = 'boot'");
     assert_eq!(rows.len(), 4);
     for row in &rows[..CONNECTED] {
         let response = &row["outcome"]["deviceMethodResponse"];
         assert_eq!(*response, json!({ "status": 200, "payload": { "delay": 3 } }), "{row}");
     }
     assert_eq!(rows[3]["error"]["code"], "JobRunPreconditionFailed");
+    check_rows(hub);
+}
+
+/// The rows of jobs that a condition takes.
+fn rows(hub: &Hub, condition: &str) -> Vec<Value> {
+    let query = format!("SELECT * FROM devices.jobs WHERE {condition}");
+    let query = json!({ "query": query }).to_string();
+    let (status, rows) = rest::exchange(hub, "POST", "/devices/query", &query).expect("answered");
+    assert_eq!(status, 200, "{condition}: {rows}");
+    let rows: Value = serde_json::from_str(&rows).expect("rows are JSON");
+    rows.as_array().expect("an array").clone()
+}
+
+/// Rows are found by device, type and status, with or without the prefix of their collection.
+fn check_rows(hub: &Hub) {
+    for (condition, jobs) in [
+        ("deviceId = 'd01'", vec!["boot"]),
+        ("devices.jobs.deviceId = 'd12'", vec!["fw"]),
+        ("deviceId IN ['d12', 'd02', 'd04', 'nobody']", vec!["fw", "boot"]),
+        ("deviceId = 'd12' AND jobType = 'scheduleDeviceMethod'", vec![]),
+        (
+            "startswith(deviceId, 'd0') AND devices.jobs.jobType = 'scheduleDeviceMethod'",
+            vec!["boot", "boot", "boot", "boot"],
+        ),
+        ("jobType = 'scheduleDeviceMethod' AND status = 'failed'", vec!["boot"]),
+        ("devices.jobs.status = 'completed' AND deviceId >= 'd38'", vec!["fw", "fw"]),
+        ("status = 'canceled'", vec![]),
+        (
+            "jobType = 'scheduleUpdateTwin' AND status = 'completed' AND deviceId < 'd11'",
+            vec!["fw"],
+        ),
+    ] {
+        let rows = rows(hub, condition);
+        let found: Vec<_> = rows.iter().map(|row| row["jobId"].as_str().expect("text")).collect();
+        assert_eq!(found, jobs, "{condition}");
+    }
 }
 
 #[test]
