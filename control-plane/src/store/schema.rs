@@ -165,13 +165,15 @@ const MAPPING_COLUMN: &str =
 
 /// Hubs as a resource: their state, which is numbered as in [`HubState`](super::HubState), when
 /// they were made, and what may be changed of them. The number of the next hub is no matter of the
-/// hubs that are there: none is given twice.
+/// hubs that are there: none is given twice. What a hub leaves is found without a look at that of
+/// others.
 const HUB_COLUMNS: &str = "
 ALTER TABLE hub ADD COLUMN state INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE hub ADD COLUMN created_ms INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE hub ADD COLUMN settings TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE hub ADD COLUMN resource TEXT NOT NULL DEFAULT '';
 UPDATE hub SET state = 2 WHERE hub_id <> 0;
+CREATE INDEX IF NOT EXISTS file_notification_of_hub ON file_notification (hub_id);
 CREATE TABLE hub_number (next INTEGER NOT NULL) STRICT;
 INSERT INTO hub_number SELECT max(1, coalesce(max(hub_id) + 1, 0)) FROM hub;
 ";
