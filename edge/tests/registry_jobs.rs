@@ -132,7 +132,7 @@ fn check(account: &StorageAccount, container: &str, calls: &[&Value]) {
     assert_eq!(account.get(container, "importErrors.log").as_deref(), Some(&b""[..]));
     assert_eq!(list.as_array().map(Vec::len), Some(2), "{list}");
     assert!(!list.to_string().contains("sig="), "{list}");
-    assert!(late.is_null() || late == &&json!({}), "{late}");
+    assert!(late.is_null() || late.as_str() == Some(""), "no body comes with 204: {late}");
     assert_eq!(unknown["status"], 404, "{unknown}");
     assert_eq!(plain["status"], 400, "{plain}");
 }
