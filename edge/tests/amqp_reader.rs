@@ -156,7 +156,7 @@ fn what_is_not_there_or_not_allowed_is_refused_by_name() {
         ("service", &*partition(4), None, "com.microsoft:argument-out-of-range"),
         ("service", &*address, Some("offset = 1"), "com.microsoft:argument-error"),
         ("service", &*address, Some(offset), "com.microsoft:argument-error"),
-        ("service", "messages/serviceBound/filenotifications", None, "amqp:not-implemented"),
+        ("device", "messages/serviceBound/filenotifications", None, "amqp:unauthorized-access"),
         ("service", "/messages/modules", None, "amqp:not-implemented"),
         ("service", "nothing", None, "amqp:not-found"),
     ] {

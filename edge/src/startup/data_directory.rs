@@ -15,6 +15,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use super::admin_token::ADMIN_TOKEN_FILE;
 use super::files::{self, NotWritten, Readable, Room, is_disk_full};
 
 /// Version of the layout that is written and read.
@@ -246,7 +247,7 @@ fn parse_format(text: &str) -> Option<Layout> {
 /// A new directory holds nothing but what an earlier start left before it fixed the layout.
 fn check_empty(directory: &Path) -> Result<(), DataDirectoryError> {
     let entries = fs::read_dir(directory).map_err(|source| io_error("read", directory, source))?;
-    let ours = [LOCK_FILE, "tls", "FORMAT.new"];
+    let ours = [LOCK_FILE, "tls", "FORMAT.new", ADMIN_TOKEN_FILE, "admin-token.new"];
     let foreign =
         entries.flatten().any(|entry| !ours.iter().any(|name| entry.file_name() == *name));
     if foreign { Err(DataDirectoryError::Foreign(directory.to_owned())) } else { Ok(()) }
