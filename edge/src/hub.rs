@@ -29,7 +29,7 @@ use crate::shard::{
     Clock, HubInfo, HubServices, MailboxShards, ShardConfig, ShardCounters, ShardHandle,
     ShardParts, start_shards,
 };
-use crate::startup::{DEVELOPMENT_CA_FILE, KeyFiles, Ports, Prepared};
+use crate::startup::{CertificateError, DEVELOPMENT_CA_FILE, KeyFiles, Ports, Prepared};
 use crate::storage::StorageCalls;
 use crate::storage_client::{StorageClient, TrustError};
 use crate::tls::{TicketCount, TlsConfigError, reloadable_server_config};
@@ -59,6 +59,9 @@ pub enum HubError {
     /// The certificate cannot be served.
     #[error(transparent)]
     Tls(#[from] TlsConfigError),
+    /// The certificate of a hub cannot be read or made.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// A port cannot be bound.
     #[error(transparent)]
     Port(#[from] BindError),
@@ -114,6 +117,7 @@ impl Hub {
         let mut shard_config = ShardConfig::new(clock);
         shard_config.handshake_time_max = config.tls.handshake_timeout;
         shard_config.shutdown_time_max = config.limits.shutdown_timeout / 2;
+        let hub_parts = hub_parts(prepared, &control, &partitions)?;
         let shards = start_shards(parts, shard_config, &tls)?;
         let sources = Sources {
             hub: CONFIGURED_HUB,
@@ -126,8 +130,14 @@ impl Hub {
             certificates: Arc::clone(&prepared.certificates),
         };
         let inspector = InspectorThread::start(sources, inspections)?;
-        control.serve_hubs(Arc::new(EdgeParts::new(partitions.hubs().clone())))?;
+        control.serve_hubs(hub_parts)?;
         Ok(Self { control, partitions, shards, mailboxes: all, inspector })
+    }
+
+    /// The control plane, which makes and deletes hubs.
+    #[must_use]
+    pub fn control(&self) -> &ControlPlane {
+        &self.control
     }
 
     /// The shared access policies, for connection strings.
@@ -229,6 +239,21 @@ fn open_control_plane(
         control.set_storage_client(Arc::new(calls));
     }
     Ok(control)
+}
+
+/// What makes and removes the parts of hubs; the certificates of those that are there are presented
+/// when this returns.
+fn hub_parts(
+    prepared: &Prepared,
+    control: &ControlPlane,
+    partitions: &PartitionsHandle,
+) -> Result<Arc<EdgeParts>, CertificateError> {
+    let (source, served) = (prepared.certificate_source.clone(), &prepared.certificates);
+    let parts = EdgeParts::new(partitions.hubs().clone(), source, Arc::clone(served));
+    let hubs = control.hubs();
+    let others = hubs.iter().filter(|hub| !hub.is_configured);
+    parts.add_certificates(others.map(|hub| hub.host_name.as_str()))?;
+    Ok(Arc::new(parts))
 }
 
 /// Tools on the same machine may call every hub `localhost`.

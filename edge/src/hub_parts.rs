@@ -1,14 +1,19 @@
-//! What hubs have beside the registry in this process: the partitions of their logs.
+//! What hubs have beside the registry in this process: the partitions of their logs, and a
+//! certificate.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ringhub_control_plane::HubParts;
 use ringhub_control_plane::directory::Hub;
 use ringhub_core::id::HubId;
+use time::OffsetDateTime;
 use tracing::warn;
 
 use crate::partition::{HubLog, HubPartitions, HubRefused};
+use crate::startup::{CertificateError, CertificateSource};
+use crate::tls::Certificates;
 
 /// A hub as its logs know it.
 pub(crate) fn hub_log(hub: &Hub) -> HubLog {
@@ -16,20 +21,39 @@ pub(crate) fn hub_log(hub: &Hub) -> HubLog {
     HubLog { hub: hub.id, partition_count: hub.partition_count, retention }
 }
 
-/// Makes and removes logs as hubs come and go.
+/// Makes and removes logs and certificates as hubs come and go.
 #[derive(Debug)]
 pub(crate) struct EdgeParts {
     partitions: HubPartitions,
+    source: CertificateSource,
+    certificates: Arc<Certificates>,
 }
 
 impl EdgeParts {
-    pub(crate) fn new(partitions: HubPartitions) -> Self {
-        Self { partitions }
+    pub(crate) fn new(
+        partitions: HubPartitions,
+        source: CertificateSource,
+        certificates: Arc<Certificates>,
+    ) -> Self {
+        Self { partitions, source, certificates }
+    }
+
+    /// Presents certificates for hubs, which are made where there are none.
+    pub(crate) fn add_certificates<'h>(
+        &self,
+        hosts: impl IntoIterator<Item = &'h str>,
+    ) -> Result<(), CertificateError> {
+        let made = self.source.load_hubs(hosts, OffsetDateTime::now_utc())?;
+        if !made.is_empty() {
+            self.certificates.put_hubs(made);
+        }
+        Ok(())
     }
 }
 
 impl HubParts for EdgeParts {
     fn add(&self, hub: &Hub) -> io::Result<()> {
+        self.add_certificates([&*hub.host_name]).map_err(io::Error::other)?;
         let HubLog { hub, partition_count, retention } = hub_log(hub);
         self.partitions.add(hub, partition_count, retention).map_err(io::Error::other)
     }
@@ -40,7 +64,9 @@ impl HubParts for EdgeParts {
         }
     }
 
-    fn remove(&self, hub: HubId, _: &str) -> io::Result<()> {
+    fn remove(&self, hub: HubId, host_name: &str) -> io::Result<()> {
+        self.certificates.remove_hub(host_name);
+        self.source.remove_hub(host_name).map_err(io::Error::other)?;
         match self.partitions.remove(hub) {
             Ok(()) | Err(HubRefused::Unknown(_) | HubRefused::Used(_)) => Ok(()),
             Err(refused) => Err(io::Error::other(refused)),

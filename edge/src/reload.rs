@@ -158,9 +158,14 @@ impl Watch {
     /// Puts the present files in place, or says why the old ones stay.
     fn reload(&mut self, now: OffsetDateTime) {
         self.tried = self.source.fingerprint();
-        match self.source.load(now) {
-            Ok(loaded) => {
+        let hosts = self.certificates.hosts_of_hubs();
+        let loaded = self.source.load(now).and_then(|loaded| {
+            Ok((loaded, self.source.load_hubs(hosts.iter().map(AsRef::as_ref), now)?))
+        });
+        match loaded {
+            Ok((loaded, of_hubs)) => {
                 self.certificates.replace(loaded);
+                self.certificates.put_hubs(of_hubs);
                 for status in self.certificates.status() {
                     info!(
                         host_name = status.host_name,

@@ -155,6 +155,15 @@ impl Directory {
         self.tables.load().named(host).map(|table| Arc::clone(&table.hub))
     }
 
+    /// The hub of a process that has no other.
+    #[must_use]
+    pub fn only_hub(&self) -> Option<Arc<Hub>> {
+        match self.tables.load().all() {
+            [only] => Some(Arc::clone(&only.hub)),
+            _ => None,
+        }
+    }
+
     /// A hub by the first label of its host name, as some logins name it; of several, the oldest.
     #[must_use]
     pub fn hub_by_first_label(&self, label: &str) -> Option<Arc<Hub>> {

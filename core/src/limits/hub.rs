@@ -20,5 +20,6 @@ pub const RETENTION_MAX: Duration = Duration::from_hours(168);
 /// Rows that one step of the removal of a hub takes: a step takes the writer some milliseconds.
 pub const HUB_REMOVAL_ROWS: usize = 512;
 
-/// Connections of a shard that are looked at in one go for those of a hub that was deleted.
-pub const HUB_REMOVAL_CONNECTIONS: u32 = 32;
+/// Connections that a shard tells in one turn that a hub was deleted: each may have much to end. The
+/// others are told in the next turns.
+pub const HUB_DELETION_CONNECTIONS_PER_TURN: usize = 256;

@@ -21,23 +21,29 @@ use crate::tls::Certificates;
 /// Requests for a page that may wait; more are answered that the hub is busy.
 const REQUESTS_MAX: usize = 16;
 
+/// Somebody who wants the page of a hub.
+struct Asked {
+    hub: HubId,
+    reply: Reply,
+}
+
 /// Asks for pages. Cloning is cheap.
 #[derive(Clone, Debug)]
-pub struct Inspector(flume::Sender<Reply>);
+pub struct Inspector(flume::Sender<Asked>);
 
 impl Inspector {
-    /// Asks for a page, which `reply` gets on the inspector's thread. Never blocks.
+    /// Asks for the page of a hub, which `reply` gets on the inspector's thread. Never blocks.
     ///
     /// # Errors
     /// Gives `reply` back when too many wait, or the hub is stopping.
-    pub fn request(&self, reply: Reply) -> Result<(), Reply> {
-        self.0.try_send(reply).map_err(flume::TrySendError::into_inner)
+    pub fn request(&self, hub: HubId, reply: Reply) -> Result<(), Reply> {
+        self.0.try_send(Asked { hub, reply }).map_err(|refused| refused.into_inner().reply)
     }
 }
 
 /// The receiving end of [`Inspector`].
 #[derive(Debug)]
-pub struct Requests(flume::Receiver<Reply>);
+pub struct Requests(flume::Receiver<Asked>);
 
 /// Makes the way to an inspector whose thread starts later.
 #[must_use]
@@ -48,7 +54,7 @@ pub fn inspector() -> (Inspector, Requests) {
 
 /// What pages are about.
 pub struct Sources {
-    /// The hub.
+    /// The hub of the configuration.
     pub hub: HubId,
     /// Its name, the value of the label `hub`.
     pub host_name: String,
@@ -82,7 +88,21 @@ impl Sources {
         found.map_or_else(|| hub.0.to_string(), |found| found.host_name.clone())
     }
 
-    /// Writes the page. Linear in shards and partitions; no other thread waits for it.
+    /// Writes the page of a hub: that of the configuration has the numbers of the process, the
+    /// others learn of nothing but themselves. One that is gone meanwhile has an empty page.
+    #[must_use]
+    pub fn page_of(&self, hub: HubId) -> String {
+        if hub == self.hub {
+            return self.page();
+        }
+        let Some(found) = self.control.directory().hub(hub) else { return String::new() };
+        let mut page = Page::new(&found.host_name);
+        registry::write_hub(self, hub, &mut page);
+        page.into_text()
+    }
+
+    /// Writes the page of the configured hub. Linear in shards and partitions; no other thread waits
+    /// for it.
     #[must_use]
     pub fn page(&self) -> String {
         let mut page = Page::new(&self.host_name);
@@ -109,8 +129,8 @@ impl InspectorThread {
     pub fn start(sources: Sources, requests: Requests) -> io::Result<Self> {
         process::note_start();
         let run = move || {
-            for reply in requests.0 {
-                reply(response(sources.page()));
+            for Asked { hub, reply } in requests.0 {
+                reply(response(sources.page_of(hub)));
             }
         };
         thread::Builder::new().name("inspector".to_owned()).spawn(run).map(Self)

@@ -1,5 +1,6 @@
 //! Identities and their store.
 
+use ringhub_core::id::HubId;
 use ringhub_core::meter::Snapshot;
 
 use super::Sources;
@@ -8,9 +9,9 @@ use super::page::{Kind, Page, Scale};
 /// The write-ahead log of the database.
 const WAL_FILE: &str = "registry.db-wal";
 
-pub(super) fn write(sources: &Sources, page: &mut Page) {
-    let control = &sources.control;
-    let counts = control.directory().counts(sources.hub);
+/// What belongs to one hub alone.
+pub(super) fn write_hub(sources: &Sources, hub: HubId, page: &mut Page) {
+    let counts = sources.control.directory().counts(hub);
     let help = "Devices: registered, disabled, and connected.";
     let mut family = page.family("ringhub_devices", Kind::Gauge, help);
     for (state, count) in [
@@ -20,7 +21,13 @@ pub(super) fn write(sources: &Sources, page: &mut Page) {
     ] {
         family.sample(&[("state", &state)], count);
     }
-    write_memory(sources, page);
+    write_memory(sources, hub, page);
+}
+
+/// What all hubs share.
+pub(super) fn write(sources: &Sources, page: &mut Page) {
+    let control = &sources.control;
+    write_hub(sources, sources.hub, page);
     let store = control.store_counters();
     let help = "Requests that wait for the writer of the registry.";
     page.single("ringhub_store_queue_depth", Kind::Gauge, help, control.store_queue_len());
@@ -41,8 +48,8 @@ pub(super) fn write(sources: &Sources, page: &mut Page) {
     page.single("ringhub_store_wal_bytes", Kind::Gauge, help, bytes);
 }
 
-fn write_memory(sources: &Sources, page: &mut Page) {
-    let memory = sources.control.directory().memory(sources.hub);
+fn write_memory(sources: &Sources, hub: HubId, page: &mut Page) {
+    let memory = sources.control.directory().memory(hub);
     let help = "Memory of the directory by owner; of many devices, an estimate from a sample.";
     let mut family = page.family("ringhub_directory_memory_bytes", Kind::Gauge, help);
     for (owner, bytes) in [
@@ -50,8 +57,11 @@ fn write_memory(sources: &Sources, page: &mut Page) {
         ("names", memory.names_bytes),
         ("entries", memory.entries_bytes),
         ("credentials", memory.credentials_bytes),
-        ("cloud_to_device", sources.control.directory().cloud_to_device_bytes()),
     ] {
         family.sample(&[("owner", &owner)], bytes);
+    }
+    if hub == sources.hub {
+        let bytes = sources.control.directory().cloud_to_device_bytes();
+        family.sample(&[("owner", &"cloud_to_device")], bytes);
     }
 }

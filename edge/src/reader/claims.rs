@@ -88,14 +88,15 @@ impl Claims {
         Ok(())
     }
 
-    /// The hub on which `needed` is allowed for `resource`, if it is.
-    pub(crate) fn hub_allowing(
+    /// Whether `needed` is allowed for `resource` of `hub`.
+    pub(crate) fn allow(
         &self,
+        hub: HubId,
         resource: &[Segment<'_>],
         needed: Permissions,
         now: UnixMillis,
-    ) -> Option<HubId> {
-        self.allowing(resource, needed, now).next().map(|claim| claim.hub)
+    ) -> bool {
+        self.allowing(hub, resource, needed, now).next().is_some()
     }
 
     /// A token of a policy by which `needed` is allowed for `resource` of `hub`, if there is one.
@@ -106,18 +107,21 @@ impl Claims {
         needed: Permissions,
         now: UnixMillis,
     ) -> Option<&str> {
-        let mut claims = self.allowing(resource, needed, now).filter(|claim| claim.hub == hub);
+        let mut claims = self.allowing(hub, resource, needed, now);
         claims.find_map(|claim| claim.token.as_deref())
     }
 
     fn allowing(
         &self,
+        hub: HubId,
         resource: &[Segment<'_>],
         needed: Permissions,
         now: UnixMillis,
     ) -> impl Iterator<Item = &Claim> {
         let claims = self.login.iter().chain(&self.put);
-        claims.filter(move |claim| claim.allows(resource, needed) && !claim.is_expired(now))
+        claims.filter(move |claim| {
+            claim.hub == hub && claim.allows(resource, needed) && !claim.is_expired(now)
+        })
     }
 
     /// When the first of them ends.
@@ -174,8 +178,9 @@ mod tests {
         ] {
             let mut claims = Claims::default();
             claims.put(claim(audience, permissions, 1)).expect("the first claim fits");
-            let hub = claims.hub_allowing(&PARTITION, SERVICE, UnixMillis::EPOCH);
-            assert_eq!(hub, allowed.then_some(HubId(7)), "{audience}");
+            let on = |hub| claims.allow(hub, &PARTITION, SERVICE, UnixMillis::EPOCH);
+            assert_eq!(on(HubId(7)), allowed, "{audience}");
+            assert!(!on(HubId(8)), "{audience} is of another hub");
         }
     }
 
@@ -188,7 +193,7 @@ mod tests {
         let end = UnixMillis::from_millis(2000 + skew);
         assert_eq!(claims.next_end(), Some(end), "the later one stands alone");
         assert_eq!(claims.remove_expired(UnixMillis::from_millis(1999 + skew)), Expired::Nothing);
-        assert_eq!(claims.hub_allowing(&PARTITION, SERVICE, end), None);
+        assert!(!claims.allow(HubId(7), &PARTITION, SERVICE, end));
         assert_eq!(claims.remove_expired(end), Expired::Claims);
         assert!(claims.is_empty());
     }

@@ -184,13 +184,11 @@ fn hub_called(directory: &Directory, name: &str) -> Option<Arc<Hub>> {
     directory.hub_by_host(name).or_else(|| directory.hub_by_first_label(name))
 }
 
-/// The hub that a client dialled: by the host it names, else the only one.
-pub(crate) fn hub_meant(directory: &Directory, hostname: Option<&str>) -> Option<Arc<Hub>> {
-    let named = hostname.and_then(|host| directory.hub_by_host(host));
-    named.or_else(|| {
-        let mut hubs = directory.hubs();
-        hubs.pop().filter(|_| hubs.is_empty())
-    })
+/// The hub of a login that does not name one: that of the host that was dialled, or after a name
+/// that no hub has the only hub.
+fn hub_meant(directory: &Directory, hostname: Option<&str>) -> Option<Arc<Hub>> {
+    let named = directory.hub_by_host(hostname.unwrap_or("localhost"));
+    named.or_else(|| directory.only_hub())
 }
 
 fn is_key_of(policy: &Policy, password: &str) -> bool {

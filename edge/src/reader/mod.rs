@@ -18,7 +18,7 @@ mod refusal;
 mod request_links;
 
 pub(crate) use claims::{Claims, Expired, end_of};
-pub(crate) use credential::{Login, claim_of_token, hub_meant, hub_of_token, login_of_plain};
+pub(crate) use credential::{Login, claim_of_token, hub_of_token, login_of_plain};
 pub(crate) use partition_link::{OpenedLink, PartitionLink};
 pub(crate) use partition_links::PartitionLinks;
 pub(crate) use place::PartitionPlace;

@@ -82,6 +82,7 @@ impl<S: Services> Shard<S> {
         state.take_commits();
         state.check_log();
         state.drain_mailbox();
+        state.tell_of_deleted_hubs();
         state.fire_deadlines();
         state.advance_shutdown();
         state.flush();

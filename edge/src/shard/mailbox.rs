@@ -12,7 +12,7 @@ use ringhub_control_plane::c2d::C2dRefusal;
 use ringhub_control_plane::directory::CutReason;
 use ringhub_control_plane::twin::TwinReply;
 use ringhub_core::codec::amqp::section::MessageIdBuf;
-use ringhub_core::id::{ConnectionId, Identity, SeatId, ShardId};
+use ringhub_core::id::{ConnectionId, HubId, Identity, SeatId, ShardId};
 use ringhub_core::method::MethodCall;
 use ringhub_core::twin::DesiredChange;
 use rustix::event::{EventfdFlags, eventfd};
@@ -119,6 +119,11 @@ pub enum Mail {
         /// The change.
         change: DesiredChange,
     },
+    /// A hub was deleted. The shard tells its connections, some in each turn.
+    HubDeleted {
+        /// The hub, which nobody finds any more.
+        hub: HubId,
+    },
     /// Stop accepting, close every session, publish what is in the rings, then end the thread.
     Shutdown,
 }
@@ -140,7 +145,7 @@ impl Mail {
             | Self::DeviceBound { seat, .. }
             | Self::TwinReply { seat, .. }
             | Self::DesiredChanged { seat, .. } => Some(seat.connection),
-            Self::Shutdown => None,
+            Self::HubDeleted { .. } | Self::Shutdown => None,
         }
     }
 }

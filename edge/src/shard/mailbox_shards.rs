@@ -35,6 +35,12 @@ impl Shards for MailboxShards {
         self.post(seat.connection, Mail::Cut { seat, identity, reason });
     }
 
+    fn hub_deleted(&self, hub: HubId) {
+        for mailbox in self.mailboxes.iter() {
+            mailbox.post(Mail::HubDeleted { hub });
+        }
+    }
+
     fn invoke_method(&self, seat: SeatId, call: MethodCall) {
         self.post(seat.connection, Mail::InvokeMethod { seat, call });
     }

@@ -9,6 +9,7 @@ mod clock;
 mod commit_queue;
 mod connection;
 mod counters;
+mod deleted_hubs;
 mod descriptor_table;
 mod driver;
 mod event_loop;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use monoio::net::TcpStream;
 use ringhub_core::id::{ConnectionId, ShardId};
 use ringhub_core::limits::{
-    DEADLINES_PER_TURN, FOREIGN_COMMIT_INTERVAL, MAIL_PER_TURN, RESUMES_PER_TURN,
+    DEADLINES_PER_TURN, FOREIGN_COMMIT_INTERVAL, HUB_DELETION_CONNECTIONS_PER_TURN, MAIL_PER_TURN,
+    RESUMES_PER_TURN,
 };
 use ringhub_core::meter::Counter;
 use ringhub_core::time::Timestamp;
@@ -17,7 +18,8 @@ use super::clock::Clock;
 use super::commit_queue::CommitQueue;
 use super::connection::{Connection, Flushed, Overdue, Received};
 use super::counters::ShardCounters;
-use super::mailbox::Mailbox;
+use super::deleted_hubs::DeletedHubs;
+use super::mailbox::{Mail, Mailbox};
 use super::protocol::{Close, Protocol, Services, ShardContext};
 use super::recorder::{Recorder, nanos};
 use super::socket::Socket;
@@ -66,6 +68,7 @@ pub(super) struct ShardState<S: Services> {
     wheel: TimerWheel,
     commits: CommitQueue,
     mailbox: Mailbox,
+    deleted_hubs: DeletedHubs,
     scratch: Scratch,
     dirty: Vec<ConnectionId>,
     /// Connections whose reader waits for [`Protocol::can_read`], in the order in which they are
@@ -107,6 +110,7 @@ impl<S: Services> ShardState<S> {
             tls,
             services,
             mailbox,
+            deleted_hubs: DeletedHubs::default(),
             counters,
         }
     }
@@ -350,11 +354,31 @@ impl<S: Services> ShardState<S> {
             let Some(mail) = self.mailbox.poll() else { return };
             self.counters.mail_taken.add(1);
             match mail.connection() {
-                None => self.begin_shutdown(),
+                None => self.take_mail(&mail),
                 Some(id) if self.table.find(id).is_some_and(|c| c.protocol().is_some()) => {
                     self.with_protocol(id, |protocol, cx| protocol.handle_mail(mail, cx));
                 }
                 Some(_) => self.services.handle_undeliverable(mail),
+            }
+        }
+    }
+
+    /// Takes mail for the shard itself.
+    fn take_mail(&mut self, mail: &Mail) {
+        match mail {
+            Mail::HubDeleted { hub } => self.deleted_hubs.push(*hub, self.table.ids()),
+            _ => self.begin_shutdown(),
+        }
+    }
+
+    /// Tells connections of deleted hubs. Each may have much to end.
+    pub(super) fn tell_of_deleted_hubs(&mut self) {
+        for _ in 0..HUB_DELETION_CONNECTIONS_PER_TURN {
+            let Some((hub, id)) = self.deleted_hubs.poll() else { return };
+            let is_open = self.table.find(id).is_some_and(|c| c.protocol().is_some());
+            if is_open {
+                let mail = Mail::HubDeleted { hub };
+                self.with_protocol(id, |protocol, cx| protocol.handle_mail(mail, cx));
             }
         }
     }
@@ -455,7 +479,8 @@ impl<S: Services> ShardState<S> {
     /// True when the next turn has work already.
     pub(super) fn has_work(&self) -> bool {
         let is_due = self.wheel.next_wake().is_some_and(|at| at <= self.clock.now());
-        !self.dirty.is_empty() || !self.mailbox.is_empty() || is_due
+        let is_told = self.deleted_hubs.is_empty();
+        !self.dirty.is_empty() || !self.mailbox.is_empty() || !is_told || is_due
     }
 
     /// When the shard has to be awake without being woken.

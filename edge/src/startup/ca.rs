@@ -4,6 +4,7 @@
 //! tls/ca.pem, ca.key                   made once, valid for 10 years; clients trust ca.pem
 //! tls/server.pem, server.key           ECDSA; made anew when it nears its end, or the host name is another
 //! tls/server-rsa.pem, server-rsa.key   RSA, for clients that verify nothing else; as the other
+//! tls/hubs/                            certificates of the other hubs, for the same keys
 //! ```
 
 use std::fs::{self, DirBuilder};
@@ -159,7 +160,10 @@ impl DevelopmentCa {
         host_name: &str,
         now: OffsetDateTime,
     ) -> Result<(), CertificateError> {
-        let signed = server_parameters(host_name, now)?.signed_by(pair, &self.issuer)?;
+        let local = ["localhost", "127.0.0.1", "::1"].into_iter();
+        let local = local.filter(|name| !host_name.eq_ignore_ascii_case(name));
+        let hosts: Vec<&str> = std::iter::once(host_name).chain(local).collect();
+        let signed = server_parameters(&hosts, now)?.signed_by(pair, &self.issuer)?;
         write([certificate, key], [&signed.pem(), &pair.serialize_pem()])
     }
 }
@@ -174,16 +178,13 @@ fn ca_parameters(now: OffsetDateTime) -> CertificateParams {
     parameters
 }
 
+/// Parameters for hosts, of which the first gives the certificate its name.
 fn server_parameters(
-    host_name: &str,
+    hosts: &[&str],
     now: OffsetDateTime,
 ) -> Result<CertificateParams, rcgen::Error> {
-    let mut names = vec![host_name.to_owned()];
-    for name in ["localhost", "127.0.0.1", "::1"] {
-        if !host_name.eq_ignore_ascii_case(name) {
-            names.push(name.to_owned());
-        }
-    }
+    let host_name = hosts.first().copied().unwrap_or_default();
+    let names: Vec<String> = hosts.iter().map(|&host| host.to_owned()).collect();
     let mut parameters = CertificateParams::new(names)?;
     let is_short = host_name.len() <= COMMON_NAME_CHARS_MAX;
     parameters.distinguished_name = common_name(if is_short { host_name } else { "ringhub" });
@@ -246,5 +247,6 @@ fn io_error(action: &'static str, path: &Path, source: io::Error) -> Certificate
     CertificateError::Io { action, path: path.to_owned(), source }
 }
 
+pub(super) mod hubs;
 #[cfg(test)]
 mod tests;

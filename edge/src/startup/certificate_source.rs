@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SigningKey};
 use time::OffsetDateTime;
 
+use super::ca::hubs::{self, HubIssuer};
 use super::ca::{DEVELOPMENT_CA_FILE, development_certificates};
 use super::certificate::{CertificateError, ServerCertificate, configured_certificate};
 use crate::config::{CertificateFiles, Config};
@@ -67,6 +68,48 @@ impl CertificateSource {
                 let issued = development_certificates(data_directory, host_name, now)?;
                 issued.into_iter().map(|certificate| served(certificate, host_name)).collect()
             }
+        }
+    }
+
+    /// Certificates of hubs beside the configured one: by the development CA, made where need be.
+    /// None where certificates are configured, which may be for such hubs as well.
+    ///
+    /// # Errors
+    /// [`CertificateError`] of the first that cannot be made.
+    pub(crate) fn load_hubs<'h>(
+        &self,
+        hosts: impl IntoIterator<Item = &'h str>,
+        now: OffsetDateTime,
+    ) -> Result<Vec<ServedCertificate>, CertificateError> {
+        let Self::Development { data_directory, .. } = self else { return Ok(Vec::new()) };
+        let mut hosts = hosts.into_iter().peekable();
+        if hosts.peek().is_none() {
+            return Ok(Vec::new());
+        }
+        let issuer = HubIssuer::open(data_directory, now)?;
+        let mut all = Vec::new();
+        // Hubs share the keys, which would take much memory otherwise.
+        let mut keys: [Option<Arc<dyn SigningKey>>; 2] = [None, None];
+        for host in hosts {
+            for (loaded, key) in issuer.certificates(host)?.into_iter().zip(&mut keys) {
+                let mut served = served(loaded, host)?;
+                let shared = key.get_or_insert_with(|| Arc::clone(&served.certified.key));
+                let chain = served.certified.cert.clone();
+                served.certified = Arc::new(CertifiedKey::new(chain, Arc::clone(shared)));
+                all.push(served);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Removes what [`load_hubs`](Self::load_hubs) has made for a host.
+    ///
+    /// # Errors
+    /// [`CertificateError`] when a file cannot be removed.
+    pub(crate) fn remove_hub(&self, host: &str) -> Result<(), CertificateError> {
+        match self {
+            Self::Configured(_) => Ok(()),
+            Self::Development { data_directory, .. } => hubs::remove(data_directory, host),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The certificates that handshakes choose from; they are exchanged while connections are open.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -82,6 +84,42 @@ pub struct ReloadCounts {
     pub failed: u64,
 }
 
+/// What is presented at a moment. It is never changed: another one takes its place.
+#[derive(Clone, Debug, Default)]
+struct Served {
+    /// Those that do not come and go with hubs, the first one first.
+    fixed: Vec<ServedCertificate>,
+    /// Those of hubs, by host name.
+    of_hubs: HashMap<Box<str>, Vec<ServedCertificate>>,
+    /// The former by host name.
+    of_hosts: HashMap<Box<str>, Vec<ServedCertificate>>,
+}
+
+impl Served {
+    fn new(fixed: Vec<ServedCertificate>) -> Self {
+        Self { of_hosts: by_host(fixed.clone()), fixed, of_hubs: HashMap::new() }
+    }
+
+    /// The certificates for a name in lower case.
+    fn named(&self, name: &str) -> Option<&[ServedCertificate]> {
+        let found = self.of_hosts.get(name).or_else(|| self.of_hubs.get(name));
+        found.map(Vec::as_slice)
+    }
+}
+
+fn by_host(all: Vec<ServedCertificate>) -> HashMap<Box<str>, Vec<ServedCertificate>> {
+    let mut hosts: HashMap<Box<str>, Vec<_>> = HashMap::new();
+    for served in all {
+        hosts.entry(lower(&served.status.host_name).into()).or_default().push(served);
+    }
+    hosts
+}
+
+fn lower(name: &str) -> Cow<'_, str> {
+    let is_lower = !name.bytes().any(|b| b.is_ascii_uppercase());
+    if is_lower { name.into() } else { name.to_ascii_lowercase().into() }
+}
+
 /// All certificates of the process, for all shards.
 ///
 /// A handshake takes the one whose host name is in SNI, and the first one without SNI, with an IP
@@ -92,7 +130,7 @@ pub struct ReloadCounts {
 /// handshake and never afterwards; everything here may be called from any thread.
 #[derive(Debug)]
 pub struct Certificates {
-    served: RwLock<Arc<[ServedCertificate]>>,
+    served: RwLock<Arc<Served>>,
     completed: AtomicU64,
     failed: AtomicU64,
 }
@@ -102,17 +140,42 @@ impl Certificates {
     #[must_use]
     pub fn new(certificates: Vec<ServedCertificate>) -> Arc<Self> {
         Arc::new(Self {
-            served: RwLock::new(certificates.into()),
+            served: RwLock::new(Arc::new(Served::new(certificates))),
             completed: AtomicU64::new(0),
             failed: AtomicU64::new(0),
         })
     }
 
     /// Presents `certificates` in all handshakes from now on. Connections that are open, and
-    /// handshakes that have chosen, go on with what they have.
+    /// handshakes that have chosen, go on with what they have. Those of hubs stay.
     pub fn replace(&self, certificates: Vec<ServedCertificate>) {
-        *self.served.write().unwrap_or_else(PoisonError::into_inner) = certificates.into();
+        self.change(|served| {
+            let of_hubs = std::mem::take(&mut served.of_hubs);
+            *served = Served { of_hubs, ..Served::new(certificates) };
+        });
         self.completed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Presents the certificates of hubs as well, in place of those that are for the same names.
+    pub(crate) fn put_hubs(&self, certificates: Vec<ServedCertificate>) {
+        self.change(|served| served.of_hubs.extend(by_host(certificates)));
+    }
+
+    /// Presents nothing for a hub any more that was [put](Self::put_hubs).
+    pub(crate) fn remove_hub(&self, host_name: &str) {
+        self.change(|served| drop(served.of_hubs.remove(&*lower(host_name))));
+    }
+
+    /// The hosts that certificates were [put](Self::put_hubs) for.
+    pub(crate) fn hosts_of_hubs(&self) -> Vec<Box<str>> {
+        self.served().of_hubs.keys().cloned().collect()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Served)) {
+        let mut held = self.served.write().unwrap_or_else(PoisonError::into_inner);
+        let mut served = Served::clone(&held);
+        change(&mut served);
+        *held = Arc::new(served);
     }
 
     /// Counts a reload that left everything as it was.
@@ -120,10 +183,10 @@ impl Certificates {
         self.failed.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// What is presented now, the first one first. Allocates; not for a hot path.
+    /// What is presented now, the first one first, without those of hubs. Allocates; not for a hot path.
     #[must_use]
     pub fn status(&self) -> Vec<CertificateStatus> {
-        self.served().iter().map(|served| served.status.clone()).collect()
+        self.served().fixed.iter().map(|served| served.status.clone()).collect()
     }
 
     /// Reloads since the start.
@@ -135,7 +198,7 @@ impl Certificates {
         }
     }
 
-    fn served(&self) -> Arc<[ServedCertificate]> {
+    fn served(&self) -> Arc<Served> {
         Arc::clone(&self.served.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -143,12 +206,9 @@ impl Certificates {
     /// verify when there is none, so that the handshake fails for the client's offer.
     fn choose(&self, name: Option<&str>, schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         let served = self.served();
-        let is_for = |served: &&ServedCertificate, name: &str| {
-            served.status.host_name.eq_ignore_ascii_case(name)
-        };
-        let named = name.and_then(|name| served.iter().find(|served| is_for(served, name)));
-        let host = &named.or_else(|| served.first())?.status.host_name;
-        let chosen = served.iter().filter(|served| is_for(served, host)).min_by_key(|served| {
+        let first = || served.named(&lower(&served.fixed.first()?.status.host_name));
+        let host = name.and_then(|name| served.named(&lower(name))).or_else(first)?;
+        let chosen = host.iter().min_by_key(|served| {
             let fits = served.certified.key.choose_scheme(schemes).is_some();
             (!fits, served.status.key_kind)
         });
@@ -210,6 +270,21 @@ mod tests {
         let chosen = certificates.choose(Some("b.example"), &[ECDSA]).unwrap();
         assert!(Arc::ptr_eq(&chosen, &three.certified));
         assert_eq!(certificates.reloads(), ReloadCounts { completed: 1, failed: 0 });
+    }
+
+    #[test]
+    fn those_of_hubs_come_and_go_and_stay_over_reloads() {
+        let (first, hub, own) = (served("a.example"), served("Hub.example"), served("b.example"));
+        let certificates = Certificates::new(vec![first.clone(), own.clone()]);
+        let chosen = |name| certificates.choose(Some(name), &[ECDSA]).unwrap();
+        certificates.put_hubs(vec![hub.clone(), served("b.example")]);
+        certificates.replace(vec![first.clone(), own.clone()]);
+        assert!(Arc::ptr_eq(&chosen("hub.EXAMPLE"), &hub.certified));
+        assert!(Arc::ptr_eq(&chosen("b.example"), &own.certified), "what was given comes first");
+        assert_eq!(certificates.status().len(), 2);
+        certificates.remove_hub("HUB.example");
+        assert!(Arc::ptr_eq(&chosen("hub.example"), &first.certified));
+        assert_eq!(certificates.hosts_of_hubs(), ["b.example".into()]);
     }
 
     #[test]

@@ -59,7 +59,18 @@ impl AmqpClient {
         sasl: ClientSasl<'_>,
         window: u32,
     ) -> io::Result<Self> {
-        let config = AmqpConfig { session_window: window, ..AmqpConfig::default() };
+        Self::connect_to_host(stream, sasl, window, None)
+    }
+
+    /// As above, with a host name in `open`.
+    pub(crate) fn connect_to_host(
+        stream: TlsStream,
+        sasl: ClientSasl<'_>,
+        window: u32,
+        host_name: Option<&str>,
+    ) -> io::Result<Self> {
+        let hostname = host_name.map(Into::into);
+        let config = AmqpConfig { session_window: window, hostname, ..AmqpConfig::default() };
         let started = Instant::now();
         let machine = AmqpConnection::client(Arc::new(config), sasl, Timestamp::ZERO);
         let input = BytesMut::new();

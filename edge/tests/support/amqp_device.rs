@@ -25,7 +25,11 @@ pub(crate) struct AmqpDevice {
 impl AmqpDevice {
     /// Opens a connection without SASL, as most SDKs do, with the links of `$cbs`.
     pub(crate) fn open(hub: &Hub) -> io::Result<Self> {
-        let mut client = AmqpClient::connect(hub, ClientSasl::Skip, 5000)?;
+        Self::over(AmqpClient::connect(hub, ClientSasl::Skip, 5000)?)
+    }
+
+    /// Attaches the links of `$cbs`.
+    pub(crate) fn over(mut client: AmqpClient) -> io::Result<Self> {
         let requests = client.send_to("$cbs");
         let replies = client.receive_from("$cbs", None);
         while client.next()? != Fact::Attached(replies) {}

@@ -33,6 +33,11 @@ impl HttpConnection {
         Ok(Self { stream: tls::connect(hub, hub.address.https_port)?, authority, token })
     }
 
+    /// As a client with any token, on a stream of the test's own.
+    pub(crate) fn over(stream: TlsStream, authority: String, token: String) -> Self {
+        Self { stream, authority, token }
+    }
+
     /// Connects with a certificate, and without a token.
     pub(crate) fn open_with(hub: &Hub, certificate: &Certificate) -> io::Result<Self> {
         let stream = tls::connect_with(hub, hub.address.https_port, certificate)?;

@@ -44,6 +44,7 @@ pub(crate) mod script;
 pub(crate) mod seed;
 pub(crate) mod stop;
 pub(crate) mod storage_account;
+pub(crate) mod tenants;
 pub(crate) mod tls;
 pub(crate) mod told;
 pub(crate) mod twin_client;

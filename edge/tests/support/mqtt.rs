@@ -118,7 +118,8 @@ impl MqttDevice {
         Self::over(tls::connect_with(hub, MQTT_PORT, certificate)?)
     }
 
-    fn over(mut stream: TlsStream) -> io::Result<Self> {
+    /// As above on a stream of the test's own.
+    pub(crate) fn over(mut stream: TlsStream) -> io::Result<Self> {
         while stream.conn.is_handshaking() {
             stream.conn.complete_io(&mut stream.sock)?;
         }

@@ -1,7 +1,8 @@
 //! TLS client streams that trust the hub's CA and nothing else.
 
 use std::io::{self, ErrorKind, Read};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ pub(crate) fn connect(hub: &Hub, port: u16) -> io::Result<TlsStream> {
 /// As above, expecting any name, which goes into SNI unless it is an address. The handshake comes
 /// with the first bytes.
 pub(crate) fn connect_to(hub: &Hub, port: u16, name: ServerName<'static>) -> io::Result<TlsStream> {
-    open(hub, port, name, config(hub, aws_lc_rs::default_provider())?)
+    open((hub.address.ip, port), name, config(&hub.ca_file(), aws_lc_rs::default_provider())?)
 }
 
 /// As above, as a client that verifies signatures of these schemes and no others.
@@ -45,8 +46,8 @@ pub(crate) fn connect_verifying(
         known.iter().copied().filter(|(scheme, _)| schemes.contains(scheme)).collect();
     // The provider wants it for good; a test makes few.
     provider.signature_verification_algorithms.mapping = verified.leak();
-    let config = config(hub, provider).expect("the CA can be trusted");
-    open(hub, port, name, config).expect("the hub accepts")
+    let config = config(&hub.ca_file(), provider).expect("the CA can be trusted");
+    open((hub.address.ip, port), name, config).expect("the hub accepts")
 }
 
 /// What a client proves itself with: whatever the chain holds, it is sent as it is.
@@ -77,21 +78,34 @@ pub(crate) fn connect_with(
     port: u16,
     certificate: &Certificate,
 ) -> io::Result<TlsStream> {
-    let mut config = config(hub, aws_lc_rs::default_provider())?;
-    let key = PrivatePkcs8KeyDer::from(certificate.key.clone());
-    let key = aws_lc_rs::sign::any_supported_type(&key.into()).map_err(io::Error::other)?;
-    let chain = certificate.chain.iter().cloned().map(CertificateDer::from).collect();
-    config.client_auth_cert_resolver = Arc::new(Shown(Arc::new(CertifiedKey::new(chain, key))));
-    open(hub, port, ServerName::from(std::net::IpAddr::V4(hub.address.ip)), config)
+    let name = ServerName::from(std::net::IpAddr::V4(hub.address.ip));
+    connect_at((hub.address.ip, port), name, &hub.ca_file(), Some(certificate))
+}
+
+/// Connects to any address as a client that trusts `ca`, expects `name` and shows `certificate`.
+pub(crate) fn connect_at(
+    address: (Ipv4Addr, u16),
+    name: ServerName<'static>,
+    ca: &Path,
+    certificate: Option<&Certificate>,
+) -> io::Result<TlsStream> {
+    let mut config = config(ca, aws_lc_rs::default_provider())?;
+    if let Some(certificate) = certificate {
+        let key = PrivatePkcs8KeyDer::from(certificate.key.clone());
+        let key = aws_lc_rs::sign::any_supported_type(&key.into()).map_err(io::Error::other)?;
+        let chain = certificate.chain.iter().cloned().map(CertificateDer::from).collect();
+        let shown = Shown(Arc::new(CertifiedKey::new(chain, key)));
+        config.client_auth_cert_resolver = Arc::new(shown);
+    }
+    open(address, name, config)
 }
 
 fn open(
-    hub: &Hub,
-    port: u16,
+    address: (Ipv4Addr, u16),
     name: ServerName<'static>,
     config: ClientConfig,
 ) -> io::Result<TlsStream> {
-    let socket = TcpStream::connect((hub.address.ip, port))?;
+    let socket = TcpStream::connect(address)?;
     socket.set_nodelay(true)?;
     socket.set_read_timeout(Some(SILENCE_TIME_MAX))?;
     socket.set_write_timeout(Some(SILENCE_TIME_MAX))?;
@@ -115,9 +129,9 @@ pub(crate) fn read_to_end(stream: &mut TlsStream) -> io::Result<Vec<u8>> {
     }
 }
 
-fn config(hub: &Hub, provider: CryptoProvider) -> io::Result<ClientConfig> {
+fn config(ca: &Path, provider: CryptoProvider) -> io::Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
-    let ca = CertificateDer::from_pem_file(hub.ca_file()).map_err(io::Error::other)?;
+    let ca = CertificateDer::from_pem_file(ca).map_err(io::Error::other)?;
     roots.add(ca).map_err(io::Error::other)?;
     let builder = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_safe_default_protocol_versions()

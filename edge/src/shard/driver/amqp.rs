@@ -6,6 +6,7 @@
 
 mod attach;
 mod device;
+mod hub_choice;
 mod links;
 mod login;
 mod readers;
@@ -29,8 +30,9 @@ use ringhub_core::time::Timestamp;
 use tracing::{debug, info};
 
 use self::device::{DeviceCredentials, Devices, Received};
+use self::hub_choice::HubChoice;
 use self::links::{LinkRole, LinkRoles};
-use crate::reader::{Claims, PartitionLinks, Refusal, RequestLinks, hub_meant};
+use crate::reader::{Claims, PartitionLinks, Refusal, RequestLinks};
 use crate::service::ServiceLinks;
 use crate::shard::mailbox::Mail;
 use crate::shard::{Close, HubServices, Protocol, ShardContext};
@@ -41,8 +43,7 @@ type Context<'a> = ShardContext<'a, HubServices>;
 #[derive(Debug)]
 pub(crate) struct AmqpDriver {
     connection: AmqpConnection,
-    /// The hub that the client dialled.
-    hub: Option<HubId>,
+    hub: HubChoice,
     claims: Claims,
     /// When the first claim ends.
     claims_end: Option<Timestamp>,
@@ -69,7 +70,7 @@ impl AmqpDriver {
     ) -> Self {
         Self {
             connection: AmqpConnection::hub(Arc::clone(&services.hub.amqp), now),
-            hub: None,
+            hub: HubChoice::default(),
             claims: Claims::default(),
             claims_end: None,
             links: LinkRoles::default(),
@@ -83,6 +84,32 @@ impl AmqpDriver {
             unused_until: Some(now + AMQP_FIRST_LINK_TIMEOUT),
             head: BytesMut::new(),
         }
+    }
+
+    /// The hub of the connection, as log lines and refusals name it.
+    fn hub_name<'c>(&'c self, cx: &'c Context<'_>) -> &'c str {
+        self.hub.named().map_or_else(|| cx.services.any_hub_name(), |hub| &hub.host_name)
+    }
+
+    /// Makes the connection one for the hub of a credential.
+    ///
+    /// # Errors
+    /// The [`Refusal`] of what is for another hub.
+    fn choose_hub(&mut self, hub: HubId, host: &str, cx: &Context<'_>) -> Result<(), Refusal> {
+        match hub_of(cx, hub) {
+            Some(hub) if self.hub.claim(&hub) => Ok(()),
+            _ => Err(Refusal::not_found(host, "")),
+        }
+    }
+
+    /// Nothing of a hub that is gone goes on, and nobody has two hubs on a connection.
+    fn on_hub_deleted(&mut self, deleted: HubId) -> Result<(), Close> {
+        let is_own = |hub: &&Arc<Hub>| hub.id == deleted;
+        let Some(hub) = self.hub.named().filter(is_own) else { return Ok(()) };
+        let text = format!("The hub '{}' was deleted.", hub.host_name);
+        let refusal = Refusal::new(Condition::NotFound, text);
+        self.connection.close(Some(refusal.error()));
+        Err(Close::Cut)
     }
 
     fn take_token(&mut self) -> u64 {
@@ -106,8 +133,7 @@ impl AmqpDriver {
             // What back ends wait for is tried again with every transmission.
             AmqpEvent::WindowOpened => self.on_window_opened(cx),
             AmqpEvent::Opened { hostname, .. } => {
-                let directory = cx.services.control.directory();
-                self.hub = hub_meant(directory, hostname).map(|hub| hub.id);
+                self.hub.dial(hostname, cx.services.control.directory());
             }
             // Closed connections end below.
             AmqpEvent::SessionBegun(_)
@@ -271,6 +297,7 @@ impl Protocol for AmqpDriver {
                 self.on_desired_changed(seat, &identity, &change, cx);
             }
             Mail::Evict { seat } => self.on_evicted(seat, cx),
+            Mail::HubDeleted { hub } => return self.on_hub_deleted(hub),
             Mail::Cut { seat, identity, reason } => self.on_cut(seat, &identity, reason, cx),
             Mail::DeviceBound { seat, stored } => {
                 if self.deliver_waiting(seat.number, cx)
@@ -305,7 +332,7 @@ impl Protocol for AmqpDriver {
     }
 
     fn handle_closed(&mut self, why: Close, cx: &mut Context<'_>) {
-        let (hub, connection) = (cx.services.any_hub_name(), cx.connection);
+        let (hub, connection) = (self.hub_name(cx), cx.connection);
         debug!(hub, %connection, reason = ?why, "AMQP connection ended");
         self.close_readers();
         self.close_service_links(cx);

@@ -25,8 +25,7 @@ impl AmqpDriver {
         let address = attach.node_address().unwrap_or_default();
         if let Err(refusal) = self.attach(link, address, attach, cx) {
             cx.counters().amqp_links_refused.add(1);
-            let (hub, connection, reason) =
-                (cx.services.any_hub_name(), cx.connection, &refusal.text);
+            let (hub, connection, reason) = (self.hub_name(cx), cx.connection, &refusal.text);
             info!(hub, address, %connection, %reason, "link refused");
             self.connection.refuse_link(link, &refusal.error());
         }
@@ -45,7 +44,7 @@ impl AmqpDriver {
                 Ok(())
             }
             (NodeAddress::Management { entity }, _) => {
-                check_entity(entity.as_deref(), cx.services.any_hub_name(), cx)?;
+                check_entity(entity.as_deref(), self.hub_name(cx), cx)?;
                 self.accept_requests(link, attach, RequestNode::Management);
                 Ok(())
             }
@@ -63,7 +62,7 @@ impl AmqpDriver {
             (NodeAddress::Device { identity, node }, _) => {
                 self.attach_device(link, attach, (identity, node), cx)
             }
-            (node, role) => Err(refusal_of(&node, role, address, cx)),
+            (node, role) => Err(self.refusal_of(&node, role, address, cx)),
         }
     }
 
@@ -80,10 +79,38 @@ impl AmqpDriver {
         cx: &Context<'_>,
     ) -> Result<Arc<Hub>, Refusal> {
         let resource: Vec<Segment<'_>> = path.iter().copied().map(Segment::Literal).collect();
-        let hub = self.claims.hub_allowing(&resource, LISTEN, cx.wall);
-        hub.and_then(|hub| hub_of(cx, hub)).ok_or_else(|| {
-            Refusal::unauthorized(right, cx.services.any_hub_name(), &path.join("/"))
-        })
+        let hub = self.hub.named().map(|hub| hub.id);
+        let hub = hub.filter(|hub| self.claims.allow(*hub, &resource, LISTEN, cx.wall));
+        hub.and_then(|hub| hub_of(cx, hub))
+            .ok_or_else(|| Refusal::unauthorized(right, self.hub_name(cx), &path.join("/")))
+    }
+
+    /// Why a node that is none of the reader's does not take a link.
+    fn refusal_of(
+        &self,
+        node: &NodeAddress,
+        role: Role,
+        address: &str,
+        cx: &Context<'_>,
+    ) -> Refusal {
+        let host = self.hub_name(cx);
+        match node {
+            NodeAddress::DeviceBound => wrong_direction("back ends send here"),
+            NodeAddress::Feedback | NodeAddress::FileNotifications => {
+                wrong_direction("back ends receive here")
+            }
+            NodeAddress::NotOffered { what } => Refusal::not_offered(what),
+            NodeAddress::Partition { .. } | NodeAddress::Events { .. } => {
+                Refusal::unauthorized("Send", host, address)
+            }
+            NodeAddress::Unknown if role == Role::Sender && is_of_entity(address, cx) => {
+                Refusal::unauthorized("Send", host, address)
+            }
+            NodeAddress::Unknown
+            | NodeAddress::Cbs
+            | NodeAddress::Management { .. }
+            | NodeAddress::Device { .. } => Refusal::not_found(host, address),
+        }
     }
 
     fn accept_requests(&mut self, link: LinkId, attach: &Attach<'_>, node: RequestNode) {
@@ -148,28 +175,6 @@ pub(super) fn check_entity(
 pub(super) fn partition_named(text: &str, partition_count: u16) -> Option<PartitionId> {
     let number: u16 = text.parse().ok().filter(|number: &u16| number.to_string() == text)?;
     (number < partition_count).then_some(PartitionId(number))
-}
-
-/// Why a node that is none of the reader's does not take a link.
-fn refusal_of(node: &NodeAddress, role: Role, address: &str, cx: &Context<'_>) -> Refusal {
-    let host = cx.services.any_hub_name();
-    match node {
-        NodeAddress::DeviceBound => wrong_direction("back ends send here"),
-        NodeAddress::Feedback | NodeAddress::FileNotifications => {
-            wrong_direction("back ends receive here")
-        }
-        NodeAddress::NotOffered { what } => Refusal::not_offered(what),
-        NodeAddress::Partition { .. } | NodeAddress::Events { .. } => {
-            Refusal::unauthorized("Send", host, address)
-        }
-        NodeAddress::Unknown if role == Role::Sender && is_of_entity(address, cx) => {
-            Refusal::unauthorized("Send", host, address)
-        }
-        NodeAddress::Unknown
-        | NodeAddress::Cbs
-        | NodeAddress::Management { .. }
-        | NodeAddress::Device { .. } => Refusal::not_found(host, address),
-    }
 }
 
 fn wrong_direction(text: &'static str) -> Refusal {

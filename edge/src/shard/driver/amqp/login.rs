@@ -21,15 +21,16 @@ impl AmqpDriver {
         let Some(login) = step.plain() else { return SaslCode::Auth };
         let directory = cx.services.control.directory();
         match login_of_plain(directory, step.hostname, login, cx.wall) {
-            Ok(Login::Policy(claim)) => {
+            Ok(Login::Policy(claim)) if self.choose_hub(claim.hub, "", cx).is_ok() => {
                 self.claims.log_in(claim);
                 self.note_claims(cx);
                 SaslCode::Ok
             }
-            Ok(Login::Identity(grant)) => {
+            Ok(Login::Identity(grant)) if self.choose_hub(grant.hub, "", cx).is_ok() => {
                 self.credentials.log_in(grant);
                 SaslCode::Ok
             }
+            Ok(_) => SaslCode::Auth,
             Err(reason) => {
                 cx.counters().amqp_logins_refused.add(1);
                 let (hub, connection) = (cx.services.any_hub_name(), cx.connection);

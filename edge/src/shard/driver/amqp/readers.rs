@@ -152,9 +152,9 @@ impl AmqpDriver {
         let entity = &cx.services.hub.event_hub;
         let is_unclaimed = |reader: &&PartitionLink| {
             let allowed = reader.place().with_resource(entity, |resource| {
-                self.claims.hub_allowing(resource, LISTEN, cx.wall)
+                self.claims.allow(reader.place().hub, resource, LISTEN, cx.wall)
             });
-            allowed.is_none()
+            !allowed
         };
         let unclaimed: Vec<u64> =
             self.readers.iter().filter(is_unclaimed).map(PartitionLink::token).collect();

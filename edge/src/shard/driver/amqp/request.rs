@@ -11,6 +11,7 @@ use ringhub_core::session::amqp::management::{
     EventHubInfo, ManagementRead, ManagementRequest, unsupported,
 };
 use ringhub_core::session::amqp::{DeliveryId, LinkId, RequestReply};
+use ringhub_core::time::UnixMillis;
 use tracing::{debug, info};
 
 use super::attach::{LISTEN, check_entity, partition_named};
@@ -89,7 +90,7 @@ impl AmqpDriver {
             Err(refusal) => {
                 cx.counters().amqp_logins_refused.add(1);
                 let (audience, reason) = (put_token.audience, &refusal.text);
-                let (hub, connection) = (cx.services.any_hub_name(), cx.connection);
+                let (hub, connection) = (self.hub_name(cx), cx.connection);
                 info!(hub, audience, %connection, %reason, "token refused");
                 self.requests.reply(to, &refusal.reply(id));
             }
@@ -104,6 +105,7 @@ impl AmqpDriver {
         let directory = cx.services.control.directory();
         let entity = &cx.services.hub.event_hub;
         let claim = claim_of_token(directory, entity, audience, token, cx.wall)?;
+        self.choose_hub(claim.hub, claim.scope.host(), cx)?;
         let (hub, connection) = (cx.services.hub_name(claim.hub), cx.connection);
         debug!(%hub, audience, %connection, expires = %claim.expires, "token accepted");
         self.claims.put(claim).map_err(|_| {
@@ -140,10 +142,12 @@ impl AmqpDriver {
             let directory = cx.services.control.directory();
             hub_of_token(directory, token, &resource, LISTEN, cx.wall)
         });
-        let hub = by_token.or_else(|| self.claims.hub_allowing(&resource, LISTEN, cx.wall));
-        let hub =
-            hub.ok_or_else(|| Refusal::unauthorized("Listen", cx.services.any_hub_name(), entity))?;
-        check_entity(Some(entity), &cx.services.hub_name(hub).to_string(), cx)?;
+        let own = self.hub.named().map(|hub| hub.id);
+        let by_token = by_token.filter(|hub| own.is_none_or(|own| own == *hub));
+        let by_claim = || own.filter(|hub| self.claims.allow(*hub, &resource, LISTEN, cx.wall));
+        let hub = by_token.or_else(by_claim);
+        let hub = hub.ok_or_else(|| Refusal::unauthorized("Listen", self.hub_name(cx), entity))?;
+        check_entity(Some(entity), self.hub_name(cx), cx)?;
         Ok(hub)
     }
 
@@ -156,11 +160,14 @@ impl AmqpDriver {
         cx: &Context<'_>,
     ) -> Result<(), Refusal> {
         let entity = cx.services.hub.event_hub.as_str();
-        let partition_count = hub_of(cx, hub).map_or(0, |hub| hub.partition_count);
+        let found = hub_of(cx, hub).ok_or_else(|| Refusal::not_found(self.hub_name(cx), ""))?;
+        let partition_count = found.partition_count;
         let text = match read {
             ManagementRead::Partition { partition, .. } => partition,
             ManagementRead::EventHub { .. } => {
-                let created_at = cx.services.hub.created_at;
+                // The configured hub may be older than what its registry remembers.
+                let is_known = found.created != UnixMillis::EPOCH;
+                let created_at = if is_known { found.created } else { cx.services.hub.created_at };
                 let info = EventHubInfo { entity, created_at, partition_count };
                 self.requests.reply_with(to, id, |out| info.encode(out));
                 return Ok(());
@@ -168,7 +175,7 @@ impl AmqpDriver {
         };
         let Some(partition) = partition_named(text, partition_count) else {
             let path = format!("{entity}/Partitions/{text}");
-            return Err(Refusal::not_found(cx.services.any_hub_name(), path));
+            return Err(Refusal::not_found(self.hub_name(cx), path));
         };
         if let Some(reason) = cx.services.pipeline.failed() {
             return Err(Refusal::internal(reason));

@@ -160,7 +160,8 @@ impl AmqpDriver {
         for link in self.service.links() {
             let Some(node) = self.service.node_of(link) else { continue };
             let resource: Vec<_> = node.path().iter().copied().map(Segment::Literal).collect();
-            if self.claims.hub_allowing(&resource, LISTEN, cx.wall).is_none() {
+            let hub = self.hub.named().map(|hub| hub.id);
+            if !hub.is_some_and(|hub| self.claims.allow(hub, &resource, LISTEN, cx.wall)) {
                 self.detach(link, &Refusal::expired(), cx);
             }
         }

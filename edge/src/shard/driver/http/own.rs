@@ -43,7 +43,9 @@ impl Own {
             let services = &cx.services;
             return match services.control.allow_metrics(request) {
                 Err(refusal) => Some(*refusal),
-                Ok(_) => services.inspector.request(reply).err().map(|_| services.control.busy()),
+                Ok(hub) => {
+                    services.inspector.request(hub, reply).err().map(|_| services.control.busy())
+                }
             };
         }
         if !matches!(request.method, Method::GET | Method::HEAD) {

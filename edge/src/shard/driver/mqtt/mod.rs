@@ -171,6 +171,10 @@ impl Protocol for MqttDriver {
 
     fn handle_mail(&mut self, mail: Mail, cx: &mut Context<'_>) -> Result<(), Close> {
         match mail {
+            Mail::HubDeleted { hub } => {
+                let is_own = self.seat.as_ref().is_some_and(|seat| seat.grant().hub == hub);
+                return if is_own { Err(Close::Cut) } else { Ok(()) };
+            }
             Mail::Evict { .. } => {
                 self.reason = Some(CloseReason::TakenOver);
                 Err(Close::Evicted)

@@ -38,7 +38,9 @@ impl AmqpDriver {
         if let Some(reason) = cx.services.pipeline.failed() {
             return Err(Refusal::internal(reason));
         }
-        let hub = self.hub.ok_or_else(|| Refusal::of_token(AuthFailure::UnknownHub))?;
+        let directory = cx.services.control.directory();
+        let hub = self.hub.meant(directory).map_err(|host| Refusal::not_found(host, ""))?;
+        let hub = hub.id;
         let number = match self.devices.number_of(hub, &identity) {
             Some(number) => number,
             None => self.take_seat((hub, &identity), attach, cx)?,
@@ -59,6 +61,7 @@ impl AmqpDriver {
             return Err(Refusal::new(Condition::ResourceLimitExceeded, text));
         }
         let grant = self.admit((hub, identity), cx).map_err(Refusal::of_token)?;
+        self.choose_hub(hub, "", cx)?;
         let ends = end(&grant, cx);
         let number = self.devices.next_number();
         let taken = Seat::take(grant, announced_model(attach), number, cx);

@@ -74,6 +74,7 @@ impl AmqpDriver {
             }
         });
         let grant = judged.map_err(Refusal::of_token)?;
+        self.choose_hub(grant.hub, resource.host(), cx)?;
         let (hub, identity) = (cx.services.hub_name(grant.hub), &grant.identity);
         debug!(%hub, %identity, connection = %cx.connection, expires = %grant.expires, "token accepted");
         self.credentials.put(grant, cx.wall).map_err(|TooManyTokens| {

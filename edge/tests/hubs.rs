@@ -1,0 +1,523 @@
+//! Several hubs in one process, over real sockets: what is one's own stays so, keys of one open no
+//! other, and a hub that goes lets go of everybody while the others hear nothing.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use http::Method;
+use ringhub_control_plane::{HubError, NewHub};
+use ringhub_core::session::amqp::ClientSasl;
+use ringhub_edge::client::amqp::{AmqpClient as BackEnd, AmqpFact};
+use ringhub_edge::client::mqtt::{MqttClient, MqttFact};
+use ringhub_edge::client::{Credential, Precondition, Principal, RestClient, Target, sasl_user};
+use serde_json::{Value, json};
+use support::address::MQTT_PORT;
+use support::amqp_device::AmqpDevice;
+use support::factory::Made;
+use support::http::HttpConnection;
+use support::mqtt::{Login, MqttDevice};
+use support::patience::{PATIENCE, eventually};
+use support::tenants::{Tenants, serve};
+use support::tls::Certificate;
+
+const TWO: &str = "two.test";
+const MOMENT: Duration = Duration::from_millis(200);
+
+fn put(rest: &RestClient, path: &str, body: &Value) -> Value {
+    rest.send(Method::PUT, path, Precondition::Absent, Some(body)).expect("it is made")
+}
+
+/// Registers a device with keys.
+fn register(target: &Target, id: &str) -> Credential {
+    let made = put(&RestClient::new(target), &format!("/devices/{id}"), &json!({"deviceId": id}));
+    let key = made["authentication"]["symmetricKey"]["primaryKey"].as_str().expect("keys");
+    Credential::new(Principal::Device(id.to_owned()), key).expect("keys are base64")
+}
+
+fn publish(device: &mut MqttClient, id: &str, body: &str) {
+    let topic = format!("devices/{id}/messages/events/");
+    assert!(device.publish(&topic, body.as_bytes(), 1).expect("it is connected"));
+    let until = Instant::now() + PATIENCE;
+    loop {
+        assert!(Instant::now() < until, "no acknowledgement");
+        if let Some(MqttFact::Acknowledged(_)) = device.next(MOMENT).expect("it is connected") {
+            return;
+        }
+    }
+}
+
+/// Bodies of all events of a hub, read from all partitions.
+fn events(target: &Target, count: usize) -> Vec<String> {
+    let mut client = BackEnd::connect(target).expect("the policy may read");
+    let mut links = Vec::new();
+    for partition in 0..4 {
+        let address = format!("ringhub/ConsumerGroups/$Default/Partitions/{partition}");
+        let link = client.attach_receiver(&address, None).expect("the session takes links");
+        client.wait_for(|fact| (*fact == AmqpFact::Attached(link)).then_some(())).expect("a link");
+        links.push(link);
+    }
+    links.iter().for_each(|link| client.grant_credit(*link, 100));
+    let mut bodies = Vec::new();
+    let until = Instant::now() + PATIENCE;
+    while bodies.len() < count && Instant::now() < until {
+        if let Some(AmqpFact::Message { payload, .. }) = client.next(MOMENT).expect("it reads") {
+            let message = ringhub_core::codec::amqp::section::Message::decode(&payload);
+            let message = message.expect("an event");
+            let body: Vec<u8> = message.body.pieces().flatten().copied().collect();
+            bodies.push(String::from_utf8(body).expect("the tests send text"));
+        }
+    }
+    // What else there is would have come along.
+    while let Some(fact) = client.next(MOMENT).expect("it reads") {
+        assert!(!format!("{fact:?}").starts_with("Message"), "one more: {fact:?}");
+    }
+    bodies.sort();
+    bodies
+}
+
+#[test]
+fn what_is_one_hubs_own_is_no_other_hubs() {
+    let tenants = Tenants::start();
+    let (one, two) = (tenants.configured(), tenants.create(TWO));
+    let keys = [register(&one, "pump"), register(&two, "pump")];
+    for (target, key, body) in [(&one, &keys[0], "of one"), (&two, &keys[1], "of two")] {
+        let mut device = MqttClient::connect(target, key, None).expect("its own key is good");
+        publish(&mut device, "pump", body);
+    }
+    assert_eq!(events(&one, 1), ["of one"]);
+    assert_eq!(events(&two, 1), ["of two"]);
+
+    let (rest_one, rest_two) = (RestClient::new(&one), RestClient::new(&two));
+    let tags = json!({"tags": {"owner": "two"}});
+    let twin = rest_two.send(Method::PATCH, "/twins/pump", Precondition::Absent, Some(&tags));
+    assert_eq!(twin.expect("it is there")["tags"]["owner"], "two");
+    let other = rest_one.read("/twins/pump").expect("it is there");
+    assert!(other["tags"]["owner"].is_null(), "{other}");
+    put(&rest_two, "/devices/only-here", &json!({"deviceId": "only-here"}));
+    assert!(rest_one.read("/devices/only-here").is_err());
+    put(&rest_two, "/eventHubEndpoints/events/ConsumerGroups/mine", &json!({}));
+    let groups = rest_one.read("/eventHubEndpoints/events/ConsumerGroups").expect("it answers");
+    assert!(!groups.to_string().contains("mine"), "{groups}");
+
+    let path = "/devices/pump/messages/devicebound";
+    rest_two.send(Method::POST, path, Precondition::Absent, Some(&json!("hi"))).expect("queued");
+    let queued = |rest: &RestClient| {
+        rest.read("/devices/pump").expect("it is there")["cloudToDeviceMessageCount"].clone()
+    };
+    assert_eq!([queued(&rest_one), queued(&rest_two)], [json!(0), json!(1)]);
+    let numbers = rest_two.exchange(Method::GET, "/metrics", Precondition::Absent, None, PATIENCE);
+    let numbers = String::from_utf8(numbers.expect("it answers").body).expect("text");
+    assert!(
+        numbers.contains("ringhub_devices{hub=\"two.test\",state=\"registered\"} 2"),
+        "{numbers}"
+    );
+    assert!(!numbers.contains(&one.host_name), "{numbers}");
+}
+
+/// A credential of the one hub, and how it is called in what the test says.
+struct Stolen {
+    name: String,
+    credential: Credential,
+}
+
+/// All keys of a hub: its policies, a device and a module.
+fn credentials(tenants: &Tenants, of: &Target) -> Vec<Stolen> {
+    let names = ["iothubowner", "service", "device", "registryRead", "registryReadWrite"];
+    let policy = |name: &&str| Stolen {
+        name: format!("policy {name}"),
+        credential: tenants.policy(&of.host_name, name),
+    };
+    let mut all: Vec<_> = names.iter().map(policy).collect();
+    all.push(Stolen { name: "device d".to_owned(), credential: register(of, "d") });
+    let module = put(
+        &RestClient::new(of),
+        "/devices/d/modules/m",
+        &json!({"deviceId": "d", "moduleId": "m"}),
+    );
+    let key = module["authentication"]["symmetricKey"]["primaryKey"].as_str().expect("keys");
+    let principal = Principal::Module { device: "d".to_owned(), module: "m".to_owned() };
+    let credential = Credential::new(principal, key).expect("keys are base64");
+    all.push(Stolen { name: "module d/m".to_owned(), credential });
+    all
+}
+
+/// Every route of the REST API and of devices, with a verb that it has.
+const ROUTES: [(&str, &str); 45] = [
+    ("GET", "/devices"),
+    ("POST", "/devices"),
+    ("POST", "/devices/keys/regenerate"),
+    ("POST", "/devices/query"),
+    ("GET", "/devices/d"),
+    ("PUT", "/devices/d"),
+    ("DELETE", "/devices/d"),
+    ("DELETE", "/devices/d/commands"),
+    ("GET", "/devices/d/modules"),
+    ("GET", "/devices/d/modules/m"),
+    ("PUT", "/devices/d/modules/m"),
+    ("DELETE", "/devices/d/modules/m"),
+    ("GET", "/statistics/devices"),
+    ("GET", "/statistics/service"),
+    ("POST", "/twins/d/methods"),
+    ("POST", "/twins/d/modules/m/methods"),
+    ("GET", "/twins/d"),
+    ("PATCH", "/twins/d"),
+    ("PUT", "/twins/d"),
+    ("GET", "/twins/d/modules/m"),
+    ("PATCH", "/twins/d/modules/m"),
+    ("POST", "/devices/d/messages/devicebound"),
+    ("POST", "/devices/d/modules/m/messages/devicebound"),
+    ("GET", "/devices/d/messages/devicebound"),
+    ("POST", "/devices/d/messages/events"),
+    ("DELETE", "/devices/d/messages/devicebound/0123456789abcdef0123456789abcdef"),
+    ("GET", "/jobs/v2/query"),
+    ("GET", "/jobs/v2/j"),
+    ("PUT", "/jobs/v2/j"),
+    ("POST", "/jobs/v2/j/cancel"),
+    ("GET", "/messages/servicebound/feedback"),
+    ("POST", "/listkeys"),
+    ("POST", "/iothubkeys/service/regenerate"),
+    ("GET", "/certificates"),
+    ("GET", "/certificates/c"),
+    ("PUT", "/certificates/c"),
+    ("POST", "/certificates/c/generateVerificationCode"),
+    ("GET", "/eventHubEndpoints/events/ConsumerGroups"),
+    ("PUT", "/eventHubEndpoints/events/ConsumerGroups/g"),
+    ("DELETE", "/eventHubEndpoints/events/ConsumerGroups/g"),
+    ("GET", "/configurations"),
+    ("GET", "/configurations/c"),
+    ("PUT", "/configurations/c"),
+    ("POST", "/devices/d/applyConfigurationContent"),
+    ("GET", "/metrics"),
+];
+
+/// Links of AMQP: where, and whether the client sends.
+const LINKS: [(&str, bool); 9] = [
+    ("ringhub/ConsumerGroups/$Default/Partitions/0", false),
+    ("messages/events", false),
+    ("messages/servicebound/feedback", false),
+    ("messages/devicebound", true),
+    ("devices/d/messages/events", true),
+    ("devices/d/messages/devicebound", false),
+    ("devices/d/twin", true),
+    ("devices/d/methods/devicebound", false),
+    ("devices/d/modules/m/messages/events", true),
+];
+
+/// What was tried, and what let somebody in.
+#[derive(Default)]
+struct Score {
+    tried: usize,
+    let_through: Vec<String>,
+}
+
+impl Score {
+    fn note(&mut self, is_in: bool, what: impl FnOnce() -> String) {
+        self.tried += 1;
+        if is_in {
+            self.let_through.push(what());
+        }
+    }
+}
+
+fn try_rest(tenants: &Tenants, at: &Target, stolen: &Stolen, of: &str, score: &mut Score) {
+    for signed_for in [of, &at.host_name] {
+        let stream = tenants.dial(tenants.address.https_port, &at.host_name, None);
+        let token = stolen.credential.token(signed_for);
+        let host = at.host_name.clone();
+        let mut http = HttpConnection::over(stream.expect("it listens"), host, token);
+        for (verb, path) in ROUTES {
+            let kind = "Content-Type: application/json\r\n";
+            let answer = http.exchange(verb, path, kind, "{}").expect("it answers");
+            let status = answer.status;
+            score.note(status != 401, || format!("{} {verb} {path}: {status}", stolen.name));
+        }
+    }
+}
+
+/// Logs in as the device and as the module, whoever the credential is.
+fn try_mqtt(tenants: &Tenants, at: &Target, stolen: &Stolen, of: &str, score: &mut Score) {
+    for signed_for in [of, &at.host_name] {
+        for id in ["d", "d/m"] {
+            let password = stolen.credential.token(signed_for);
+            let code = connack(tenants, at, None, (id, password));
+            score.note(code == 0, || format!("{} over MQTT as {id}", stolen.name));
+        }
+    }
+}
+
+fn try_amqp(tenants: &Tenants, at: &Target, stolen: &Stolen, of: &str, score: &mut Score) {
+    for signed_for in [of, &at.host_name] {
+        let token = stolen.credential.token(signed_for);
+        if let Principal::Policy(policy) = &stolen.credential.principal {
+            let user = sasl_user(policy, &at.host_name);
+            let sasl = ClientSasl::Plain { user: &user, password: &token };
+            let logged_in = tenants.amqp(&at.host_name, sasl, None);
+            score.note(logged_in.is_ok(), || format!("{} by PLAIN", stolen.name));
+        }
+        // With a good token for its own hub, and with one for the other.
+        let resource = match &stolen.credential.principal {
+            Principal::Policy(_) => String::new(),
+            Principal::Device(device) => format!("/devices/{device}"),
+            Principal::Module { device, module } => format!("/devices/{device}/modules/{module}"),
+        };
+        let audience = format!("{signed_for}{resource}");
+        let client = tenants.amqp(&at.host_name, ClientSasl::Skip, None).expect("it opens");
+        let mut client = AmqpDevice::over(client).expect("$cbs is for everybody");
+        let (status, text) = client.put_token(&audience, &token).expect("it answers");
+        score.note(status == 200, || format!("{} put for {audience}: {text}", stolen.name));
+        for (address, is_sender) in LINKS {
+            let linked = if is_sender { client.sender(address) } else { client.receiver(address) };
+            let is_in = linked.expect("it answers").is_ok();
+            score.note(is_in, || format!("{} at {address}, put for {audience}", stolen.name));
+        }
+    }
+}
+
+/// Goal: the isolation of tenants. Method: every credential of each hub, signed for either, on every
+/// route and link of the other one, where the same device is registered with other keys.
+#[test]
+fn no_credential_of_one_hub_opens_another() {
+    let tenants = Tenants::start();
+    let (one, two) = (tenants.configured(), tenants.create(TWO));
+    let keys = [credentials(&tenants, &one), credentials(&tenants, &two)];
+    let mut score = Score::default();
+    for (of, at, stolen) in [(&one, &two, &keys[0]), (&two, &one, &keys[1])] {
+        for stolen in stolen {
+            try_rest(&tenants, at, stolen, &of.host_name, &mut score);
+            try_mqtt(&tenants, at, stolen, &of.host_name, &mut score);
+            try_amqp(&tenants, at, stolen, &of.host_name, &mut score);
+        }
+    }
+    try_certificates(&tenants, &one, &two, &mut score);
+    println!("tried {}, let through {}", score.tried, score.let_through.len());
+    assert!(score.let_through.is_empty(), "{:#?}", score.let_through);
+    assert!(score.tried > 1500, "{}", score.tried);
+}
+
+/// A certificate from an authority that the one hub knows, for a device that both hubs have.
+fn try_certificates(tenants: &Tenants, one: &Target, two: &Target, score: &mut Score) {
+    let authority = Made::authority("factory");
+    let body = json!({"properties": {"certificate": authority.pem(), "isVerified": true}});
+    put(&RestClient::new(one), "/certificates/factory", &body);
+    for target in [one, two] {
+        let by_authority = json!({"authentication": {"type": "certificateAuthority"}});
+        put(&RestClient::new(target), "/devices/x", &by_authority);
+    }
+    let device = authority.device("x");
+    let certificate: Certificate = device.with(&authority);
+    let connack = |at| connack(tenants, at, Some(&certificate), ("x", String::new()));
+    assert_eq!(connack(one), 0, "its own hub lets it in");
+    let code = connack(two);
+    score.note(code == 0, || "a certificate over MQTT".to_owned());
+    let client = tenants.amqp(TWO, ClientSasl::Skip, Some(&certificate)).expect("it opens");
+    let mut client = AmqpDevice::without_tokens(client);
+    let linked = client.sender("devices/x/messages/events").expect("it answers");
+    score.note(linked.is_ok(), || "a certificate over AMQP".to_owned());
+}
+
+/// What a device is told that logs in with a certificate or a password.
+fn connack(
+    tenants: &Tenants,
+    at: &Target,
+    certificate: Option<&Certificate>,
+    (id, password): (&str, String),
+) -> u8 {
+    let stream = tenants.dial(MQTT_PORT, &at.host_name, certificate).expect("it listens");
+    let mut device = MqttDevice::over(stream).expect("the handshake judges nobody");
+    let login = Login {
+        client_id: id.to_owned(),
+        user_name: format!("{}/{id}/?api-version=2021-04-12", at.host_name),
+        password,
+        topic: String::new(),
+    };
+    device.send_connect(&login).expect("it listens");
+    device.read_connack().expect("it answers")
+}
+
+#[test]
+fn a_hub_that_goes_ends_what_is_connected_and_no_more() {
+    let tenants = Tenants::start();
+    let (one, two) = (tenants.configured(), tenants.create(TWO));
+    let keys = [register(&one, "pump"), register(&two, "pump")];
+    let mut kept = MqttClient::connect(&one, &keys[0], None).expect("its own key is good");
+    let mut ended = MqttClient::connect(&two, &keys[1], None).expect("its own key is good");
+    publish(&mut ended, "pump", "first");
+    let mut reader = BackEnd::connect(&two).expect("the policy may read");
+    let address = "ringhub/ConsumerGroups/$Default/Partitions/0";
+    reader.attach_receiver(address, None).expect("the session takes links");
+    reader.next(MOMENT).expect("it is attached");
+    let rest = RestClient::new(&two);
+    let mut targets = Vec::new();
+    for number in 0..300 {
+        targets.push(json!({"id": format!("d{number}"), "importMode": "create"}));
+        if targets.len() == 100 {
+            let list = Value::Array(std::mem::take(&mut targets));
+            rest.send(Method::POST, "/devices", Precondition::Absent, Some(&list)).expect("made");
+        }
+    }
+    let job = json!({
+        "type": "scheduleDeviceMethod", "queryCondition": "*",
+        "cloudToDeviceMethod": {"methodName": "m", "connectTimeoutInSeconds": 30},
+        "maxExecutionTimeInSeconds": 3600,
+    });
+    put(&rest, "/jobs/v2/j", &job);
+    let waiting = std::thread::spawn({
+        let rest = rest.clone();
+        move || {
+            let call = json!({"methodName": "m", "connectTimeoutInSeconds": 300});
+            let path = "/twins/d1/methods";
+            rest.exchange(Method::POST, path, Precondition::Absent, Some(&call), PATIENCE)
+        }
+    });
+    let hub = tenants.control().directory().hub_by_host(TWO).expect("it is there").id;
+    std::thread::sleep(MOMENT);
+
+    tenants.control().delete_hub(hub).expect("it is there");
+    eventually("the device is cut off", || ended.next(MOMENT).is_err());
+    eventually("the reader is cut off", || reader.next(MOMENT).is_err());
+    let answer = waiting.join().expect("it returns").expect("it is answered");
+    assert_eq!(answer.status, 401, "the call waits no longer: {answer:?}");
+    assert!(MqttClient::connect(&two, &keys[1], None).is_err());
+    publish(&mut kept, "pump", "still here");
+    assert_eq!(events(&one, 1), ["still here"]);
+    eventually("the rest is removed", || tenants.control().deleting_hubs().is_empty());
+
+    let again = tenants.create(TWO);
+    assert!(RestClient::new(&again).read("/devices/pump").is_err(), "nothing is left");
+    let key = register(&again, "pump");
+    let mut device = MqttClient::connect(&again, &key, None).expect("its own key is good");
+    publish(&mut device, "pump", "second");
+    assert_eq!(events(&again, 1), ["second"]);
+}
+
+/// Makes this test binary play the process that is killed.
+const CHILD_HOME: &str = "RINGHUB_TEST_TENANTS_HOME";
+const CHILD_ADDRESS: &str = "RINGHUB_TEST_TENANTS_ADDRESS";
+
+#[test]
+fn the_process_that_is_killed_while_hubs_come_and_go() {
+    let Ok(home) = std::env::var(CHILD_HOME) else { return };
+    let address = std::env::var(CHILD_ADDRESS).expect("both are given");
+    let (ip, port) = address.split_once(' ').expect("address and port");
+    let address = support::address::Loopback {
+        ip: ip.parse().expect("an address"),
+        https_port: port.parse().expect("a port"),
+    };
+    let running = serve(home.as_ref(), address);
+    for number in 0_u32.. {
+        let control = running.control();
+        let made = control.create_hub(NewHub::named(&format!("h{number}.test")));
+        println!("created {number}");
+        if number % 2 == 1 {
+            let hub = made.expect("it is made").id;
+            println!("deleting {number}");
+            control.delete_hub(hub).expect("it is there");
+            println!("deleted {number}");
+        }
+    }
+}
+
+/// Goal: a hub is there as a whole or not at all, whenever the process ends. Method: another process
+/// makes and deletes hubs and tells of each step; it is killed after more and more of them.
+#[test]
+fn hubs_survive_a_kill_or_are_gone() {
+    for steps in [1, 2, 3, 4, 5, 6, 7, 23] {
+        let mut tenants = Tenants::start();
+        tenants.stop();
+        let address = format!("{} {}", tenants.address.ip, tenants.address.https_port);
+        let mut child = Command::new(std::env::current_exe().expect("the test has a path"))
+            .args(["the_process_that_is_killed_while_hubs_come_and_go", "--nocapture"])
+            .args(["--test-threads=1"])
+            .env(CHILD_HOME, &tenants.home)
+            .env(CHILD_ADDRESS, address)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the test binary starts");
+        let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let mut told: BTreeMap<u32, String> = BTreeMap::new();
+        let words = lines.map_while(Result::ok).filter_map(|line| {
+            let line = line.rsplit_once("... ").map_or(&*line, |(_, rest)| rest);
+            let (word, number) = line.split_once(' ')?;
+            Some((number.parse().ok()?, word.to_owned()))
+        });
+        told.extend(words.take(steps));
+        child.kill().expect("the process runs still");
+        child.wait().expect("it is a child of this process");
+        tenants.launch();
+        for (number, word) in &told {
+            let found = tenants.control().directory().hub_by_host(&format!("h{number}.test"));
+            match word.as_str() {
+                "created" => assert!(found.is_some() || number % 2 == 1, "{number}: {told:?}"),
+                "deleted" => assert!(found.is_none(), "{number}: {told:?}"),
+                _ => {}
+            }
+        }
+        eventually("removals end", || tenants.control().deleting_hubs().is_empty());
+        for hub in tenants.control().hubs().iter().filter(|hub| !hub.is_configured) {
+            let target = tenants.target(&hub.host_name);
+            let key = register(&target, "pump");
+            let mut device = MqttClient::connect(&target, &key, None).expect("it is whole");
+            publish(&mut device, "pump", "x");
+            assert_eq!(events(&target, 1), ["x"]);
+        }
+        for number in told.keys().filter(|number| *number % 2 == 1) {
+            let name = format!("h{number}.test");
+            match tenants.control().create_hub(NewHub::named(&name)) {
+                Ok(_) | Err(HubError::NameTaken(_)) => {}
+                Err(error) => panic!("{name}: {error}"),
+            }
+        }
+    }
+}
+
+/// Resident memory of this process, in bytes.
+fn resident_bytes() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").expect("procfs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process");
+    let kib: usize = line.trim().trim_end_matches(" kB").parse().expect("a number");
+    kib * 1024
+}
+
+fn disk_bytes(path: &std::path::Path) -> u64 {
+    use std::os::unix::fs::MetadataExt as _;
+    let entries = std::fs::read_dir(path).expect("it is there");
+    let bytes = |entry: std::fs::DirEntry| match entry.file_type().expect("it has one").is_dir() {
+        true => disk_bytes(&entry.path()),
+        false => entry.metadata().map_or(0, |file| file.blocks() * 512),
+    };
+    entries.map_while(Result::ok).map(bytes).sum()
+}
+
+/// Prints what a small hub costs.
+#[test]
+fn a_process_carries_a_thousand_hubs() {
+    const HUBS: usize = 1_000;
+    let mut tenants = Tenants::start();
+    let (memory, disk) = (resident_bytes(), disk_bytes(&tenants.home));
+    let began = Instant::now();
+    for number in 0..HUBS {
+        let new = NewHub::named(&format!("tenant-{number}.test"));
+        tenants.control().create_hub(new).expect("it is made");
+    }
+    let created = began.elapsed();
+    let per_hub_memory = resident_bytes().saturating_sub(memory) / HUBS;
+    let per_hub_disk = disk_bytes(&tenants.home).saturating_sub(disk) / HUBS as u64;
+    tenants.stop();
+    let began = Instant::now();
+    tenants.launch();
+    println!(
+        "{HUBS} hubs: created in {created:?}, {per_hub_memory} bytes of memory and {per_hub_disk} \
+         bytes of disk each, started in {:?}",
+        began.elapsed()
+    );
+    let last = tenants.target("tenant-999.test");
+    let key = register(&last, "pump");
+    let mut device = MqttClient::connect(&last, &key, None).expect("its own key is good");
+    publish(&mut device, "pump", "x");
+    assert_eq!(events(&last, 1), ["x"]);
+    assert_eq!(tenants.control().hubs().len(), HUBS + 1);
+}
