@@ -24,7 +24,7 @@ use crate::hub::{HubError, HubLife, HubParts, HubUpdate, NewHub, NewPolicy};
 use crate::job::JobExecutor;
 use crate::method::{MethodClock, Methods};
 use crate::presence::{self, PresenceSaver};
-use crate::provider::{Provider, ProviderSettings};
+use crate::provider::{Provider, ProviderSettings, ProviderState};
 use crate::registry::{Change, KeyChoice, Mint, ModelRecord};
 use crate::registry_job::{BlobStorage, RegistryJobs};
 use crate::shards::Shards;
@@ -73,7 +73,7 @@ pub struct ControlPlane {
     requests: flume::Sender<Job>,
     queries: QueryService,
     writes: WriteQueue,
-    hubs: HubLife,
+    hubs: Arc<HubLife>,
     workers: Vec<JoinHandle<()>>,
     writer: Writer,
     uploads: Arc<Uploads>,
@@ -108,7 +108,7 @@ impl ControlPlane {
         let writes = writer.queue();
         let store = SqliteStore::new(database.connect_read_only().map_err(explain)?);
         let of_hubs = (directory.clone(), methods.clone(), shards.clone(), writes.clone());
-        let hubs = HubLife::new(of_hubs, store.deleted_hubs().map_err(explain)?);
+        let hubs = Arc::new(HubLife::new(of_hubs, store.deleted_hubs().map_err(explain)?));
         let presence = PresenceSaver::start(directory.clone(), writes.clone());
         let presence = presence.map_err(OpenError::Thread)?;
         let reader = SqliteStore::new(database.connect_read_only().map_err(explain)?);
@@ -125,6 +125,7 @@ impl ControlPlane {
         let (requests, waiting) = flume::bounded(REST_QUEUE_MAX);
         let provider = Arc::new(config.provider.clone());
         let front = Front::new(directory.clone(), methods.clone(), provider.clone());
+        let provider = Arc::new(ProviderState::new(provider, hubs.clone()));
         let workers = (0..WORKERS)
             .map(|number| {
                 let store = SqliteStore::new(database.connect_read_only().map_err(explain)?);
@@ -457,7 +458,6 @@ impl ControlPlane {
         presence::save(&self.directory, &self.writes);
         self.presence.finish();
         self.evaluator.finish();
-        self.hubs.finish();
         drop((self.jobs, self.registry_jobs, self.requests, self.writes, self.method_clock));
         self.blobs.finish();
         drop(self.uploads);
@@ -466,6 +466,10 @@ impl ControlPlane {
             if worker.join().is_err() {
                 tracing::error!("a worker thread of the control plane has panicked");
             }
+        }
+        // The workers were the others that held it.
+        if let Some(hubs) = Arc::into_inner(self.hubs) {
+            hubs.finish();
         }
         self.writer.finish();
     }
@@ -487,11 +491,11 @@ fn start_registry_jobs(
 fn start_worker(
     number: usize,
     api: Api,
-    settings: Arc<ProviderSettings>,
+    state: Arc<ProviderState>,
     jobs: flume::Receiver<Job>,
 ) -> io::Result<JoinHandle<()>> {
     thread::Builder::new().name(format!("control-{number}")).spawn(move || {
-        let provider = Provider { api: &api, settings: &settings };
+        let provider = Provider { api: &api, state: &state };
         for Job { passed, reply } in jobs {
             match passed {
                 Passed::Hub(context) => api.handle(&context, reply),

@@ -71,7 +71,8 @@ pub(crate) const ADMIN_TOKEN: &str = "for-administrators";
 
 fn provider() -> ProviderSettings {
     let token = AdminToken::new(ADMIN_TOKEN).map(Arc::new);
-    ProviderSettings { token, event_hub: "events".to_owned(), ..ProviderSettings::default() }
+    let [event_hub, domain] = ["events", "example.net"].map(ToOwned::to_owned);
+    ProviderSettings { token, event_hub, domain }
 }
 
 /// Shards without connections.

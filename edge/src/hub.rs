@@ -224,7 +224,7 @@ fn open_control_plane(
         provider: ProviderSettings {
             token: prepared.admin_token.clone(),
             event_hub: EVENT_HUB.to_owned(),
-            retention: config.hub.retention,
+            domain: config.hub.domain().to_owned(),
         },
         job_devices_per_second: config.jobs.devices_per_second,
         storage: Arc::new(StorageClient::new(&config.storage, &development_ca)?),

@@ -4,10 +4,17 @@
 
 mod support;
 
+use std::process::Command;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use support::factory::Made;
+use support::history::read_all;
 use support::hub::Hub;
 use support::node::Node;
 use support::provider::{CONFIGURED_GROUP, CONFIGURED_SUBSCRIPTION, admin_token, base_url};
+use support::provision::scripts_dir;
 use support::python::Python;
 
 /// What calls have given, one by one.
@@ -124,4 +131,178 @@ fn the_node_sdk_reads_the_hub_of_the_configuration() {
     let stranger = json!([["iotHubResource", "listBySubscription"]]);
     let refused = node(&interpreter, &hub, "of-somebody-else", &stranger);
     assert_eq!(refused.refusal(0).0, 401);
+}
+
+/// What a create with all its settings says, in the words of Python.
+fn description() -> Value {
+    json!({
+        "location": "East US",
+        "sku": { "name": "S1", "capacity": 1 },
+        "tags": { "site": "north" },
+        "properties": {
+            "event_hub_endpoints": {
+                "events": { "retention_time_in_days": 2, "partition_count": 4 },
+            },
+            "cloud_to_device": { "max_delivery_count": 7 },
+        },
+    })
+}
+
+/// A certificate authority in base64, as both SDKs take it.
+fn authority() -> String {
+    STANDARD.encode(&Made::authority("Factory").certificate.chain[0])
+}
+
+#[test]
+fn a_hub_of_the_python_sdk_lives_from_create_to_delete() {
+    let Some(interpreter) = Python::provisioned() else { return };
+    let hub = Hub::start();
+    let token = admin_token(&hub);
+    let (group, name) = ("Plant", "plant-2");
+    let certificate = authority();
+    let calls = json!([
+        ["iot_hub_resource", "begin_create_or_update", group, name, description()],
+        ["iot_hub_resource", "get", group, name],
+        ["iot_hub_resource", "begin_create_or_update", group, name,
+            { "of": 1, "with": { "tags": { "site": "south" } } },
+            { "named": { "if_match": { "of": 1, "at": ["etag"] } } }],
+        ["iot_hub_resource", "begin_update", group, name, { "tags": { "line": "7" } }],
+        ["iot_hub_resource", "begin_create_or_update", group, name, { "of": 1 },
+            { "named": { "if_match": "AAAAAAAAAAA=" } }],
+        ["iot_hub_resource", "list_by_resource_group", group],
+        ["iot_hub_resource", "list_keys", group, name],
+        ["iot_hub_resource", "create_event_hub_consumer_group", group, name, "events", "cold",
+            { "properties": { "name": "cold" } }],
+        ["iot_hub_resource", "get_event_hub_consumer_group", group, name, "events", "cold"],
+        ["iot_hub_resource", "delete_event_hub_consumer_group", group, name, "events", "cold"],
+        ["certificates", "create_or_update", group, name, "factory",
+            { "properties": { "certificate": certificate } }],
+        ["certificates", "generate_verification_code", group, name, "factory",
+            { "of": 10, "at": ["etag"] }],
+        ["certificates", "list_by_iot_hub", group, name],
+        ["certificates", "delete", group, name, "factory", { "of": 11, "at": ["etag"] }],
+        ["iot_hub_resource", "check_name_availability", { "name": name }],
+        ["iot_hub_resource", "begin_create_or_update", group, "-bad", description()],
+        ["iot_hub_resource", "begin_delete", group, name],
+        ["iot_hub_resource", "get", group, name],
+    ]);
+    let results = python(&interpreter, &hub, &token, &calls);
+    let properties = &results.of(0)["properties"];
+    assert_eq!(properties["provisioning_state"], "Succeeded");
+    assert_eq!(properties["host_name"], "plant-2.localhost");
+    let events = &properties["event_hub_endpoints"]["events"];
+    assert_eq!(
+        (&events["retention_time_in_days"], &events["partition_count"]),
+        (&json!(2), &json!(4))
+    );
+    assert_eq!(properties["cloud_to_device"]["max_delivery_count"], 7);
+    assert_eq!(results.of(2)["tags"], json!({ "site": "south" }));
+    assert_eq!(results.of(3)["tags"], json!({ "line": "7" }));
+    assert_eq!(results.refusal(4).0, 412);
+    assert_eq!(results.of(5).as_array().map(Vec::len), Some(1));
+    assert_eq!(results.of(6).as_array().map(Vec::len), Some(5));
+    assert_eq!(results.of(8)["name"], "cold");
+    assert!(results.of(11)["properties"]["verification_code"].as_str().is_some());
+    assert_eq!(results.of(12)["value"].as_array().map(Vec::len), Some(1));
+    assert_eq!(results.of(14)["name_available"], false);
+    assert_eq!(results.refusal(15).0, 400);
+    assert!(results.0[16].get("result").is_some(), "{}", results.0[16]);
+    assert_eq!(results.refusal(17).0, 404);
+}
+
+#[test]
+fn a_hub_of_the_node_sdk_lives_from_create_to_delete() {
+    let Some(interpreter) = Node::provisioned() else { return };
+    let hub = Hub::start();
+    let token = admin_token(&hub);
+    let (group, name) = ("Plant", "plant-2");
+    let certificate = authority();
+    let body = json!({
+        "location": "East US",
+        "sku": { "name": "S1", "capacity": 1 },
+        "properties": { "eventHubEndpoints": { "events": { "retentionTimeInDays": 2, "partitionCount": 4 } } },
+    });
+    let calls = json!([
+        ["iotHubResource", "beginCreateOrUpdateAndWait", group, name, body],
+        ["iotHubResource", "get", group, name],
+        ["iotHubResource", "beginCreateOrUpdateAndWait", group, name,
+            { "of": 1, "with": { "tags": { "site": "south" } } },
+            { "ifMatch": { "of": 1, "at": ["etag"] } }],
+        ["iotHubResource", "beginUpdateAndWait", group, name, { "tags": { "line": "7" } }],
+        ["iotHubResource", "listByResourceGroup", group],
+        ["iotHubResource", "listKeys", group, name],
+        ["iotHubResource", "createEventHubConsumerGroup", group, name, "events", "cold",
+            { "properties": { "name": "cold" } }],
+        ["iotHubResource", "getEventHubConsumerGroup", group, name, "events", "cold"],
+        ["certificates", "createOrUpdate", group, name, "factory",
+            { "properties": { "certificate": certificate } }],
+        ["certificates", "delete", group, name, "factory", { "of": 8, "at": ["etag"] }],
+        ["iotHubResource", "beginDeleteAndWait", group, name],
+        ["iotHubResource", "get", group, name],
+    ]);
+    let results = node(&interpreter, &hub, &token, &calls);
+    assert_eq!(results.of(0)["properties"]["provisioningState"], "Succeeded");
+    assert_eq!(results.of(0)["properties"]["hostName"], "plant-2.localhost");
+    assert_eq!(results.of(2)["tags"], json!({ "site": "south" }));
+    assert_eq!(results.of(3)["tags"], json!({ "line": "7" }));
+    assert_eq!(results.of(4).as_array().map(Vec::len), Some(1));
+    assert_eq!(results.of(5).as_array().map(Vec::len), Some(5));
+    assert_eq!(results.of(7)["name"], "cold");
+    assert_eq!(results.of(8)["properties"]["isVerified"], false);
+    assert!(results.0[10].get("result").is_some(), "{}", results.0[10]);
+    assert_eq!(results.refusal(11).0, 404);
+}
+
+/// Both device SDKs send to a hub that was made beside the one of the configuration, and a back end
+/// reads it there. The commands make the hub and give what all of them start from.
+#[test]
+fn devices_and_back_ends_use_a_hub_that_was_made() {
+    let (Some(python), Some(node)) = (Python::provisioned(), Node::provisioned()) else { return };
+    let hub = Hub::start();
+    let name = "plant-2";
+    let command = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringhub"));
+        command.args(arguments).arg("--data-dir").arg(hub.data_dir());
+        let output = command.output().expect("the binary can be started");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {said}");
+        String::from_utf8(output.stdout).expect("text").trim().to_owned()
+    };
+    command(&["hub", "create", "-n", name]);
+    assert!(command(&["hub", "list"]).contains("plant-2.localhost"));
+    let events = command(&["connection-string", "show", "-n", name, "--default-eventhub"]);
+    for id in ["by-python", "by-node"] {
+        command(&["device-identity", "create", "-d", id, "-n", name]);
+    }
+    let string = |id: &str| command(&["connection-string", "show", "-n", name, "-d", id]);
+    let address = hub.address.host();
+    let resolver = scripts_dir("python").join("resolver");
+    let lines = python
+        .script("device.py")
+        .arg(string("by-python"))
+        .arg("--ca")
+        .arg(hub.ca_file())
+        .args(["--prefix", "p", "--count", "2"])
+        .env("PYTHONPATH", &resolver)
+        .env("RINGHUB_ADDRESS", &address)
+        .run();
+    assert_eq!(lines.texts("acknowledged"), ["p-0", "p-1"]);
+    let resolver_js = scripts_dir("node").join("resolver.js");
+    let lines = node
+        .script(&hub, "device.js")
+        .args([&string("by-node"), "n", "2"])
+        .env("NODE_OPTIONS", format!("--require {}", resolver_js.display()))
+        .env("RINGHUB_ADDRESS", &address)
+        .run();
+    assert_eq!(lines.texts("acknowledged"), ["n-0", "n-1"]);
+    let lines = python
+        .reader_with(&hub, &events)
+        .args(["--expect", "4"])
+        .env("PYTHONPATH", &resolver)
+        .env("RINGHUB_ADDRESS", &address)
+        .run();
+    assert_eq!(lines.events().len(), 4);
+    assert!(read_all(&hub).is_empty(), "the other hub has none of it");
+    command(&["hub", "delete", "-n", name]);
+    assert!(!command(&["hub", "list"]).contains(name));
 }

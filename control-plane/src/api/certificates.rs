@@ -107,7 +107,7 @@ fn der(members: Members<'_>) -> Result<Vec<u8>, ApiError> {
 
 /// Reads `If-Match`. Clients of the resource provider send etags as they stand in its documents,
 /// without quotes.
-fn condition(headers: &HeaderMap) -> Option<Existing> {
+pub(crate) fn condition(headers: &HeaderMap) -> Option<Existing> {
     let text = headers.get(IF_MATCH)?.to_str().ok()?.trim();
     let text = text.strip_prefix("W/").unwrap_or(text).trim_matches('"');
     if text == "*" { Some(Existing::Overwrite) } else { Some(Existing::Match(text.to_owned())) }

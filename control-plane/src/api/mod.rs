@@ -53,6 +53,7 @@ use crate::registry_job::RegistryJobWaker;
 use crate::store::{SqliteStore, Write, WriteQueue};
 
 pub(crate) use bulk_item::{BulkItem, ItemName};
+pub(crate) use certificates::condition;
 pub(crate) use configurations::{configuration_draft, configuration_json};
 pub use device_front::{DeviceOperation, DeviceRefusal, DeviceRequest, delivery_response, done};
 pub(crate) use devices::{authentication_json, connection_state, device_json};

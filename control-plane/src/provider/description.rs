@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::duration;
 use super::resource::Resource;
 use crate::c2d::CloudToDevice;
-use crate::directory::Hub;
+use crate::directory::{Hub, HubProperties};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -21,8 +21,6 @@ pub(super) const KEY_MASK: &str = "****";
 pub(super) struct Description<'a> {
     pub(super) hub: &'a Hub,
     pub(super) resource: &'a Resource,
-    /// How long its events are kept.
-    pub(super) retention: Duration,
     /// Name of the Event-Hubs-compatible entity.
     pub(super) event_hub: &'a str,
 }
@@ -42,7 +40,7 @@ impl Description<'_> {
             "tags": tags,
             "subscriptionid": subscription,
             "resourcegroup": group,
-            "etag": etag_text(self.resource.etag),
+            "etag": self.resource.etag_text(),
             "properties": self.properties(),
             "sku": sku.json(),
         });
@@ -58,16 +56,17 @@ impl Description<'_> {
             properties.insert(name.clone(), shown(name, value));
         }
         let Hub { host_name, partition_count, .. } = self.hub;
+        let HubProperties { retention, cloud_to_device: c2d, .. } = *self.hub.properties();
         let own: BTreeMap<&str, Value> = [
             ("locations", json!([{ "location": self.resource.location, "role": "primary" }])),
             ("state", json!("Active")),
             ("provisioningState", json!("Succeeded")),
             ("hostName", json!(host_name)),
-            ("cloudToDevice", cloud_to_device(&self.hub.properties().cloud_to_device)),
+            ("cloudToDevice", cloud_to_device(&c2d)),
             (
                 "eventHubEndpoints",
                 json!({ "events": {
-                    "retentionTimeInDays": days(self.retention),
+                    "retentionTimeInDays": days(retention),
                     "partitionCount": partition_count,
                     "partitionIds":
                         (0..*partition_count).map(|id| id.to_string()).collect::<Vec<_>>(),

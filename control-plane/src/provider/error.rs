@@ -9,6 +9,7 @@ use time::macros::format_description;
 use super::name::InvalidHubName;
 use super::resource::ResourcePath;
 use crate::api::{ApiError, Code, Response, code, random_guid};
+use crate::hub::HubError;
 use crate::registry::RegistryError;
 
 /// Why a request to the resource provider is refused.
@@ -52,6 +53,20 @@ pub(crate) enum ProviderError {
     HubNotFound(Box<ResourcePath>),
     #[error("The request content exceeds the maximum size.")]
     ContentTooLarge,
+    #[error("The operation is not known: its hub is gone.")]
+    OperationNotFound,
+    #[error("IotHub name '{0}' is not available: a hub of this process has it")]
+    NameTaken(String),
+    /// The key of the configuration file that decides instead.
+    #[error(
+        "{member} of this hub is decided by its configuration: change {key} there, and restart"
+    )]
+    Configured { member: &'static str, key: &'static str },
+    #[error("the hub of the configuration cannot be deleted: it goes with its data directory")]
+    ConfiguredHub,
+    /// Why a hub is not made, changed or deleted.
+    #[error("{text}")]
+    Life { text: String, code: Code },
     /// A member of the body that cannot be.
     #[error("{member}: {rule}")]
     Member { member: String, rule: String },
@@ -65,6 +80,26 @@ pub(crate) enum ProviderError {
 impl From<RegistryError> for ProviderError {
     fn from(error: RegistryError) -> Self {
         Self::Hub(error.into())
+    }
+}
+
+impl From<HubError> for ProviderError {
+    fn from(error: HubError) -> Self {
+        let code = match &error {
+            HubError::NotFound | HubError::PolicyNotFound => code(404_000, "GenericNotFound"),
+            HubError::Name(_)
+            | HubError::Range { .. }
+            | HubError::Policy
+            | HubError::TooManyPolicies => code(400_004, "ArgumentInvalid"),
+            HubError::TooManyHubs => code(403_002, "IotHubQuotaExceeded"),
+            HubError::NameTaken(_) | HubError::BeingDeleted(_) | HubError::Configured(_) => {
+                code(409_000, "GenericConflict")
+            }
+            HubError::Parts(_) | HubError::Storage => code(500_001, "ServerError"),
+            HubError::DiskFull | HubError::Failed => code(503_001, "ServiceUnavailable"),
+            HubError::Busy | HubError::Starting => code(503_005, "ServerBusy"),
+        };
+        Self::Life { text: error.to_string(), code }
     }
 }
 
@@ -125,6 +160,10 @@ impl ProviderError {
     /// Number and name of what the provider itself answers.
     fn code(&self) -> Code {
         match self {
+            Self::Configured { .. } | Self::ConfiguredHub | Self::NameTaken(_) => {
+                code(409_000, "GenericConflict")
+            }
+            Self::Life { code, .. } => *code,
             Self::NotBuilt(_) => code(501_000, "GenericNotImplemented"),
             Self::Hub(error) => error.code(),
             _ => code(400_004, "ArgumentInvalid"),

@@ -12,23 +12,32 @@
 //! Source: control-plane reference, "Resource provider (ARM)".
 
 mod admin_token;
+mod change;
 mod description;
+mod draft;
 mod duration;
 mod error;
 mod hub_part;
 mod name;
 mod name_check;
+mod network;
+mod operation;
 mod operations;
+mod policy;
+mod properties;
 mod request;
 mod resource;
 mod route;
+mod routing;
 mod settings;
 mod sku;
+mod storage;
 mod version;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use http::StatusCode;
+use ringhub_core::limits::HUBS_MAX;
 use serde_json::{Value, json};
 
 pub use admin_token::AdminToken;
@@ -39,14 +48,30 @@ pub use settings::ProviderSettings;
 
 use crate::api::{Api, Reply, Response};
 use crate::directory::Hub;
+use crate::hub::HubLife;
 use description::Description;
 use resource::{Resource, ResourcePath};
 use route::Route;
 
-/// Answers requests of administrators, on the thread of a worker.
+/// What all workers share.
+#[derive(Debug)]
+pub(crate) struct ProviderState {
+    settings: Arc<ProviderSettings>,
+    hubs: Arc<HubLife>,
+    /// Held from the look at an etag to the write.
+    turn: Mutex<()>,
+}
+
+impl ProviderState {
+    pub(crate) fn new(settings: Arc<ProviderSettings>, hubs: Arc<HubLife>) -> Self {
+        Self { settings, hubs, turn: Mutex::default() }
+    }
+}
+
+/// Answers requests of administrators, on the thread of a worker, which may wait for the disk.
 pub(crate) struct Provider<'a> {
     pub(crate) api: &'a Api,
-    pub(crate) settings: &'a ProviderSettings,
+    pub(crate) state: &'a ProviderState,
 }
 
 /// A hub with its resource.
@@ -70,7 +95,11 @@ impl Provider<'_> {
             }
             (Route::NameCheck, "POST") => self.check_name(&request.request.body),
             (Route::Usages { subscription }, "GET") => Ok(page(self.usages(subscription))),
+            (Route::OperationResult(id), "GET") => self.operation_result(id, &request.request),
             (Route::Hub(path), "GET") => self.show(path),
+            (Route::Hub(path), "PUT") => self.put(path, &request.request),
+            (Route::Hub(path), "PATCH") => self.patch(path, &request.request),
+            (Route::Hub(path), "DELETE") => self.delete(path, &request.request),
             (route, _) => Err(ProviderError::Method(route.methods())),
         };
         reply(answer.unwrap_or_else(|error| error.response()));
@@ -82,9 +111,8 @@ impl Provider<'_> {
     }
 
     fn describe(&self, found: &Found) -> Value {
-        let ProviderSettings { retention, event_hub, .. } = self.settings;
         let Found { hub, resource } = found;
-        Description { hub, resource, retention: *retention, event_hub }.json()
+        Description { hub, resource, event_hub: &self.state.settings.event_hub }.json()
     }
 
     fn descriptions(&self, subscription: &str, group: Option<&str>) -> Vec<Value> {
@@ -109,7 +137,7 @@ impl Provider<'_> {
                 "type": "Microsoft.Devices/usages",
                 "unit": "count",
                 "currentValue": count,
-                "limit": 1,
+                "limit": HUBS_MAX,
                 "name": { "value": name, "localizedValue": text },
             })
         })
@@ -117,8 +145,8 @@ impl Provider<'_> {
     }
 
     fn all(&self) -> impl Iterator<Item = Found> {
-        let hubs = self.api.directory().hubs();
-        hubs.into_iter().map(|hub| Found { resource: Resource::of_configuration(&hub), hub })
+        let hubs = self.api.directory().hubs().into_iter();
+        hubs.filter_map(|hub| Resource::of(&hub).map(|resource| Found { hub, resource }))
     }
 
     fn find(&self, path: &ResourcePath) -> Result<Found, ProviderError> {

@@ -6,9 +6,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::description::etag_text;
 use super::name::HubName;
 use super::sku::Sku;
 use crate::directory::Hub;
+use crate::registry::RegistryError;
 
 /// Subscription in which the hub of the configuration file is found.
 pub(super) const CONFIGURED_SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000000";
@@ -62,7 +64,7 @@ pub(super) struct Resource {
 impl Resource {
     /// The resource of the hub of the configuration file that nobody has changed through the
     /// provider yet.
-    pub(super) fn of_configuration(hub: &Hub) -> Self {
+    fn of_configuration(hub: &Hub) -> Self {
         let first = hub.host_name.split('.').next().unwrap_or_default();
         let name = HubName::parse(first).map_or(CONFIGURED_NAME, |_| first);
         Self {
@@ -76,6 +78,29 @@ impl Resource {
             properties: Map::new(),
             identity: Value::Null,
         }
+    }
+
+    /// The resource of a hub; `None` for one that no provider knows, which nobody can have made.
+    pub(super) fn of(hub: &Hub) -> Option<Self> {
+        let text = &hub.properties().resource;
+        match serde_json::from_str(text) {
+            Ok(resource) => Some(resource),
+            Err(_) if hub.is_configured => Some(Self::of_configuration(hub)),
+            Err(error) => {
+                tracing::warn!(hub = hub.host_name, %error, "a hub has no resource");
+                None
+            }
+        }
+    }
+
+    /// The text that is kept of it.
+    pub(super) fn text(&self) -> Result<String, RegistryError> {
+        serde_json::to_string(self).map_err(|_| RegistryError::Storage)
+    }
+
+    /// Its version, without quotes.
+    pub(super) fn etag_text(&self) -> String {
+        etag_text(self.etag)
     }
 
     /// Where it is found.

@@ -1,5 +1,6 @@
 //! Requests to the resource provider through the whole control plane, as a shard submits them.
 
+mod changing;
 mod frame;
 mod reading;
 

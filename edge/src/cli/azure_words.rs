@@ -10,7 +10,7 @@ use clap::{ArgAction, Args};
 pub(super) const NOTES: &str = "\
 Lines of the Azure CLI work with `ringhub` in place of `az iot hub` and `az iot device`. But:
   -l, --login takes a connection string, as there; without it the hub is the one on this machine
-  -n, --hub-name is compared with the name of the hub that was found, and chooses none
+  -n, --hub-name is the name of a hub of the process on this machine
   -g, --subscription, --yes and --repair are passed over; --auth-type is `key`
   -o is `json` or `table`, and lists are tables unless -o says otherwise; in place of --query: `jq`
   single texts, such as connection strings and tokens, are printed bare unless -o json is said

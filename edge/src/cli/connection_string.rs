@@ -1,7 +1,5 @@
 //! `ringhub connection-string`.
 
-use std::path::PathBuf;
-
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, Subcommand};
 
@@ -10,7 +8,8 @@ use super::identity::{Identity, Key, WhichKey};
 use super::output::Output;
 use super::target::TargetArguments;
 use crate::client::{
-    ConnectionString, Principal, RestClient, read_endpoints, read_policies, read_policy,
+    Administrator, ConnectionString, Principal, RestClient, policy_named, read_endpoints,
+    read_policies,
 };
 use crate::startup::{Endpoints, PolicyRecord};
 
@@ -93,27 +92,34 @@ impl Show {
         Ok(identity.connection_string_of(&registered, &target, self.key.key))
     }
 
-    /// Needs no running hub: the keys stand in the data directory.
     fn of_policy(&self) -> Result<String, CliError> {
-        let (directory, endpoints) = self.endpoints()?;
-        Ok(self.text(&endpoints, read_policy(&directory, &self.policy)?))
+        let (policies, endpoints) = self.policies()?;
+        Ok(self.text(&endpoints, policy_named(policies, &self.policy)?))
     }
 
     fn of_policies(&self) -> Result<Vec<String>, CliError> {
-        let (directory, endpoints) = self.endpoints()?;
-        let policies = read_policies(&directory)?.into_iter();
+        let (policies, endpoints) = self.policies()?;
+        let policies = policies.into_iter();
         let policies = policies.filter(|policy| !self.event_hub || policy.rights.contains(READER));
         Ok(policies.map(|policy| self.text(&endpoints, policy)).collect())
     }
 
-    fn endpoints(&self) -> Result<(PathBuf, Endpoints), CliError> {
+    /// Those of the hub of the configuration stand in the data directory, so that it need not run;
+    /// those of others the process has to tell.
+    fn policies(&self) -> Result<(Vec<PolicyRecord>, Endpoints), CliError> {
         let Some(directory) = self.target.data_directory()? else {
             let text = "keys of policies are shown on the machine of the hub only, from its data directory (--data-dir)";
             return Err(CliError::Argument(text.to_owned()));
         };
-        let endpoints = read_endpoints(&directory)?;
-        self.target.check_name(&endpoints.host_name)?;
-        Ok((directory, endpoints))
+        let mut endpoints = read_endpoints(&directory)?;
+        let Some(name) = self.target.other_hub(&directory)? else {
+            return Ok((read_policies(&directory)?, endpoints));
+        };
+        let administrator = Administrator::local(&directory)?;
+        let hub = administrator.named_hub(name, &endpoints.host_name)?;
+        endpoints.host_name = hub["properties"]["hostName"].as_str().unwrap_or_default().to_owned();
+        let policies = administrator.policies(&hub)?;
+        Ok((policies.iter().filter_map(PolicyRecord::of_provider).collect(), endpoints))
     }
 
     fn text(&self, endpoints: &Endpoints, policy: PolicyRecord) -> String {

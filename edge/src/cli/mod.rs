@@ -25,6 +25,7 @@ mod event;
 mod export;
 mod generate_sas_token;
 mod health;
+mod hub;
 mod identity;
 mod import;
 mod invoke_method;
@@ -128,6 +129,7 @@ pub enum ClientCommand {
     Certificate(certificate::Certificate),
     Policy(policy::Policy),
     ConsumerGroup(consumer_group::ConsumerGroup),
+    Hub(hub::Hub),
     AdminToken(admin_token::AdminToken),
     Config(config::Config),
     Health(health::Health),
@@ -176,6 +178,7 @@ impl ClientCommand {
             Self::Certificate(command) => command.run(),
             Self::Policy(command) => command.run(),
             Self::ConsumerGroup(command) => command.run(),
+            Self::Hub(command) => command.run(),
             Self::AdminToken(command) => command.run(),
             Self::Config(command) => command.run(),
             Self::Health(command) => command.run(),

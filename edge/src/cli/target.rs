@@ -1,11 +1,11 @@
 //! Arguments that say which hub a command is for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::azure_words::AzureWords;
-use crate::client::{ClientError, Remote, RestClient, Target};
+use crate::client::{Administrator, ClientError, Remote, RestClient, Target, read_endpoints};
 use crate::startup::default_data_directory;
 
 /// Holds a connection string that is not to be seen in the list of processes.
@@ -22,7 +22,8 @@ pub(super) struct TargetArguments {
     /// other users do not see it
     #[arg(long, short = 'l', visible_alias = "login", alias = "cs", value_name = "TEXT")]
     connection_string: Option<String>,
-    /// Name that the hub on this machine, or that of the variable, must have
+    /// Hub of the process on this machine [default: that of its configuration]; with a connection
+    /// string of the variable the name that its hub must have
     #[arg(long, short = 'n', value_name = "NAME")]
     hub_name: Option<String>,
     /// CA that has signed the hub's certificate, in PEM [default: that of the data directory, or
@@ -42,6 +43,25 @@ pub(super) struct TargetArguments {
     azure: AzureWords,
 }
 
+/// Whose hubs a command looks after: those of a process on this machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Which process")]
+pub(super) struct AdminArguments {
+    /// Data directory of the process [default: as for `ringhub serve`]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    azure: AzureWords,
+}
+
+impl AdminArguments {
+    /// A client of the resource provider; connects with its first request.
+    pub(super) fn administrator(&self) -> Result<Administrator, ClientError> {
+        self.azure.tell();
+        Administrator::local(&local_directory(self.data_dir.as_deref())?)
+    }
+}
+
 impl TargetArguments {
     /// Finds the hub: what is given here stands over the environment, and that over the default
     /// data directory.
@@ -50,7 +70,11 @@ impl TargetArguments {
         let target = match self.login() {
             Some(text) => Target::remote(&text, &self.remote())?,
             None => {
-                let mut target = Target::local(&self.local_directory()?)?;
+                let directory = self.local_directory()?;
+                let mut target = match self.other_hub(&directory)? {
+                    None => Target::local(&directory)?,
+                    Some(name) => Target::other(&directory, name)?,
+                };
                 if let Some(ca) = &self.ca {
                     target.trust(ca)?;
                 }
@@ -61,6 +85,13 @@ impl TargetArguments {
         Ok(target)
     }
 
+    /// The name of a hub of this process that is not the one of its configuration.
+    pub(super) fn other_hub(&self, directory: &Path) -> Result<Option<&str>, ClientError> {
+        let Some(named) = self.hub_name.as_deref() else { return Ok(None) };
+        let configured = read_endpoints(directory)?.host_name;
+        Ok(if is_called(&configured, named) { None } else { Some(named) })
+    }
+
     /// Refuses a hub that has another name than the user has said, in full or up to its first dot.
     /// A connection string that was given beside it stands over the name, as in the Azure CLI.
     pub(super) fn check_name(&self, found: &str) -> Result<(), ClientError> {
@@ -68,8 +99,7 @@ impl TargetArguments {
         else {
             return Ok(());
         };
-        let label = found.split('.').next().unwrap_or_default();
-        if [found, label].iter().any(|name| name.eq_ignore_ascii_case(named)) {
+        if is_called(found, named) {
             return Ok(());
         }
         Err(ClientError::OtherHub { named: named.clone(), found: found.to_owned() })
@@ -95,8 +125,7 @@ impl TargetArguments {
 
     /// The data directory, whatever connection string there is.
     pub(super) fn local_directory(&self) -> Result<PathBuf, ClientError> {
-        let named = self.data_dir.clone();
-        named.or_else(default_data_directory).ok_or(ClientError::NoDataDirectory)
+        local_directory(self.data_dir.as_deref())
     }
 
     /// The connection string to log in with, if it is not the data directory.
@@ -115,4 +144,15 @@ impl TargetArguments {
             mqtt_port: self.mqtt_port,
         }
     }
+}
+
+fn local_directory(named: Option<&Path>) -> Result<PathBuf, ClientError> {
+    let named = named.map(Path::to_owned);
+    named.or_else(default_data_directory).ok_or(ClientError::NoDataDirectory)
+}
+
+/// Whether a hub has this name, in full or up to its first dot.
+fn is_called(host_name: &str, named: &str) -> bool {
+    let label = host_name.split('.').next().unwrap_or_default();
+    [host_name, label].iter().any(|name| name.eq_ignore_ascii_case(named))
 }

@@ -9,6 +9,7 @@
 //!
 //! Everything blocks the calling thread, for the time that it is told at most.
 
+mod administrator;
 pub mod amqp;
 mod connection_string;
 mod error;
@@ -23,6 +24,7 @@ mod target;
 mod token;
 mod wire;
 
+pub use administrator::Administrator;
 pub use connection_string::{ConnectionString, ConnectionStringError, Principal};
 pub use error::{ClientError, Origin};
 pub use interrupt::Interrupt;
@@ -32,7 +34,8 @@ pub(crate) use rest::https_agent_config;
 pub use rest::{Answer, Page, Precondition, RestClient};
 pub(crate) use target::trusted_roots;
 pub use target::{
-    Address, Remote, Target, read_admin_token, read_endpoints, read_policies, read_policy,
+    Address, Remote, Target, policy_named, read_admin_token, read_endpoints, read_policies,
+    read_policy,
 };
 pub use token::{Credential, encode_segment, sasl_user};
 

@@ -5,6 +5,9 @@ use serde_json::Value;
 const UNAUTHORIZED: u16 = 401;
 const NOT_FOUND: u16 = 404;
 
+/// How the remark for the support begins.
+const FOR_SUPPORT: &str = ". If you contact a support representative";
+
 /// A refusal with the codes of the service.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message} ({status}{})", code_text(.code))]
@@ -25,19 +28,25 @@ impl Refusal {
     /// Reads the body of an error; `code` is the header `iothub-errorcode`.
     ///
     /// Bodies have two shapes: `{"Message":"ErrorCode:Name;text", …}`, and one where `Message`
-    /// holds JSON again.
+    /// holds JSON again. The resource provider has two more: `{"error":{"code":"Name", …}}`, and
+    /// `{"code":400004, …}` with a text that ends with a remark for the support.
     ///
     /// Source: control-plane reference, "Error body".
     #[must_use]
     pub fn from_body(status: u16, code: Option<&str>, body: &[u8]) -> Self {
-        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        let mut body: Value = serde_json::from_slice(body).unwrap_or_default();
+        if body["error"].is_object() {
+            body = body["error"].take();
+        }
         let message =
             body["Message"].as_str().or_else(|| body["message"].as_str()).unwrap_or_default();
+        let message = message.split(FOR_SUPPORT).next().unwrap_or_default();
         let inner: Value = serde_json::from_str(message).unwrap_or_default();
         let (named, text) = match message.strip_prefix("ErrorCode:") {
             Some(rest) => rest.split_once(';').map_or((Some(rest), ""), |(n, t)| (Some(n), t)),
             None => (None, inner["message"].as_str().unwrap_or(message)),
         };
+        let named = named.or_else(|| body["code"].as_str()).or(body["httpStatusCode"].as_str());
         let code = code.or(named).unwrap_or_default().to_owned();
         let text = if text.is_empty() { "the hub refuses the request" } else { text };
         Self { status, code, message: text.trim_end_matches('.').to_owned() }

@@ -24,6 +24,9 @@ use super::{ClientError, Result};
 /// The newest version of the API that is served.
 const API_VERSION: &str = "2021-04-12";
 
+/// The newest version of the resource provider that is served.
+const PROVIDER_VERSION: &str = "2023-06-30";
+
 /// Longest time for one request, unless the caller says otherwise.
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(60);
 
@@ -101,6 +104,7 @@ pub struct RestClient {
     agent: Agent,
     target: Arc<Target>,
     token: String,
+    version: &'static str,
 }
 
 impl RestClient {
@@ -113,7 +117,15 @@ impl RestClient {
             agent: Agent::with_parts(config, DefaultConnector::default(), dial),
             token: target.credential.token(&target.host_name),
             target: Arc::new(target.clone()),
+            version: API_VERSION,
         }
+    }
+
+    /// Makes a client of the resource provider, with the token of administrators.
+    #[must_use]
+    pub fn for_administrators(target: &Target, token: &str) -> Self {
+        let token = format!("Bearer {token}");
+        Self { token, version: PROVIDER_VERSION, ..Self::new(target) }
     }
 
     /// Reads what is at `path`, which is percent-encoded and may have a query.
@@ -261,7 +273,7 @@ impl RestClient {
         let name = if name.contains(':') { format!("[{name}]") } else { name.clone() };
         let joint = if path.contains('?') { '&' } else { '?' };
         let port = self.target.https.port;
-        let text = format!("https://{name}:{port}{path}{joint}api-version={API_VERSION}");
+        let text = format!("https://{name}:{port}{path}{joint}api-version={}", self.version);
         Ok(text.parse().map_err(io::Error::other)?)
     }
 

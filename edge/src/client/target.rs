@@ -16,7 +16,7 @@ use serde::Deserialize;
 use super::connection_string::{ConnectionString, Principal};
 use super::error::Origin;
 use super::token::Credential;
-use super::{ClientError, Result};
+use super::{Administrator, ClientError, Result};
 use crate::hub::EVENT_HUB;
 use crate::startup::{
     ADMIN_TOKEN_FILE, DEVELOPMENT_CA_FILE, Endpoints, POLICIES_FILE, PolicyRecord,
@@ -130,6 +130,23 @@ impl Target {
         })
     }
 
+    /// Another hub of the process whose data is in `directory`, by its name. The process must run:
+    /// it gives the key of the owner.
+    ///
+    /// # Errors
+    /// [`ClientError`] when there is no such hub, or it cannot be asked for.
+    pub fn other(directory: &Path, name: &str) -> Result<Self> {
+        let administrator = Administrator::local(directory)?;
+        let hub = administrator.named_hub(name, &read_endpoints(directory)?.host_name)?;
+        let policies = administrator.policies(&hub)?;
+        let policies: Vec<_> = policies.iter().filter_map(PolicyRecord::of_provider).collect();
+        let policy = policy_named(policies, OWNER_POLICY)?;
+        let principal = Principal::Policy(policy.name);
+        let host_name = hub["properties"]["hostName"].as_str().unwrap_or_default().to_owned();
+        let credential = credential(principal, &policy.primary_key, directory)?;
+        Ok(Self { host_name, credential, ..Self::local(directory)? })
+    }
+
     /// The hub of a connection string.
     ///
     /// # Errors
@@ -241,7 +258,14 @@ pub fn read_policies(directory: &Path) -> Result<Vec<PolicyRecord>> {
 /// # Errors
 /// As [`read_endpoints`], and [`ClientError::NoPolicy`].
 pub fn read_policy(directory: &Path, name: &str) -> Result<PolicyRecord> {
-    let mut policies = read_policies(directory)?;
+    policy_named(read_policies(directory)?, name)
+}
+
+/// The policy of a name.
+///
+/// # Errors
+/// [`ClientError::NoPolicy`], which names those that there are.
+pub fn policy_named(mut policies: Vec<PolicyRecord>, name: &str) -> Result<PolicyRecord> {
     let Some(index) = policies.iter().position(|policy| policy.name == name) else {
         let known = policies.into_iter().map(|policy| policy.name).collect();
         return Err(ClientError::NoPolicy { name: name.to_owned(), known });

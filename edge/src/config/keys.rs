@@ -52,6 +52,14 @@ static HUB: Section = Section {
             cost: "another name makes the connection strings of all clients invalid",
         },
         Key {
+            name: "domain",
+            default: r#""auto""#,
+            allowed: Auto(&HostName),
+            meaning: "What the names of further hubs end with: NAME.domain. \"auto\": host_name, or \
+                  localhost where that is an address.",
+            cost: "clients have to find each name, by DNS or by a list of hosts",
+        },
+        Key {
             name: "retention",
             default: r#""1day""#,
             allowed: Time { min: HOUR, max: Duration::from_hours(168) },

@@ -12,17 +12,32 @@ use super::ByteSize;
 use super::allowed::AUTO;
 use crate::logging::LogFormat;
 
+/// Below this name every name is of this machine.
+const LOCAL: &str = "localhost";
+
 /// `[hub]`: the hub that clients see.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hub {
     /// Name that clients dial.
     pub host_name: String,
+    /// What the names of further hubs end with; `None`: the name of this one.
+    #[serde(deserialize_with = "auto")]
+    pub domain: Option<String>,
     /// Least time that events stay readable.
     #[serde(with = "humantime_serde")]
     pub retention: Duration,
     /// Consumer groups besides `$Default`.
     pub consumer_groups: Vec<String>,
+}
+
+impl Hub {
+    /// What the names of further hubs end with. Nothing can be below an address.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        let own = if self.host_name.parse::<IpAddr>().is_ok() { LOCAL } else { &self.host_name };
+        self.domain.as_deref().unwrap_or(own)
+    }
 }
 
 /// `[format]`: fixed when the data directory is created, and refused when it differs later.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use ringhub_control_plane::directory::Policy;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::banner::ConnectionStrings;
 use super::files::{self, NotWritten, Readable};
@@ -32,6 +32,17 @@ pub struct PolicyRecord {
 }
 
 impl PolicyRecord {
+    /// A policy as the resource provider lists it.
+    pub(crate) fn of_provider(rule: &Value) -> Option<Self> {
+        let text = |name: &str| rule[name].as_str().map(ToOwned::to_owned);
+        Some(Self {
+            name: text("keyName")?,
+            rights: text("rights")?,
+            primary_key: text("primaryKey")?,
+            secondary_key: text("secondaryKey")?,
+        })
+    }
+
     fn of(policy: &Policy) -> Self {
         Self {
             name: policy.name.clone(),
