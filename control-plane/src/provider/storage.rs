@@ -90,10 +90,8 @@ fn unmask_value(value: &mut Value, before: &Value) {
         (Value::Array(items), Value::Array(before)) => {
             items.iter_mut().zip(before).for_each(|(item, before)| unmask_value(item, before));
         }
-        (Value::String(text), Value::String(before)) if *text != *before => {
-            if *text == masked(before) {
-                text.clone_from(before);
-            }
+        (Value::String(text), Value::String(before)) if *text == masked(before) => {
+            text.clone_from(before);
         }
         _ => {}
     }
