@@ -112,13 +112,12 @@ impl ControlPlane {
         let presence = PresenceSaver::start(directory.clone(), writes.clone());
         let presence = presence.map_err(OpenError::Thread)?;
         let reader = SqliteStore::new(database.connect_read_only().map_err(explain)?);
-        let evaluator = Evaluator::start(directory.clone(), reader, writes.clone());
-        let evaluator = evaluator.map_err(OpenError::Thread)?;
+        let evaluator = Evaluator::start(directory.clone(), reader, writes.clone())
+            .map_err(OpenError::Thread)?;
         let store = SqliteStore::new(database.connect_read_only().map_err(explain)?);
-        let rate = config.job_devices_per_second;
-        let jobs =
-            JobExecutor::start(rate, store, directory.clone(), methods.clone(), writes.clone());
-        let jobs = jobs.map_err(OpenError::Thread)?;
+        let (rate, of_jobs) = (config.job_devices_per_second, methods.clone());
+        let jobs = JobExecutor::start(rate, store, directory.clone(), of_jobs, writes.clone())
+            .map_err(OpenError::Thread)?;
         let blobs = BlobService::open(&config.blob_dir);
         let blobs = Arc::new(blobs.map_err(|e| OpenError::of_blobs(&config.blob_dir, e))?);
         let registry_jobs = start_registry_jobs(config, &database, &directory, &writes)?;

@@ -277,8 +277,8 @@ fn try_amqp(tenants: &Tenants, at: &Target, stolen: &Stolen, of: &str, score: &m
     }
 }
 
-/// Goal: the isolation of tenants. Method: every credential of each hub, signed for either, on every
-/// route and link of the other one, where the same device is registered with other keys.
+/// Goal: the isolation of tenants. Method: every credential of each hub, signed for either, on
+/// every route and link of the other one, where the same device is registered with other keys.
 #[test]
 fn no_credential_of_one_hub_opens_another() {
     let tenants = Tenants::start();
@@ -421,8 +421,8 @@ fn the_process_that_is_killed_while_hubs_come_and_go() {
     }
 }
 
-/// Goal: a hub is there as a whole or not at all, whenever the process ends. Method: another process
-/// makes and deletes hubs and tells of each step; it is killed after more and more of them.
+/// Goal: a hub is there as a whole or not at all, whenever the process ends. Method: another
+/// process makes and deletes hubs and tells of each step; it is killed after more and more of them.
 #[test]
 fn hubs_survive_a_kill_or_are_gone() {
     for steps in [1, 2, 3, 4, 5, 6, 7, 23] {

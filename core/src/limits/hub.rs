@@ -20,6 +20,6 @@ pub const RETENTION_MAX: Duration = Duration::from_hours(168);
 /// Rows that one step of the removal of a hub takes: a step takes the writer some milliseconds.
 pub const HUB_REMOVAL_ROWS: usize = 512;
 
-/// Connections that a shard tells in one turn that a hub was deleted: each may have much to end. The
-/// others are told in the next turns.
+/// Connections that a shard tells in one turn that a hub was deleted: each may have much to end.
+/// The others are told in the next turns.
 pub const HUB_DELETION_CONNECTIONS_PER_TURN: usize = 256;

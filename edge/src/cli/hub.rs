@@ -29,7 +29,7 @@ Examples:
   ringhub hub create -n plant-2                       a second hub beside the first
   ringhub hub list
   ringhub connection-string show -n plant-2           what its SDKs and tools start from
-  ringhub device-identity create -d pump-7 -n plant-2 each command takes the name of a hub
+  ringhub device-identity create -d pump-7 -n plant-2  each command takes the name of a hub
   ringhub hub create -n plant-3 --partition-count 8 --retention-day 7 --tags site=north
   ringhub hub update -n plant-2 --retention-day 3
   ringhub hub show -n plant-2

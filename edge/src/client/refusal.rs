@@ -46,7 +46,8 @@ impl Refusal {
             Some(rest) => rest.split_once(';').map_or((Some(rest), ""), |(n, t)| (Some(n), t)),
             None => (None, inner["message"].as_str().unwrap_or(message)),
         };
-        let named = named.or_else(|| body["code"].as_str()).or(body["httpStatusCode"].as_str());
+        let named =
+            named.or_else(|| body["code"].as_str()).or_else(|| body["httpStatusCode"].as_str());
         let code = code.or(named).unwrap_or_default().to_owned();
         let text = if text.is_empty() { "the hub refuses the request" } else { text };
         Self { status, code, message: text.trim_end_matches('.').to_owned() }

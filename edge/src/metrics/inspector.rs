@@ -101,8 +101,8 @@ impl Sources {
         page.into_text()
     }
 
-    /// Writes the page of the configured hub. Linear in shards and partitions; no other thread waits
-    /// for it.
+    /// Writes the page of the configured hub. Linear in shards and partitions; no other thread
+    /// waits for it.
     #[must_use]
     pub fn page(&self) -> String {
         let mut page = Page::new(&self.host_name);

@@ -183,7 +183,8 @@ impl Certificates {
         self.failed.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// What is presented now, the first one first, without those of hubs. Allocates; not for a hot path.
+    /// What is presented now, the first one first, without those of hubs. Allocates; not for a hot
+    /// path.
     #[must_use]
     pub fn status(&self) -> Vec<CertificateStatus> {
         self.served().fixed.iter().map(|served| served.status.clone()).collect()

@@ -82,7 +82,7 @@ fn a_hub_is_made_from_the_bare_minimum_and_deleted() {
     let keys = good(&administrator.post(&format!("{path}/listkeys"), &Value::Null));
     assert_eq!(keys["value"].as_array().map(Vec::len), Some(5));
 
-    let taken = administrator.put(&format!("{HUB}").replace("/hub", "/PLANT-2"), None, &minimal());
+    let taken = administrator.put(&HUB.replace("/hub", "/PLANT-2"), None, &minimal());
     assert_eq!(verdict(&taken), refused(409, "409000"));
     let deleted = administrator.send("DELETE", &path, None, &Value::Null);
     assert_eq!((deleted.status.as_u16(), &*deleted.body), (202, &b"null"[..]));

@@ -1,8 +1,8 @@
 //! Certificates of the hubs beside the configured one, by the development CA.
 //!
-//! They are for the keys of the configured hub, so that a thousand hubs need no thousand keys, which
-//! would take minutes to make. Whatever is missing or does not fit any more is issued again, so that
-//! nothing has to be on disk for good before a hub is there.
+//! They are for the keys of the configured hub, so that a thousand hubs need no thousand keys,
+//! which would take minutes to make. Whatever is missing or does not fit any more is issued again,
+//! so that nothing has to be on disk for good before a hub is there.
 
 use std::fs::{self, DirBuilder};
 use std::io::ErrorKind;

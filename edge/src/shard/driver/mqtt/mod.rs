@@ -173,7 +173,7 @@ impl Protocol for MqttDriver {
         match mail {
             Mail::HubDeleted { hub } => {
                 let is_own = self.seat.as_ref().is_some_and(|seat| seat.grant().hub == hub);
-                return if is_own { Err(Close::Cut) } else { Ok(()) };
+                if is_own { Err(Close::Cut) } else { Ok(()) }
             }
             Mail::Evict { .. } => {
                 self.reason = Some(CloseReason::TakenOver);
