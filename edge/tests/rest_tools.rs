@@ -190,12 +190,11 @@ fn paths_may_be_encoded_as_a_whole() {
 #[test]
 fn what_is_not_built_says_so() {
     let hub = start();
-    let device = Device::create(&hub, "d");
+    Device::create(&hub, "d");
     for (method, path, name) in [
         ("GET", "/digitaltwins/d", "digital twins"),
         ("POST", "/digitaltwins/d/components/c/commands/x", "digital twins"),
-        ("POST", "/devices/d/files", "file upload"),
-        ("GET", "/messages/serviceBound/filenotifications", "file upload"),
+        ("POST", "/twins/d/streams/s", "device streams"),
         ("PUT", "/twins/d/tags", "replacement of one section of a twin"),
     ] {
         let mut connection = HttpConnection::open(&hub).expect("the hub listens");
@@ -214,9 +213,6 @@ fn what_is_not_built_says_so() {
     }
     let (status, unknown) = ask(&hub, "GET", "/jobsandmore", &Value::Null);
     assert_eq!(status, 404, "{unknown}");
-    let line = format!("POST /devices/d/files{VERSION}");
-    let own = send(&hub, &line, "", b"{}", &device.token(&hub));
-    assert_eq!(own.status, 501, "a device is no stranger: {}", own.body);
 }
 
 /// Routes of devices are there in every reading of their paths; of others nothing is said.
