@@ -378,7 +378,7 @@ impl ControlPlane {
 
     /// The blobs that the hubs keep themselves.
     #[must_use]
-    pub fn blobs(&self) -> &BlobService {
+    pub fn blobs(&self) -> &Arc<BlobService> {
         &self.blobs
     }
 
@@ -467,8 +467,9 @@ impl ControlPlane {
             }
         }
         // The workers were the others that held it.
-        if let Some(hubs) = Arc::into_inner(self.hubs) {
-            hubs.finish();
+        match Arc::into_inner(self.hubs) {
+            Some(hubs) => hubs.finish(),
+            None => tracing::error!("removing deleted hubs is left to the next start"),
         }
         self.writer.finish();
     }

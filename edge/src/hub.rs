@@ -249,7 +249,8 @@ fn hub_parts(
     partitions: &PartitionsHandle,
 ) -> Result<Arc<EdgeParts>, CertificateError> {
     let (source, served) = (prepared.certificate_source.clone(), &prepared.certificates);
-    let parts = EdgeParts::new(partitions.hubs().clone(), source, Arc::clone(served));
+    let (partitions, blobs) = (partitions.hubs().clone(), Arc::clone(control.blobs()));
+    let parts = EdgeParts::new(partitions, source, Arc::clone(served), blobs);
     let hubs = control.hubs();
     let others = hubs.iter().filter(|hub| !hub.is_configured);
     parts.add_certificates(others.map(|hub| hub.host_name.as_str()))?;

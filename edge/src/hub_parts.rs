@@ -1,11 +1,12 @@
-//! What hubs have beside the registry in this process: the partitions of their logs, and a
-//! certificate.
+//! What hubs have beside the registry in this process: the partitions of their logs, a certificate
+//! and the files of their devices.
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ringhub_control_plane::HubParts;
+use ringhub_control_plane::blob::BlobService;
 use ringhub_control_plane::directory::Hub;
 use ringhub_core::id::HubId;
 use time::OffsetDateTime;
@@ -21,12 +22,13 @@ pub(crate) fn hub_log(hub: &Hub) -> HubLog {
     HubLog { hub: hub.id, partition_count: hub.partition_count, retention }
 }
 
-/// Makes and removes logs and certificates as hubs come and go.
+/// Makes and removes logs and certificates as hubs come and go, and removes files.
 #[derive(Debug)]
 pub(crate) struct EdgeParts {
     partitions: HubPartitions,
     source: CertificateSource,
     certificates: Arc<Certificates>,
+    blobs: Arc<BlobService>,
 }
 
 impl EdgeParts {
@@ -34,8 +36,9 @@ impl EdgeParts {
         partitions: HubPartitions,
         source: CertificateSource,
         certificates: Arc<Certificates>,
+        blobs: Arc<BlobService>,
     ) -> Self {
-        Self { partitions, source, certificates }
+        Self { partitions, source, certificates, blobs }
     }
 
     /// Presents certificates for hubs, which are made where there are none.
@@ -67,6 +70,7 @@ impl HubParts for EdgeParts {
     fn remove(&self, hub: HubId, host_name: &str) -> io::Result<()> {
         self.certificates.remove_hub(host_name);
         self.source.remove_hub(host_name).map_err(io::Error::other)?;
+        self.blobs.forget_hub(hub).map_err(io::Error::other)?;
         match self.partitions.remove(hub) {
             Ok(()) | Err(HubRefused::Unknown(_) | HubRefused::Used(_)) => Ok(()),
             Err(refused) => Err(io::Error::other(refused)),

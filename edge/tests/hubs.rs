@@ -38,6 +38,28 @@ fn register(target: &Target, id: &str) -> Credential {
     Credential::new(Principal::Device(id.to_owned()), key).expect("keys are base64")
 }
 
+/// Sends a file of a device to the storage account of its hub.
+fn upload(tenants: &Tenants, at: &Target, device: &str, key: &Credential) {
+    let stream = tenants.dial(tenants.address.https_port, &at.host_name, None);
+    let (host, token) = (at.host_name.clone(), key.token(&at.host_name));
+    let mut http = HttpConnection::over(stream.expect("it listens"), host, token);
+    let path = format!("/devices/{device}/files");
+    let answer =
+        http.exchange("POST", &path, "", r#"{"blobName": "log.txt"}"#).expect("it answers");
+    let address: Value = serde_json::from_str(&answer.body).expect("an address");
+    let text = |name: &str| address[name].as_str().expect("all members are texts");
+    let request = format!(
+        "PUT /{}/{}{} HTTP/1.1\r\nHost: {}\r\nx-ms-blob-type: BlockBlob\r\n\
+         Content-Length: 5\r\n\r\nhello",
+        text("containerName"),
+        text("blobName"),
+        text("sasToken"),
+        at.host_name
+    );
+    http.send(request.as_bytes()).expect("it reads");
+    assert_eq!(http.read_response().expect("it answers").status, 201);
+}
+
 fn publish(device: &mut MqttClient, id: &str, body: &str) {
     let topic = format!("devices/{id}/messages/events/");
     assert!(device.publish(&topic, body.as_bytes(), 1).expect("it is connected"));
@@ -346,6 +368,7 @@ fn a_hub_that_goes_ends_what_is_connected_and_no_more() {
     let mut kept = MqttClient::connect(&one, &keys[0], None).expect("its own key is good");
     let mut ended = MqttClient::connect(&two, &keys[1], None).expect("its own key is good");
     publish(&mut ended, "pump", "first");
+    upload(&tenants, &two, "pump", &keys[1]);
     let mut reader = BackEnd::connect(&two).expect("the policy may read");
     let address = "ringhub/ConsumerGroups/$Default/Partitions/0";
     reader.attach_receiver(address, None).expect("the session takes links");
@@ -375,6 +398,7 @@ fn a_hub_that_goes_ends_what_is_connected_and_no_more() {
     });
     let hub = tenants.control().directory().hub_by_host(TWO).expect("it is there").id;
     std::thread::sleep(MOMENT);
+    assert_eq!(tenants.control().blobs().used_bytes(hub), 5);
 
     tenants.control().delete_hub(hub).expect("it is there");
     eventually("the device is cut off", || ended.next(MOMENT).is_err());
@@ -385,6 +409,7 @@ fn a_hub_that_goes_ends_what_is_connected_and_no_more() {
     publish(&mut kept, "pump", "still here");
     assert_eq!(events(&one, 1), ["still here"]);
     eventually("the rest is removed", || tenants.control().deleting_hubs().is_empty());
+    assert_eq!(tenants.control().blobs().used_bytes(hub), 0, "files go along");
 
     let again = tenants.create(TWO);
     assert!(RestClient::new(&again).read("/devices/pump").is_err(), "nothing is left");

@@ -1,4 +1,4 @@
-//! The front of the store: what shards call. Nothing here touches a disk, but for the start.
+//! The front of the store: what shards call. Nothing that they call touches a disk.
 
 use std::collections::HashSet;
 use std::fs;
@@ -51,7 +51,7 @@ pub struct BlobRequest {
 /// The storage accounts of all hubs of the process.
 pub struct BlobService {
     secret: Secret,
-    quota: Arc<Quota>,
+    store: Store,
     jobs: Vec<flume::Sender<Job>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     streams: Arc<AtomicUsize>,
@@ -80,14 +80,12 @@ impl BlobService {
         let quota = Arc::new(Quota::default());
         known.iter().for_each(|file| quota.restore(file.hub, file.size));
         let index = Arc::new(Mutex::new(index));
-        let start = |number| {
-            let (index, files, quota) = (index.clone(), files.clone(), quota.clone());
-            Store::start(number, Store { index, files, quota })
-        };
+        let store = Store { index, files, quota };
+        let start = |number| Store::start(number, store.clone());
         let threads = (0..THREADS).map(start).collect::<io::Result<Vec<_>>>()?;
         let (jobs, threads): (Vec<_>, Vec<_>) = threads.into_iter().unzip();
         let (streams, next) = (Arc::default(), AtomicU64::new(0));
-        Ok(Self { secret, quota, jobs, threads: Mutex::new(threads), streams, next })
+        Ok(Self { secret, store, jobs, threads: Mutex::new(threads), streams, next })
     }
 
     /// The key of the account of a hub.
@@ -99,7 +97,7 @@ impl BlobService {
     /// Bytes that the blobs of a hub take.
     #[must_use]
     pub fn used_bytes(&self, hub: HubId) -> u64 {
-        self.quota.used(hub)
+        self.store.quota.used(hub)
     }
 
     /// Lets a request in, or says why not. Costs the check of a signature.
@@ -172,7 +170,7 @@ impl BlobService {
         };
         let new = Box::new(request.new_blob(headers)?);
         let transfer = self.transfer()?;
-        self.quota.reserve(request.hub, length, request.quota_bytes)?;
+        self.store.quota.reserve(request.hub, length, request.quota_bytes)?;
         transfer.send(Job::Receive { number: transfer.number, new, block, length, sink });
         Ok(transfer)
     }
@@ -197,12 +195,15 @@ impl BlobService {
         }
     }
 
-    /// Removes all blobs of a hub that is deleted.
+    /// Removes all blobs of a hub that is deleted; they are gone when this returns. For a thread
+    /// that may wait for the disk: costs a transaction and a call to the filesystem for each blob.
     ///
     /// # Errors
-    /// [`StorageError::Busy`] when too much is under way.
+    /// What the disk refuses; nothing is removed then, and it may be tried again.
     pub fn forget_hub(&self, hub: HubId) -> Result<(), StorageError> {
-        self.submit(Job::Run(Task::ForgetHub(hub)))
+        let freed = self.store.index().delete_hub(hub)?;
+        self.store.free(freed);
+        Ok(())
     }
 
     /// Ends the threads. Uploads that are not complete are gone.

@@ -1,7 +1,6 @@
 //! Requests that are answered in one step.
 
 use http::StatusCode;
-use ringhub_core::id::HubId;
 use ringhub_core::storage::{ContainerName, parse_block_list};
 
 use super::headers::BlobHeaders;
@@ -22,7 +21,6 @@ type Found = Box<dyn FnOnce(Result<BlobProperties, StorageError>) + Send>;
 pub(super) enum Task {
     Request(Box<BlobRequest>, BlobSink),
     Find(Place, Found),
-    ForgetHub(HubId),
 }
 
 impl Task {
@@ -41,15 +39,6 @@ impl Task {
                     Ok(BlobProperties { size: row.size, modified: row.modified })
                 });
                 done(found);
-            }
-            Self::ForgetHub(hub) => {
-                let freed = store.index().delete_hub(hub);
-                match freed {
-                    Ok(freed) => store.free(freed),
-                    Err(error) => {
-                        tracing::error!(hub = hub.0, %error, "blobs of a deleted hub are left");
-                    }
-                }
             }
         }
     }
