@@ -12,6 +12,7 @@
 //! ```
 
 pub mod api;
+mod background;
 pub mod blob;
 pub mod c2d;
 mod certificate;

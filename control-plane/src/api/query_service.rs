@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use ringhub_core::limits::{QUERIES_MAX, QUERY_TURN};
 
 use super::query::{Asked, hub, unreadable};
 use super::{ApiError, Context, Reply, configurations};
+use crate::background;
 use crate::configuration::MetricCounts;
 use crate::directory::Directory;
 use crate::query::Sources;
@@ -62,8 +63,7 @@ impl QueryService {
         let start = |(number, store)| {
             let (directory, count) = (directory.clone(), count.clone());
             let worker = Worker { store, directory, jobs: receiver.clone(), count };
-            let name = format!("control-query-{number}");
-            thread::Builder::new().name(name).spawn(move || worker.run())
+            background::spawn(format!("control-query-{number}"), move || worker.run())
         };
         let threads = stores.into_iter().enumerate().map(start).collect::<io::Result<_>>()?;
         Ok(Self { jobs, count, threads })

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use super::quota::Quota;
 use super::service::refuse;
 use super::task::Task;
 use super::{BlobNews, BlobRequest, BlobSink, StorageError, sweep};
+use crate::background;
 
 /// How often blocks are looked for that nobody has made a blob of.
 const SWEEP_INTERVAL: Duration = Duration::from_mins(10);
@@ -71,7 +72,7 @@ impl Store {
         let sweeps = number == 0;
         let work = Work { store, incoming: HashMap::new(), outgoing: HashMap::new() };
         let name = format!("blob-{number}");
-        let thread = thread::Builder::new().name(name).spawn(move || work.run(&waiting, sweeps))?;
+        let thread = background::spawn(name, move || work.run(&waiting, sweeps))?;
         Ok((jobs, thread))
     }
 

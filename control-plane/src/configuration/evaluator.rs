@@ -14,6 +14,7 @@ use ringhub_core::id::{DeviceId, HubId, Identity, ModuleId};
 use ringhub_core::limits::{CONFIGURATION_TURN_IDENTITIES_MAX, QUERY_TURN};
 
 use super::{ConfigurationChange, Kind, Scan, ScanStep, Statuses, Target};
+use crate::background;
 use crate::directory::Directory;
 use crate::query_index::next_step;
 use crate::registry::{Change, RegistryError};
@@ -61,9 +62,7 @@ impl Evaluator {
         let is_stopped = Arc::new(AtomicBool::new(false));
         let worker =
             Worker { store, directory: directory.clone(), writes, is_stopped: is_stopped.clone() };
-        let thread = thread::Builder::new()
-            .name("control-evaluate".to_owned())
-            .spawn(move || worker.run())?;
+        let thread = background::spawn("control-evaluate", move || worker.run())?;
         Ok(Self { directory, is_stopped, thread })
     }
 

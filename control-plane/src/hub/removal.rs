@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use flume::RecvTimeoutError;
@@ -12,6 +12,7 @@ use ringhub_core::id::HubId;
 
 use super::life::{Deleting, lock};
 use super::{HubChange, HubParts};
+use crate::background;
 use crate::directory::RemovedHub;
 use crate::registry::{Change, Outcome, RegistryError};
 use crate::store::WriteQueue;
@@ -45,9 +46,7 @@ impl Remover {
             parts,
             without_parts: BTreeSet::new(),
         };
-        let thread = thread::Builder::new()
-            .name("control-remover".to_owned())
-            .spawn(move || worker.run())?;
+        let thread = background::spawn("control-remover", move || worker.run())?;
         *lock(&self.thread) = Some(thread);
         Ok(())
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use flume::RecvTimeoutError;
@@ -14,6 +14,7 @@ use ringhub_core::time::UnixMillis;
 use super::schedule::{Schedule, Step};
 use super::task::Task;
 use super::{CallEnd, JobChange, JobNumber, JobOutcome, JobTarget};
+use crate::background;
 use crate::clock;
 use crate::directory::Directory;
 use crate::method::Methods;
@@ -81,9 +82,7 @@ impl JobExecutor {
             tasks: BTreeMap::new(),
             next_forget: Some(UnixMillis::EPOCH),
         };
-        let thread = thread::Builder::new()
-            .name("control-jobs".to_owned())
-            .spawn(move || worker.run(&heard))?;
+        let thread = background::spawn("control-jobs", move || worker.run(&heard))?;
         Ok(Self { news, thread: Some(thread) })
     }
 

@@ -12,6 +12,7 @@ use ringhub_core::limits::{JOB_RETENTION, JOBS_KEPT_MAX, REGISTRY_JOBS_RUNNING_M
 use super::gate::Gate;
 use super::run::Run;
 use super::{BlobStorage, RegistryJob, RegistryJobChange, RegistryJobNumber};
+use crate::background;
 use crate::clock;
 use crate::directory::Directory;
 use crate::registry::Change;
@@ -176,8 +177,7 @@ impl Ways {
             gate: self.gate.clone(),
         };
         let end = End { number, news: self.news.clone() };
-        let name = format!("registry-job-{}", number.0);
-        thread::Builder::new().name(name).spawn(move || {
+        background::spawn(format!("registry-job-{}", number.0), move || {
             let _end = end;
             run.run();
         })?;
