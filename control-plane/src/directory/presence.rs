@@ -115,14 +115,19 @@ impl Directory {
     }
 
     /// A visitor goes that has published; `last` is its last record. Nothing happens when the
-    /// identity was deleted or replaced since.
-    pub fn end_visit(&self, grant: &Grant, last: Ticket) {
+    /// identity was deleted or replaced since. `is_committed` is asked under a lock.
+    pub fn end_visit(
+        &self,
+        grant: &Grant,
+        last: Ticket,
+        is_committed: impl FnOnce(Ticket) -> bool,
+    ) {
         let Some(table) = self.table(grant.hub) else { return };
         let name = IdentityRef::from(&grant.identity);
         let devices = &mut table.stripe(name.device).devices;
         let entry = devices.get_mut(name.device).and_then(|device| entry_mut(device, name.module));
         if let Some(entry) = entry.filter(|entry| entry.generation == grant.generation) {
-            entry.tenure.visit(last);
+            entry.tenure.visit(last, is_committed);
         }
     }
 

@@ -65,8 +65,17 @@ impl Tenure {
     /// A visitor has pushed `last`: one that takes no seat and evicts nobody, such as a request
     /// over HTTP. It too publishes nothing before the [`fence`](Self::fence) is committed, and
     /// becomes the fence of whoever comes next. Beside a live seat its records have no order.
-    pub fn visit(&mut self, last: Ticket) {
-        self.fence = Some(last);
+    ///
+    /// A seat that has left meanwhile has left a fence too, which this one must not hide: what is
+    /// not committed stays the fence, unless its own ring puts `last` behind it.
+    pub fn visit(&mut self, last: Ticket, is_committed: impl FnOnce(Ticket) -> bool) {
+        let is_behind = |fence: Ticket| {
+            let is_same_ring = (fence.shard, fence.executor) == (last.shard, last.executor);
+            is_same_ring || is_committed(fence)
+        };
+        if self.fence.is_none_or(is_behind) {
+            self.fence = Some(last);
+        }
     }
 
     /// Last record of the identity's former seats: the next one publishes nothing before it

@@ -201,7 +201,9 @@ impl Seat {
     pub(crate) fn leave(self, cx: &Context<'_>) {
         if !self.is_holder {
             if let Some(last) = self.last {
-                cx.services.control.directory().end_visit(&self.grant, last);
+                let HubServices { control, pipeline, .. } = &*cx.services;
+                let is_committed = |fence| pipeline.is_committed(&fence);
+                control.directory().end_visit(&self.grant, last, is_committed);
             }
             return;
         }

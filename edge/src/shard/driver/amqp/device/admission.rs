@@ -41,13 +41,26 @@ impl AmqpDriver {
         let directory = cx.services.control.directory();
         let hub = self.hub.meant(directory).map_err(|host| Refusal::not_found(host, ""))?;
         let hub = hub.id;
-        let number = match self.devices.number_of(hub, &identity) {
+        let number = match self.live_seat((hub, &identity), cx) {
             Some(number) => number,
             None => self.take_seat((hub, &identity), attach, cx)?,
         };
         self.join(number, (link, function), attach, cx);
         self.answer_attaches(number, cx);
         Ok(())
+    }
+
+    /// The seat that an identity has here. One that another connection has taken over ends now, as
+    /// the mail about it will say: who attaches anew is the newest.
+    fn live_seat(&mut self, (hub, identity): (HubId, &Identity), cx: &Context<'_>) -> Option<u32> {
+        let number = self.devices.number_of(hub, identity)?;
+        let seat = SeatId { connection: cx.connection, number };
+        let holder = cx.services.control.directory().seat(hub, identity.into());
+        if holder.is_some_and(|holder| holder != seat) {
+            self.on_evicted(seat, cx);
+            return None;
+        }
+        Some(number)
     }
 
     fn take_seat(
