@@ -216,20 +216,42 @@ fn links_that_are_misused_are_detached() {
     arena.finish("hostile AMQP, links", GROWTH_KIB_MAX);
 }
 
-#[test]
-fn a_link_that_makes_no_sense_ends_alone() {
-    let arena = arena();
-    let mut connection = RawAmqp::begun(&arena.hub).expect("the hub listens");
+/// A connection with links for requests to `$cbs`, under handles 0 and 1.
+fn with_requests(hub: &Hub) -> RawAmqp {
+    let mut connection = RawAmqp::begun(hub).expect("the hub listens");
     let links =
         [attach_sender("requests", 0, "$cbs"), attach_receiver("answers", 1, "$cbs")].concat();
     connection.send(&links).expect("the hub listens");
     connection.read_until(&[0, 0x53, FLOW]).expect("credit");
+    connection
+}
+
+/// Sends each attach, waits for the end of its link, and finds the link for requests served on.
+fn check_links_end_alone(connection: &mut RawAmqp, cases: &[(&str, Vec<u8>)], told: &[u8]) {
+    for (number, (title, bytes)) in (0..).zip(cases) {
+        connection.send(bytes).expect("the connection stays");
+        let answer = connection.read_until(told);
+        let answer = answer.unwrap_or_else(|error| panic!("{title}: {error}"));
+        assert!(contains(&answer, &[0, 0x53, DETACH]), "{title}: {}", text(&answer));
+        connection.send(&transfer(0, number, b"garbage")).expect("the connection stays");
+        let answer = connection.read_until(&[0, 0x53, DISPOSITION]);
+        answer.unwrap_or_else(|error| panic!("after {title}: {error}"));
+    }
+}
+
+/// An attach to send under `handle`; `fields` are those behind the role.
+fn attach_with(handle: u32, fields: &[&[u8]]) -> Vec<u8> {
+    let (name, handle) = (str(&format!("odd-{handle}")), uint(handle));
+    frame(0, &described(ATTACH, &[&[&name, &handle, FALSE], fields].concat()))
+}
+
+#[test]
+fn a_link_that_makes_no_sense_ends_alone() {
+    let arena = arena();
+    let mut connection = with_requests(&arena.hub);
     let source = described(SOURCE, &[&str("here")]);
     let attach = |handle: u32, target: &[u8]| {
-        let (name, handle, count) = (str(&format!("odd-{handle}")), uint(handle), uint(0));
-        let fields: [&[u8]; 10] =
-            [&name, &handle, FALSE, NULL, NULL, &source, target, NULL, NULL, &count];
-        frame(0, &described(ATTACH, &fields))
+        attach_with(handle, &[NULL, NULL, &source, target, NULL, NULL, &uint(0)])
     };
     let long_tag = {
         let fields: [&[u8]; 4] = [&uint(9), &uint(0), &binary(&[7; 33]), &uint(0)];
@@ -242,15 +264,41 @@ fn a_link_that_makes_no_sense_ends_alone() {
         ("source as target", attach(5, &source)),
         ("tag of 33 bytes", [attach_sender("tags", 9, "$cbs"), long_tag].concat()),
     ];
-    for (number, (title, bytes)) in (0..).zip(cases) {
-        connection.send(&bytes).expect("the connection stays");
-        let answer = connection.read_until(&[0, 0x53, DETACH]);
-        answer.unwrap_or_else(|error| panic!("{title}: {error}"));
-        connection.send(&transfer(0, number, b"garbage")).expect("the connection stays");
-        let answer = connection.read_until(&[0, 0x53, DISPOSITION]);
-        answer.unwrap_or_else(|error| panic!("after {title}: {error}"));
-    }
+    check_links_end_alone(&mut connection, &cases, &[0, 0x53, DETACH]);
     arena.finish("hostile AMQP, one link of many", GROWTH_KIB_MAX);
+}
+
+#[test]
+fn an_attach_with_a_wrong_field_ends_its_link_alone() {
+    let arena = arena();
+    let mut connection = with_requests(&arena.hub);
+    let source = described(SOURCE, &[&str("here")]);
+    let target = described(TARGET, &[&str("$cbs")]);
+    let count = uint(0);
+    let good: [&[u8]; 11] =
+        [NULL, NULL, &source, &target, NULL, NULL, &count, NULL, NULL, NULL, NULL];
+    let cases: [(&str, usize, Vec<u8>); 12] = [
+        ("settle mode 7 of the sender", 0, vec![0x50, 7]),
+        ("settle mode of the sender in words", 0, str("mixed")),
+        ("settle mode 7 of the receiver", 1, vec![0x50, 7]),
+        ("source without descriptor", 2, str("here")),
+        ("source that is no list", 2, [&[0, 0x53, SOURCE][..], &str("here")].concat()),
+        ("target without descriptor", 3, str("$cbs")),
+        ("target that is no list", 3, [&[0, 0x53, TARGET][..], &str("$cbs")].concat()),
+        ("target of text and text", 3, [&[0][..], &str("target"), &str("$cbs")].concat()),
+        ("delivery count in words", 6, str("0")),
+        ("delivery count of 64 bits", 6, [&[0x80][..], &[0xff; 8]].concat()),
+        ("messages of less than nothing", 7, vec![0x55, 0xff]),
+        ("properties that are no map", 10, uint(1)),
+    ];
+    let attaches = (2..).zip(cases).map(|(handle, (title, place, field))| {
+        let mut fields = good;
+        fields[place] = &field;
+        (title, attach_with(handle, &fields))
+    });
+    let attaches: Vec<_> = attaches.collect();
+    check_links_end_alone(&mut connection, &attaches, b"amqp:invalid-field");
+    arena.finish("hostile AMQP, fields of an attach", GROWTH_KIB_MAX);
 }
 
 #[test]

@@ -1,10 +1,8 @@
 //! The receiving links, one per partition, and their credit.
 
 use bytes::BytesMut;
-use ringhub_core::codec::amqp::performative::{
-    Attach, ReceiverSettleMode, Role, SenderSettleMode, Target,
-};
-use ringhub_core::codec::amqp::primitive::{Map, Value, write_long, write_symbol};
+use ringhub_core::codec::amqp::performative::{Attach, Role, SenderSettleMode, Target};
+use ringhub_core::codec::amqp::primitive::{Map, write_long, write_symbol};
 use ringhub_core::session::amqp::{AmqpConnection, AmqpEvent, LinkId, SessionId};
 use ringhub_edge::client::start::source;
 
@@ -82,17 +80,9 @@ fn attach(
         Map::from_encoded(2, &epoch).ok()
     });
     let attach = Attach {
-        name: address,
-        handle: 0,
-        role: Role::Receiver,
         snd_settle_mode: SenderSettleMode::Settled,
-        rcv_settle_mode: ReceiverSettleMode::First,
-        source: Some(source),
-        target: Some(Target::new(address)),
-        initial_delivery_count: None,
-        max_message_size: None,
-        desired_capabilities: Value::Null,
         properties,
+        ..Attach::plain(address, Role::Receiver, source, Target::new(address))
     };
     machine.attach(session, &attach)
 }

@@ -64,6 +64,10 @@ impl AmqpConnection {
 
     fn on_attach_answer<'i>(&mut self, id: LinkId, attach: &Attach<'i>) -> Option<AmqpEvent<'i>> {
         self.bind_remote_handle(id, attach.handle);
+        if attach.fault.is_some() {
+            self.detach_for(id, Condition::InvalidField, "the attach has an invalid field");
+            return None;
+        }
         let link = self.links.link_mut(id)?;
         if attach.source.is_none() && attach.target.is_none() {
             link.state = LinkState::AwaitingRefusal;
@@ -102,6 +106,11 @@ impl AmqpConnection {
         if attach.name.len() > AMQP_LINK_NAME_LEN_MAX {
             let error = AmqpError::new(Condition::InvalidField, "the link name is too long");
             self.refuse_link(id, &error);
+            return None;
+        }
+        if let Some(fault) = attach.fault {
+            let text = format!("the attach is not valid: {fault}");
+            self.refuse_link(id, &AmqpError::new(Condition::InvalidField, &text));
             return None;
         }
         Some(AmqpEvent::LinkRequested { link: id, attach: Box::new(*attach) })

@@ -89,6 +89,9 @@ pub struct Attach<'a> {
     pub desired_capabilities: Value<'a>,
     /// Link properties by symbol.
     pub properties: Option<Map<'a>>,
+    /// What is wrong with the fields behind `role`, all of which are as if they were absent then.
+    /// Neither written nor part of an answer: who it is from knows which link to refuse.
+    pub fault: Option<DecodeError>,
 }
 
 impl<'a> Attach<'a> {
@@ -110,13 +113,28 @@ impl<'a> Attach<'a> {
             max_message_size: None,
             desired_capabilities: Value::Null,
             properties: None,
+            fault: None,
         }
     }
 
+    /// Reads an attach. Values of a wrong type or out of range are a [fault](Self::fault) of the
+    /// link; without name, handle and role, or where the bytes are no values, there is no link that
+    /// could have one.
     pub(super) fn decode(fields: &mut Fields<'a>) -> Result<Self, DecodeError> {
         let name = fields.text()?.ok_or(DecodeError::MissingField("name"))?;
         let handle = fields.number("handle")?.ok_or(DecodeError::MissingField("handle"))?;
         let role = Role::decode(fields)?;
+        let plain = Self::plain(name, role, Source::default(), Target::default());
+        let plain = Self { handle, source: None, target: None, ..plain };
+        let behind_role = fields.clone();
+        plain.decode_rest(fields).or_else(|fault| {
+            behind_role.skip_all()?;
+            Ok(Self { fault: Some(fault), ..plain })
+        })
+    }
+
+    /// Reads the fields behind `role`.
+    fn decode_rest(self, fields: &mut Fields<'a>) -> Result<Self, DecodeError> {
         let snd_settle_mode = decode_snd_settle_mode(fields)?;
         let rcv_settle_mode = decode_rcv_settle_mode(fields)?;
         let source = Source::decode(fields)?;
@@ -128,9 +146,6 @@ impl<'a> Attach<'a> {
         let desired_capabilities = fields.next()?;
         let properties = fields.map()?;
         Ok(Self {
-            name,
-            handle,
-            role,
             snd_settle_mode,
             rcv_settle_mode,
             source,
@@ -139,6 +154,7 @@ impl<'a> Attach<'a> {
             max_message_size,
             desired_capabilities,
             properties,
+            ..self
         })
     }
 

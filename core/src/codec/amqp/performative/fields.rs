@@ -8,7 +8,7 @@ type Result<T> = core::result::Result<T, DecodeError>;
 /// Reads fields in order; a list that ends early reads as nulls.
 ///
 /// Inlined for the same reason as the typed readers of [`Reader`] that they begin with.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Fields<'a> {
     reader: Reader<'a>,
     left: u32,
@@ -36,6 +36,14 @@ impl<'a> Fields<'a> {
             if self.present() {
                 self.reader.skip()?;
             }
+        }
+        Ok(())
+    }
+
+    /// Passes over all fields that are left.
+    pub(crate) fn skip_all(mut self) -> Result<()> {
+        while self.left > 0 {
+            self.skip(1)?;
         }
         Ok(())
     }

@@ -93,6 +93,7 @@ fn attach_answer_is_byte_exact() {
         max_message_size: Some(u64::MAX),
         desired_capabilities: Value::Null,
         properties: None,
+        fault: None,
     };
     let bytes = framed(|out| attach.encode(out));
     assert_eq!(bytes.len(), 140);
@@ -213,6 +214,7 @@ fn selectors_are_found_under_any_descriptor() {
             max_message_size: None,
             desired_capabilities: Value::Symbol("com.microsoft:georeplication"),
             properties: None,
+            fault: None,
         };
         attach.encode(&mut out);
         let (Performative::Attach(back), _) = Performative::decode(&out).unwrap() else {
@@ -271,4 +273,34 @@ fn symbols_are_ascii_because_they_are_written_again() {
     assert_eq!(Reader::new(&symbol).value(), Err(DecodeError::NotAscii));
     let text = hex!("a102c3a9");
     assert_eq!(Reader::new(&text).value(), Ok(Value::Str("é")));
+}
+
+#[test]
+fn a_wrong_field_of_an_attach_is_the_fault_of_its_link() {
+    // Attach {"r", 3, receiver, …} with what stands for the settle modes.
+    let attach = |modes: &[u8]| {
+        let fields = [&hex!("a10172 5203 41")[..], modes].concat();
+        let size = u8::try_from(fields.len() + 1).unwrap();
+        [&hex!("005312 c0")[..], &[size, 5], &fields].concat()
+    };
+    for (modes, fault) in [
+        (&hex!("5000 5000")[..], None),
+        (&hex!("5007 5000"), Some(DecodeError::OutOfRange("snd-settle-mode"))),
+        (&hex!("5000 5007"), Some(DecodeError::OutOfRange("rcv-settle-mode"))),
+        (&hex!("a10178 5000"), Some(DecodeError::WrongType)),
+    ] {
+        let bytes = attach(modes);
+        let Ok((Performative::Attach(attach), _)) = Performative::decode(&bytes) else {
+            panic!("the connection goes on");
+        };
+        assert_eq!((attach.name, attach.handle, attach.role), ("r", 3, Role::Receiver));
+        assert_eq!(attach.fault, fault, "{modes:02x?}");
+    }
+    for (modes, error) in [
+        (&hex!("5007 a109")[..], DecodeError::UnexpectedEnd),
+        (&hex!("5007 3f"), DecodeError::UnknownConstructor(0x3f)),
+        (&hex!("5007 a102c328"), DecodeError::NotUtf8),
+    ] {
+        assert_eq!(Performative::decode(&attach(modes)).err(), Some(error), "{modes:02x?}");
+    }
 }
