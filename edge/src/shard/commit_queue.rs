@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use ringhub_core::id::{ExecutorId, SeatId, ShardId};
+use ringhub_core::id::{ConnectionId, ExecutorId, SeatId, ShardId};
 use ringhub_core::position::{Committed, RingPosition};
 
 use crate::partition::Ticket;
@@ -55,14 +55,20 @@ impl CommitQueue {
         !self.foreign.is_empty()
     }
 
-    /// Takes one waiter whose position is durable, and the ring's position as `committed` tells it.
+    /// Takes one waiter whose position is durable, of any connection or of `connection`, and the
+    /// ring's position as `committed` tells it.
     pub(super) fn poll_committed(
         &mut self,
+        connection: Option<ConnectionId>,
         mut committed: impl FnMut(ShardId, ExecutorId) -> Committed<RingPosition>,
     ) -> Option<(SeatId, Committed<Ticket>)> {
+        let is_asked_for = |seat: SeatId| connection.is_none_or(|of| of == seat.connection);
         let shard = self.shard;
         for (queue, number) in self.own.iter_mut().zip(0_u16..) {
-            let Some(&(first, seat)) = queue.front() else { continue };
+            let first = queue.front().copied();
+            let Some((first, seat)) = first.filter(|(_, seat)| is_asked_for(*seat)) else {
+                continue;
+            };
             let executor = ExecutorId(number);
             let Committed(position) = committed(shard, executor);
             if first <= position {
@@ -70,7 +76,9 @@ impl CommitQueue {
                 return Some((seat, Committed(Ticket { shard, executor, position })));
             }
         }
-        let found = self.foreign.iter().enumerate().find_map(|(index, (ticket, _))| {
+        let foreign = self.foreign.iter().enumerate();
+        let mut foreign = foreign.filter(|(_, (_, seat))| is_asked_for(*seat));
+        let found = foreign.find_map(|(index, (ticket, _))| {
             let Committed(position) = committed(ticket.shard, ticket.executor);
             (ticket.position <= position).then_some((index, position))
         });
@@ -93,8 +101,6 @@ fn drop_passed(queue: &mut VecDeque<(RingPosition, SeatId)>, position: RingPosit
 
 #[cfg(test)]
 mod tests {
-    use ringhub_core::id::ConnectionId;
-
     use super::*;
 
     const OWN: ShardId = ShardId(1);
@@ -114,7 +120,7 @@ mod tests {
             let ring = if shard == OWN { usize::from(executor.0) } else { 2 };
             Committed(RingPosition(positions[ring]))
         };
-        std::iter::from_fn(|| queue.poll_committed(committed))
+        std::iter::from_fn(|| queue.poll_committed(None, committed))
             .map(|(seat, _)| seat.number)
             .collect()
     }
@@ -130,6 +136,23 @@ mod tests {
         assert_eq!(released(&mut queue, [40, 14, 0]), [1, 2, 1]);
         assert_eq!(released(&mut queue, [50, 15, 0]), [3, 9]);
         assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn the_seats_of_a_connection_are_released_alone_as_long_as_they_follow_each_other() {
+        let other = ConnectionId { shard: OWN, slot: 1, generation: 0 };
+        let mut queue = CommitQueue::new(OWN);
+        queue.push(ticket(OWN, 0, 10), seat(1));
+        queue.push(ticket(OWN, 0, 20), SeatId { connection: other, number: 5 });
+        queue.push(ticket(OWN, 0, 30), seat(2));
+        queue.push(ticket(ShardId(0), 0, 5), seat(3));
+        let mut poll = |connection| {
+            let next = queue.poll_committed(connection, |_, _| Committed(RingPosition(100)));
+            next.map(|(seat, _)| seat.number)
+        };
+        let gateway = Some(seat(0).connection);
+        assert_eq!([poll(gateway), poll(gateway), poll(gateway)], [Some(1), Some(3), None]);
+        assert_eq!([poll(None), poll(gateway), poll(None)], [Some(5), Some(2), None]);
     }
 
     #[test]

@@ -211,6 +211,16 @@ impl<S> ShardContext<'_, S> {
         self.commits.push(ticket, seat);
     }
 
+    /// The next seat of this connection that a commit is news to, if its turn has come.
+    pub(super) fn poll_committed(&mut self) -> Option<(SeatId, Committed<Ticket>)>
+    where
+        S: Services,
+    {
+        let Self { commits, services, connection, .. } = self;
+        let committed = |shard, executor| services.committed(shard, executor);
+        commits.poll_committed(Some(*connection), committed)
+    }
+
     /// When a wall-clock time comes on the shard's monotonic clock, as far as the two agree now.
     pub fn deadline_at(&self, wall: UnixMillis) -> Timestamp {
         let left_ms = wall.as_millis().saturating_sub(self.wall.as_millis());

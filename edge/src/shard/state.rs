@@ -325,15 +325,21 @@ impl<S: Services> ShardState<S> {
         services.publish();
     }
 
+    /// Tells seats what is durable: one call into a connection for those of its seats that follow
+    /// each other.
     pub(super) fn take_commits(&mut self) {
         loop {
             let Self { commits, services, .. } = self;
-            let next =
-                commits.poll_committed(|shard, executor| services.committed(shard, executor));
-            let Some((seat, upto)) = next else { return };
+            let committed = |shard, executor| services.committed(shard, executor);
+            let Some(first) = commits.poll_committed(None, committed) else { return };
             self.has_acknowledged = true;
-            self.with_protocol(seat.connection, |protocol, cx| {
-                protocol.handle_committed(seat, upto, cx)
+            self.with_protocol(first.0.connection, |protocol, cx| {
+                let mut next = Some(first);
+                while let Some((seat, upto)) = next {
+                    protocol.handle_committed(seat, upto, cx)?;
+                    next = cx.poll_committed();
+                }
+                Ok(())
             });
         }
     }
