@@ -14,16 +14,24 @@ pub(crate) struct Ledger {
     acknowledged: BTreeSet<u64>,
     /// How often a message was sent again.
     resends: BTreeMap<u64, usize>,
+    /// Bytes by which all messages are longer than they would be.
+    padding: usize,
 }
 
 impl Ledger {
     pub(crate) fn new(id: &str) -> Self {
+        Self::padded(id, 0)
+    }
+
+    /// As above for messages that are longer by `padding` bytes.
+    pub(crate) fn padded(id: &str, padding: usize) -> Self {
         Self {
             id: id.to_owned(),
             next: 0,
             unanswered: BTreeSet::new(),
             acknowledged: BTreeSet::new(),
             resends: BTreeMap::new(),
+            padding,
         }
     }
 
@@ -63,7 +71,8 @@ impl Ledger {
 
     /// What message `number` says: device and number, in various lengths.
     pub(crate) fn body(&self, number: u64) -> String {
-        format!("{}/{number}/{}", self.id, "x".repeat(20 + (number % 7) as usize * 30))
+        let filling = self.padding + 20 + (number % 7) as usize * 30;
+        format!("{}/{number}/{}", self.id, "x".repeat(filling))
     }
 }
 
