@@ -38,7 +38,7 @@ impl Floor {
             properties TEXT NOT NULL,
             stamps BLOB NOT NULL,
             PRIMARY KEY (hub_id, device_id, module_id)
-        ) STRICT, WITHOUT ROWID";
+        ) STRICT";
         connection.execute_batch(table).expect("the database is new");
         let names = (0..devices).map(|number| format!("device-{number}")).collect();
         let sections = (0..devices).map(|_| Section::new(now())).collect();
@@ -65,7 +65,9 @@ impl Floor {
 
     /// Upserts the documents, `transaction` of them at a time.
     pub(crate) fn run(&self, documents: &[Document], transaction: usize) {
-        let sql = "INSERT OR REPLACE INTO twin_reported VALUES (?, ?, ?, ?, ?, ?)";
+        let sql = "INSERT INTO twin_reported VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+            ON CONFLICT (hub_id, device_id, module_id) DO UPDATE SET \
+            version = ?4, properties = ?5, stamps = ?6";
         let mut upsert = self.connection.prepare_cached(sql).expect("the table is there");
         for part in documents.chunks(transaction) {
             self.connection.execute_batch("BEGIN IMMEDIATE").expect("nobody else writes");

@@ -50,6 +50,10 @@ CREATE TABLE configuration_scan (
 ) STRICT;
 ";
 
+/// Leads to what of a hub has waited longest, however much is due: it ends with the numbers.
+pub(super) const DUE_INDEX: &str =
+    "CREATE INDEX IF NOT EXISTS configuration_due_of_hub ON configuration_due (hub_id)";
+
 const COLUMNS: &str = "configuration_id, etag, created_ms, updated_ms, priority, document";
 
 /// Configurations of all hubs.

@@ -31,6 +31,7 @@ mod schema;
 mod section_cache;
 mod sqlite;
 mod state;
+mod twin_tables;
 mod twins;
 mod uploads;
 mod writer;

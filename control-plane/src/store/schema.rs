@@ -12,14 +12,14 @@ use super::fault::Fault;
 use super::recover::recover;
 use super::{
     OpenError, StoreError, StoreState, c2d, certificates, configurations, jobs, query_indexes,
-    registry_jobs, uploads,
+    registry_jobs, twin_tables, uploads,
 };
 
 /// `application_id` of the file: "rhub".
 const APPLICATION_ID: i64 = 0x7268_7562;
 
 /// `user_version` of the file; rises when the tables change.
-pub(super) const VERSION: i64 = 11;
+pub(super) const VERSION: i64 = 12;
 
 /// `user_version` of files that keep nothing of a conversation with devices.
 pub(super) const VERSION_WITHOUT_CONVERSATION: i64 = 1;
@@ -50,6 +50,10 @@ const VERSION_WITHOUT_HUBS: i64 = 9;
 
 /// `user_version` of files that keep no import and export jobs.
 const VERSION_WITHOUT_REGISTRY_JOBS: i64 = 10;
+
+/// `user_version` of files whose twins lie in indexes instead of tables, and that have no index of
+/// what is due.
+const VERSION_WITH_TWINS_IN_INDEXES: i64 = 11;
 
 /// Name of the database file.
 pub const REGISTRY_FILE: &str = "registry.db";
@@ -105,30 +109,6 @@ CREATE TABLE module (
     secondary_credential BLOB,
     subscriptions INTEGER NOT NULL,
     managed_by TEXT,
-    PRIMARY KEY (hub_id, device_id, module_id)
-) STRICT, WITHOUT ROWID;
-";
-
-/// Twins that were written to, section by section; an empty `module_id` is the device itself.
-const TWIN_TABLES: &str = "
-CREATE TABLE twin (
-    hub_id INTEGER NOT NULL,
-    device_id TEXT NOT NULL,
-    module_id TEXT NOT NULL,
-    etag INTEGER NOT NULL,
-    tags TEXT NOT NULL,
-    desired_version INTEGER NOT NULL,
-    desired TEXT NOT NULL,
-    desired_stamps BLOB NOT NULL,
-    PRIMARY KEY (hub_id, device_id, module_id)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE twin_reported (
-    hub_id INTEGER NOT NULL,
-    device_id TEXT NOT NULL,
-    module_id TEXT NOT NULL,
-    version INTEGER NOT NULL,
-    properties TEXT NOT NULL,
-    stamps BLOB NOT NULL,
     PRIMARY KEY (hub_id, device_id, module_id)
 ) STRICT, WITHOUT ROWID;
 ";
@@ -314,18 +294,24 @@ fn create(connection: &Connection) -> Result<(), rusqlite::Error> {
 }
 
 /// Brings a file of the version `found` up to date, or leaves it as it is.
+///
+/// The log may be as large as the database then, and is moved before anybody is served.
 fn upgrade(connection: &Connection, found: i64) -> Result<(), rusqlite::Error> {
     let transaction = connection.unchecked_transaction()?;
     add_since(&transaction, found)?;
-    transaction.commit()
+    transaction.commit()?;
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
-/// Adds the tables and columns that the present version has and `version` has not.
+/// Adds the tables and columns that the present version has and `version` has not, and moves what
+/// lies elsewhere now.
 fn add_since(connection: &Connection, version: i64) -> Result<(), rusqlite::Error> {
     if version <= VERSION_WITHOUT_CONVERSATION {
-        for tables in [PRESENCE_TABLE, TWIN_TABLES, c2d::TABLES] {
+        for tables in [PRESENCE_TABLE, twin_tables::TABLES, c2d::TABLES] {
             connection.execute_batch(tables)?;
         }
+    } else if version <= VERSION_WITH_TWINS_IN_INDEXES {
+        twin_tables::move_rows(connection)?;
     }
     if version <= VERSION_WITHOUT_MODELS {
         connection.execute_batch(MODEL_TABLE)?;
@@ -353,6 +339,9 @@ fn add_since(connection: &Connection, version: i64) -> Result<(), rusqlite::Erro
     }
     if version <= VERSION_WITHOUT_REGISTRY_JOBS {
         connection.execute_batch(registry_jobs::TABLES)?;
+    }
+    if version <= VERSION_WITH_TWINS_IN_INDEXES {
+        connection.execute_batch(configurations::DUE_INDEX)?;
     }
     connection.pragma_update(None, "user_version", VERSION)
 }

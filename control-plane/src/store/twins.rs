@@ -55,12 +55,18 @@ const TWIN: &str = "
     FROM (SELECT 1)
     LEFT JOIN twin t ON t.hub_id = ?1 AND t.device_id = ?2 AND t.module_id = ?3
     LEFT JOIN twin_reported r ON r.hub_id = ?1 AND r.device_id = ?2 AND r.module_id = ?3";
+/// A row that is there is changed in its place: another one in its place would lie elsewhere.
 const PUT_SERVICE_SIDE: &str = "
-    INSERT OR REPLACE INTO twin
+    INSERT INTO twin
     (hub_id, device_id, module_id, etag, tags, desired_version, desired, desired_stamps)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+    ON CONFLICT (hub_id, device_id, module_id) DO UPDATE SET
+    etag = ?4, tags = ?5, desired_version = ?6, desired = ?7, desired_stamps = ?8";
 /// The columns in the order of the table.
-const PUT_REPORTED: &str = "INSERT OR REPLACE INTO twin_reported VALUES (?, ?, ?, ?, ?, ?)";
+const PUT_REPORTED: &str = "
+    INSERT INTO twin_reported VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+    ON CONFLICT (hub_id, device_id, module_id) DO UPDATE SET
+    version = ?4, properties = ?5, stamps = ?6";
 const DEVICE_REPORTED: &str = "
     SELECT i.generation_id, r.version, r.properties, r.stamps FROM device i
     LEFT JOIN twin_reported r ON r.hub_id = ?1 AND r.device_id = ?2 AND r.module_id = ?3
