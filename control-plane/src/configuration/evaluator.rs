@@ -99,10 +99,12 @@ impl Worker {
         }
     }
 
-    /// A piece of work for each hub; false when there is none.
+    /// A piece of work for each hub that has some; false when there is none. A hub that is being
+    /// deleted has none, whatever its rows say.
     fn turn(&self) -> Result<bool, Failure> {
         let mut has_worked = false;
-        let hubs: Vec<_> = self.directory.hubs().iter().map(|hub| hub.id).collect();
+        let mut hubs = self.store.hubs_with_work()?;
+        hubs.retain(|hub| self.directory.hub(*hub).is_some());
         for hub in hubs {
             if !self.store.due(hub, 1)?.is_empty() {
                 self.write(Change::Configuration(hub, ConfigurationChange::Evaluate))?;

@@ -33,6 +33,7 @@ mod sqlite;
 mod state;
 mod twin_tables;
 mod twins;
+mod unfinished;
 mod uploads;
 mod writer;
 
