@@ -206,8 +206,11 @@ impl Execution {
         groups: &Groups,
     ) -> Result<Option<Page>, QueryFailure> {
         if self.plan.is_plain_count() {
-            let of_modules = self.plan.query.from == Collection::Modules;
-            self.grouping.set_count(groups, sources.store.count_twins(self.hub, of_modules)?);
+            let count = match self.plan.query.from {
+                Collection::Modules => sources.store.count_modules(self.hub)?,
+                _ => sources.directory.counts(self.hub).devices,
+            };
+            self.grouping.set_count(groups, count);
         } else if !matches!(self.scan(sources, until)?, Turn::End) {
             let is_late = self.spent > QUERY_GROUP_TIME_MAX;
             return if is_late { Err(QueryFailure::Time) } else { Ok(None) };

@@ -11,7 +11,7 @@ use super::json_text;
 use super::path::{Member, Path, Segment};
 use super::value::{Value, Values};
 use crate::job::{JobNumber, JobRecord, JobRow};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, TwinKeys};
 
 /// The JSON of a row.
 struct JobDocument<'r>(&'r str);
@@ -40,17 +40,19 @@ impl Execution {
     ) -> Result<Turn, QueryFailure> {
         let first = JobNumber(self.job.saturating_sub(1));
         let (hub, named) = (self.hub, self.named_jobs(store, first)?);
+        let ranges = self.plan.keys.ranges();
         let mut turn = Turn::End;
         let mut look = |job: JobRecord| {
             if job.number.0 > self.job {
-                self.job = job.number.0;
-                self.device.clear();
-                self.module.clear();
+                self.go_to(job.number.0);
             }
-            turn = self.scan_rows_of(store, &job, until)?;
+            if self.plan.takes_jobs_of(job.kind.text()) {
+                turn = self.scan_rows_of(store, &job, &ranges, until)?;
+            }
             if !matches!(turn, Turn::End) {
                 return Ok(ControlFlow::Break(()));
             }
+            self.go_to(job.number.0 + 1);
             if self.is_done(until) {
                 turn = Turn::Pause;
                 return Ok(ControlFlow::Break(()));
@@ -70,6 +72,13 @@ impl Execution {
         Ok(turn)
     }
 
+    /// Before all rows of a job.
+    fn go_to(&mut self, job: u64) {
+        self.job = job;
+        self.device.clear();
+        self.module.clear();
+    }
+
     /// The jobs that the condition names, from the one behind `after` on; `None` if it names none.
     fn named_jobs(
         &self,
@@ -86,23 +95,32 @@ impl Execution {
         Ok(Some(jobs))
     }
 
+    /// Looks at the rows of a job whose devices are in `ranges`.
     fn scan_rows_of(
         &mut self,
         store: &dyn Store,
         job: &JobRecord,
+        ranges: &[(String, String)],
         until: Instant,
     ) -> Result<Turn, StoreError> {
         let [device, module] = [self.device.clone(), self.module.clone()];
-        let mut turn = Turn::Pause;
-        let is_end = store.scan_job_rows(job.number, (&device, &module), &mut |row| {
-            if !self.look_at_row(job, row)? {
-                turn = Turn::More;
-                return Ok(ControlFlow::Break(()));
+        for (from, to) in ranges.iter().filter(|(_, to)| *to >= device) {
+            let mut turn = Turn::Pause;
+            let devices = (from.as_str(), to.as_str());
+            let place = (device.as_str(), module.as_str());
+            let is_end = store.scan_job_rows(job.number, devices, place, &mut |row| {
+                if !self.look_at_row(job, row)? {
+                    turn = Turn::More;
+                    return Ok(ControlFlow::Break(()));
+                }
+                let is_done = self.is_done(until);
+                Ok(if is_done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            })?;
+            if !is_end {
+                return Ok(turn);
             }
-            let is_done = self.is_done(until);
-            Ok(if is_done { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        })?;
-        Ok(if is_end { Turn::End } else { turn })
+        }
+        Ok(Turn::End)
     }
 
     /// Deals with one row; false when it is for the next page.
@@ -125,10 +143,20 @@ impl Execution {
 
     /// Which rows of jobs are looked at and what is asked of them, in words.
     pub(super) fn describe_job_rows(&self) -> (String, &'static str) {
-        let rows = match &self.plan.jobs {
-            None => "every row of every job".to_owned(),
+        let mut rows = match &self.plan.jobs {
+            None => "those of every job".to_owned(),
             Some(ids) => format!("those of {} job ids, by index", ids.len()),
         };
+        if let Some(types) = &self.plan.job_types {
+            rows += &format!(", of {} types", types.len());
+        }
+        match &self.plan.keys {
+            TwinKeys::Devices(ids) => rows += &format!(", of {} device ids, by index", ids.len()),
+            TwinKeys::Between(from, to) => {
+                rows += &format!(", of device ids from {from:?} to {to:?}, by index");
+            }
+            TwinKeys::All | TwinKeys::Indexed(_) => {}
+        }
         let is_asked = self.plan.query.condition.is_some();
         (rows, if is_asked { "asked of each row" } else { "none" })
     }

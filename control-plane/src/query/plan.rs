@@ -5,10 +5,7 @@ use super::syntax::{
     Aggregate, Collection, Comparison, Constant, Expression, Function, Groups, Query, Select,
 };
 use crate::query_index::{IndexStage, QueryIndex};
-use crate::store::{IndexedKeys, TwinColumns, TwinKeys};
-
-/// Comes after every id: they are ASCII.
-const ID_END: &str = "\u{7f}";
+use crate::store::{ID_END, IndexedKeys, TwinColumns, TwinKeys};
 
 /// A query with the way to its answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +16,8 @@ pub(crate) struct Plan {
     pub(crate) columns: TwinColumns,
     /// The jobs whose rows can match, by their ids in order; `None` for all.
     pub(crate) jobs: Option<Vec<String>>,
+    /// Types of the jobs whose rows can match; `None` for all.
+    pub(crate) job_types: Option<Vec<String>>,
 }
 
 impl Plan {
@@ -37,8 +36,9 @@ impl Plan {
                 aggregates.iter().filter_map(Aggregate::path).for_each(read);
             }
         }
-        let jobs = query.condition.as_ref().and_then(job_ids);
-        Self { query, keys, columns, jobs }
+        let of_job = |name| wanted(query.condition.as_ref()?, Member::OfJob(name));
+        let (jobs, job_types) = (of_job("jobId"), of_job("jobType"));
+        Self { query, keys, columns, jobs, job_types }
     }
 
     /// The twins that the first index names that the condition can be asked by; `None` when there
@@ -64,6 +64,11 @@ impl Plan {
         let (index, keys) = good.find_map(|index| Some((index, index.path.keys(condition)?)))?;
         let keys = IndexedKeys { number: index.number, keys, between };
         Some((index.name.clone(), TwinKeys::Indexed(keys)))
+    }
+
+    /// Whether rows of jobs of this type can match.
+    pub(super) fn takes_jobs_of(&self, kind: &str) -> bool {
+        self.job_types.as_ref().is_none_or(|types| types.iter().any(|wanted| wanted == kind))
     }
 
     /// Value of `x-ms-item-type`.
@@ -191,28 +196,32 @@ fn keys(condition: &Expression) -> TwinKeys {
     }
 }
 
-/// The jobs outside of which the condition is never true; `None` if there may be any.
-fn job_ids(condition: &Expression) -> Option<Vec<String>> {
-    let is_job_id = |side: &Expression| matches!(side, Expression::Path(path) if path.is(Member::OfJob("jobId")));
-    let mut ids: Vec<String> = match condition {
-        Expression::All(parts) => return parts.iter().find_map(job_ids),
-        Expression::Any(parts) => parts.iter().map(job_ids).collect::<Option<Vec<_>>>()?.concat(),
-        Expression::In(value, list) if is_job_id(value) => {
+/// The texts in order that a member must be one of, or else the condition is never true; `None` if
+/// it may be anything.
+fn wanted(condition: &Expression, member: Member) -> Option<Vec<String>> {
+    let is_it = |side: &Expression| matches!(side, Expression::Path(path) if path.is(member));
+    let mut texts: Vec<String> = match condition {
+        Expression::All(parts) => return parts.iter().find_map(|part| wanted(part, member)),
+        Expression::Any(parts) => {
+            let texts = parts.iter().map(|part| wanted(part, member));
+            texts.collect::<Option<Vec<_>>>()?.concat()
+        }
+        Expression::In(value, list) if is_it(value) => {
             list.iter().filter_map(text).map(ToOwned::to_owned).collect()
         }
         Expression::Compare(left, Comparison::Equal, right) => match (&**left, &**right) {
-            (side, Expression::Constant(id)) | (Expression::Constant(id), side)
-                if is_job_id(side) =>
+            (side, Expression::Constant(found)) | (Expression::Constant(found), side)
+                if is_it(side) =>
             {
-                text(id).map(ToOwned::to_owned).into_iter().collect()
+                text(found).map(ToOwned::to_owned).into_iter().collect()
             }
             _ => return None,
         },
         _ => return None,
     };
-    ids.sort_unstable();
-    ids.dedup();
-    Some(ids)
+    texts.sort_unstable();
+    texts.dedup();
+    Some(texts)
 }
 
 fn is_device_id(expression: &Expression) -> bool {

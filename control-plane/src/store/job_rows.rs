@@ -1,5 +1,6 @@
 //! The devices of jobs, a row each.
 
+use std::cmp::max;
 use std::ops::ControlFlow;
 
 use ringhub_core::id::Identity;
@@ -46,11 +47,12 @@ pub(crate) trait JobRowStore {
         after: (&str, &str),
         limit: usize,
     ) -> Result<Vec<JobTarget>, StoreError>;
-    /// Shows the rows of a job behind `after`, in the order of device and module, until `visit`
-    /// breaks. True when it has seen the last one.
+    /// Shows the rows of a job behind `after` whose devices are in a range, both ends included, in
+    /// the order of device and module, until `visit` breaks. True when it has seen the last one.
     fn scan_job_rows(
         &self,
         number: JobNumber,
+        devices: (&str, &str),
         after: (&str, &str),
         visit: &mut dyn FnMut(&JobRow<'_>) -> Result<ControlFlow<()>, StoreError>,
     ) -> Result<bool, StoreError>;
@@ -67,9 +69,10 @@ const FAIL_RUNNING: &str = "UPDATE job_device SET state = 3, detail = ?2, update
 const PENDING: &str = "SELECT device_id, module_id, 0, generation_id FROM job_device \
      WHERE job_number = ?1 AND state = 0 AND (device_id, module_id) > (?2, ?3) \
      ORDER BY device_id, module_id LIMIT ?4";
+/// The place is hidden from SQLite, which has one beginning to choose then.
 const SCAN: &str = "SELECT device_id, module_id, state, detail, created_ms, updated_ms \
-     FROM job_device WHERE job_number = ?1 AND (device_id, module_id) > (?2, ?3) \
-     ORDER BY device_id, module_id";
+     FROM job_device WHERE job_number = ?1 AND device_id BETWEEN ?2 AND ?3 \
+     AND (+device_id, +module_id) > (?4, ?5) ORDER BY device_id, module_id";
 const DELETE: &str = "DELETE FROM job_device WHERE (job_number, device_id, module_id) IN \
      (SELECT job_number, device_id, module_id FROM job_device WHERE job_number = ?1 LIMIT ?2)";
 
@@ -145,11 +148,13 @@ impl JobRowStore for SqliteStore {
     fn scan_job_rows(
         &self,
         number: JobNumber,
+        (from, to): (&str, &str),
         (device, module): (&str, &str),
         visit: &mut dyn FnMut(&JobRow<'_>) -> Result<ControlFlow<()>, StoreError>,
     ) -> Result<bool, StoreError> {
         let mut statement = self.prepare(SCAN)?;
-        let mut rows = statement.query(params![signed(number.0), device, module])?;
+        let from = max(from, device);
+        let mut rows = statement.query(params![signed(number.0), from, to, device, module])?;
         while let Some(row) = rows.next()? {
             if visit(&job_row(row)?)?.is_break() {
                 return Ok(false);

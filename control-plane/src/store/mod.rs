@@ -61,7 +61,7 @@ pub(crate) use jobs::JobStore;
 pub(crate) use load::load;
 pub(crate) use models::ModelStore;
 pub(crate) use query::{
-    ScanPlan, SectionName, StoredTwin, TwinColumns, TwinKeys, TwinScan, TwinScans,
+    ID_END, ScanPlan, SectionName, StoredTwin, TwinColumns, TwinKeys, TwinScan, TwinScans,
 };
 pub(crate) use query_indexes::{IndexedKeys, QueryIndexStore};
 pub(crate) use registry_jobs::RegistryJobStore;

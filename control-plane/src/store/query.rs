@@ -12,13 +12,15 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Params, Row, ToSql, params};
 
 use super::query_indexes::{IndexedKeys, LOOK, Look};
-use super::row::{self, DEVICE_COLUMNS, MODULE_COLUMNS, unsigned};
+use super::row::{
+    self, DEVICE_COLUMN_COUNT, DEVICE_COLUMNS, MODULE_COLUMN_COUNT, MODULE_COLUMNS, unsigned,
+};
 use super::{SqliteStore, StoreError};
 use crate::directory::GenerationId;
 use crate::twin::TwinOwner;
 
-/// Comes after every id of a module.
-const MODULE_END: &str = "\u{7f}";
+/// Comes after every id: they are ASCII.
+pub(crate) const ID_END: &str = "\u{7f}";
 
 /// Columns of twins, as a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +109,15 @@ impl TwinKeys {
         }
     }
 
+    /// Ranges of ids in order, both ends included, outside of which there are none.
+    pub(crate) fn ranges(&self) -> Vec<(String, String)> {
+        match self {
+            Self::Devices(ids) => ids.iter().map(|id| (id.clone(), id.clone())).collect(),
+            Self::Between(from, to) => vec![(from.clone(), to.clone())],
+            Self::All | Self::Indexed(_) => vec![(String::new(), ID_END.to_owned())],
+        }
+    }
+
     fn contains(&self, id: &str) -> bool {
         match self {
             Self::All => true,
@@ -147,8 +158,8 @@ pub(crate) trait TwinScans {
         scan: TwinScan<'_>,
         visit: &mut dyn FnMut(&StoredTwin<'_>) -> Result<ControlFlow<()>, StoreError>,
     ) -> Result<bool, StoreError>;
-    /// How many twins of devices, or of modules, a hub has.
-    fn count_twins(&self, hub: HubId, of_modules: bool) -> Result<u64, StoreError>;
+    /// How many twins of modules a hub has.
+    fn count_modules(&self, hub: HubId) -> Result<u64, StoreError>;
     /// How a scan is done.
     fn explain_scan(&self, scan: TwinScan<'_>) -> Result<ScanPlan, StoreError>;
 }
@@ -161,7 +172,7 @@ impl TwinScans for SqliteStore {
     ) -> Result<bool, StoreError> {
         self.write_reported()?;
         let TwinKeys::Indexed(indexed) = scan.keys else { return self.scan_rows(scan, visit) };
-        let module_end = if scan.of_modules { MODULE_END } else { "" };
+        let module_end = if scan.of_modules { ID_END } else { "" };
         let mut after = (scan.after.0.to_owned(), scan.after.1.to_owned());
         loop {
             let scan = TwinScan { after: (&after.0, &after.1), ..scan };
@@ -179,10 +190,8 @@ impl TwinScans for SqliteStore {
         }
     }
 
-    fn count_twins(&self, hub: HubId, of_modules: bool) -> Result<u64, StoreError> {
-        let table = if of_modules { "module" } else { "device" };
-        let mut statement =
-            self.prepare(&["SELECT count(*) FROM ", table, " WHERE hub_id = ?1"].concat())?;
+    fn count_modules(&self, hub: HubId) -> Result<u64, StoreError> {
+        let mut statement = self.prepare("SELECT count(*) FROM module WHERE hub_id = ?1")?;
         let mut rows = statement.query([hub.0])?;
         rows.next()?.map_or(Ok(0), |row| unsigned(row, 0))
     }
@@ -238,16 +247,20 @@ impl SqliteStore {
 
 impl TwinScan<'_> {
     fn sql(&self) -> String {
+        // Ids that are named are looked up: a place that SQLite could begin at as well, and go on
+        // from over all that lies between them, is hidden from it.
+        let is_named = matches!(self.keys, TwinKeys::Devices(_));
+        let hidden = if is_named { "+" } else { "" };
         let (table, identity, module, after, order) = if self.of_modules {
-            let after = "(i.device_id, i.module_id) > (:device, :module)";
+            let after = format!("({hidden}i.device_id, {hidden}i.module_id) > (:device, :module)");
             ("module", MODULE_COLUMNS, "i.module_id", after, "i.device_id, i.module_id")
         } else {
-            let after = "i.device_id > :device AND :module = ''";
+            let after = format!("{hidden}i.device_id > :device AND :module = ''");
             ("device", DEVICE_COLUMNS, "''", after, "i.device_id")
         };
         let place = match self.place() {
             Place::At(_) => "i.device_id >= :device AND :module = ''",
-            Place::After => after,
+            Place::After => &after,
         };
         let has_identity = self.columns.has(TwinColumns::IDENTITY);
         let mut columns = Vec::new();
@@ -293,7 +306,10 @@ impl TwinScan<'_> {
     fn key_value(&self) -> Option<String> {
         match self.keys {
             TwinKeys::All | TwinKeys::Indexed(_) => None,
-            TwinKeys::Devices(ids) => Some(serde_json::json!(ids).to_string()),
+            TwinKeys::Devices(ids) => {
+                let passed = ids.partition_point(|id| id.as_str() < self.after.0);
+                Some(serde_json::json!(ids[passed..]).to_string())
+            }
             TwinKeys::Between(_, to) => Some(to.clone()),
         }
     }
@@ -343,10 +359,9 @@ pub(crate) struct StoredTwin<'r> {
 impl<'r> StoredTwin<'r> {
     fn new(row: &'r Row<'r>, of_modules: bool) -> Result<Self, StoreError> {
         let name = |column| row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from);
-        let columns = if of_modules { MODULE_COLUMNS } else { DEVICE_COLUMNS };
         Ok(Self {
             row,
-            first: columns.split(',').count(),
+            first: if of_modules { MODULE_COLUMN_COUNT } else { DEVICE_COLUMN_COUNT },
             device: name(0)?.unwrap_or_default(),
             module: if of_modules { name(7)? } else { None },
             generation: GenerationId(unsigned(row, 1)?),

@@ -19,6 +19,9 @@ pub(super) const DEVICE_COLUMNS: &str = "device_id, generation_id, etag, credent
 pub(super) const MODULE_COLUMNS: &str = "device_id, generation_id, etag, credential_kind, \
      primary_credential, secondary_credential, subscriptions, module_id, managed_by";
 
+pub(super) const DEVICE_COLUMN_COUNT: usize = count(DEVICE_COLUMNS);
+pub(super) const MODULE_COLUMN_COUNT: usize = count(MODULE_COLUMNS);
+
 /// Columns of a presence, in the order of [`presence`]. The generation is that of the identity now:
 /// a presence goes with the identity that it is of.
 pub(super) const PRESENCE_COLUMNS: &str = "p.device_id, p.module_id, p.hub_id, \
@@ -100,6 +103,18 @@ pub(super) fn owner(row: &Row<'_>) -> Result<(HubId, Identity, GenerationId), St
     let module = module.transpose().map_err(|_| StoreError::Column("module_id"))?;
     let identity = Identity { device: device_id(row)?, module };
     Ok((HubId(row.get(2)?), identity, GenerationId(unsigned(row, 3)?)))
+}
+
+/// How many columns a list has.
+const fn count(columns: &str) -> usize {
+    let (mut bytes, mut count) = (columns.as_bytes(), 1);
+    while let [first, rest @ ..] = bytes {
+        if *first == b',' {
+            count += 1;
+        }
+        bytes = rest;
+    }
+    count
 }
 
 /// A `u64` as SQLite keeps it: the same bits with a sign.

@@ -91,3 +91,61 @@ fn rows_say_what_became_of_each_device() {
     assert_eq!(body(&top).as_array().map(Vec::len), Some(3));
     world.control.shutdown();
 }
+
+/// A condition, words of how it is answered, and the rows that it takes.
+type Case<'c> = (&'static str, &'static str, &'c dyn Fn(&Value) -> bool);
+
+#[test]
+fn rows_of_some_devices_and_types_are_looked_up() {
+    let dir = TempDir::new();
+    let world = World::open(&dir);
+    world.register(20);
+    for (id, job) in [
+        ("all", twin_job("*")),
+        ("some", twin_job("STARTSWITH(deviceId, 'd01')")),
+        ("calls", method_job("deviceId IN ['d003', 'd017']", 1)),
+    ] {
+        world.create(id, &job);
+        world.ended(id);
+    }
+    let all = world.rows("", 100);
+    assert_eq!(all.len(), 20 + 10 + 2);
+    let is_of = |row: &Value, ids: &[&str]| ids.iter().any(|id| row["deviceId"] == *id);
+    let is_type = |row: &Value, kind: &str| row["jobType"] == kind;
+    let conditions: [Case<'_>; 8] = [
+        ("deviceId = 'd017'", "those of every job, of 1 device ids, by index", &|row| {
+            is_of(row, &["d017"])
+        }),
+        ("deviceId IN ['d017', 'no', 'd003', 7]", "of 3 device ids", &|row| {
+            is_of(row, &["d003", "d017"])
+        }),
+        ("deviceId > 'd012' AND deviceId <= 'd017'", "from \"d012\" to \"d017\"", &|row| {
+            row["deviceId"].as_str().is_some_and(|id| id > "d012" && id <= "d017")
+        }),
+        ("jobId = 'some' AND deviceId = 'd011'", "1 job ids, by index, of 1 device ids", &|row| {
+            row["jobId"] == "some" && is_of(row, &["d011"])
+        }),
+        ("jobType = 'scheduleUpdateTwin' AND deviceId = 'd003'", "of 1 types, of 1", &|row| {
+            is_type(row, "scheduleUpdateTwin") && is_of(row, &["d003"])
+        }),
+        ("jobType IN ['scheduleDeviceMethod', null]", "of 1 types", &|row| {
+            is_type(row, "scheduleDeviceMethod")
+        }),
+        ("jobType = 'ScheduleDeviceMethod'", "of 1 types", &|_| false),
+        ("deviceId = 'd003' OR status = 'failed'", "those of every job", &|row| {
+            is_of(row, &["d003"]) || row["status"] == "failed"
+        }),
+    ];
+    for (condition, way, takes) in conditions {
+        let expected: Vec<_> = all.iter().filter(|row| takes(row)).cloned().collect();
+        let condition = format!("WHERE {condition}");
+        for size in [1, 3, 100] {
+            assert_eq!(world.rows(&condition, size), expected, "{condition} by {size}");
+        }
+        let query = format!("SELECT * FROM devices.jobs {condition}");
+        let asked = json!({ "query": query, "explain": true });
+        let plan = body(&world.client().send("POST", "/devices/query", None, &asked));
+        assert!(plan[0]["rows"].as_str().is_some_and(|rows| rows.contains(way)), "{plan}");
+    }
+    world.control.shutdown();
+}

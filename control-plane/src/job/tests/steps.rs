@@ -17,7 +17,7 @@ use crate::job::{
 };
 use crate::registry::RegistryError;
 use crate::store::{
-    C2dStore as _, Database, JobRowStore as _, JobStore as _, SqliteStore, Store as _,
+    C2dStore as _, Database, ID_END, JobRowStore as _, JobStore as _, SqliteStore, Store as _,
     TwinStore as _,
 };
 use crate::tests::TempDir;
@@ -103,7 +103,7 @@ impl Bench {
         let job = self.store.job(HUB, &JobId::parse(id).expect("valid")).expect("readable");
         let job = job.expect("it is there");
         let mut rows = Vec::new();
-        let scanned = self.store.scan_job_rows(job.number, ("", ""), &mut |row| {
+        let scanned = self.store.scan_job_rows(job.number, ("", ID_END), ("", ""), &mut |row| {
             let row: serde_json::Value = serde_json::from_str(&row.json(&job)).expect("JSON");
             let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
             rows.push((text(&row["status"]), text(&row["error"]["code"])));

@@ -7,11 +7,13 @@ use ringhub_core::id::{DeviceId, HubId, Identity};
 use ringhub_core::time::UnixMillis;
 use serde_json::{Value, json};
 
+use super::super::{Plan, Query};
 use super::fleet::Asker;
 use super::generate::{Dice, path_text, selection_text, tree_text};
 use super::oracle::{self, Selection, Step, Tree};
 use crate::ControlPlane;
 use crate::directory::{AuthScope, GenerationId, Grant, Proof};
+use crate::store::TwinKeys;
 use crate::tests::{TempDir, open};
 use crate::twin::TwinReply;
 
@@ -26,38 +28,42 @@ const SEED: u64 = 20_261_130;
 fn the_engine_answers_what_the_plain_evaluator_does() {
     let wanted = env::var(COMPARISONS_VARIABLE).ok().and_then(|text| text.parse().ok());
     let wanted = wanted.unwrap_or(COMPARISONS);
-    let (mut compared, mut with_rows, mut indexed, mut differences) = (0, 0, 0, Vec::new());
-    while compared < wanted {
-        let mut dice = Dice::new(SEED + compared as u64);
+    let (mut ways, mut differences) = (Ways::default(), Vec::new());
+    while ways.compared < wanted {
+        let mut dice = Dice::new(SEED + ways.compared as u64);
         let dir = TempDir::new();
         let control = open(&dir);
         let fleet = Fleet::new(&control, &mut dice);
-        for _ in 0..PER_FLEET.min(wanted - compared) {
-            match fleet.compare(&mut dice) {
-                Ok(Compared { rows, is_indexed }) => {
-                    with_rows += usize::from(rows > 0);
-                    indexed += usize::from(is_indexed);
-                }
-                Err(difference) => differences.push(difference),
-            }
-            compared += 1;
+        for _ in 0..PER_FLEET.min(wanted - ways.compared) {
+            ways.compared += 1;
+            differences.extend(fleet.compare(&mut dice, &mut ways).err());
         }
         control.shutdown();
     }
+    let Ways { compared, with_rows, indexed, named, counted } = ways;
     println!(
-        "{compared} comparisons, {with_rows} with rows, {indexed} by an index, {} differences",
+        "{compared} comparisons, {with_rows} with rows, {indexed} by an index, {named} by ids of \
+         devices, {counted} counted without a look at documents, {} differences",
         differences.len()
     );
     differences.truncate(10);
     assert!(differences.is_empty(), "{}", differences.join("\n\n"));
     assert!(indexed > wanted / 10, "few queries use an index: {indexed} of {compared}");
+    assert!(named > wanted / 10, "few queries name devices: {named} of {compared}");
+    assert!(counted > wanted / 100, "few queries only count: {counted} of {compared}");
     assert!(with_rows > wanted / 10, "most queries take nothing: {with_rows} of {compared}");
 }
 
-/// A query for which both say the same.
-struct Compared {
-    rows: usize,
-    is_indexed: bool,
+/// How many queries were answered in which way.
+#[derive(Default)]
+struct Ways {
+    compared: usize,
+    with_rows: usize,
+    indexed: usize,
+    /// Devices were looked up by their ids.
+    named: usize,
+    /// No document was looked at.
+    counted: usize,
 }
 
 /// Documents as they are read by their ids, in order.
@@ -117,30 +123,43 @@ impl<'c> Fleet<'c> {
         Self { devices: read(devices), modules: read(modules), indexes, asker }
     }
 
-    /// Asks one query of both; the number of rows if they agree.
-    fn compare(&self, dice: &mut Dice) -> Result<Compared, String> {
-        let selection = dice.selection();
+    /// Asks one query of both, and notes the way; what differs, if they do not agree.
+    fn compare(&self, dice: &mut Dice, ways: &mut Ways) -> Result<(), String> {
+        let mut selection = dice.selection();
         let depth = 1 + dice.below(4);
         let mut condition = (dice.below(8) > 0).then(|| dice.tree(depth));
         let (mut from, mut documents) = match dice.below(3) {
             0 => ("devices.modules", &self.modules),
             _ => ("devices", &self.devices),
         };
-        let is_indexed = dice.below(4) == 0;
-        if is_indexed {
-            let (of, path) = self.indexes[dice.below(self.indexes.len())].clone();
-            let wanted = Box::new(dice.wanted(path));
+        let narrow = match dice.below(16) {
+            0 => {
+                (selection, condition) = (dice.plain_count(), None);
+                None
+            }
+            1..5 => {
+                let (of, path) = self.indexes[dice.below(self.indexes.len())].clone();
+                let all = if of == "devices" { &self.devices } else { &self.modules };
+                (from, documents) = (of, all);
+                ways.indexed += 1;
+                Some(dice.wanted(path))
+            }
+            5..9 => Some(dice.named()),
+            _ => None,
+        };
+        if let Some(narrow) = narrow {
             condition = Some(match condition {
-                Some(condition) => Tree::And(wanted, Box::new(condition)),
-                None => *wanted,
+                Some(condition) => Tree::And(Box::new(narrow), Box::new(condition)),
+                None => narrow,
             });
-            let all = if of == "devices" { &self.devices } else { &self.modules };
-            (from, documents) = (of, all);
         }
         let (columns, groups) = selection_text(&selection);
         let text = condition.as_ref().map(|tree| format!(" WHERE {}", tree_text(tree)));
         let text = text.unwrap_or_default();
         let query = format!("SELECT {columns} FROM {from}{text}{groups}");
+        let plan = Plan::new(Query::parse(&query).expect("it is a query"));
+        ways.named += usize::from(matches!(plan.keys, TwinKeys::Devices(_)));
+        ways.counted += usize::from(plan.is_plain_count());
         let found = self.asker.rows_by(&query, 1 + dice.below(12));
         let expected = oracle::rows(&selection, condition.as_ref(), documents);
         let [mut found, mut expected] =
@@ -150,7 +169,8 @@ impl<'c> Fleet<'c> {
             expected.sort_by_key(Value::to_string);
         }
         if found == expected {
-            return Ok(Compared { rows: found.len(), is_indexed });
+            ways.with_rows += usize::from(!found.is_empty());
+            return Ok(());
         }
         Err(format!("{query}\nfound {}\nexpected {}", json!(found), json!(expected)))
     }

@@ -157,6 +157,27 @@ impl Dice {
         Tree::In(path, false, (0..=self.below(3)).map(|_| self.constant()).collect())
     }
 
+    /// A condition that names devices.
+    pub(super) fn named(&mut self) -> Tree {
+        let path = Box::new(Tree::Path(vec![Step::Name("deviceId".to_owned())]));
+        let id = |dice: &mut Self| Some(json!(format!("d{}", dice.below(18))));
+        match self.below(4) {
+            0 => Tree::Compare(path, "=", Box::new(Tree::Constant(id(self)))),
+            1 => Tree::Compare(Box::new(Tree::Constant(id(self))), "=", path),
+            2 => {
+                let other = self.named();
+                Tree::Or(Box::new(Tree::In(path, false, vec![id(self)])), Box::new(other))
+            }
+            _ => {
+                let list = (0..=self.below(4)).map(|_| match self.below(4) {
+                    0 => self.constant(),
+                    _ => id(self),
+                });
+                Tree::In(path, false, list.collect())
+            }
+        }
+    }
+
     pub(super) fn tree(&mut self, depth: usize) -> Tree {
         let leaf = depth == 0;
         let inner = |dice: &mut Self| Box::new(dice.tree(depth.saturating_sub(1)));
@@ -195,6 +216,12 @@ impl Dice {
                 Tree::Compare(path(self.path()), sign, constant)
             }
         }
+    }
+
+    /// How many documents there are, said twice.
+    pub(super) fn plain_count(&mut self) -> Selection {
+        let count = |index: usize| (format!("n{index}"), "COUNT", self.path());
+        Selection::Groups(Vec::new(), (0..2).map(count).collect())
     }
 
     pub(super) fn selection(&mut self) -> Selection {

@@ -74,6 +74,27 @@ fn an_index_is_built_used_kept_up_to_date_and_dropped() {
 }
 
 #[test]
+fn devices_that_are_named_are_looked_up() {
+    let dir = TempDir::new();
+    let control = open(&dir);
+    let asker = Asker::new(&control);
+    fleet(&asker, 100);
+    for condition in [
+        "deviceId = 'd0050'",
+        "tags.all = 'x' AND deviceId IN ['d0050', 'd0070'] AND status = 'enabled'",
+        "(deviceId = 'd0050' OR deviceId = 'd0070' AND tags.building = 1) AND deviceId > 'd0010'",
+    ] {
+        for from in ["devices", "devices.modules"] {
+            let plan = asker.explain(&format!("SELECT * FROM {from} WHERE {condition}"));
+            let steps = plan["steps"].to_string();
+            let is_found = steps.contains("SEARCH i USING PRIMARY KEY (hub_id=? AND device_id=?)");
+            assert!(is_found && !steps.contains("TEMP"), "{condition}: {plan}");
+        }
+    }
+    control.shutdown();
+}
+
+#[test]
 fn pages_over_several_values_have_every_device_once_and_in_order() {
     let dir = TempDir::new();
     let control = open(&dir);
