@@ -26,7 +26,7 @@ use crate::method::{MethodClock, Methods};
 use crate::presence::{self, PresenceSaver};
 use crate::provider::{Provider, ProviderSettings, ProviderState};
 use crate::registry::{Change, KeyChoice, Mint, ModelRecord};
-use crate::registry_job::{BlobStorage, RegistryJobs};
+use crate::registry_job::{BlobStorage, OwnAccounts, RegistryJobs};
 use crate::shards::Shards;
 use crate::store::{
     Database, HubSettings, HubStore as _, OpenError, SqliteStore, StoreCounters, StoreError,
@@ -50,7 +50,7 @@ pub struct ControlPlaneConfig {
     pub provider: ProviderSettings,
     /// Devices that all scheduled jobs together begin with in a second; at least one.
     pub job_devices_per_second: u32,
-    /// How import and export jobs reach storage accounts.
+    /// How import and export jobs reach storage accounts other than those of the hubs.
     pub storage: Arc<dyn BlobStorage>,
 }
 
@@ -120,7 +120,7 @@ impl ControlPlane {
             .map_err(OpenError::Thread)?;
         let blobs = BlobService::open(&config.blob_dir);
         let blobs = Arc::new(blobs.map_err(|e| OpenError::of_blobs(&config.blob_dir, e))?);
-        let registry_jobs = start_registry_jobs(config, &database, &directory, &writes)?;
+        let registry_jobs = start_registry_jobs(config, &blobs, &database, &directory, &writes)?;
         let (requests, waiting) = flume::bounded(REST_QUEUE_MAX);
         let provider = Arc::new(config.provider.clone());
         let front = Front::new(directory.clone(), methods.clone(), provider.clone());
@@ -477,13 +477,15 @@ impl ControlPlane {
 
 fn start_registry_jobs(
     config: &ControlPlaneConfig,
+    blobs: &Arc<BlobService>,
     database: &Arc<Database>,
     directory: &Arc<Directory>,
     writes: &WriteQueue,
 ) -> Result<RegistryJobs, OpenError> {
     let store = database.connect_read_only().map_err(|error| database.explain(&error))?;
+    let storage = Arc::new(OwnAccounts::new(directory, blobs, &config.storage));
     let (database, directory) = (Arc::clone(database), Arc::clone(directory));
-    let (store, storage) = (SqliteStore::new(store), Arc::clone(&config.storage));
+    let store = SqliteStore::new(store);
     let jobs = RegistryJobs::start(database, store, directory, storage, writes.clone());
     jobs.map_err(OpenError::Thread)
 }

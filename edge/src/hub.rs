@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use ringhub_control_plane::directory::{self, Policy};
+use ringhub_control_plane::registry_job::AccountClient;
 use ringhub_control_plane::{
     ControlPlane, ControlPlaneConfig, HubSettings, OpenError, ProviderSettings,
 };
@@ -227,7 +228,7 @@ fn open_control_plane(
             domain: config.hub.domain().to_owned(),
         },
         job_devices_per_second: config.jobs.devices_per_second,
-        storage: Arc::new(StorageClient::new(&config.storage, &development_ca)?),
+        storage: Arc::new(AccountClient(StorageClient::new(&config.storage, &development_ca)?)),
     };
     let key_files = KeyFiles::of(prepared, EVENT_HUB);
     let shards = Arc::new(MailboxShards::new(mailboxes.clone(), key_files));

@@ -3,6 +3,7 @@
 //! Source: control-plane reference, "Import / export jobs (v1 jobs)".
 
 use http::StatusCode;
+use ringhub_core::storage::BlobName;
 use serde_json::{Value, json};
 
 use super::error::random_guid;
@@ -12,7 +13,7 @@ use super::{Answer, Api, ApiError, Response};
 use crate::registry::{Change, Outcome, RegistryError};
 use crate::registry_job::{
     ContainerUri, NewRegistryJob, RegistryJob, RegistryJobChange, RegistryJobKind,
-    RegistryJobOutcome, RegistryJobRequest, is_blob_name,
+    RegistryJobOutcome, RegistryJobProgress, RegistryJobRequest,
 };
 use crate::store::RegistryJobStore as _;
 
@@ -110,9 +111,9 @@ fn container(members: Members<'_>, name: &'static str) -> Result<ContainerUri, A
 fn blob_name(members: Members<'_>, name: &'static str) -> Result<Option<String>, ApiError> {
     match members.filled(name)? {
         None => Ok(None),
-        Some(text) if is_blob_name(text) => Ok(Some(text.to_owned())),
+        Some(text) if BlobName::parse(text).is_ok() => Ok(Some(text.to_owned())),
         Some(_) => {
-            let rule = "the name of a blob: up to 1024 characters, no empty folders, no `..`";
+            let rule = "the name of a blob: up to 1024 characters, no empty folders, none that ends with a dot";
             Err(RegistryError::Member { name, rule: rule.to_owned() }.into())
         }
     }
@@ -142,7 +143,13 @@ fn job_json(job: &RegistryJob, request: &RegistryJobRequest) -> Value {
         "configurationsBlobName": request.configurations_blob,
         "failureReason": progress.failure,
         "parentJobId": null,
-        "statusMessage": null,
+        "statusMessage": status_message(progress, request),
         "useSecondaryStorageAsSource": false,
     })
+}
+
+/// What is to be known of a job that has come to its end, although not everything went well.
+fn status_message(progress: &RegistryJobProgress, request: &RegistryJobRequest) -> Option<String> {
+    let errors = Some(progress.errors).filter(|errors| *errors > 0)?;
+    Some(format!("{errors} lines were not applied: {} says why", request.output()))
 }

@@ -21,18 +21,41 @@ pub(super) fn rights(
     key: &[u8],
     now: UnixMillis,
 ) -> Result<BlobRights, StorageError> {
-    let (container, blob) = (target.container.as_ref(), target.blob.as_ref());
-    let target = BlobTarget { account: ACCOUNT, container, blob };
-    let checked = if let Some(sas) = ServiceSas::of(query) {
-        sas.check(key, target, now)
-    } else if let Some(sas) = AccountSas::of(query) {
-        sas.check(key, target, now)
+    let checked = if let Some(checked) = signature_rights(target, query, key, now) {
+        checked
     } else if request.headers.contains_key(AUTHORIZATION) {
         shared_key(request, query, key, now).map(|()| BlobRights::ALL)
     } else {
         return Err(StorageError::NoAuthentication);
     };
     checked.map_err(StorageError::Authentication)
+}
+
+/// What the signature of a query allows; `None` where there is none.
+fn signature_rights(
+    target: &Target,
+    query: &StorageQuery,
+    key: &[u8],
+    now: UnixMillis,
+) -> Option<Result<BlobRights, SignatureRefused>> {
+    let (container, blob) = (target.container.as_ref(), target.blob.as_ref());
+    let target = BlobTarget { account: ACCOUNT, container, blob };
+    if let Some(sas) = ServiceSas::of(query) {
+        return Some(sas.check(key, target, now));
+    }
+    Some(AccountSas::of(query)?.check(key, target, now))
+}
+
+/// Whether the signature of a query was made with `key`, be it good for anything or not.
+pub(super) fn is_signed_with(key: &[u8], target: &Target, query: &StorageQuery) -> bool {
+    // Whatever else is wrong is found only after that.
+    let is_strange = |why: &SignatureRefused| {
+        matches!(why, SignatureRefused::Signature | SignatureRefused::Malformed("sv"))
+    };
+    match signature_rights(target, query, key, UnixMillis::from_millis(0)) {
+        None => false,
+        Some(checked) => !checked.as_ref().is_err_and(is_strange),
+    }
 }
 
 fn shared_key(

@@ -7,7 +7,6 @@ use ringhub_core::limits::BLOB_UNSYNCED_BYTES_MAX;
 
 use super::files::FileId;
 use super::index::{Freed, NewBlob, Written};
-use super::service::refuse;
 use super::thread::{Store, storage_error};
 use super::{BlobNews, BlobSink, StorageError, answer};
 use crate::clock;
@@ -54,7 +53,7 @@ impl Incoming {
         let sink = self.sink.clone();
         if self.written != self.length {
             // The connection knows lengths; it does not finish what is not complete.
-            refuse(&sink, &StorageError::Internal);
+            store.refuse(&sink, &StorageError::Internal);
             return self.discard(store);
         }
         match self.store(store) {
@@ -64,7 +63,7 @@ impl Incoming {
                 sink.tell(BlobNews::Done(response));
             }
             Err(error) => {
-                refuse(&sink, &error);
+                store.refuse(&sink, &error);
                 self.discard(store);
             }
         }

@@ -3,6 +3,7 @@
 mod blobs;
 mod blocks;
 mod containers;
+mod hubs;
 
 use std::collections::HashSet;
 use std::io;
@@ -167,20 +168,6 @@ impl Index {
             rows.filter(|row| row.as_ref().map_or(true, |file| seen.insert(file.id))).collect()
         };
         read().map_err(io::Error::other)
-    }
-
-    /// Removes all that a hub has.
-    pub(super) fn delete_hub(&mut self, hub: HubId) -> Result<Freed, StorageError> {
-        self.change(|transaction| {
-            let mut freed = Freed::new();
-            let names = "SELECT name FROM container WHERE hub_id = ?1";
-            let mut statement = transaction.prepare(names)?;
-            let names = statement.query_map([hub.0], |row| row.get::<_, String>(0))?;
-            for name in names.collect::<Result<Vec<_>, _>>()? {
-                freed.extend(containers::delete(transaction, hub, &name)?);
-            }
-            Ok(freed)
-        })
     }
 
     fn change<T>(

@@ -17,6 +17,8 @@
 mod access;
 mod answer;
 mod conditions;
+mod counters;
+mod direct;
 mod error;
 mod files;
 mod headers;
@@ -35,6 +37,7 @@ mod task;
 mod thread;
 mod transfer;
 
+pub use counters::BlobCounters;
 pub use error::StorageError;
 pub use news::{BlobNews, BlobSink};
 pub use operation::{ACCOUNT, is_blob_path, is_streamed};

@@ -23,7 +23,7 @@ use super::quota::Quota;
 use super::task::Task;
 use super::thread::{Job, Store};
 use super::transfer::{Permit, Transfer};
-use super::{ACCOUNT, BlobNews, BlobSink, StorageError, access};
+use super::{ACCOUNT, BlobCounters, BlobSink, StorageError, access};
 use crate::api::Request;
 use crate::clock;
 use crate::directory::Hub;
@@ -80,7 +80,7 @@ impl BlobService {
         let quota = Arc::new(Quota::default());
         known.iter().for_each(|file| quota.restore(file.hub, file.size));
         let index = Arc::new(Mutex::new(index));
-        let store = Store { index, files, quota };
+        let store = Store { index, files, quota, counters: Arc::default() };
         let start = |number| Store::start(number, store.clone());
         let threads = (0..THREADS).map(start).collect::<io::Result<Vec<_>>>()?;
         let (jobs, threads): (Vec<_>, Vec<_>) = threads.into_iter().unzip();
@@ -100,8 +100,24 @@ impl BlobService {
         self.store.quota.used(hub)
     }
 
+    /// What the store has done.
+    #[must_use]
+    pub fn counters(&self) -> &BlobCounters {
+        &self.store.counters
+    }
+
+    /// Uploads and downloads that are under way.
+    #[must_use]
+    pub fn streams(&self) -> usize {
+        self.streams.load(Relaxed)
+    }
+
     /// Lets a request in, or says why not. Costs the check of a signature.
     pub(crate) fn admit(&self, hub: &Hub, request: Request) -> Result<BlobRequest, StorageError> {
+        self.counted(self.check(hub, request))
+    }
+
+    fn check(&self, hub: &Hub, request: Request) -> Result<BlobRequest, StorageError> {
         let query = StorageQuery::parse(request.query());
         let target = Target::of(request.path())?;
         let key = self.account_key(hub.id);
@@ -137,11 +153,11 @@ impl BlobService {
     ) -> Result<Option<Transfer>, StorageError> {
         let is_read = request.operation == Operation::ReadBlob;
         if is_read && !is_head(&request.request) {
-            let transfer = self.transfer()?;
+            let transfer = self.counted(self.transfer())?;
             transfer.send(Job::Read { number: transfer.number, request: Box::new(request), sink });
             return Ok(Some(transfer));
         }
-        self.submit(Job::Run(Task::Request(Box::new(request), sink)))?;
+        self.counted(self.submit(Job::Run(Task::Request(Box::new(request), sink))))?;
         Ok(None)
     }
 
@@ -150,6 +166,15 @@ impl BlobService {
     /// # Errors
     /// [`StorageError`]: nothing is taken of the body.
     pub fn receive(
+        &self,
+        request: BlobRequest,
+        length: u64,
+        sink: BlobSink,
+    ) -> Result<Transfer, StorageError> {
+        self.counted(self.begin_to_receive(request, length, sink))
+    }
+
+    fn begin_to_receive(
         &self,
         request: BlobRequest,
         length: u64,
@@ -196,14 +221,18 @@ impl BlobService {
     }
 
     /// Removes all blobs of a hub that is deleted; they are gone when this returns. For a thread
-    /// that may wait for the disk: costs a transaction and a call to the filesystem for each blob.
+    /// that may wait for the disk: costs a call to the filesystem for each file, and transactions
+    /// that are small, so that blobs of other hubs do not wait for long.
     ///
     /// # Errors
-    /// What the disk refuses; nothing is removed then, and it may be tried again.
+    /// What the disk refuses; what was removed until then stays so, and it may be tried again.
     pub fn forget_hub(&self, hub: HubId) -> Result<(), StorageError> {
-        let freed = self.store.index().delete_hub(hub)?;
-        self.store.free(freed);
-        Ok(())
+        loop {
+            // The lock is not held while files are removed.
+            let step = self.store.index().delete_hub_step(hub)?;
+            let Some(freed) = step else { return Ok(()) };
+            self.store.free(freed);
+        }
     }
 
     /// Ends the threads. Uploads that are not complete are gone.
@@ -215,6 +244,11 @@ impl BlobService {
                 tracing::error!("a thread of the store of blobs has panicked");
             }
         }
+    }
+
+    /// Counts what is refused before a thread of the store hears of it.
+    fn counted<T>(&self, outcome: Result<T, StorageError>) -> Result<T, StorageError> {
+        outcome.inspect_err(|error| self.store.counters.count_refusal(error))
     }
 
     fn submit(&self, job: Job) -> Result<(), StorageError> {
@@ -271,9 +305,4 @@ impl BlobRequest {
     pub(super) fn body(&self) -> &Bytes {
         &self.request.body
     }
-}
-
-/// Tells that a request has come to nothing.
-pub(super) fn refuse(sink: &BlobSink, error: &StorageError) {
-    sink.tell(BlobNews::Done(error.response()));
 }

@@ -7,7 +7,6 @@ use super::headers::BlobHeaders;
 use super::index::Place;
 use super::operation::{Operation, is_head};
 use super::outgoing::Outgoing;
-use super::service::refuse;
 use super::thread::Store;
 use super::{BlobNews, BlobRequest, BlobSink, StorageError, answer, list, list_xml};
 use crate::api::Response;
@@ -31,7 +30,7 @@ impl Task {
             }
             Self::Request(request, sink) => match answer(&request, store) {
                 Ok(response) => sink.tell(BlobNews::Done(response)),
-                Err(error) => refuse(&sink, &error),
+                Err(error) => store.refuse(&sink, &error),
             },
             Self::Find(place, done) => {
                 let found = store.index().blob(&place).and_then(|blob| {
@@ -54,7 +53,7 @@ fn head(request: &BlobRequest, store: &Store, sink: &BlobSink) {
     };
     match found {
         Ok((response, length)) => sink.tell(BlobNews::Found(response, length)),
-        Err(error) => refuse(sink, &error),
+        Err(error) => store.refuse(sink, &error),
     }
 }
 

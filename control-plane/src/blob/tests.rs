@@ -2,6 +2,7 @@ use std::collections::HashSet;
 
 use http::{HeaderMap, HeaderValue};
 use ringhub_core::id::HubId;
+use ringhub_core::limits::BLOB_REMOVAL_FILES_MAX;
 use ringhub_core::storage::{BlobName, BlockChoice, ContainerName, StorageQuery};
 use ringhub_core::time::UnixMillis;
 
@@ -89,7 +90,9 @@ fn hubs_have_their_blobs_apart() {
     for (hub, file) in [(HUB, 1), (other, 2)] {
         index.put_blob(&new(hub, "a"), Some((FileId(file), 10)), NOW).expect("stored");
     }
-    assert_eq!(ids(index.delete_hub(other).expect("deleted")), [2]);
+    let freed = index.delete_hub_step(other).expect("deleted");
+    assert_eq!(freed.map(ids), Some(vec![2]));
+    assert_eq!(index.delete_hub_step(other).expect("deleted"), None);
     assert!(index.blob(&new(HUB, "a").place).expect("read").is_some());
     let secret = Secret::open(dir.path()).expect("it can be made");
     let again = Secret::open(dir.path()).expect("it is there");
@@ -102,6 +105,34 @@ fn hubs_have_their_blobs_apart() {
     assert_eq!(quota.reserve(other, 50, 100), Ok(()));
     quota.release(HUB, 20);
     assert_eq!((quota.reserve(HUB, 50, 100), quota.used(HUB)), (Ok(()), 90));
+}
+
+/// A hub goes step by step: no step is long, however much there is, and none removes a file twice.
+#[test]
+fn a_hub_with_many_blobs_goes_in_steps() {
+    const BLOBS: u64 = 2 * BLOB_REMOVAL_FILES_MAX as u64 + 10;
+    let dir = TempDir::new();
+    let mut index = Index::open(dir.path()).expect("it can be made");
+    for file in 1..=BLOBS {
+        let new = new(HUB, &format!("blob-{file}"));
+        index.put_blob(&new, Some((FileId(file), 10)), NOW).expect("stored");
+    }
+    // The file of this block is in two places of a blob, and the block of the other one waits.
+    let twice = new(HUB, "twice");
+    index.put_block(&twice, "AA", (FileId(BLOBS + 1), 10), NOW).expect("stored");
+    let list = [(BlockChoice::Latest, "AA"), (BlockChoice::Latest, "AA")];
+    index.put_block_list(&twice, &list, NOW).expect("it is there");
+    index.put_block(&twice, "BB", (FileId(BLOBS + 2), 10), NOW).expect("stored");
+    let mut removed = Vec::new();
+    let mut steps = 0;
+    while let Some(freed) = index.delete_hub_step(HUB).expect("deleted") {
+        assert!(freed.len() <= BLOB_REMOVAL_FILES_MAX, "{} files at a time", freed.len());
+        removed.extend(ids(freed));
+        steps += 1;
+    }
+    removed.sort_unstable();
+    assert_eq!((removed, steps), ((1..=BLOBS + 2).collect(), 4));
+    assert!(index.files().expect("read").is_empty());
 }
 
 #[test]

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use flume::RecvTimeoutError;
 
+use super::counters::BlobCounters;
 use super::files::Files;
 use super::incoming::Incoming;
 use super::index::{Freed, Index, NewBlob};
 use super::outgoing::Outgoing;
 use super::quota::Quota;
-use super::service::refuse;
 use super::task::Task;
 use super::{BlobNews, BlobRequest, BlobSink, StorageError, sweep};
 use crate::background;
@@ -60,6 +60,7 @@ pub(super) struct Store {
     pub(super) index: Arc<Mutex<Index>>,
     pub(super) files: Arc<Files>,
     pub(super) quota: Arc<Quota>,
+    pub(super) counters: Arc<BlobCounters>,
 }
 
 impl Store {
@@ -79,6 +80,12 @@ impl Store {
     /// The index. A panic elsewhere leaves it usable: each change is one transaction.
     pub(super) fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells that a request has come to nothing.
+    pub(super) fn refuse(&self, sink: &BlobSink, error: &StorageError) {
+        self.counters.count_refusal(error);
+        sink.tell(BlobNews::Done(error.response()));
     }
 
     /// Removes files that nothing refers to any more.
@@ -132,7 +139,7 @@ impl Work {
                     self.outgoing.insert(number, outgoing.with_sink(sink.clone()));
                     sink.tell(BlobNews::Found(response, length));
                 }
-                Err(error) => refuse(&sink, &error),
+                Err(error) => self.store.refuse(&sink, &error),
             },
             Job::Next { number } => self.read(number),
             Job::Abort { number } => {
@@ -148,9 +155,12 @@ impl Work {
     fn write(&mut self, number: u64, piece: &Bytes) {
         let Some(incoming) = self.incoming.get_mut(&number) else { return };
         match incoming.write(piece, &self.store) {
-            Ok(()) => incoming.sink.tell(BlobNews::Taken(piece.len())),
+            Ok(()) => {
+                self.store.counters.count_received(piece.len());
+                incoming.sink.tell(BlobNews::Taken(piece.len()));
+            }
             Err(error) => {
-                refuse(&incoming.sink, &error);
+                self.store.refuse(&incoming.sink, &error);
                 if let Some(incoming) = self.incoming.remove(&number) {
                     incoming.discard(&self.store);
                 }
@@ -161,7 +171,10 @@ impl Work {
     fn read(&mut self, number: u64) {
         let Some(outgoing) = self.outgoing.get_mut(&number) else { return };
         match outgoing.next(&self.store) {
-            Ok(piece) => outgoing.tell(BlobNews::Piece(piece)),
+            Ok(piece) => {
+                self.store.counters.count_sent(piece.len());
+                outgoing.tell(BlobNews::Piece(piece));
+            }
             Err(error) => {
                 tracing::error!(%error, "a blob could not be read to its end");
                 outgoing.tell(BlobNews::Broken);

@@ -12,6 +12,7 @@
 //!
 //! Source: control-plane reference, "Import / export jobs (v1 jobs)".
 
+mod account_client;
 mod apply;
 mod blob_uri;
 mod change;
@@ -23,6 +24,7 @@ mod gate;
 mod import;
 mod input;
 mod output;
+mod own_accounts;
 mod record;
 mod request;
 mod run;
@@ -30,12 +32,14 @@ mod storage;
 #[cfg(test)]
 mod tests;
 
+pub use account_client::{AccountClient, BlobExchange};
 pub use blob_uri::BlobUri;
 pub(crate) use blob_uri::{ContainerUri, InvalidContainer};
 pub(crate) use change::{
     ImportItem, ImportTurn, ImportedIdentity, NewRegistryJob, RegistryJobChange, RegistryJobOutcome,
 };
 pub(crate) use dispatcher::{RegistryJobWaker, RegistryJobs};
+pub(crate) use own_accounts::OwnAccounts;
 pub(crate) use record::{RegistryJob, RegistryJobNumber, RegistryJobProgress, RegistryJobState};
-pub(crate) use request::{RegistryJobKind, RegistryJobRequest, is_blob_name};
+pub(crate) use request::{RegistryJobKind, RegistryJobRequest};
 pub use storage::{BlobProperties, BlobStorage, NoStorage, StorageError};

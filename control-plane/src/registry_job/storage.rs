@@ -3,7 +3,12 @@
 use std::fmt;
 use std::ops::Range;
 
+use http::StatusCode;
+
 use super::BlobUri;
+
+/// Characters of the name of an error that are told.
+const CODE_CHARS_MAX: usize = 64;
 
 /// Reads and writes blobs over HTTPS, one request a call.
 ///
@@ -54,6 +59,51 @@ pub struct StorageError {
     pub reason: String,
     /// Whether the same request may succeed later.
     pub is_passing: bool,
+}
+
+impl StorageError {
+    /// What an answer that is no success means, with the name that the service gives the error.
+    #[must_use]
+    pub fn of_answer(status: StatusCode, code: &str) -> Self {
+        let hint = match status {
+            StatusCode::FORBIDDEN => {
+                ": the shared access signature of the container is wrong, has expired, or lacks a \
+                 right (an export and the errors of an import need create and write, an import \
+                 needs read)"
+            }
+            StatusCode::NOT_FOUND => ": there is no such container or blob",
+            StatusCode::PRECONDITION_FAILED => ": it has changed since the import began",
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                ": it has no room for that; in a hub's own account, delete blobs or raise \
+                 `file_upload.quota`"
+            }
+            _ => "",
+        };
+        let code: String = code.chars().take(CODE_CHARS_MAX).collect();
+        let joint = if code.is_empty() { "" } else { " " };
+        let is_passing = status.is_server_error()
+            || matches!(
+                status,
+                StatusCode::CONFLICT | StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS
+            );
+        Self {
+            reason: format!("the storage account answers {}{joint}{code}{hint}", status.as_u16()),
+            is_passing,
+        }
+    }
+
+    /// The URI leads nowhere.
+    #[must_use]
+    pub fn unusable_uri() -> Self {
+        let reason = "the URI of the container cannot be used".to_owned();
+        Self { reason, is_passing: false }
+    }
+
+    /// Somebody answers, and not as storage accounts do.
+    pub(super) fn no_account() -> Self {
+        let reason = "the storage account does not answer as one".to_owned();
+        Self { reason, is_passing: false }
+    }
 }
 
 /// Stands for storage where there is none: every job fails.

@@ -51,6 +51,10 @@ pub const BLOB_UNSYNCED_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// Requests about blobs that wait for one thread of the store. More: refused with `ServerBusy`.
 pub const BLOB_REQUESTS_WAITING_MAX: usize = 1024;
 
+/// Files whose blobs are removed in one transaction when a hub goes, by about the parts of one blob
+/// more: nobody else changes a blob meanwhile. More: the next transaction.
+pub const BLOB_REMOVAL_FILES_MAX: usize = 256;
+
 /// Most blobs or containers of one page of a list.
 pub const BLOB_PAGE_MAX: usize = 5000;
 

@@ -72,9 +72,31 @@ pub fn parse_block_list(text: &str) -> Result<Vec<(BlockChoice, &str)>, InvalidB
     Ok(blocks)
 }
 
+/// Writes a list of blocks that wait, in the order of the blob; `ids` are base64, which XML takes
+/// as it is.
+#[must_use]
+pub fn waiting_block_list(ids: &[String]) -> String {
+    let mut xml = String::from(r#"<?xml version="1.0" encoding="utf-8"?><BlockList>"#);
+    for id in ids {
+        xml += "<Uncommitted>";
+        xml += id;
+        xml += "</Uncommitted>";
+    }
+    xml + "</BlockList>"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_that_is_written_is_read() {
+        let ids = ["QQ==", "Qg=="].map(str::to_owned);
+        let waiting = |id| (BlockChoice::Uncommitted, id);
+        let expected = vec![waiting("QQ=="), waiting("Qg==")];
+        assert_eq!(parse_block_list(&waiting_block_list(&ids)), Ok(expected));
+        assert_eq!(parse_block_list(&waiting_block_list(&[])), Ok(Vec::new()));
+    }
 
     #[test]
     fn lists_of_both_sdks_are_read() {

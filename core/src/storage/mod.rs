@@ -24,12 +24,12 @@ mod xml;
 
 pub use account::{InvalidAccount, StorageAccount};
 pub use account_sas::{AccountSas, signed_account_query};
-pub use block_list::{BlockChoice, InvalidBlockList, parse_block_list};
+pub use block_list::{BlockChoice, InvalidBlockList, parse_block_list, waiting_block_list};
 pub use name::{BlobName, ContainerName, InvalidName};
 pub use query::StorageQuery;
 pub use refusal::SignatureRefused;
 pub use rights::{BlobRights, BlobTarget};
-pub use service_sas::{ServiceSas, signed_blob_query};
+pub use service_sas::{ServiceSas, signed_blob_query, signed_container_query};
 pub use shared_key::{SharedKeyRequest, check_shared_key};
 pub use time_text::storage_time;
 pub use xml::Escaped;

@@ -89,7 +89,9 @@ mod tests {
 
     #[test]
     fn names_that_mean_something_as_a_path_are_refused() {
-        for good in ["a", "d/logs/a b.txt", ".profile", "d/...x", "日本/ö", "a%2e"] {
+        for good in
+            ["a", "d/logs/a b.txt", ".profile", "d/...x", "日本/ö", "a%2e", "..a", "a/b c.txt"]
+        {
             assert!(BlobName::parse(good).is_ok(), "{good}");
         }
         for (bad, why) in [
@@ -103,6 +105,7 @@ mod tests {
             ("d.", InvalidName::Segment),
             ("d\\e", InvalidName::Character),
             ("d\0", InvalidName::Character),
+            ("d\n", InvalidName::Character),
         ] {
             assert_eq!(BlobName::parse(bad), Err(why), "{bad:?}");
         }

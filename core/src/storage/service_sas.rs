@@ -90,6 +90,23 @@ pub fn signed_blob_query(
     Some(format!("sv={VERSION}&sr=b&sig={signature}&se={}&sp=rw", encoded(&expiry)))
 }
 
+/// The query, without question mark, that lets its holder do what the letters of `rights` say (`r`,
+/// `c`, `w`, `d`, `l`) with a container and its blobs until `expiry`; `None` for a time beyond the
+/// year 9999.
+#[must_use]
+pub fn signed_container_query(
+    key: &[u8],
+    account: &str,
+    (container, rights): (&ContainerName, &str),
+    expiry: UnixMillis,
+) -> Option<String> {
+    let expiry = storage_time(expiry)?;
+    let unsigned = format!("sv={VERSION}&sr=c&se={}&sp={}", encoded(&expiry), encoded(rights));
+    let query = StorageQuery::parse(&unsigned);
+    let signature = sign(key, &string_to_sign(&query, &resource(account, container, None)));
+    Some(format!("{unsigned}&sig={}", encoded(&signature)))
+}
+
 pub(super) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
@@ -153,5 +170,18 @@ mod tests {
             check(&query.replace("sr=b", "sr=d"), "acc", 0),
             Err(SignatureRefused::Unsupported("this sr"))
         );
+    }
+
+    #[test]
+    fn a_signed_container_opens_its_blobs() {
+        let (container, _) = names();
+        let until = UnixMillis::from_millis(1_800_000_000_000);
+        let query = signed_container_query(KEY, "acc", (&container, "rcl"), until);
+        let query = query.expect("signed");
+        let rights = check(&query, "acc", 0).expect("it counts");
+        assert!(rights.read && rights.create && rights.list && !rights.write && !rights.owner);
+        assert_eq!(check(&query, "acc", 1_800_000_000_000), Err(SignatureRefused::Expired));
+        let more = query.replace("sp=rcl", "sp=rcwl");
+        assert_eq!(check(&more, "acc", 0), Err(SignatureRefused::Signature));
     }
 }

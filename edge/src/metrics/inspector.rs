@@ -12,7 +12,7 @@ use ringhub_control_plane::api::{Reply, Response};
 use ringhub_core::id::HubId;
 
 use super::page::{self, Page};
-use super::{certificates, executors, hubs, process, registry, shards, stages};
+use super::{blobs, certificates, executors, hubs, process, registry, shards, stages};
 use crate::partition::PartitionsView;
 use crate::shard::mailbox::Mailboxes;
 use crate::shard::{ShardCounters, ShardHandle};
@@ -98,6 +98,7 @@ impl Sources {
         let Some(found) = self.control.directory().hub(hub) else { return String::new() };
         let mut page = Page::new(&found.host_name);
         registry::write_hub(self, hub, &mut page);
+        blobs::write_hub(self, hub, &mut page);
         page.into_text()
     }
 
@@ -111,6 +112,7 @@ impl Sources {
         executors::write(self, &mut page);
         hubs::write(self, &mut page);
         registry::write(self, &mut page);
+        blobs::write(self, &mut page);
         process::write(&mut page);
         certificates::write(&self.certificates, &mut page);
         page.into_text()

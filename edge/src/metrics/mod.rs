@@ -8,6 +8,7 @@
 //! inspector reads them where they stand, so a page costs a shard the check of a token, and the
 //! sending of its bytes.
 
+mod blobs;
 mod certificates;
 mod executors;
 mod hubs;

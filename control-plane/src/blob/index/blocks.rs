@@ -174,6 +174,6 @@ fn waiting(
     rows.collect()
 }
 
-fn file_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<(FileId, u64)> {
+pub(super) fn file_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<(FileId, u64)> {
     Ok((FileId(unsigned(row.get(0)?)), unsigned(row.get(1)?)))
 }
