@@ -202,7 +202,12 @@ fn properties(headers: &HeaderMap) -> Option<BlobProperties> {
 }
 
 fn soon() -> UnixMillis {
+    time_after(SIGNATURE_TTL)
+}
+
+/// When a signature ends that is made now and good for so long.
+pub(crate) fn time_after(life: Duration) -> UnixMillis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = UnixMillis::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
-    now + SIGNATURE_TTL
+    now + life
 }

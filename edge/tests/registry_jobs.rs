@@ -5,7 +5,7 @@
 //! again, and both files are compared line by line. `RINGHUB_REGISTRY_JOB_DEVICES` sets how many
 //! devices (1000000 on a quiet machine); times and the most memory that was seen are printed.
 //!
-//! The storage account is Azurite, with TLS.
+//! The storage account is Azurite, with TLS, or the one that the first hub has of its own.
 
 mod support;
 
@@ -60,18 +60,17 @@ fn assert_bounded(what: &str, before_kib: u64, peak_kib: u64, identities: u64) {
     assert!(grown <= most, "{what} took {grown} bytes of memory, {most} at most");
 }
 
-fn round_trip(account: &StorageAccount) {
+fn round_trip(hub: &Hub, account: &StorageAccount) {
     let count = number_from("RINGHUB_REGISTRY_JOB_DEVICES").unwrap_or(DEVICES);
     let [filled, first, second] = ["filled", "first", "second"].map(|name| account.container(name));
     let content: String = (0..count).map(filling).collect();
     account.put(&filled, "devices.txt", content.as_bytes());
     drop(content);
-    let hub = hub_with(account, "1min");
     let before = hub.resident_kib();
-    let (filling_time, peak) = measured(&hub, &import_from(&filled));
+    let (filling_time, peak) = measured(hub, &import_from(&filled));
     assert_eq!(account.get(&filled, "importErrors.log").as_deref(), Some(&b""[..]));
     let before_export = hub.resident_kib();
-    let (export_time, export_peak) = measured(&hub, &export_to(&first));
+    let (export_time, export_peak) = measured(hub, &export_to(&first));
     println!(
         "{count} devices: imported in {filling_time:.1?} ({} MiB at most, {} before), exported in \
          {export_time:.1?} ({} MiB at most, {} before)",
@@ -82,7 +81,6 @@ fn round_trip(account: &StorageAccount) {
     );
     assert_bounded("the import", before, peak, count);
     assert_bounded("the export", before_export, export_peak, 0);
-    drop(hub);
 
     let copy = hub_with(account, "1min");
     let (copy_time, copy_peak) = measured(&copy, &import_from(&first));
@@ -109,7 +107,13 @@ fn round_trip(account: &StorageAccount) {
 #[test]
 fn another_hub_makes_the_same_of_an_export() {
     let Some(azurite) = AzuriteAccount::start() else { return };
-    round_trip(&azurite.account);
+    round_trip(&hub_with(&azurite.account, "1min"), &azurite.account);
+}
+
+#[test]
+fn another_hub_makes_the_same_of_an_export_to_the_first_hubs_own_account() {
+    let hub = Hub::start();
+    round_trip(&hub, &StorageAccount::of(&hub));
 }
 
 /// What both SDKs do: export, import with a mistake, look, list, cancel, and ask for too much.
@@ -141,14 +145,9 @@ fn two_devices(hub: &Hub) {
     ["a", "b"].into_iter().for_each(|id| drop(rest::Device::create(hub, id)));
 }
 
-#[test]
-fn python_exports_and_imports() {
-    let (Some(python), Some(azurite)) = (Python::provisioned(), AzuriteAccount::start()) else {
-        return;
-    };
-    let hub = hub_with(&azurite.account, "1min");
-    two_devices(&hub);
-    let container = azurite.account.container("python");
+fn python_exports_and_imports(python: &Python, hub: &Hub, account: &StorageAccount) {
+    two_devices(hub);
+    let container = account.container("python");
     let export = json!({ "type": "export", "output_blob_container_uri": container,
         "exclude_keys_in_export": false, "storage_authentication_type": "keyBased" });
     let import = json!({ "type": "import", "input_blob_container_uri": container,
@@ -172,30 +171,25 @@ fn python_exports_and_imports() {
         .run();
     let calls = output.all("call");
     assert_eq!(calls[7]["code"], "BlobContainerValidationError");
-    check(&azurite.account, &container, &calls);
+    check(account, &container, &calls);
 }
 
-#[test]
-fn node_exports_and_imports() {
-    let (Some(node), Some(azurite)) = (Node::provisioned(), AzuriteAccount::start()) else {
-        return;
-    };
-    let hub = hub_with(&azurite.account, "1min");
-    two_devices(&hub);
-    let container = azurite.account.container("node");
+fn node_exports_and_imports(node: &Node, hub: &Hub, account: &StorageAccount) {
+    two_devices(hub);
+    let container = account.container("node");
     let job = |n: usize| json!({ "of": n, "member": "jobId" });
-    let exported = node.registry_calls(&hub, &json!([["exportDevicesToBlob", container, false],]));
+    let exported = node.registry_calls(hub, &json!([["exportDevicesToBlob", container, false],]));
     let exported = &exported.one("call")["result"];
     let id = exported["jobId"].as_str().expect("a job has an id");
-    let waited = ended(&hub, id, |_| {});
+    let waited = ended(hub, id, |_| {});
     let imported = node.registry_calls(
-        &hub,
+        hub,
         &json!([["importDevicesFromBlob", container, container], ["getJob", job(0)],]),
     );
     let imported = &imported.all("call")[0]["result"];
-    let done = ended(&hub, imported["jobId"].as_str().expect("a job has an id"), |_| {});
+    let done = ended(hub, imported["jobId"].as_str().expect("a job has an id"), |_| {});
     let rest = node.registry_calls(
-        &hub,
+        hub,
         &json!([
             ["listJobs"],
             ["cancelJob", id],
@@ -206,5 +200,27 @@ fn node_exports_and_imports() {
     let rest = rest.all("call");
     let result = |n: usize| rest[n]["result"].clone();
     let calls = [exported, &waited, imported, &done, &result(0), &result(1), rest[2], rest[3]];
-    check(&azurite.account, &container, &calls);
+    check(account, &container, &calls);
+}
+
+#[test]
+fn python_uses_azurite_and_the_hubs_own_account() {
+    let (Some(python), Some(azurite)) = (Python::provisioned(), AzuriteAccount::start()) else {
+        return;
+    };
+    let account = &azurite.account;
+    python_exports_and_imports(&python, &hub_with(account, "1min"), account);
+    let hub = Hub::start();
+    python_exports_and_imports(&python, &hub, &StorageAccount::of(&hub));
+}
+
+#[test]
+fn node_uses_azurite_and_the_hubs_own_account() {
+    let (Some(node), Some(azurite)) = (Node::provisioned(), AzuriteAccount::start()) else {
+        return;
+    };
+    let account = &azurite.account;
+    node_exports_and_imports(&node, &hub_with(account, "1min"), account);
+    let hub = Hub::start();
+    node_exports_and_imports(&node, &hub, &StorageAccount::of(&hub));
 }

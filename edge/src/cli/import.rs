@@ -20,6 +20,8 @@ use clap::{Args, ValueEnum};
 use ringhub_control_plane::identity_file::{ImportMode, LineReader};
 
 use super::error::CliError;
+use super::job::{self, container_uri};
+use super::output::Output;
 use super::progress::Progress;
 use super::target::TargetArguments;
 use crate::client::{ClientError, Interrupt, RestClient};
@@ -40,6 +42,8 @@ Examples:
   generate-devices | ringhub device-identity import --file -
   ringhub device-identity import --file devices.jsonl --from-line 500001
                                                       goes on where an earlier one ended
+  ringhub device-identity import --input-blob-container-uri uri
+                                                      by a job of the hub, from devices.txt there
 
 Each line is a JSON object, as in the service's own import files:
   {\"id\":\"pump-7\"}
@@ -47,7 +51,11 @@ Each line is a JSON object, as in the service's own import files:
   {\"id\":\"pump-9\",\"authentication\":{\"type\":\"sas\",\"symmetricKey\":{\"primaryKey\":\"…\",\"secondaryKey\":\"…\"}}}
 `deviceId` stands for `id`, so that lines of `device-identity list --output json` can be used.
 Lines of one device take effect in their order, and after the edge device above it. A parent is
-named by its id: the hub that imports has generations of its own.";
+named by its id: the hub that imports has generations of its own.
+
+With a container, the hub does it by itself, as in the Azure CLI, twins included; lines that were
+not applied are in the blob importErrors.log. `uri` is a file with what `ringhub storage
+container-uri` prints. The command follows the job to its end; Ctrl-C leaves it running.";
 
 /// What happens to the device of a line that says nothing itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -79,8 +87,15 @@ impl From<Mode> for ImportMode {
 #[command(after_help = EXAMPLES)]
 pub(super) struct Import {
     /// File with one JSON object a line; `-` is standard input
-    #[arg(long, value_name = "FILE")]
-    file: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "input_blob_container_uri")]
+    file: Option<PathBuf>,
+    /// Container that the hub reads from: its URI with a signature for read, or a file that holds
+    /// it
+    #[arg(long, visible_alias = "ibcu", value_name = "URI", conflicts_with_all = ["file", "mode", "from_line", "in_flight"])]
+    input_blob_container_uri: Option<String>,
+    /// Container for the errors, with a signature for create and write [default: the same]
+    #[arg(long, visible_alias = "obcu", value_name = "URI", requires = "input_blob_container_uri")]
+    output_blob_container_uri: Option<String>,
     /// What happens where a line has no importMode
     #[arg(long, value_enum, default_value = "create-or-update")]
     mode: Mode,
@@ -91,13 +106,24 @@ pub(super) struct Import {
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=i64::from(IN_FLIGHT_MAX)))]
     in_flight: u16,
     #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
     target: TargetArguments,
 }
 
 impl Import {
     pub(super) fn run(&self) -> Result<(), CliError> {
+        if let Some(container) = &self.input_blob_container_uri {
+            let input = container_uri("--input-blob-container-uri", container)?;
+            let output = match &self.output_blob_container_uri {
+                Some(output) => container_uri("--output-blob-container-uri", output)?,
+                None => input.clone(),
+            };
+            let request = job::import(&input, &output);
+            return job::run(&self.target, &request, self.output);
+        }
         let rest = self.target.rest()?;
-        let input = open(&self.file)?;
+        let input = open(self.file())?;
         let interrupt = Interrupt::install()?;
         let (batches, work) = flume::bounded::<Batch>(self.in_flight.into());
         let (results, outcomes) = flume::unbounded();
@@ -117,6 +143,10 @@ impl Import {
             drop(batches);
             running.finish(read)
         })
+    }
+
+    fn file(&self) -> &Path {
+        self.file.as_deref().unwrap_or_else(|| Path::new("-"))
     }
 }
 
@@ -258,7 +288,7 @@ impl<'a> Running<'a> {
     fn fail(&mut self, line: u64, error: &str) {
         self.failed += 1;
         if self.failed <= ERRORS_TOLD_MAX {
-            let file = self.arguments.file.display();
+            let file = self.arguments.file().display();
             self.progress.note(&format!("{file}:{line}: {error}"));
         }
         if self.failed == ERRORS_TOLD_MAX {

@@ -12,10 +12,14 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rustls::crypto::aws_lc_rs as provider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use serde_json::Value;
 use time::OffsetDateTime;
 use time::macros::format_description;
 use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
+use super::hub::Hub;
+use super::rest;
 
 const VERSION: &str = "2021-12-02";
 
@@ -30,6 +34,26 @@ pub(crate) struct StorageAccount {
 }
 
 impl StorageAccount {
+    /// The account that a hub has of its own.
+    pub(crate) fn of(hub: &Hub) -> Self {
+        let answer = rest::exchange(hub, "POST", "/storage/listkeys", "");
+        let (status, keys) = answer.expect("the hub answers");
+        assert_eq!(status, 200, "{keys}");
+        let keys: Value = serde_json::from_str(&keys).expect("JSON");
+        let text = |name: &str| keys[name].as_str().expect("a text").to_owned();
+        let [endpoint, name, key] = ["blobEndpoint", "accountName", "accountKey"].map(text);
+        Self { endpoint, name, key, ca: hub.ca_file() }
+    }
+
+    /// What storage clients start from.
+    pub(crate) fn connection_string(&self) -> String {
+        let Self { endpoint, name, key, .. } = self;
+        format!(
+            "DefaultEndpointsProtocol=https;AccountName={name};AccountKey={key};\
+             BlobEndpoint={endpoint};"
+        )
+    }
+
     /// Makes a container and gives its URI, with all rights for an hour.
     pub(crate) fn container(&self, name: &str) -> String {
         let sas = self.account_sas();

@@ -20,14 +20,17 @@ const BAR: usize = 30;
 /// Waits for the end of the job at `path` and prints it.
 ///
 /// # Errors
-/// Also when the job or one of its devices has failed, or it was cancelled.
+/// Also when the job, one of its devices or a line that it imports has failed, or it was cancelled.
 pub(super) fn follow(rest: &RestClient, path: &str, output: Output) -> Result<(), CliError> {
     let job = wait(rest, path)?;
     output.document(&job)?;
     let id = job["jobId"].as_str().unwrap_or_default();
     let status = job["status"].as_str().unwrap_or_default();
     match (status, count(&job, "failedCount")) {
-        ("completed", 0) => Ok(()),
+        ("completed", 0) => match job["statusMessage"].as_str() {
+            None => Ok(()),
+            Some(lines) => Err(CliError::Items(lines.to_owned())),
+        },
         ("completed", failed) => Err(CliError::Items(format!(
             "{failed} of {} devices have failed: ringhub query \"SELECT * FROM devices.jobs WHERE \
              jobId = '{id}' AND status = 'failed'\" says why",
@@ -56,7 +59,9 @@ fn wait(rest: &RestClient, path: &str) -> Result<Value, CliError> {
         if interrupt.is_set() {
             progress.clear();
             let id = job["jobId"].as_str().unwrap_or_default();
-            return Err(CliError::Interrupted(format!("job {id} goes on: it is {status}")));
+            return Err(CliError::Interrupted(format!(
+                "job {id} goes on: it is {status}; `ringhub job cancel --job-id {id}` ends it"
+            )));
         }
         progress.tell(|| bar(&job));
         thread::sleep(INTERVAL);
@@ -68,17 +73,24 @@ fn bar(job: &Value) -> String {
         ["deviceCount", "succeededCount", "failedCount", "runningCount"].map(|n| count(job, n));
     let id = job["jobId"].as_str().unwrap_or_default();
     let status = job["status"].as_str().unwrap_or_default();
+    // Imports and exports say how far they are, and not with how many.
+    if let Some(percent) = job["progress"].as_u64() {
+        return format!("{id}  {}  {status}", bar_of(percent, 100));
+    }
     if devices == 0 {
         return format!("{id}  {status}");
     }
     let done = (succeeded + failed).min(devices);
-    let full = usize::try_from(done * BAR as u64 / devices).unwrap_or_default();
-    let bar = format!("{:<width$}", "#".repeat(full), width = BAR);
-    let percent = done * 100 / devices;
     format!(
-        "{id}  [{bar}] {percent:>3} %  {done} of {devices}  succeeded {succeeded}  \
-         failed {failed}  running {running}"
+        "{id}  {}  {done} of {devices}  succeeded {succeeded}  failed {failed}  running {running}",
+        bar_of(done, devices)
     )
+}
+
+fn bar_of(done: u64, all: u64) -> String {
+    let full = usize::try_from(done * BAR as u64 / all).unwrap_or_default();
+    let bar = format!("{:<width$}", "#".repeat(full), width = BAR);
+    format!("[{bar}] {:>3} %", done * 100 / all)
 }
 
 #[cfg(test)]
@@ -101,6 +113,8 @@ mod tests {
         );
         assert_eq!(bar(&job(200, 90, 10)), expected);
         assert!(bar(&job(3, 3, 0)).contains(&format!("[{}] 100 %", "#".repeat(30))));
+        let import = json!({ "jobId": "i", "status": "running", "progress": 50 });
+        assert_eq!(bar(&import), format!("i  [{fifteen}{:15}]  50 %  running", ""));
         assert_eq!(bar(&job(0, 0, 0)), "fw  running");
         assert_eq!(bar(&json!({ "jobId": "fw", "status": "scheduled" })), "fw  scheduled");
     }
