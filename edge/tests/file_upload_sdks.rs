@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde_json::Value;
-use support::azurite::Azurite;
+use support::azurite_account::AzuriteAccount;
 use support::hub::{Hub, HubOptions, SMALL_SEGMENTS};
 use support::node::Node;
 use support::python::Python;
@@ -103,25 +103,21 @@ fn sdks_upload_to_the_hubs_own_account_and_read_what_is_there() {
 #[test]
 fn sdks_upload_to_azurite() {
     let (Some(python), Some(node)) = (Python::provisioned(), Node::provisioned()) else { return };
-    // It has the address and the certificate that the emulator shows.
-    let owner = Hub::start();
-    let Some(azurite) = Azurite::start(&owner) else { return };
-    let string = owner.scratch("account");
-    azurite.write_connection_string(&string);
+    let Some(azurite) = AzuriteAccount::start_loose() else { return };
+    let (storage, authority) = (azurite.account.connection_string(), &azurite.account.ca);
+    let string = azurite.home.join("connection-string");
+    fs::write(&string, &storage).expect("the home is writable");
     let config = format!(
-        "{SMALL_SEGMENTS}\n[file_upload]\nstorage = \"account\"\naccount_file = \"{}\"\n\
-         account_ca_file = \"{}\"\n",
-        string.display(),
-        owner.ca_file().display()
+        "{SMALL_SEGMENTS}\n[file_upload]\nstorage = \"account\"\naccount_file = {string:?}\n\
+         account_ca_file = {authority:?}\n"
     );
     let hub = Hub::start_with(HubOptions { config, ..HubOptions::default() });
     if !hub.address.has_port_443() {
         return;
     }
     let ca = hub.scratch("authorities.pem");
-    let both = [hub.ca_file(), owner.ca_file()].map(|file| fs::read(file).expect("it is there"));
+    let both = [&hub.ca_file(), authority].map(|file| fs::read(file).expect("it is there"));
     fs::write(&ca, both.concat()).expect("the home is writable");
-    let storage = azurite.connection_string();
     let world = World { python: &python, node: &node, hub: &hub, ca, storage };
     world.upload();
     world.read();

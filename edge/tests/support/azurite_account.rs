@@ -9,9 +9,23 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::address::Loopback;
 use super::authority::Authority;
-use super::azurite::PROVISION;
 use super::patience::eventually;
+use super::provision::Provision;
 use super::storage_account::StorageAccount;
+
+const PROVISION: Provision = Provision {
+    name: "azurite",
+    pins: &["package.json", "package-lock.json"],
+    tools: &[("node", "nodejs"), ("npm", "npm")],
+    install: |target, pins| {
+        for file in ["package.json", "package-lock.json", ".npmrc"] {
+            fs::copy(pins.join(file), target.join(file)).expect("the pins are part of the sources");
+        }
+        let mut packages = Command::new("npm");
+        packages.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(target);
+        vec![packages]
+    },
+};
 
 /// The account that every Azurite has.
 const ACCOUNT: &str = "devstoreaccount1";
@@ -22,7 +36,7 @@ const PORT: u16 = 10_000;
 /// A running Azurite; dropping it ends the process and removes what it has stored.
 pub(crate) struct AzuriteAccount {
     pub(crate) account: StorageAccount,
-    home: PathBuf,
+    pub(crate) home: PathBuf,
     process: Child,
     _authority: Authority,
 }
@@ -30,6 +44,16 @@ pub(crate) struct AzuriteAccount {
 impl AzuriteAccount {
     /// Starts one, on fresh data; `None` when the SDK tests are to be skipped.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_with(&[])
+    }
+
+    /// The same for device SDKs, whose storage clients send headers that only this mode passes
+    /// over.
+    pub(crate) fn start_loose() -> Option<Self> {
+        Self::start_with(&["--loose"])
+    }
+
+    fn start_with(arguments: &[&str]) -> Option<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let folder = PROVISION.ensure()?;
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -44,6 +68,7 @@ impl AzuriteAccount {
         let process = Command::new("node")
             .arg(folder.join("node_modules/azurite/dist/src/blob/main.js"))
             .args(["--blobHost", &address.host(), "--blobPort", &PORT.to_string()])
+            .args(arguments)
             .args(["--silent", "--skipApiVersionCheck", "--disableTelemetry", "--location"])
             .arg(&home)
             .arg("--cert")

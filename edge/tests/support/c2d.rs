@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use ringhub_core::codec::amqp::performative::DeliveryState;
-use ringhub_core::codec::amqp::primitive::write_str;
+use ringhub_core::codec::amqp::primitive::{Value as AmqpValue, write_str};
 use ringhub_core::codec::amqp::section::{
     Body, MapSection, Message, MessageId, Properties, begin_map_section, end_map_section,
     write_data,
@@ -101,6 +101,52 @@ impl C2dSender {
         let (settled, outcome) = self.outcome()?;
         assert_eq!(settled, sent, "one message is under way");
         Ok(outcome)
+    }
+}
+
+/// A link that receives news of files, one to a message.
+pub(crate) struct FileReader {
+    pub(crate) client: AmqpClient,
+    pub(crate) link: LinkId,
+}
+
+impl FileReader {
+    pub(crate) fn connect(hub: &Hub, credit: u32) -> io::Result<Self> {
+        let mut client = connect(hub)?;
+        let link = client.receive_from("/messages/serviceBound/filenotifications", None);
+        while client.next()? != Fact::Attached(link) {}
+        client.machine().grant_credit(link, credit);
+        client.flush()?;
+        Ok(Self { client, link })
+    }
+
+    /// The next file, unsettled: its name, and how often it was delivered before.
+    pub(crate) fn next(&mut self) -> io::Result<(DeliveryId, String, u32)> {
+        let Fact::Delivered(delivery, sections) = self.client.next()? else {
+            return Err(io::Error::other("no delivery"));
+        };
+        let message = Message::decode(&sections).expect("it is a message");
+        let content_type = message.properties.content_type;
+        assert_eq!(content_type, Some("application/vnd.microsoft.iothub.filenotification.json"));
+        let Body::Data(body) = message.body else { panic!("it has one data section") };
+        let file: Value = serde_json::from_slice(body).expect("it is a JSON object");
+        let name = file["blobName"].as_str().expect("a text").to_owned();
+        let count = match message.header.and_then(|header| header.iter().last()) {
+            None => 0,
+            Some(Ok(AmqpValue::Uint(count))) => count,
+            Some(other) => panic!("a count of deliveries: {other:?}"),
+        };
+        Ok((delivery, name, count))
+    }
+
+    /// Says what became of a file.
+    pub(crate) fn settle(
+        &mut self,
+        delivery: DeliveryId,
+        state: DeliveryState<'_>,
+    ) -> io::Result<()> {
+        self.client.machine().settle(delivery, state);
+        self.client.flush()
     }
 }
 

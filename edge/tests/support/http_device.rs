@@ -5,6 +5,7 @@ use std::io;
 use super::http::{HttpConnection, Response};
 use super::hub::Hub;
 use super::rest::Device;
+use super::tls::Certificate;
 
 /// A device or module, and how it proves who it is.
 pub(crate) struct HttpDevice {
@@ -19,6 +20,13 @@ impl HttpDevice {
         Self::with(hub, format!("/devices/{}", device.id), device.token(hub))
     }
 
+    /// A device that has nothing but its certificate.
+    pub(crate) fn certified(hub: &Hub, id: &str, certificate: &Certificate) -> io::Result<Self> {
+        let connection = HttpConnection::open_with(hub, certificate)?;
+        let path = format!("/devices/{id}");
+        Ok(Self { connection, host: hub.address.host(), path, token: String::new() })
+    }
+
     /// As above with any path and token.
     pub(crate) fn with(hub: &Hub, path: String, token: String) -> io::Result<Self> {
         let connection = HttpConnection::open(hub)?;
@@ -28,12 +36,15 @@ impl HttpDevice {
     /// A whole request; `rest` follows the path of the device.
     pub(crate) fn text(&self, method: &str, rest: &str, headers: &str, body: &str) -> String {
         let mark = if rest.contains('?') { '&' } else { '?' };
+        let login = match self.token.as_str() {
+            "" => String::new(),
+            token => format!("Authorization: {token}\r\n"),
+        };
         format!(
             "{method} {}{rest}{mark}api-version=2020-03-13 HTTP/1.1\r\nHost: {}\r\n\
-             Authorization: {}\r\nContent-Length: {}\r\n{headers}\r\n{body}",
+             {login}Content-Length: {}\r\n{headers}\r\n{body}",
             self.path,
             self.host,
-            self.token,
             body.len()
         )
     }
