@@ -14,4 +14,4 @@ pub use certificate::{Authority, CertificateChain, CertificateRefused, certifica
 pub use key::{InvalidKey, KeyPair, KeyReading};
 pub use policy::{DefaultPolicy, Permissions};
 pub use sas_token::{InvalidToken, SasToken, TokenRefused};
-pub use scope::{Scope, Segment};
+pub use scope::{InvalidScope, Scope, Segment};

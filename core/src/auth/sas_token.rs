@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 
 use super::key::{KeyPair, KeyReading};
-use super::scope::Scope;
+use super::scope::{InvalidScope, Scope};
 use crate::limits::SAS_TOKEN_BYTES_MAX;
 use crate::time::UnixMillis;
 
@@ -133,7 +133,7 @@ impl<'a> SasToken<'a> {
     /// # Errors
     /// [`InvalidToken::Resource`] when the field names no host.
     pub fn scope(&self) -> Result<Scope<'a>, InvalidToken> {
-        Scope::decode(self.resource)
+        Scope::decode(self.resource).map_err(|InvalidScope| InvalidToken::Resource)
     }
 
     /// Checks signature and time. `skew` is how long after its expiry a token still counts.

@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-use super::sas_token::InvalidToken;
+/// A text names no resource: it is not UTF-8 once decoded, or has no host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no resource is named")]
+pub struct InvalidScope;
 
 /// One part of the path of a resource that somebody wants to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,16 +39,16 @@ impl<'a> Scope<'a> {
     /// Decodes the raw `sr` field of a token.
     ///
     /// # Errors
-    /// [`InvalidToken::Resource`] when it is not UTF-8 once decoded, or names no host.
-    pub fn decode(raw: &'a str) -> Result<Self, InvalidToken> {
-        let decoded = percent_decode_str(raw).decode_utf8().map_err(|_| InvalidToken::Resource)?;
+    /// [`InvalidScope`] when it names no resource.
+    pub fn decode(raw: &'a str) -> Result<Self, InvalidScope> {
+        let decoded = percent_decode_str(raw).decode_utf8().map_err(|_| InvalidScope)?;
         let start = decoded.find("://").map_or(0, |at| at + 3);
         let text = match decoded {
             Cow::Borrowed(text) => Cow::Borrowed(&text[start..]),
             Cow::Owned(text) => Cow::Owned(text[start..].to_owned()),
         };
         let scope = Self { text };
-        if scope.host().is_empty() { Err(InvalidToken::Resource) } else { Ok(scope) }
+        if scope.host().is_empty() { Err(InvalidScope) } else { Ok(scope) }
     }
 
     /// The same scope with a text of its own.
@@ -156,7 +159,7 @@ mod tests {
     #[test]
     fn refuses_a_resource_without_host_or_with_broken_text() {
         for sr in ["", "%2Fdevices", "sb://", "%FF%FE"] {
-            assert_eq!(Scope::decode(sr), Err(InvalidToken::Resource), "{sr}");
+            assert_eq!(Scope::decode(sr), Err(InvalidScope), "{sr}");
         }
     }
 }

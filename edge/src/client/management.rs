@@ -121,8 +121,9 @@ pub fn read_position(answer: &[u8]) -> Option<Position> {
 mod tests {
     use ringhub_core::codec::amqp::performative::Condition;
     use ringhub_core::session::amqp::RequestReply;
+    use ringhub_core::session::amqp::event_head::LastEnqueued;
     use ringhub_core::session::amqp::management::{
-        EventHubInfo, LastEnqueued, ManagementRead, ManagementRequest, PartitionInfo,
+        EventHubInfo, ManagementRead, ManagementRequest, PartitionInfo,
     };
     use ringhub_core::time::UnixMillis;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use ringhub_control_plane::directory::{AuthFailure, Directory, Grant, Hub, IdentityRef, Policy};
-use ringhub_core::auth::{Permissions, SasToken, Scope, Segment};
+use ringhub_core::auth::{InvalidScope, Permissions, SasToken, Scope, Segment};
 use ringhub_core::codec::amqp::performative::Condition;
 use ringhub_core::id::HubId;
 use ringhub_core::session::amqp::PlainUser;
@@ -154,9 +154,10 @@ pub(crate) fn login_of_plain(
 fn claim_of_key(hub: &Hub, policy: &str, key: &str) -> Result<Claim, PlainRefused> {
     let policy = hub.policy(policy).filter(|policy| is_key_of(policy, key));
     let policy = policy.ok_or(PlainRefused::Key)?;
+    let scope = Scope::decode(&hub.host_name);
     Ok(Claim {
         hub: hub.id,
-        scope: Scope::decode(&hub.host_name).map_err(AuthFailure::from)?.into_owned(),
+        scope: scope.map_err(|InvalidScope| AuthFailure::Scope)?.into_owned(),
         permissions: policy.permissions,
         expires: UnixMillis::from_millis(i64::MAX),
         token: None,

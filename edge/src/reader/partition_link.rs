@@ -8,8 +8,7 @@ use bytes::{Bytes, BytesMut};
 use ringhub_core::id::ConnectionId;
 use ringhub_core::limits::READER_BATCH_BYTES_MAX;
 use ringhub_core::log::record::RecordView;
-use ringhub_core::session::amqp::event_head::{EventHead, RuntimeMetrics};
-use ringhub_core::session::amqp::management::LastEnqueued;
+use ringhub_core::session::amqp::event_head::{EventHead, LastEnqueued, RuntimeMetrics};
 use ringhub_core::session::amqp::{AmqpConnection, LinkId, Outgoing, SendBlocked};
 use ringhub_core::time::{Timestamp, UnixMillis};
 

@@ -6,8 +6,6 @@ use crate::codec::amqp::primitive::{write_long, write_str, write_symbol, write_t
 use crate::codec::amqp::section::{MapSection, begin_map_section, end_map_section};
 use crate::time::UnixMillis;
 
-use super::management::LastEnqueued;
-
 /// The stamps of one stored event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventHead<'a> {
@@ -37,6 +35,17 @@ impl EventHead<'_> {
         out.extend_from_slice(self.annotations);
         end_map_section(out, start, 6 + self.annotation_count);
     }
+}
+
+/// The newest event of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastEnqueued {
+    /// Its sequence number.
+    pub sequence_number: i64,
+    /// Its offset.
+    pub offset: u64,
+    /// When it was appended.
+    pub enqueued_time: UnixMillis,
 }
 
 /// What a reader that asked for runtime metrics learns with every event.

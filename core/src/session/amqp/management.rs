@@ -12,6 +12,7 @@ use crate::codec::amqp::primitive::{
 use crate::codec::amqp::section::{Message, MessageId, write_value_descriptor};
 use crate::time::UnixMillis;
 
+use super::event_head::{LastEnqueued, decimal};
 use super::reply::RequestReply;
 
 const EVENT_HUB: &str = "com.microsoft:eventhub";
@@ -120,7 +121,7 @@ fn write_partition_ids(out: &mut BytesMut, count: u16) {
     write_array(out, 0xa1, count.into(), |out| {
         for partition in 0..count {
             let mut digits = [0; 20];
-            let digits = super::event_head::decimal(partition.into(), &mut digits);
+            let digits = decimal(partition.into(), &mut digits);
             out.put_u8(u8::try_from(digits.len()).expect("a u16 has at most five digits"));
             out.put_slice(digits.as_bytes());
         }
@@ -140,23 +141,11 @@ pub struct PartitionInfo<'a> {
     pub last: Option<LastEnqueued>,
 }
 
-/// The newest event of a partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LastEnqueued {
-    /// Its sequence number.
-    pub sequence_number: i64,
-    /// Its offset.
-    pub offset: u64,
-    /// When it was appended.
-    pub enqueued_time: UnixMillis,
-}
-
 impl PartitionInfo<'_> {
     /// Appends the body of the answer, an amqp-value section.
     pub fn encode(&self, out: &mut BytesMut) {
         let mut digits = [0; 20];
-        let offset =
-            self.last.map_or("-1", |last| super::event_head::decimal(last.offset, &mut digits));
+        let offset = self.last.map_or("-1", |last| decimal(last.offset, &mut digits));
         write_value_descriptor(out);
         write_map(out, 16, |out| {
             write_str(out, "name");

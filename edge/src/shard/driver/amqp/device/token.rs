@@ -22,10 +22,10 @@ pub(in super::super) fn device_resource<'t>(
 ) -> Option<Scope<'t>> {
     let parsed = SasToken::parse(token).ok()?;
     let scope = match parsed.policy() {
-        None => parsed.scope(),
-        Some(_) => Scope::decode(audience),
+        None => parsed.scope().ok(),
+        Some(_) => Scope::decode(audience).ok(),
     };
-    scope.ok().filter(|scope| identity_of(scope).is_some())
+    scope.filter(|scope| identity_of(scope).is_some())
 }
 
 /// `{host}/devices/{device}[/modules/{module}]`, and what may follow.
