@@ -100,6 +100,20 @@ impl HttpMessage {
         items.into_iter().map(Self::from_item).collect()
     }
 
+    /// Reads whatever it is given as an array of messages; the fuzz target and the corpus test
+    /// share it.
+    ///
+    /// # Panics
+    /// When a message that was judged good is larger than a message may be.
+    #[doc(hidden)]
+    pub fn fuzz_batch(input: &[u8]) {
+        for message in Self::batch(input).unwrap_or_default() {
+            let message = message.as_d2c();
+            let bytes = message.application.map(|(name, value)| name.len() + value.len());
+            assert!(message.body.len() + bytes.sum::<usize>() <= D2C_MESSAGE_BYTES_MAX);
+        }
+    }
+
     /// The message as the hub takes it from any protocol.
     pub fn as_d2c(
         &self,

@@ -1,0 +1,1 @@
+SELECT COUNT() AS n, AVG(properties.reported.t), MIN(tags.a), MAX(tags.b) FROM devices GROUP BY tags.a

@@ -1,0 +1,1 @@
+SELECT deviceId, connectionState FROM devices WHERE deviceId IN ['a', 'b'] OR lastActivityTime > '2020-01-01T00:00:00Z' ORDER BY deviceId

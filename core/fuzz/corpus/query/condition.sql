@@ -1,0 +1,1 @@
+SELECT * FROM devices WHERE tags.site = 'north' AND NOT is_defined(properties.reported.fw)

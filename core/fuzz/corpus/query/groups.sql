@@ -1,0 +1,1 @@
+SELECT TOP 5 tags.[[a b]].c[0] AS x, COUNT() FROM devices.modules /* c */ WHERE NOT a.b['c'] NIN [1, -0x1F, "t\u00e9"] AND STARTSWITH(d, 'x''y') GROUP BY tags.a, b

@@ -1,0 +1,1 @@
+SELECT * FROM devices.jobs WHERE devices.jobs.status = 'failed' AND devices.jobs.jobId = 'a'
