@@ -16,6 +16,7 @@ use support::http_device::HttpDevice;
 use support::hub::{Hub, HubOptions, SMALL_SEGMENTS};
 use support::kill::kill_after;
 use support::patience::eventually;
+use support::prometheus::Page;
 use support::rest::{self, Device};
 use support::upload::Upload;
 
@@ -182,6 +183,22 @@ fn an_upload_that_breaks_off_leaves_nothing_and_gives_its_room_back() {
     let more = upload.put(&hub, &bytes(900_000)).expect("the hub answers");
     assert_eq!(more.status, 413, "the old blob is there until the new one is");
     assert_eq!(upload.get(&hub, "").body.len(), 900_000);
+    // The end of a transfer is counted when its connection has heard of it.
+    let under_way = || Page::scrape(&hub).sum("ringhub_blob_transfers", &[]);
+    eventually("no transfer is under way", || under_way() == 0.0);
+    let page = Page::scrape(&hub);
+    for (name, labels, expected) in [
+        ("ringhub_blob_bytes", &[][..], 900_000.0),
+        ("ringhub_blob_quota_bytes", &[], 1_048_576.0),
+        ("ringhub_blob_sent_bytes_total", &[], 900_000.0),
+        ("ringhub_blob_refusals_total", &[("reason", "quota")], 2.0),
+        ("ringhub_blob_refusals_total", &[("reason", "request")], 1.0),
+        ("ringhub_blob_refusals_total", &[("reason", "failed")], 0.0),
+    ] {
+        assert_eq!(page.sum(name, labels), expected, "{name} {labels:?}");
+    }
+    let received = page.sum("ringhub_blob_received_bytes_total", &[]);
+    assert!((900_000.0..=1_500_000.0).contains(&received), "{received}");
 }
 
 #[test]

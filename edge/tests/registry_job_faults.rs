@@ -156,9 +156,9 @@ fn an_account_of_the_hub_that_is_full_fails_the_job_and_keeps_what_it_has() {
     Device::create(&hub, "a");
     let account = StorageAccount::of(&hub);
     let container = account.container("fleet");
-    account.put(&container, "devices.txt", &[b'x'; 1_048_000]);
+    account.put(&container, "devices.txt", &[b'x'; 1_048_500]);
     let reason = failure(&hub, &export_to(&container));
     assert_says(&reason, &["413 RequestBodyTooLarge", "file_upload.quota"]);
-    assert_eq!(account.get(&container, "devices.txt").map(|blob| blob.len()), Some(1_048_000));
+    assert_eq!(account.get(&container, "devices.txt").map(|blob| blob.len()), Some(1_048_500));
     hub.assert_sound();
 }

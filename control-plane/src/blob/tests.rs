@@ -1,12 +1,13 @@
 use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 use ringhub_core::id::HubId;
-use ringhub_core::limits::BLOB_REMOVAL_FILES_MAX;
+use ringhub_core::limits::{BLOB_REMOVAL_FILES_MAX, BLOCK_RETENTION};
 use ringhub_core::storage::{BlobName, BlockChoice, ContainerName, StorageQuery};
 use ringhub_core::time::UnixMillis;
 
-use super::StorageError;
 use super::conditions::Conditions;
 use super::files::{FileId, Files};
 use super::headers::BlobHeaders;
@@ -15,6 +16,9 @@ use super::key::Secret;
 use super::list::{self, Entry};
 use super::operation::{ListRequest, is_blob_path};
 use super::quota::Quota;
+use super::thread::Store;
+use super::{StorageError, sweep};
+use crate::clock;
 use crate::tests::TempDir;
 
 const HUB: HubId = HubId(0);
@@ -80,6 +84,30 @@ fn blocks_that_nobody_comes_back_for_are_removed() {
     index.put_block(&young, "BB", (FileId(3), 10), later).expect("stored");
     assert_eq!(ids(index.sweep_blocks(later).expect("swept")), [1]);
     assert_eq!(ids(index.sweep_blocks(later).expect("swept")), Vec::<u64>::new());
+}
+
+#[test]
+fn room_of_forsaken_blocks_is_given_back() {
+    let dir = TempDir::new();
+    let store = Store {
+        index: Arc::new(Mutex::new(Index::open(dir.path()).expect("it can be made"))),
+        files: Arc::new(Files::open(dir.path(), &HashSet::new()).expect("made")),
+        quota: Arc::default(),
+        counters: Arc::default(),
+    };
+    store.quota.reserve(HUB, 30, 100).expect("there is room");
+    let mut files = Vec::new();
+    for (name, age, bytes) in [("old", 2 * BLOCK_RETENTION, 10), ("young", Duration::ZERO, 20)] {
+        let (file, _) = store.files.create().expect("made");
+        let staged = clock::now() - age;
+        store.index().put_block(&new(HUB, name), "AA", (file, bytes), staged).expect("stored");
+        files.push(file);
+    }
+    sweep::remove_forsaken_blocks(&store);
+    assert_eq!(store.quota.used(HUB), 20);
+    let is_there: Vec<_> =
+        files.iter().map(|file| store.files.open_to_read(*file).is_ok()).collect();
+    assert_eq!(is_there, [false, true]);
 }
 
 #[test]
