@@ -29,7 +29,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ringhub_benches::report;
+use ringhub_benches::{judge, quartiles, report};
 use ringhub_core::limits::JOB_DEVICES_PER_SECOND_MAX;
 use serde_json::{Value, json};
 
@@ -51,6 +51,8 @@ const INFLIGHT: usize = 100;
 /// Messages in a second, of all connections: far from what the hub can take, as a hub should be.
 const RATE: f64 = 4000.0;
 const PAIRS: usize = 8;
+/// How much later the last hundredth of the messages may be acknowledged beside jobs.
+const P99_RATIO_MAX: f64 = 2.0;
 const RUN_TIME: Duration = Duration::from_secs(2);
 /// Longest time for a job to end.
 const PATIENCE: Duration = Duration::from_secs(200);
@@ -121,6 +123,8 @@ fn telemetry(hub: &Hub, rate: f64) -> io::Result<()> {
             pairs.push((beside, alone));
         }
         report(&format!("beside {kind}"), "alone", &pairs);
+        let (_, ratio, _) = quartiles(pairs.iter().map(|(beside, alone)| beside / alone).collect());
+        judge(ratio, P99_RATIO_MAX, "times alone");
     }
     Ok(())
 }

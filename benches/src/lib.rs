@@ -12,6 +12,12 @@ pub fn report(ours: &str, yardstick: &str, pairs: &[(f64, f64)]) {
     line("ratio", pairs.iter().map(|pair| pair.0 / pair.1).collect());
 }
 
+/// Prints what a number is to be at most, and whether it is.
+pub fn judge(value: f64, most: f64, unit: &str) {
+    let verdict = if value <= most { "met" } else { "MISSED" };
+    println!("{:>24}  at most {most:.1} {unit}: {value:.2}, {verdict}", "target");
+}
+
 /// First quartile, median and third quartile.
 #[must_use]
 pub fn quartiles(mut values: Vec<f64>) -> (f64, f64, f64) {
