@@ -32,6 +32,7 @@ pub(crate) mod mqtt;
 pub(crate) mod node;
 pub(crate) mod patience;
 pub(crate) mod prometheus;
+pub(crate) mod proton;
 pub(crate) mod provider;
 pub(crate) mod provision;
 pub(crate) mod python;
