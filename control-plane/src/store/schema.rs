@@ -300,6 +300,11 @@ fn upgrade(connection: &Connection, found: i64) -> Result<(), rusqlite::Error> {
     let transaction = connection.unchecked_transaction()?;
     add_since(&transaction, found)?;
     transaction.commit()?;
+    tracing::info!(
+        from = found,
+        to = VERSION,
+        "the registry has a new format, which is synced now"
+    );
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
