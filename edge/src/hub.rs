@@ -20,7 +20,7 @@ use ringhub_core::time::UnixMillis;
 use tracing::{error, warn};
 
 use crate::client::{ClientError, trusted_roots};
-use crate::config::{Config, FileUploadError, Storage};
+use crate::config::{Config, FileUploadError};
 use crate::hub_parts::{EdgeParts, hub_log};
 use crate::listener::{BindError, ListenerConfig, ListenerKind, probe_ports};
 use crate::metrics::{Inspector, InspectorThread, Sources, inspector};
@@ -32,7 +32,7 @@ use crate::shard::{
 };
 use crate::startup::{CertificateError, DEVELOPMENT_CA_FILE, KeyFiles, Ports, Prepared};
 use crate::storage::StorageCalls;
-use crate::storage_client::{StorageClient, TrustError};
+use crate::storage_client::{StorageClient, TrustError, trusted_authorities};
 use crate::tls::{TicketCount, TlsConfigError, reloadable_server_config};
 use crate::topology::CpuId;
 
@@ -218,7 +218,8 @@ fn open_control_plane(
         file_upload: config.file_upload.settings()?,
     };
     let development_ca = prepared.data_directory.path().join(DEVELOPMENT_CA_FILE);
-    let control = ControlPlaneConfig {
+    let authorities = trusted_authorities(config.storage.ca_file.as_deref(), &development_ca)?;
+    let control_config = ControlPlaneConfig {
         data_dir: prepared.data_directory.path().join(REGISTRY_DIRECTORY),
         blob_dir: prepared.data_directory.path().join(BLOB_DIRECTORY),
         hubs: vec![settings],
@@ -228,17 +229,17 @@ fn open_control_plane(
             domain: config.hub.domain().to_owned(),
         },
         job_devices_per_second: config.jobs.devices_per_second,
-        storage: Arc::new(AccountClient(StorageClient::new(&config.storage, &development_ca)?)),
+        storage: Arc::new(AccountClient(StorageClient::new(&config.storage, &authorities))),
     };
     let key_files = KeyFiles::of(prepared, EVENT_HUB);
     let shards = Arc::new(MailboxShards::new(mailboxes.clone(), key_files));
-    let control = ControlPlane::open(&control, shards)?;
-    let uploads = &config.file_upload;
-    if uploads.storage == Storage::Account {
-        let roots = trusted_roots(uploads.account_ca_file.as_deref());
-        let calls = StorageCalls::start(&roots.map_err(HubError::StorageTrust)?)?;
-        control.set_storage_client(Arc::new(calls));
-    }
+    let control = ControlPlane::open(&control_config, shards)?;
+    let of_uploads = match &config.file_upload.account_ca_file {
+        Some(file) => trusted_roots(Some(file)).map_err(HubError::StorageTrust)?,
+        None => authorities,
+    };
+    // Any hub that is made may name an account.
+    control.set_storage_client(Arc::new(StorageCalls::start(&of_uploads)?));
     Ok(control)
 }
 

@@ -7,8 +7,11 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use ringhub_core::codec::http::HttpDate;
 use ringhub_core::id::ConsumerGroup;
 use serde_json::{Value, json};
 
@@ -16,8 +19,9 @@ use super::json::{Members, parse};
 use super::request::Context;
 use super::{Answer, Api, ApiError, Response};
 use crate::directory::{Hub, Policy};
-use crate::hub::HubChange;
+use crate::hub::{HubChange, MadeGroup};
 use crate::registry::{Change, KeyChoice, Outcome, RegistryError};
+use crate::store::HubStore as _;
 
 impl Api {
     pub(super) fn list_policies(&self, context: &Context) -> Result<Answer, ApiError> {
@@ -51,8 +55,12 @@ impl Api {
     }
 
     pub(super) fn list_consumer_groups(&self, context: &Context) -> Result<Answer, ApiError> {
-        let groups = self.hub(context)?.consumer_groups.read();
-        Ok(page(groups.iter().map(|group| group_json(context.parent(), group)).collect()))
+        let groups = self.made_groups(context)?;
+        Ok(page(groups.iter().map(|made| group_json(context.parent(), made)).collect()))
+    }
+
+    fn made_groups(&self, context: &Context) -> Result<Vec<MadeGroup>, ApiError> {
+        self.store.consumer_groups(context.hub).map_err(|error| self.unreadable(&error))
     }
 
     pub(super) fn show_consumer_group(
@@ -60,25 +68,24 @@ impl Api {
         context: &Context,
         name: &str,
     ) -> Result<Answer, ApiError> {
-        let group = self.hub(context)?.consumer_group(name);
-        let group = group.ok_or(RegistryError::ConsumerGroupNotFound)?;
-        let shown = group_json(context.parent(), &group);
+        let wanted = ConsumerGroup::new(name);
+        let mut groups = self.made_groups(context)?.into_iter();
+        let made = groups.find(|made| made.group == wanted);
+        let made = made.ok_or(RegistryError::ConsumerGroupNotFound)?;
+        let shown = group_json(context.parent(), &made);
         Ok(Answer::Ready(Response::json(StatusCode::OK, &shown)))
     }
 
-    pub(super) fn put_consumer_group(
-        &self,
-        context: &Context,
-        name: &str,
-    ) -> Result<Answer, ApiError> {
+    /// One that was there already keeps its spelling.
+    pub(super) fn put_consumer_group(context: &Context, name: &str) -> Result<Answer, ApiError> {
         let group = ConsumerGroup::parse(name).map_err(RegistryError::ConsumerGroup)?;
-        let change = Change::Hub(context.hub, HubChange::PutConsumerGroup(group.clone()));
-        let (hub, directory) = (context.hub, self.directory.clone());
+        let change = Change::Hub(context.hub, HubChange::PutConsumerGroup(group));
         let parent = context.parent().to_owned();
-        let map = move |_| {
-            // One that was there already keeps its spelling.
-            let stored = directory.hub(hub).and_then(|hub| hub.consumer_group(group.as_str()));
-            Ok(Response::json(StatusCode::OK, &group_json(&parent, &stored.unwrap_or(group))))
+        let map = move |outcome| match outcome {
+            Outcome::ConsumerGroup(made) => {
+                Ok(Response::json(StatusCode::OK, &group_json(&parent, &made)))
+            }
+            _ => Err(RegistryError::Storage.into()),
         };
         Ok(Answer::After(change, Box::new(map)))
     }
@@ -113,13 +120,14 @@ pub(crate) fn policy_json(policy: &Policy) -> Value {
     })
 }
 
-fn group_json(parent: &str, group: &ConsumerGroup) -> Value {
+fn group_json(parent: &str, made: &MadeGroup) -> Value {
+    let MadeGroup { group, created } = made;
     let name = utf8_percent_encode(group.as_str(), NON_ALPHANUMERIC);
     json!({
         "id": format!("{parent}/eventHubEndpoints/events/ConsumerGroups/{name}"),
         "name": group.as_str(),
         "type": "Microsoft.Devices/IotHubs/EventHubEndpoints/ConsumerGroups",
-        "etag": null,
-        "properties": {},
+        "etag": STANDARD.encode(created.as_millis().to_be_bytes()),
+        "properties": { "created": HttpDate(*created).to_string() },
     })
 }

@@ -64,6 +64,9 @@ pub(crate) use json::{Members, parse as parse_body};
 pub(crate) use methods::Call;
 pub(crate) use modules::module_json;
 pub(crate) use query_service::{QUERY_THREADS, QueryJob, QueryService};
+pub(crate) use registry_jobs::{
+    blob_name, check_authentication, container, import_containers, status_message,
+};
 pub(crate) use request::{Context, find_hub, parameter};
 pub(crate) use route::Resource;
 pub(crate) use twins::{TwinJson, twin_time_text};
@@ -270,7 +273,7 @@ impl Api {
             (Resource::Verification(name), _) => Self::verify_certificate(context, name),
             (Resource::ConsumerGroups, "GET") => self.list_consumer_groups(context),
             (Resource::ConsumerGroup(name), "GET") => self.show_consumer_group(context, &name),
-            (Resource::ConsumerGroup(name), "PUT") => self.put_consumer_group(context, &name),
+            (Resource::ConsumerGroup(name), "PUT") => Self::put_consumer_group(context, &name),
             (Resource::ConsumerGroup(name), "DELETE") => self.delete_consumer_group(context, &name),
             _ => Err(ApiError::MethodNotAllowed),
         }

@@ -3,6 +3,7 @@
 //! Source: control-plane reference, "Import / export jobs (v1 jobs)".
 
 use http::StatusCode;
+use ringhub_core::id::HubId;
 use ringhub_core::storage::BlobName;
 use serde_json::{Value, json};
 
@@ -15,7 +16,7 @@ use crate::registry_job::{
     ContainerUri, NewRegistryJob, RegistryJob, RegistryJobChange, RegistryJobKind,
     RegistryJobOutcome, RegistryJobProgress, RegistryJobRequest,
 };
-use crate::store::RegistryJobStore as _;
+use crate::store::{RegistryJobStore as _, Write};
 
 impl Api {
     pub(super) fn create_registry_job(&self, context: &Context) -> Result<Answer, ApiError> {
@@ -24,25 +25,54 @@ impl Api {
             _ => ApiError::JobBody("The body is no JSON object"),
         })?;
         let request = request(Members::of(&body)?)?;
-        let new = NewRegistryJob { hub: context.hub, id: random_guid(), request };
-        let jobs = self.registry_jobs.clone();
-        let map = move |outcome| match outcome {
-            Outcome::RegistryJob(RegistryJobOutcome::Job(job)) => {
-                jobs.wake();
-                let request = job.request.clone();
-                Ok(Response::json(StatusCode::OK, &job_json(&job, &request)))
-            }
-            _ => Err(RegistryError::Storage.into()),
+        let (change, made) = self.registry_job_creation(context.hub, request);
+        let map = move |outcome| {
+            let job = made(outcome)?;
+            Ok(Response::json(StatusCode::OK, &job_json(&job, &job.request)))
         };
-        let change = Change::RegistryJob(RegistryJobChange::Create(Box::new(new)));
         Ok(Answer::After(change, Box::new(map)))
     }
 
+    /// Makes a job for the resource provider; `done` hears of it once it is durable.
+    pub(crate) fn make_registry_job(
+        &self,
+        hub: HubId,
+        request: RegistryJobRequest,
+        done: impl FnOnce(Result<RegistryJob, ApiError>) + Send + 'static,
+    ) {
+        let (change, made) = self.registry_job_creation(hub, request);
+        let done = move |outcome: Result<Outcome, RegistryError>| {
+            done(outcome.map_err(ApiError::from).and_then(made));
+        };
+        self.writes.submit(Write { change, done: Box::new(done) });
+    }
+
+    /// What makes a job, and what finds it in the outcome and lets it begin.
+    fn registry_job_creation(
+        &self,
+        hub: HubId,
+        request: RegistryJobRequest,
+    ) -> (Change, impl FnOnce(Outcome) -> Result<RegistryJob, ApiError> + Send + use<>) {
+        let new = NewRegistryJob { hub, id: random_guid(), request };
+        let jobs = self.registry_jobs.clone();
+        let made = move |outcome| match outcome {
+            Outcome::RegistryJob(RegistryJobOutcome::Job(job)) => {
+                jobs.wake();
+                Ok(*job)
+            }
+            _ => Err(RegistryError::Storage.into()),
+        };
+        (Change::RegistryJob(RegistryJobChange::Create(Box::new(new))), made)
+    }
+
     pub(super) fn list_registry_jobs(&self, context: &Context) -> Result<Answer, ApiError> {
-        let jobs = self.store.registry_jobs(context.hub);
-        let jobs = jobs.map_err(|error| self.unreadable(&error))?;
-        let body: Vec<_> = jobs.iter().map(shown).collect();
+        let body: Vec<_> = self.registry_jobs(context.hub)?.iter().map(shown).collect();
         Ok(Answer::Ready(Response::json(StatusCode::OK, &body)))
+    }
+
+    /// The jobs of a hub that are remembered, the newest first.
+    pub(crate) fn registry_jobs(&self, hub: HubId) -> Result<Vec<RegistryJob>, ApiError> {
+        self.store.registry_jobs(hub).map_err(|error| self.unreadable(&error))
     }
 
     pub(super) fn show_registry_job(
@@ -50,10 +80,15 @@ impl Api {
         context: &Context,
         id: &str,
     ) -> Result<Answer, ApiError> {
-        let job = self.store.registry_job(context.hub, &id.to_ascii_lowercase());
-        let job = job.map_err(|error| self.unreadable(&error))?;
-        let job = job.ok_or(RegistryError::JobNotFound)?;
+        let job = self.registry_job(context.hub, id)?;
         Ok(Answer::Ready(Response::json(StatusCode::OK, &shown(&job))))
+    }
+
+    /// The job of this id, in any case.
+    pub(crate) fn registry_job(&self, hub: HubId, id: &str) -> Result<RegistryJob, ApiError> {
+        let job = self.store.registry_job(hub, &id.to_ascii_lowercase());
+        let job = job.map_err(|error| self.unreadable(&error))?;
+        Ok(job.ok_or(RegistryError::JobNotFound)?)
     }
 
     /// Cancels it; one that has ended stays as it is.
@@ -72,24 +107,10 @@ fn request(members: Members<'_>) -> Result<RegistryJobRequest, ApiError> {
         Some("import") => RegistryJobKind::Import,
         _ => return Err(KIND),
     };
-    let by_identity = members.filled("storageAuthenticationType")?;
-    if by_identity.is_some_and(|text| !text.eq_ignore_ascii_case("keyBased")) {
-        let text = "storageAuthenticationType is keyBased here: the container's URI carries a \
-                    shared access signature";
-        return Err(RegistryError::Argument(text).into());
-    }
+    check_authentication(members, "storageAuthenticationType")?;
     let (input, output) = match kind {
         RegistryJobKind::Export => (None, container(members, "outputBlobContainerUri")?),
-        RegistryJobKind::Import => {
-            let input = container(members, "inputBlobContainerUri")?;
-            let has_output = members.filled("outputBlobContainerUri")?.is_some();
-            let output = match has_output {
-                true => container(members, "outputBlobContainerUri")?,
-                // Python's older calls name one container for both.
-                false => input.clone(),
-            };
-            (Some(input), output)
-        }
+        RegistryJobKind::Import => import_containers(members)?,
     };
     Ok(RegistryJobRequest {
         kind,
@@ -103,12 +124,47 @@ fn request(members: Members<'_>) -> Result<RegistryJobRequest, ApiError> {
     })
 }
 
-fn container(members: Members<'_>, name: &'static str) -> Result<ContainerUri, ApiError> {
+/// Refuses to prove an identity to the storage account: only signatures do that here.
+pub(crate) fn check_authentication(
+    members: Members<'_>,
+    name: &'static str,
+) -> Result<(), ApiError> {
+    let kind = members.filled(name)?;
+    if kind.is_none_or(|text| text.eq_ignore_ascii_case("keyBased")) {
+        return Ok(());
+    }
+    let rule = "keyBased here: the container's URI carries a shared access signature";
+    Err(RegistryError::Member { name, rule: rule.to_owned() }.into())
+}
+
+/// The containers of an import: of the file, and of the errors.
+pub(crate) fn import_containers(
+    members: Members<'_>,
+) -> Result<(Option<ContainerUri>, ContainerUri), ApiError> {
+    const OUTPUT: &str = "outputBlobContainerUri";
+    let input = container(members, "inputBlobContainerUri")?;
+    let output = match members.filled(OUTPUT)? {
+        Some(_) => container(members, OUTPUT)?,
+        // Python's older calls name one container for both.
+        None => input.clone(),
+    };
+    Ok((Some(input), output))
+}
+
+/// The container that a member names.
+pub(crate) fn container(
+    members: Members<'_>,
+    name: &'static str,
+) -> Result<ContainerUri, ApiError> {
     let text = members.filled(name)?.unwrap_or_default();
     ContainerUri::parse(text).map_err(|why| ApiError::Container(name, why))
 }
 
-fn blob_name(members: Members<'_>, name: &'static str) -> Result<Option<String>, ApiError> {
+/// The blob that a member names, if it does.
+pub(crate) fn blob_name(
+    members: Members<'_>,
+    name: &'static str,
+) -> Result<Option<String>, ApiError> {
     match members.filled(name)? {
         None => Ok(None),
         Some(text) if BlobName::parse(text).is_ok() => Ok(Some(text.to_owned())),
@@ -149,7 +205,10 @@ fn job_json(job: &RegistryJob, request: &RegistryJobRequest) -> Value {
 }
 
 /// What is to be known of a job that has come to its end, although not everything went well.
-fn status_message(progress: &RegistryJobProgress, request: &RegistryJobRequest) -> Option<String> {
+pub(crate) fn status_message(
+    progress: &RegistryJobProgress,
+    request: &RegistryJobRequest,
+) -> Option<String> {
     let errors = Some(progress.errors).filter(|errors| *errors > 0)?;
     Some(format!("{errors} lines were not applied: {} says why", request.output()))
 }

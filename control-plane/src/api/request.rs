@@ -222,6 +222,7 @@ impl Context {
             | AuthFailure::Refused(ringhub_core::auth::TokenRefused::Signature) => {
                 "Invalid token signature".to_owned()
             }
+            AuthFailure::KeysOff => "disableLocalAuth of the hub is set".to_owned(),
             _ => "Unauthorized".to_owned(),
         }
     }

@@ -1,7 +1,5 @@
 //! The storage account that a hub has of its own, for tools that read uploads.
 
-use std::sync::Arc;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
@@ -18,7 +16,7 @@ impl Api {
         let host = context.request.headers.get(HOST).and_then(|host| host.to_str().ok());
         let endpoint = format!("https://{}/{ACCOUNT}", host.unwrap_or_default());
         let key = STANDARD.encode(self.blobs.account_key(context.hub));
-        let settings = self.directory.hub(context.hub).map(|hub| Arc::clone(&hub.file_upload));
+        let settings = self.directory.hub(context.hub).map(|hub| hub.file_upload());
         let settings = settings.ok_or(ApiError::HubNotFound)?;
         let body = json!({
             "accountName": ACCOUNT,

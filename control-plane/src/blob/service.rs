@@ -124,7 +124,7 @@ impl BlobService {
         let rights = access::rights(&request, &target, &query, &key, clock::now())?;
         let operation = Operation::of(&request, &target, &query)?;
         let conditions = access::check(&operation, rights, Conditions::of(&request.headers))?;
-        let settings = &hub.file_upload;
+        let settings = hub.file_upload();
         let makes_container = target.container.as_ref() == Some(&settings.container);
         let host = request.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
         let endpoint = format!("https://{}/{ACCOUNT}/", host.unwrap_or(&hub.host_name));

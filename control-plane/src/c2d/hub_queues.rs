@@ -92,7 +92,8 @@ impl C2dQueues {
     }
 
     /// Lets other bounds count from now on; what is queued keeps the life that it has.
-    pub(crate) fn set_settings(&self, settings: CloudToDevice) {
+    pub(crate) fn set_settings(&self, settings: CloudToDevice, files: BatchLimits) {
+        self.files.set_limits(files);
         self.feedback.set_limits(settings.feedback);
         self.settings.store(Arc::new(settings));
     }

@@ -11,7 +11,7 @@ use ringhub_core::time::UnixMillis;
 use super::hub::identity_resource;
 use super::{
     Access, AuthFailure, AuthScope, Credential, Directory, GenerationId, Grant, Hub, IdentityRef,
-    Policy, Principal, Proof, ServiceGrant, Status, Table,
+    KeyRules, Policy, Principal, Proof, ServiceGrant, Status, Table,
 };
 use crate::credentials::{Credentials, Thumbprints};
 
@@ -157,7 +157,13 @@ impl FoundIdentity {
             verify_policy(hub, &token, Permissions::DEVICE_CONNECT, now)?;
             AuthScope::Hub
         } else {
-            self.verify_own(name, &token, now)?
+            let scope = self.verify_own(name, &token, now)?;
+            let KeyRules { devices, modules, .. } = hub.keys();
+            let counts = if scope == AuthScope::Module { modules } else { devices };
+            if !counts {
+                return Err(AuthFailure::KeysOff);
+            }
+            scope
         };
         Ok(Verdict { scope, proof: Proof::Token, expires: token.expiry() })
     }
@@ -274,6 +280,9 @@ fn verify_policy(
     now: UnixMillis,
 ) -> Result<Policy, AuthFailure> {
     let name = token.policy().ok_or(AuthFailure::PolicyNeeded)?;
+    if !hub.keys().policies {
+        return Err(AuthFailure::KeysOff);
+    }
     let policy = hub.policy(name).ok_or(AuthFailure::UnknownPolicy)?;
     token.verify(&policy.keys, KeyReading::DecodedOrText, now, SAS_CLOCK_SKEW)?;
     if policy.permissions.allow(needed) { Ok(policy) } else { Err(AuthFailure::Permission) }

@@ -11,10 +11,11 @@ use ringhub_core::id::{ConsumerGroup, DeviceId, HubId, PartitionId};
 use ringhub_core::message::PartitionMapping;
 use ringhub_core::time::UnixMillis;
 
-use super::Authorities;
+use super::{Authorities, KeyRules};
 use crate::c2d::CloudToDevice;
 use crate::configuration::Configurations;
 use crate::file_upload::FileUpload;
+use crate::provider::Governing;
 use crate::query_index::QueryIndex;
 
 /// A named key pair with rights on a whole hub.
@@ -57,8 +58,25 @@ pub struct HubProperties {
     pub retention: Duration,
     /// Bounds of messages to devices and their feedback.
     pub cloud_to_device: CloudToDevice,
-    /// What the resource provider keeps of the hub beside that; nobody else looks into it.
+    /// What the resource provider keeps of the hub beside that, as a text of its own.
     pub resource: String,
+    /// Where files of devices go, and who is told: as the resource says, or the configuration for
+    /// its hub.
+    pub file_upload: Arc<FileUpload>,
+    /// Whose keys count, as the resource says.
+    pub keys: KeyRules,
+}
+
+impl HubProperties {
+    /// Properties with what the resource says of them.
+    pub(crate) fn new(
+        retention: Duration,
+        cloud_to_device: CloudToDevice,
+        resource: String,
+    ) -> Self {
+        let Governing { file_upload, keys } = Governing::of_text(&resource);
+        Self { retention, cloud_to_device, resource, file_upload, keys }
+    }
 }
 
 /// One hub.
@@ -86,8 +104,6 @@ pub struct Hub {
     pub(crate) configurations: Configurations,
     /// What queries can be answered by.
     pub(crate) query_indexes: Shared<QueryIndex>,
-    /// Where files of devices go, and who is told.
-    pub file_upload: Arc<FileUpload>,
     /// When the hub was made.
     pub created: UnixMillis,
     pub(crate) properties: ArcSwap<HubProperties>,
@@ -116,13 +132,12 @@ impl Hub {
             consumer_groups: Shared::new(vec![ConsumerGroup::new(ConsumerGroup::DEFAULT)]),
             configurations: Configurations::new(Vec::new()),
             query_indexes: Shared::new(Vec::new()),
-            file_upload: Arc::default(),
             created: UnixMillis::EPOCH,
-            properties: ArcSwap::from_pointee(HubProperties {
-                retention: Duration::from_hours(24),
-                cloud_to_device: CloudToDevice::default(),
-                resource: String::new(),
-            }),
+            properties: ArcSwap::from_pointee(HubProperties::new(
+                Duration::from_hours(24),
+                CloudToDevice::default(),
+                String::new(),
+            )),
         }
     }
 
@@ -130,6 +145,17 @@ impl Hub {
     #[must_use]
     pub fn properties(&self) -> Arc<HubProperties> {
         self.properties.load_full()
+    }
+
+    /// Where files of devices go at this moment, and who is told.
+    #[must_use]
+    pub fn file_upload(&self) -> Arc<FileUpload> {
+        Arc::clone(&self.properties.load().file_upload)
+    }
+
+    /// Whose keys count at this moment.
+    pub(super) fn keys(&self) -> KeyRules {
+        self.properties.load().keys
     }
 
     pub(super) fn set_properties(&self, properties: HubProperties) {

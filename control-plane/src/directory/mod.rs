@@ -9,6 +9,7 @@ mod authorities;
 mod credential;
 mod entry;
 mod hub;
+mod key_rules;
 mod memory;
 mod model;
 mod presence;
@@ -28,6 +29,7 @@ pub use credential::{Access, Credential};
 pub(crate) use entry::IdentityRecord;
 pub use entry::{GenerationId, Presence, Proof, Status};
 pub use hub::{Hub, HubProperties, Policy, Shared};
+pub use key_rules::KeyRules;
 pub use memory::DirectoryMemory;
 pub use presence::Place;
 pub use ringhub_core::message::AuthScope;
@@ -112,7 +114,7 @@ impl Directory {
 
     fn make_table(&self, hub: Arc<Hub>) -> Arc<Table> {
         let settings = hub.properties().cloud_to_device;
-        let files = hub.file_upload.notifications;
+        let files = hub.file_upload().notifications;
         let c2d = C2dQueues::new(hub.id, settings, files, Arc::clone(&self.c2d_memory));
         Arc::new(Table::new(hub, c2d))
     }
@@ -172,7 +174,8 @@ impl Directory {
 
     pub(crate) fn set_properties(&self, hub: HubId, properties: HubProperties) {
         if let Some(table) = self.table(hub) {
-            table.c2d.set_settings(properties.cloud_to_device);
+            let files = properties.file_upload.notifications;
+            table.c2d.set_settings(properties.cloud_to_device, files);
             table.hub.set_properties(properties);
         }
     }

@@ -36,6 +36,9 @@ pub enum AuthFailure {
     /// The identity has no symmetric keys.
     #[error("the identity does not use symmetric keys")]
     NoKeys,
+    /// The hub takes no keys of this kind.
+    #[error("the hub takes no tokens that keys of this kind have signed")]
+    KeysOff,
     /// Not a token.
     #[error(transparent)]
     Malformed(#[from] InvalidToken),

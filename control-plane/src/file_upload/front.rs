@@ -206,7 +206,7 @@ impl Uploads {
 
     fn settings(&self, grant: &Grant) -> Result<Arc<FileUpload>, RegistryError> {
         let hub = self.directory.hub(grant.hub);
-        Ok(hub.map(|hub| Arc::clone(&hub.file_upload)).ok_or(UploadError::NoStorage)?)
+        Ok(hub.map(|hub| hub.file_upload()).ok_or(UploadError::NoStorage)?)
     }
 }
 

@@ -6,7 +6,8 @@ use ringhub_core::id::{ConsumerGroup, HubId};
 use ringhub_core::limits::{CONSUMER_GROUPS_MAX, HUB_REMOVAL_ROWS, HUBS_MAX, POLICIES_MAX};
 use ringhub_core::time::UnixMillis;
 
-use super::{HubChange, HubRow, NewPolicy};
+use super::{HubChange, HubRow, MadeGroup, NewPolicy};
+use crate::clock;
 use crate::directory::{HubProperties, Policy};
 use crate::registry::{ChangeError, Effect, KeyChoice, Outcome, RegistryError};
 use crate::store::{HubState, Store};
@@ -134,13 +135,18 @@ impl HubApplier<'_> {
         group: &ConsumerGroup,
     ) -> Result<Outcome, ChangeError> {
         let groups = self.store.consumer_groups(hub)?;
+        if let Some(there) = groups.iter().find(|there| there.group == *group) {
+            return Ok(Outcome::ConsumerGroup(there.clone()));
+        }
         // `$Default` does not count.
-        if !groups.contains(group) && groups.len() > CONSUMER_GROUPS_MAX {
+        if groups.len() > CONSUMER_GROUPS_MAX {
             let full = "the hub has as many consumer groups as it may have: 20 besides $Default";
             return Err(RegistryError::Argument(full).into());
         }
-        self.store.put_consumer_group(hub, group)?;
-        self.tell_consumer_groups(hub)
+        let made = MadeGroup { group: group.clone(), created: clock::now() };
+        self.store.put_consumer_group(hub, &made)?;
+        self.tell_consumer_groups(hub)?;
+        Ok(Outcome::ConsumerGroup(made))
     }
 
     fn delete_consumer_group(
@@ -151,16 +157,17 @@ impl HubApplier<'_> {
         if *group == ConsumerGroup::new(ConsumerGroup::DEFAULT) {
             return Err(RegistryError::Argument("$Default cannot be deleted").into());
         }
-        if !self.store.consumer_groups(hub)?.contains(group) {
+        if !self.store.consumer_groups(hub)?.iter().any(|there| there.group == *group) {
             return Err(RegistryError::ConsumerGroupNotFound.into());
         }
         self.store.delete_consumer_group(hub, group)?;
-        self.tell_consumer_groups(hub)
+        self.tell_consumer_groups(hub)?;
+        Ok(Outcome::Done)
     }
 
-    fn tell_consumer_groups(&mut self, hub: HubId) -> Result<Outcome, ChangeError> {
-        let groups = self.store.consumer_groups(hub)?;
-        self.effects.push(Effect::ConsumerGroupsSet(hub, groups));
-        Ok(Outcome::Done)
+    fn tell_consumer_groups(&mut self, hub: HubId) -> Result<(), ChangeError> {
+        let groups = self.store.consumer_groups(hub)?.into_iter().map(|there| there.group);
+        self.effects.push(Effect::ConsumerGroupsSet(hub, groups.collect()));
+        Ok(())
     }
 }

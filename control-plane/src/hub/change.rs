@@ -1,6 +1,7 @@
 //! Changes of a hub as requests ask for them.
 
 use ringhub_core::id::ConsumerGroup;
+use ringhub_core::time::UnixMillis;
 
 use super::NewPolicy;
 use crate::directory::{HubProperties, Policy};
@@ -25,6 +26,13 @@ pub(crate) enum HubChange {
     RemoveRows,
     /// Removes the last that is left of it.
     Forget,
+}
+
+/// A consumer group that is there. Nothing of it ever changes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct MadeGroup {
+    pub(crate) group: ConsumerGroup,
+    pub(crate) created: UnixMillis,
 }
 
 /// A hub that is to be made.

@@ -100,7 +100,7 @@ impl HubLife {
         let hub = self.directory.hub(hub).ok_or(HubError::NotFound)?;
         let _turn = lock(&self.updates);
         let before = hub.properties();
-        let after = update.over(&before)?;
+        let after = update.over(&hub)?;
         let is_moved =
             (before.retention, before.cloud_to_device) != (after.retention, after.cloud_to_device);
         if hub.is_configured && is_moved {

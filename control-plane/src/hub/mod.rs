@@ -20,7 +20,7 @@ mod parts;
 mod removal;
 
 pub(crate) use apply::HubApplier;
-pub(crate) use change::{HubChange, HubRow};
+pub(crate) use change::{HubChange, HubRow, MadeGroup};
 pub use error::HubError;
 pub(crate) use life::HubLife;
 pub use new_hub::{HubUpdate, NewHub, NewPolicy};

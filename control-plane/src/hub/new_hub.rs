@@ -1,6 +1,7 @@
 //! A hub as somebody asks for it.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ringhub_core::auth::{KeyPair, Permissions};
@@ -12,7 +13,7 @@ use ringhub_core::limits::{
 
 use super::{HubError, host_name};
 use crate::c2d::CloudToDevice;
-use crate::directory::{HubProperties, Policy};
+use crate::directory::{Hub, HubProperties, Policy};
 use crate::registry::{Mint, NoEntropy};
 
 /// Longest name of a policy.
@@ -63,11 +64,7 @@ impl NewHub {
     }
 
     pub(super) fn properties(&self) -> HubProperties {
-        HubProperties {
-            retention: self.retention,
-            cloud_to_device: self.cloud_to_device,
-            resource: self.resource.clone(),
-        }
+        HubProperties::new(self.retention, self.cloud_to_device, self.resource.clone())
     }
 }
 
@@ -116,12 +113,15 @@ pub struct HubUpdate {
 
 impl HubUpdate {
     /// What the hub would be with the change.
-    pub(super) fn over(&self, before: &HubProperties) -> Result<HubProperties, HubError> {
-        let after = HubProperties {
-            retention: self.retention.unwrap_or(before.retention),
-            cloud_to_device: self.cloud_to_device.unwrap_or(before.cloud_to_device),
-            resource: self.resource.clone().unwrap_or_else(|| before.resource.clone()),
-        };
+    pub(super) fn over(&self, hub: &Hub) -> Result<HubProperties, HubError> {
+        let before = hub.properties();
+        let resource = self.resource.as_ref().unwrap_or(&before.resource);
+        let retention = self.retention.unwrap_or(before.retention);
+        let cloud_to_device = self.cloud_to_device.unwrap_or(before.cloud_to_device);
+        let mut after = HubProperties::new(retention, cloud_to_device, resource.clone());
+        if hub.is_configured {
+            after.file_upload = Arc::clone(&before.file_upload);
+        }
         check_properties(&after)?;
         self.policies.as_deref().map_or(Ok(()), check_policies)?;
         Ok(after)
@@ -140,7 +140,7 @@ fn check_policies(policies: &[NewPolicy]) -> Result<(), HubError> {
 }
 
 fn check_properties(properties: &HubProperties) -> Result<(), HubError> {
-    let HubProperties { retention, cloud_to_device, resource } = properties;
+    let HubProperties { retention, cloud_to_device, resource, .. } = properties;
     let CloudToDevice { queue_depth, default_ttl, max_delivery_count, feedback } = *cloud_to_device;
     let times = RETENTION_MIN.as_secs()..=RETENTION_MAX.as_secs();
     within("the retention in seconds", retention.as_secs(), times)?;

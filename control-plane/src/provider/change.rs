@@ -1,6 +1,6 @@
 //! Hubs are made, changed and deleted.
 
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -11,8 +11,8 @@ use super::name::HubName;
 use super::operation::{Operation, Verb};
 use super::properties::PropertiesDraft;
 use super::resource::{Resource, ResourcePath};
-use super::storage::unmask;
-use super::{Found, Provider, ProviderError};
+use super::storage::{leave_to_configuration, unmask};
+use super::{Found, Governing, Provider, ProviderError};
 use crate::api::{Members, Request, Response, condition, parse_body};
 use crate::directory::Hub;
 use crate::hub::{HubUpdate, NewHub};
@@ -105,6 +105,7 @@ impl Provider<'_> {
         let HubDraft { location, sku, tags, identity, properties } = draft;
         let PropertiesDraft { policies, retention, partition_count, cloud_to_device, kept } =
             properties;
+        Governing::of(&kept)?;
         let usual = if sku.is_free() { PARTITIONS_OF_FREE } else { PARTITIONS };
         let partition_count = partition_count.unwrap_or(usual);
         if sku.is_free() && partition_count != PARTITIONS_OF_FREE {
@@ -156,6 +157,11 @@ impl Provider<'_> {
             return Err(ProviderError::member("partitionCount", rule));
         }
         unmask(&mut kept, &resource.properties);
+        if hub.is_configured {
+            let shown = self.describe(&Found { hub: Arc::clone(&hub), resource: resource.clone() });
+            leave_to_configuration(&mut kept, &shown["properties"])?;
+        }
+        Governing::of(&kept)?;
         let update =
             governing(&hub, HubUpdate { retention, cloud_to_device, policies, resource: None })?;
         let resource = Resource { sku, tags, identity, properties: kept, ..resource };

@@ -9,6 +9,8 @@ use serde_json::{Map, Value, json};
 
 use super::duration;
 use super::resource::Resource;
+use super::routing::fallback_route;
+use super::storage::shown_upload;
 use crate::c2d::CloudToDevice;
 use crate::directory::{Hub, HubProperties};
 
@@ -56,17 +58,18 @@ impl Description<'_> {
             properties.insert(name.clone(), shown(name, value));
         }
         let Hub { host_name, partition_count, .. } = self.hub;
-        let HubProperties { retention, cloud_to_device: c2d, .. } = *self.hub.properties();
+        let governing = self.hub.properties();
+        let HubProperties { retention, cloud_to_device: c2d, file_upload, .. } = &*governing;
         let own: BTreeMap<&str, Value> = [
             ("locations", json!([{ "location": self.resource.location, "role": "primary" }])),
             ("state", json!("Active")),
             ("provisioningState", json!("Succeeded")),
             ("hostName", json!(host_name)),
-            ("cloudToDevice", cloud_to_device(&c2d)),
+            ("cloudToDevice", cloud_to_device(c2d)),
             (
                 "eventHubEndpoints",
                 json!({ "events": {
-                    "retentionTimeInDays": days(retention),
+                    "retentionTimeInDays": days(*retention),
                     "partitionCount": partition_count,
                     "partitionIds":
                         (0..*partition_count).map(|id| id.to_string()).collect::<Vec<_>>(),
@@ -76,7 +79,9 @@ impl Description<'_> {
             ),
         ]
         .into();
-        properties.extend(own.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        let upload = shown_upload(file_upload, &self.resource.properties);
+        let own = own.into_iter().chain(upload);
+        properties.extend(own.map(|(name, value)| (name.to_owned(), value)));
         Value::Object(properties)
     }
 }
@@ -93,29 +98,8 @@ fn defaults() -> Map<String, Value> {
                 "storageContainers": [],
             },
             "routes": [],
-            "fallbackRoute": {
-                "name": "$fallback",
-                "source": "DeviceMessages",
-                "condition": "true",
-                "endpointNames": ["events"],
-                "isEnabled": true,
-            },
+            "fallbackRoute": fallback_route(true),
         },
-        "storageEndpoints": {
-            "$default": {
-                "sasTtlAsIso8601": "PT1H",
-                "connectionString": "",
-                "containerName": "",
-            },
-        },
-        "messagingEndpoints": {
-            "fileNotifications": {
-                "lockDurationAsIso8601": "PT1M",
-                "ttlAsIso8601": "PT1H",
-                "maxDeliveryCount": 10,
-            },
-        },
-        "enableFileUploadNotifications": false,
         "features": "None",
         "disableLocalAuth": false,
         "allowedFqdnList": [],
@@ -145,9 +129,9 @@ fn days(span: Duration) -> u64 {
     span.as_secs().div_ceil(DAY.as_secs())
 }
 
-/// A property as it is shown: keys of storage accounts and endpoints stay here.
+/// A property as it is shown: keys of endpoints stay here.
 fn shown(name: &str, value: &Value) -> Value {
-    if !matches!(name, "storageEndpoints" | "routing") {
+    if name != "routing" {
         return value.clone();
     }
     let mut shown = value.clone();

@@ -70,8 +70,9 @@ pub(crate) enum ProviderError {
     /// A member of the body that cannot be.
     #[error("{member}: {rule}")]
     Member { member: String, rule: String },
-    #[error("This hub does not have {0} yet")]
-    NotBuilt(&'static str),
+    /// Who reaches the machine reaches its hubs; there is nothing private in between.
+    #[error("the hub has no private link '{0}', and can have none")]
+    NoPrivateLink(String),
     /// What the hub itself refuses.
     #[error(transparent)]
     Hub(#[from] ApiError),
@@ -164,7 +165,7 @@ impl ProviderError {
                 code(409_000, "GenericConflict")
             }
             Self::Life { code, .. } => *code,
-            Self::NotBuilt(_) => code(501_000, "GenericNotImplemented"),
+            Self::NoPrivateLink(_) => code(404_000, "GenericNotFound"),
             Self::Hub(error) => error.code(),
             _ => code(400_004, "ArgumentInvalid"),
         }

@@ -1,12 +1,13 @@
 //! What belongs to one hub.
 
-use http::StatusCode;
-use ringhub_core::limits::DEVICES_PER_HUB_MAX;
+use http::{Method, StatusCode};
+use ringhub_core::limits::{DEVICES_PER_HUB_MAX, LOCATION_CHARS_MAX};
 use serde_json::{Value, json};
 
 use super::route::Part;
+use super::route_test::{test_all_routes, test_route};
 use super::{Found, Provider, ProviderError, page};
-use crate::api::{Context, Reply, Request, Resource, Response, policy_json};
+use crate::api::{Context, Members, Reply, Request, Resource, Response, parse_body, policy_json};
 use crate::registry::RegistryError;
 
 /// Arrays of `routing.endpoints` that hold endpoints of the user's own.
@@ -18,16 +19,24 @@ impl Provider<'_> {
         if !part.methods().split(", ").any(|method| method == request.method.as_str()) {
             return reply(ProviderError::Method(part.methods()).response());
         }
+        if let Part::JobOf(kind) = part {
+            return self.make_job(found, *kind, &request.body, reply);
+        }
         if let Some(resource) = resource_of(part) {
             let path = found.resource.path().to_string();
             let context = Context::of_provider(found.hub.id, resource, request, path);
             return self.api.handle(&context, reply);
         }
-        let answer = self.own_part(found, part);
+        let answer = self.own_part(found, part, &request);
         reply(answer.unwrap_or_else(|error| error.response()));
     }
 
-    fn own_part(&self, found: &Found, part: &Part) -> Result<Response, ProviderError> {
+    fn own_part(
+        &self,
+        found: &Found,
+        part: &Part,
+        request: &Request,
+    ) -> Result<Response, ProviderError> {
         match part {
             Part::Key(name) => {
                 let policy = found.hub.policy(name).ok_or(RegistryError::PolicyNotFound)?;
@@ -36,14 +45,23 @@ impl Provider<'_> {
             Part::Skus => Ok(page(found.resource.sku.choices())),
             Part::QuotaMetrics => Ok(page(self.quota_metrics(found))),
             Part::EndpointsHealth => Ok(page(endpoints_health(found))),
+            Part::Jobs => self.list_jobs(found),
+            Part::Job(id) => self.show_job(found, id),
+            Part::RoutesTest => test_all_routes(&request.body),
+            Part::RouteTest => test_route(found, &request.body),
+            Part::Failover => fail_over(found, &request.body),
             Part::PrivateLinkResources => {
                 Ok(Response::json(StatusCode::OK, &json!({ "value": [] })))
             }
             // A list of this is the array itself.
             Part::PrivateEndpointConnections => Ok(Response::json(StatusCode::OK, &json!([]))),
-            Part::RouteTest => Err(ProviderError::NotBuilt("message routing")),
-            Part::Failover => Err(ProviderError::NotBuilt("a second region to fail over to")),
-            _ => Err(ProviderError::NotBuilt("import and export jobs")),
+            Part::PrivateEndpointConnection(_) if request.method == Method::DELETE => {
+                Ok(Response::empty(StatusCode::NO_CONTENT))
+            }
+            Part::PrivateLinkResource(name) | Part::PrivateEndpointConnection(name) => {
+                Err(ProviderError::NoPrivateLink(name.chars().take(64).collect()))
+            }
+            _ => Err(ProviderError::Path),
         }
     }
 
@@ -63,6 +81,19 @@ fn endpoints_health(found: &Found) -> Vec<Value> {
         endpoint.get("id").or_else(|| endpoint.get("name")).and_then(Value::as_str)
     });
     ids.map(|id| json!({ "endpointId": id, "healthStatus": "unknown" })).collect()
+}
+
+/// Refuses: the hub is where the process is.
+fn fail_over(found: &Found, body: &[u8]) -> Result<Response, ProviderError> {
+    let body = parse_body(body)?;
+    let region = Members::of(&body)?.filled("failoverRegion")?.unwrap_or_default();
+    let region: String = region.chars().take(LOCATION_CHARS_MAX).collect();
+    let rule = format!(
+        "'{region}' is no location of the hub: it has '{}' and no second one; `ringhub backup` and \
+         `ringhub restore` bring a data directory to another machine",
+        found.resource.location
+    );
+    Err(ProviderError::member("failoverRegion", rule))
 }
 
 /// What the REST API of the hub calls it.

@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::ProviderError;
 use crate::api::Members;
 
-/// Checks all that is said of networks, authentication and TLS.
+/// Checks all that is said of networks and TLS. No version of TLS before 1.2 is spoken, whatever
+/// `minTlsVersion` says.
 ///
 /// # Errors
 /// [`ProviderError`] that names the member.
@@ -17,13 +18,7 @@ use crate::api::Members;
 pub(super) fn check_network(members: Members<'_>) -> Result<(), ProviderError> {
     one_of(members, "publicNetworkAccess", &["Enabled", "Disabled"])?;
     one_of(members, "minTlsVersion", &["1.0", "1.1", "1.2"])?;
-    for flag in [
-        "disableLocalAuth",
-        "disableDeviceSAS",
-        "disableModuleSAS",
-        "restrictOutboundNetworkAccess",
-        "enableDataResidency",
-    ] {
+    for flag in ["restrictOutboundNetworkAccess", "enableDataResidency"] {
         members.flag(flag)?;
     }
     rules(members, "ipFilterRules", &["Accept", "Reject"])?;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::route::{PROVIDER, Part, Route};
 
 /// Name, resource and description of each operation.
-const OPERATIONS: [(&str, &str, &str); 26] = [
+const OPERATIONS: [(&str, &str, &str); 29] = [
     ("operations/read", "Operations", "Lists the operations of the provider"),
     ("checkNameAvailability/Action", "IotHub", "Tells whether a name is free"),
     ("usages/Read", "Usages", "Tells how many hubs a subscription has"),
@@ -33,6 +33,9 @@ const OPERATIONS: [(&str, &str, &str); 26] = [
     ("iotHubs/jobs/Read", "IotHub", "Gets import and export jobs"),
     ("iotHubs/exportDevices/Action", "IotHub", "Exports identities"),
     ("iotHubs/importDevices/Action", "IotHub", "Imports identities"),
+    ("iotHubs/routing/routes/$testall/Action", "IotHub", "Tells which routes a message takes"),
+    ("iotHubs/routing/routes/$testnew/Action", "IotHub", "Tells whether a message takes a route"),
+    ("iotHubs/failover/Action", "IotHub", "Refuses: there is no second region"),
     ("iotHubs/privateLinkResources/Read", "IotHub", "Lists nothing: there are no private links"),
     (
         "iotHubs/privateEndpointConnections/Read",
@@ -75,13 +78,15 @@ impl Part {
         match self {
             Self::Keys
             | Self::Key(_)
-            | Self::Export
-            | Self::Import
+            | Self::JobOf(_)
+            | Self::RoutesTest
             | Self::RouteTest
             | Self::VerificationCode(_)
             | Self::Verification(_)
             | Self::Failover => "POST",
-            Self::ConsumerGroup(_) | Self::Certificate(_) => "GET, PUT, DELETE",
+            Self::ConsumerGroup(_) | Self::Certificate(_) | Self::PrivateEndpointConnection(_) => {
+                "GET, PUT, DELETE"
+            }
             _ => "GET",
         }
     }

@@ -12,7 +12,6 @@ use super::duration;
 use super::network::check_network;
 use super::policy::parse_policies;
 use super::routing::complete_routing;
-use super::storage::check_storage;
 use crate::api::Members;
 use crate::c2d::CloudToDevice;
 use crate::hub::NewPolicy;
@@ -82,7 +81,6 @@ impl PropertiesDraft {
         };
         let cloud_to_device = members.object("cloudToDevice")?.map(cloud_to_device).transpose()?;
         let mut kept = kept(value)?;
-        check_storage(members, &kept)?;
         check_network(members)?;
         complete_routing(&mut kept)?;
         Ok(Self { policies, retention, partition_count, cloud_to_device, kept })
@@ -118,29 +116,37 @@ fn partition_count(events: Members<'_>) -> Result<Option<u16>, ProviderError> {
 /// Members that are missing have the value of a new hub.
 fn cloud_to_device(members: Members<'_>) -> Result<CloudToDevice, ProviderError> {
     let usual = CloudToDevice::default();
-    let lives = MINUTE..=C2D_TTL_MAX;
     let feedback = match members.object("feedback")? {
         None => usual.feedback,
-        Some(members) => BatchLimits {
-            ttl: span(members, "ttlAsIso8601", lives.clone())?.unwrap_or(usual.feedback.ttl),
-            lock_time: span(members, "lockDurationAsIso8601", LOCKS)?
-                .unwrap_or(usual.feedback.lock_time),
-            delivery_count_max: deliveries(members)?.unwrap_or(usual.feedback.delivery_count_max),
-        },
+        Some(members) => batch_limits(members, usual.feedback)?,
     };
     Ok(CloudToDevice {
-        default_ttl: span(members, "defaultTtlAsIso8601", lives)?.unwrap_or(usual.default_ttl),
+        default_ttl: span(members, "defaultTtlAsIso8601", LIVES)?.unwrap_or(usual.default_ttl),
         max_delivery_count: deliveries(members)?.unwrap_or(usual.max_delivery_count),
         feedback,
         ..usual
     })
 }
 
-/// How long something may be locked.
-pub(super) const LOCKS: RangeInclusive<Duration> =
-    Duration::from_secs(5)..=Duration::from_secs(300);
+/// How long something may wait for somebody to take it.
+const LIVES: RangeInclusive<Duration> = MINUTE..=C2D_TTL_MAX;
 
-pub(super) fn deliveries(members: Members<'_>) -> Result<Option<u32>, ProviderError> {
+/// How long something may be locked.
+const LOCKS: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_secs(300);
+
+/// Life, lock and count of what back ends are told; members that are missing are as `usual`.
+pub(super) fn batch_limits(
+    members: Members<'_>,
+    usual: BatchLimits,
+) -> Result<BatchLimits, ProviderError> {
+    Ok(BatchLimits {
+        ttl: span(members, "ttlAsIso8601", LIVES)?.unwrap_or(usual.ttl),
+        lock_time: span(members, "lockDurationAsIso8601", LOCKS)?.unwrap_or(usual.lock_time),
+        delivery_count_max: deliveries(members)?.unwrap_or(usual.delivery_count_max),
+    })
+}
+
+fn deliveries(members: Members<'_>) -> Result<Option<u32>, ProviderError> {
     let count = whole(members, "maxDeliveryCount", 1..=100)?;
     Ok(count.and_then(|count| u32::try_from(count).ok()))
 }

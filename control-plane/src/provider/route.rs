@@ -5,6 +5,7 @@ use ringhub_core::limits::{PROVIDER_PATH_BYTES_MAX, RESOURCE_GROUP_CHARS_MAX};
 
 use super::ProviderError;
 use super::resource::ResourcePath;
+use crate::registry_job::RegistryJobKind;
 
 /// Name of the provider, and of the type of its resources.
 pub(super) const PROVIDER: &str = "Microsoft.Devices";
@@ -43,9 +44,12 @@ pub(super) enum Part {
     ConsumerGroup(String),
     Jobs,
     Job(String),
-    Export,
-    Import,
+    /// Where jobs of this kind are made.
+    JobOf(RegistryJobKind),
     EndpointsHealth,
+    /// A test of all routes.
+    RoutesTest,
+    /// A test of one that the hub need not have.
     RouteTest,
     Certificates,
     Certificate(String),
@@ -53,7 +57,9 @@ pub(super) enum Part {
     Verification(String),
     Failover,
     PrivateLinkResources,
+    PrivateLinkResource(String),
     PrivateEndpointConnections,
+    PrivateEndpointConnection(String),
 }
 
 /// Whether a path is the resource provider's: no route of a hub begins so.
@@ -146,17 +152,20 @@ impl Part {
             ["eventhubendpoints", "events", "consumergroups", _] => Self::ConsumerGroup(word(3)),
             ["jobs"] => Self::Jobs,
             ["jobs", _] => Self::Job(word(1)),
-            ["exportdevices"] => Self::Export,
-            ["importdevices"] => Self::Import,
+            ["exportdevices"] => Self::JobOf(RegistryJobKind::Export),
+            ["importdevices"] => Self::JobOf(RegistryJobKind::Import),
             ["routingendpointshealth"] => Self::EndpointsHealth,
-            ["routing", "routes", "$testall" | "$testnew"] => Self::RouteTest,
+            ["routing", "routes", "$testall"] => Self::RoutesTest,
+            ["routing", "routes", "$testnew"] => Self::RouteTest,
             ["certificates"] => Self::Certificates,
             ["certificates", _] => Self::Certificate(word(1)),
             ["certificates", _, "generateverificationcode"] => Self::VerificationCode(word(1)),
             ["certificates", _, "verify"] => Self::Verification(word(1)),
             ["failover"] => Self::Failover,
             ["privatelinkresources"] => Self::PrivateLinkResources,
+            ["privatelinkresources", _] => Self::PrivateLinkResource(word(1)),
             ["privateendpointconnections"] => Self::PrivateEndpointConnections,
+            ["privateendpointconnections", _] => Self::PrivateEndpointConnection(word(1)),
             _ => return None,
         })
     }
@@ -214,7 +223,8 @@ mod tests {
             ("/eventHubEndpoints/events/ConsumerGroups/%24Default", {
                 Part::ConsumerGroup("$Default".to_owned())
             }),
-            ("/routing/routes/$testall", Part::RouteTest),
+            ("/routing/routes/$testall", Part::RoutesTest),
+            ("/ExportDevices", Part::JobOf(RegistryJobKind::Export)),
             ("/certificates/a%2Fb/verify", Part::Verification("a/b".to_owned())),
             ("/IotHubStats", Part::Statistics),
         ] {

@@ -10,14 +10,16 @@ use super::network::one_of;
 use crate::api::Members;
 
 const MEMBER: &str = "properties.routing";
+/// The endpoint that every hub has, and that messages go to.
+pub(super) const BUILT_IN: &str = "events";
 const ENDPOINTS_MAX: usize = 10;
 const ROUTES_MAX: usize = 100;
 const ENRICHMENTS_MAX: usize = 10;
 
 /// Endpoints that every hub has, and that no other may be called.
-const RESERVED: [&str; 3] = ["events", "fileNotifications", "$default"];
+const RESERVED: [&str; 3] = [BUILT_IN, "fileNotifications", "$default"];
 
-const SOURCES: [&str; 6] = [
+pub(super) const SOURCES: [&str; 6] = [
     "Invalid",
     "DeviceMessages",
     "TwinChangeEvents",
@@ -55,21 +57,25 @@ pub(super) fn complete_routing(kept: &mut Map<String, Value>) -> Result<(), Prov
     if members.object("fallbackRoute")?.is_none()
         && let Some(routing) = routing.as_object_mut()
     {
-        let fallback = json!({
-            "name": "$fallback",
-            "source": "DeviceMessages",
-            "condition": "true",
-            "endpointNames": ["events"],
-            "isEnabled": false,
-        });
-        routing.insert("fallbackRoute".to_owned(), fallback);
+        routing.insert("fallbackRoute".to_owned(), fallback_route(false));
     }
     Ok(())
 }
 
+/// The route of what no other route takes.
+pub(super) fn fallback_route(is_enabled: bool) -> Value {
+    json!({
+        "name": "$fallback",
+        "source": "DeviceMessages",
+        "condition": "true",
+        "endpointNames": [BUILT_IN],
+        "isEnabled": is_enabled,
+    })
+}
+
 /// The names of all endpoints, in lower case.
-fn endpoints(members: Members<'_>) -> Result<HashSet<String>, ProviderError> {
-    let mut names: HashSet<String> = ["events".to_owned()].into();
+pub(super) fn endpoints(members: Members<'_>) -> Result<HashSet<String>, ProviderError> {
+    let mut names: HashSet<String> = [BUILT_IN.to_owned()].into();
     let kinds = members.get("endpoints").and_then(Value::as_object);
     for endpoint in kinds.into_iter().flat_map(Map::values).filter_map(Value::as_array).flatten() {
         let name = Members::of(endpoint)?.filled("name")?.unwrap_or_default();
@@ -91,7 +97,8 @@ fn endpoints(members: Members<'_>) -> Result<HashSet<String>, ProviderError> {
     Ok(names)
 }
 
-fn check_route<'v>(
+/// Checks a route and gives its name.
+pub(super) fn check_route<'v>(
     route: Members<'v>,
     endpoints: &HashSet<String>,
 ) -> Result<&'v str, ProviderError> {

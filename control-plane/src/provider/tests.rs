@@ -1,8 +1,12 @@
 //! Requests to the resource provider through the whole control plane, as a shard submits them.
 
 mod changing;
+mod contract;
 mod frame;
+mod keys;
 mod reading;
+mod schema;
+mod upload;
 
 use http::header::{AUTHORIZATION, HOST, IF_MATCH};
 use http::{HeaderMap, HeaderValue, Method};

@@ -12,7 +12,7 @@ use crate::certificate::{CertificateChange, HubCertificate};
 use crate::configuration::{Configuration, ConfigurationChange, ConfigurationOutcome};
 use crate::directory::{GenerationId, Hub, HubProperties, Policy, PresenceRecord, Status};
 use crate::file_upload::{OpenUpload, UploadChange};
-use crate::hub::{HubChange, HubRow};
+use crate::hub::{HubChange, HubRow, MadeGroup};
 use crate::job::{JobChange, JobOutcome};
 use crate::query_index::{IndexChange, QueryIndex};
 use crate::registry_job::{RegistryJobChange, RegistryJobOutcome};
@@ -193,6 +193,7 @@ pub(crate) enum Outcome {
     Job(JobOutcome),
     RegistryJob(RegistryJobOutcome),
     Policy(Policy),
+    ConsumerGroup(MadeGroup),
     HubMade(Arc<Hub>),
     /// Rows of a hub that is being deleted; none when there are no more.
     Removed(usize),

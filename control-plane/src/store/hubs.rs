@@ -22,7 +22,7 @@ use crate::clock;
 use crate::configuration::Configurations;
 use crate::directory::{Authorities, Hub, HubProperties, Policy, Shared};
 use crate::file_upload::FileUpload;
-use crate::hub::HubRow;
+use crate::hub::{HubRow, MadeGroup};
 use crate::registry::{Mint, NoEntropy};
 
 /// A hub as the configuration describes it.
@@ -92,9 +92,9 @@ pub(crate) trait HubStore: CertificateStore {
     /// Stores a policy in place of the one with its name.
     fn put_policy(&self, hub: HubId, policy: &Policy) -> Result<(), StoreError>;
     /// The consumer groups of a hub, by their names.
-    fn consumer_groups(&self, hub: HubId) -> Result<Vec<ConsumerGroup>, StoreError>;
-    /// Stores a consumer group; one that is there already stays as it is spelled.
-    fn put_consumer_group(&self, hub: HubId, group: &ConsumerGroup) -> Result<(), StoreError>;
+    fn consumer_groups(&self, hub: HubId) -> Result<Vec<MadeGroup>, StoreError>;
+    /// Stores a consumer group; one that is there already stays as it is.
+    fn put_consumer_group(&self, hub: HubId, made: &MadeGroup) -> Result<(), StoreError>;
     /// Removes a consumer group.
     fn delete_consumer_group(&self, hub: HubId, group: &ConsumerGroup) -> Result<(), StoreError>;
 }
@@ -165,12 +165,12 @@ impl HubStore for SqliteStore {
         put_policy(&self.connection, hub, policy)
     }
 
-    fn consumer_groups(&self, hub: HubId) -> Result<Vec<ConsumerGroup>, StoreError> {
+    fn consumer_groups(&self, hub: HubId) -> Result<Vec<MadeGroup>, StoreError> {
         groups(&self.connection, hub)
     }
 
-    fn put_consumer_group(&self, hub: HubId, group: &ConsumerGroup) -> Result<(), StoreError> {
-        add_group(&self.connection, hub, group)
+    fn put_consumer_group(&self, hub: HubId, made: &MadeGroup) -> Result<(), StoreError> {
+        add_group(&self.connection, hub, &made.group, made.created)
     }
 
     fn delete_consumer_group(&self, hub: HubId, group: &ConsumerGroup) -> Result<(), StoreError> {
@@ -299,11 +299,7 @@ fn create(connection: &Connection, hub: &HubSettings) -> Result<Option<()>, Stor
     let row = HubRow {
         host_name: hub.host_name.clone(),
         partition_count: hub.partition_count,
-        properties: HubProperties {
-            retention: hub.retention,
-            cloud_to_device: hub.cloud_to_device,
-            resource: String::new(),
-        },
+        properties: HubProperties::new(hub.retention, hub.cloud_to_device, String::new()),
         policies,
         consumer_groups: hub.consumer_groups.iter().map(|name| ConsumerGroup::new(name)).collect(),
     };
@@ -342,8 +338,8 @@ fn insert(
     for policy in &row.policies {
         put_policy(connection, hub, policy)?;
     }
-    add_group(connection, hub, &ConsumerGroup::new(ConsumerGroup::DEFAULT))?;
-    row.consumer_groups.iter().try_for_each(|group| add_group(connection, hub, group))
+    add_group(connection, hub, &ConsumerGroup::new(ConsumerGroup::DEFAULT), now)?;
+    row.consumer_groups.iter().try_for_each(|group| add_group(connection, hub, group, now))
 }
 
 /// A mapping as it stands in the database.
@@ -372,14 +368,20 @@ fn put_policy(connection: &Connection, hub: HubId, policy: &Policy) -> Result<()
 }
 
 fn add_groups(connection: &Connection, hub: HubId, groups: &[String]) -> Result<(), StoreError> {
-    groups.iter().try_for_each(|name| add_group(connection, hub, &ConsumerGroup::new(name)))
+    let now = clock::now();
+    groups.iter().try_for_each(|name| add_group(connection, hub, &ConsumerGroup::new(name), now))
 }
 
-fn add_group(connection: &Connection, hub: HubId, group: &ConsumerGroup) -> Result<(), StoreError> {
+fn add_group(
+    connection: &Connection,
+    hub: HubId,
+    group: &ConsumerGroup,
+    created: UnixMillis,
+) -> Result<(), StoreError> {
     connection.execute(
-        "INSERT INTO consumer_group (hub_id, name) SELECT ?1, ?2 WHERE NOT EXISTS \
+        "INSERT INTO consumer_group (hub_id, name, created_ms) SELECT ?1, ?2, ?3 WHERE NOT EXISTS \
          (SELECT 1 FROM consumer_group WHERE hub_id = ?1 AND name = ?2 COLLATE NOCASE)",
-        params![hub.0, group.as_str()],
+        params![hub.0, group.as_str(), created.as_millis()],
     )?;
     Ok(())
 }
@@ -406,11 +408,12 @@ fn hub_of(
 ) -> Result<Hub, StoreError> {
     let id = HubId(row.get(0)?);
     let (retention, cloud_to_device) = settings_of(row.get_ref(5)?.as_str().unwrap_or_default())?;
-    let mut properties = HubProperties { retention, cloud_to_device, resource: row.get(6)? };
+    let mut properties = HubProperties::new(retention, cloud_to_device, row.get(6)?);
     let configured = settings.and_then(|all| all.iter().find(|hub| hub.id == id));
     if let Some(configured) = configured {
         properties.retention = configured.retention;
         properties.cloud_to_device = configured.cloud_to_device;
+        properties.file_upload = Arc::new(configured.file_upload.clone());
     }
     Ok(Hub {
         id,
@@ -421,10 +424,11 @@ fn hub_of(
         partition_mapping: mapping_of(row.get(3)?)?,
         authorities: Authorities::default(),
         policies: Shared::new(policies(connection, id)?),
-        consumer_groups: Shared::new(groups(connection, id)?),
+        consumer_groups: Shared::new(
+            groups(connection, id)?.into_iter().map(|g| g.group).collect(),
+        ),
         configurations: Configurations::new(configurations(connection, id)?),
         query_indexes: Shared::new(query_indexes(connection, id)?),
-        file_upload: Arc::new(configured.map(|hub| hub.file_upload.clone()).unwrap_or_default()),
         created: UnixMillis::from_millis(row.get(4)?),
         properties: ArcSwap::from(Arc::new(properties)),
     })
@@ -448,10 +452,13 @@ fn policies(connection: &Connection, hub: HubId) -> Result<Vec<Policy>, StoreErr
     Ok(policies)
 }
 
-fn groups(connection: &Connection, hub: HubId) -> Result<Vec<ConsumerGroup>, StoreError> {
+fn groups(connection: &Connection, hub: HubId) -> Result<Vec<MadeGroup>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT name FROM consumer_group WHERE hub_id = ?1 ORDER BY name COLLATE NOCASE",
+        "SELECT name, created_ms FROM consumer_group WHERE hub_id = ?1 ORDER BY name COLLATE NOCASE",
     )?;
-    let names = statement.query_map([hub.0], |row| row.get::<_, String>(0))?;
-    Ok(names.map(|name| name.map(|name| ConsumerGroup::new(&name))).collect::<Result<_, _>>()?)
+    let groups = statement.query_map([hub.0], |row| {
+        let group = ConsumerGroup::new(&row.get::<_, String>(0)?);
+        Ok(MadeGroup { group, created: UnixMillis::from_millis(row.get(1)?) })
+    })?;
+    Ok(groups.collect::<Result<_, _>>()?)
 }

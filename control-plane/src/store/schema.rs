@@ -19,7 +19,7 @@ use super::{
 const APPLICATION_ID: i64 = 0x7268_7562;
 
 /// `user_version` of the file; rises when the tables change.
-pub(super) const VERSION: i64 = 12;
+pub(super) const VERSION: i64 = 13;
 
 /// `user_version` of files that keep nothing of a conversation with devices.
 pub(super) const VERSION_WITHOUT_CONVERSATION: i64 = 1;
@@ -54,6 +54,9 @@ const VERSION_WITHOUT_REGISTRY_JOBS: i64 = 10;
 /// `user_version` of files whose twins lie in indexes instead of tables, and that have no index of
 /// what is due.
 const VERSION_WITH_TWINS_IN_INDEXES: i64 = 11;
+
+/// `user_version` of files that do not say when consumer groups were made.
+const VERSION_WITHOUT_GROUP_TIMES: i64 = 12;
 
 /// Name of the database file.
 pub const REGISTRY_FILE: &str = "registry.db";
@@ -156,6 +159,13 @@ UPDATE hub SET state = 2 WHERE hub_id <> 0;
 CREATE INDEX IF NOT EXISTS file_notification_of_hub ON file_notification (hub_id);
 CREATE TABLE hub_number (next INTEGER NOT NULL) STRICT;
 INSERT INTO hub_number SELECT max(1, coalesce(max(hub_id) + 1, 0)) FROM hub;
+";
+
+/// When consumer groups were made; those that were there before have the time of their hub.
+const GROUP_COLUMN: &str = "
+ALTER TABLE consumer_group ADD COLUMN created_ms INTEGER NOT NULL DEFAULT 0;
+UPDATE consumer_group SET created_ms = coalesce(
+    (SELECT h.created_ms FROM hub h WHERE h.hub_id = consumer_group.hub_id), 0);
 ";
 
 /// The registry database of a data directory, locked against other processes as long as this lives.
@@ -347,6 +357,9 @@ fn add_since(connection: &Connection, version: i64) -> Result<(), rusqlite::Erro
     }
     if version <= VERSION_WITH_TWINS_IN_INDEXES {
         connection.execute_batch(configurations::DUE_INDEX)?;
+    }
+    if version <= VERSION_WITHOUT_GROUP_TIMES {
+        connection.execute_batch(GROUP_COLUMN)?;
     }
     connection.pragma_update(None, "user_version", VERSION)
 }

@@ -339,6 +339,7 @@ fn a_registry_of_any_version_before_is_brought_up_to_date() {
         [&["presence", "twin", "twin_reported", "c2d_message", "c2d_feedback"], &added_since_2[..]]
             .concat();
     for (version, added) in [
+        (12, &Vec::new()),
         (11, &Vec::new()),
         (10, &added_since_10),
         (9, &added_since_9),
@@ -359,7 +360,8 @@ fn a_registry_of_any_version_before_is_brought_up_to_date() {
             _ => (&columns[..], PartitionMapping::Crc64),
         };
         let drop = |column: &&str| format!("ALTER TABLE hub DROP COLUMN {column}; ");
-        let drops: String = columns.iter().map(drop).chain([drops]).collect();
+        let of_groups = "ALTER TABLE consumer_group DROP COLUMN created_ms; ".to_owned();
+        let drops: String = columns.iter().map(drop).chain([drops, of_groups]).collect();
         run_sql(&dir, &format!("{drops}PRAGMA user_version = {version}"));
         for _ in 0..2 {
             let control = open(&dir);
@@ -414,7 +416,7 @@ fn a_second_hub_of_the_directory_goes_if_it_is_empty_and_is_refused_if_not() {
     control.shutdown();
     let second = "INSERT INTO hub (hub_id, host_name, partition_count, state) \
                   VALUES (1, 'renamed.example.net', 4, 2); \
-                  INSERT INTO consumer_group VALUES (1, '$Default')";
+                  INSERT INTO consumer_group (hub_id, name) VALUES (1, '$Default')";
     run_sql(&dir, second);
     let mut settings = config(dir.path());
     settings.hubs[0].host_name = "renamed.example.net".to_owned();

@@ -164,8 +164,8 @@ static FILE_UPLOAD: Section = Section {
             name: "account_ca_file",
             default: r#""auto""#,
             allowed: Auto(&File),
-            meaning: "PEM file with the CA that signed the certificate of the storage account; \"auto\": \
-                  one that the system trusts.",
+            meaning: "PEM file with the CA that signed the certificate of the storage account, also of \
+                  those of hubs that are made; \"auto\": what `storage.ca_file` says.",
             cost: "nothing",
         },
         Key {
@@ -426,7 +426,7 @@ static TLS: Section = Section {
 
 static STORAGE: Section = Section {
     name: "storage",
-    meaning: "Storage accounts that imports and exports of identities use.",
+    meaning: "Storage accounts that imports and exports of identities use, and uploads.",
     keys: &[
         Key {
             name: "ca_file",

@@ -1,6 +1,5 @@
 //! The client: one request a call, connections kept for the next.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,11 +7,11 @@ use http::{Method, Request, Response};
 use ringhub_control_plane::registry_job::{BlobExchange, StorageError};
 use ringhub_core::limits::BLOB_ERROR_BYTES_MAX;
 use rustls::crypto::aws_lc_rs;
-use ureq::tls::TlsConfig;
+use rustls::pki_types::CertificateDer;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, AsSendBody, Body};
 
 use super::failure::of_exchange;
-use super::trust::{TrustError, roots};
 use crate::config::StorageAccounts;
 
 /// Longest time for a connection, handshake included.
@@ -29,14 +28,12 @@ pub(crate) struct StorageClient {
 }
 
 impl StorageClient {
-    /// Makes a client that trusts as configured, and the development CA if that file is there.
-    /// Connects with the first request.
-    ///
-    /// # Errors
-    /// [`TrustError`] when the authorities cannot be read.
-    pub(crate) fn new(config: &StorageAccounts, development_ca: &Path) -> Result<Self, TrustError> {
+    /// Makes a client that trusts `authorities`. Connects with the first request.
+    pub(crate) fn new(config: &StorageAccounts, authorities: &[CertificateDer<'_>]) -> Self {
+        let roots: Vec<_> =
+            authorities.iter().map(|root| Certificate::from_der(root).to_owned()).collect();
         let tls = TlsConfig::builder()
-            .root_certs(roots(config.ca_file.as_deref(), development_ca)?)
+            .root_certs(RootCerts::new_with_certs(&roots))
             .unversioned_rustls_crypto_provider(Arc::new(aws_lc_rs::default_provider()))
             .build();
         let config_of_agent = Agent::config_builder()
@@ -50,7 +47,7 @@ impl StorageClient {
             .timeout_global(Some(config.request_timeout))
             .user_agent(concat!("ringhub/", env!("CARGO_PKG_VERSION")))
             .build();
-        Ok(Self { agent: config_of_agent.into(), timeout: config.request_timeout })
+        Self { agent: config_of_agent.into(), timeout: config.request_timeout }
     }
 
     fn run(&self, request: Request<impl AsSendBody>) -> Result<Response<Body>, ureq::Error> {

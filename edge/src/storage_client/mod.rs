@@ -10,3 +10,4 @@ mod trust;
 
 pub(crate) use client::StorageClient;
 pub use trust::TrustError;
+pub(crate) use trust::trusted_authorities;

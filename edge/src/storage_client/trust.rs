@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tracing::warn;
-use ureq::tls::{Certificate, RootCerts};
 
 /// The configured authorities cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -19,25 +18,27 @@ pub struct TrustError {
 
 /// The authorities of `ca_file`, or of the system, and the development CA of the hub, if there is
 /// one: the hub itself shows a certificate of that.
-pub(super) fn roots(
+///
+/// # Errors
+/// [`TrustError`] when a file cannot be read.
+pub(crate) fn trusted_authorities(
     ca_file: Option<&Path>,
     development_ca: &Path,
-) -> Result<RootCerts, TrustError> {
+) -> Result<Vec<CertificateDer<'static>>, TrustError> {
     let mut all = match ca_file {
         Some(path) => read(path)?,
         None => rustls_native_certs::load_native_certs().certs,
     };
     if all.is_empty() {
         warn!(
-            "this system trusts no authorities: jobs reach storage accounts only by storage.ca_file"
+            "this system trusts no authorities: storage accounts are reached only by storage.ca_file"
         );
     }
     match fs::metadata(development_ca) {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         _ => all.extend(read(development_ca)?),
     }
-    let roots: Vec<_> = all.iter().map(|root| Certificate::from_der(root).to_owned()).collect();
-    Ok(RootCerts::new_with_certs(&roots))
+    Ok(all)
 }
 
 fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
