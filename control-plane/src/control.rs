@@ -118,7 +118,7 @@ impl ControlPlane {
         let (rate, of_jobs) = (config.job_devices_per_second, methods.clone());
         let jobs = JobExecutor::start(rate, store, directory.clone(), of_jobs, writes.clone())
             .map_err(OpenError::Thread)?;
-        let blobs = BlobService::open(&config.blob_dir);
+        let blobs = BlobService::open(&config.blob_dir, &directory);
         let blobs = Arc::new(blobs.map_err(|e| OpenError::of_blobs(&config.blob_dir, e))?);
         let registry_jobs = start_registry_jobs(config, &blobs, &database, &directory, &writes)?;
         let (requests, waiting) = flume::bounded(REST_QUEUE_MAX);

@@ -76,12 +76,13 @@ impl Incoming {
         }
         let bytes = self.file.as_ref().map(|(id, _)| (*id, self.written));
         let now = clock::now();
+        let mut index = store.index_for(self.new.place.hub)?;
         match (&self.block, bytes) {
             (Some(block), Some(bytes)) => {
-                let freed = store.index().put_block(&self.new, block, bytes, now)?;
+                let freed = index.put_block(&self.new, block, bytes, now)?;
                 Ok(Written { etag: 0, modified: now, freed })
             }
-            _ => store.index().put_blob(&self.new, bytes, now),
+            _ => index.put_blob(&self.new, bytes, now),
         }
     }
 

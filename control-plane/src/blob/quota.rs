@@ -37,8 +37,12 @@ impl Quota {
 
     /// Gives room back.
     pub(super) fn release(&self, hub: HubId, bytes: u64) {
-        if let Some(used) = self.lock().get_mut(&hub) {
-            *used = used.saturating_sub(bytes);
+        let mut all = self.lock();
+        let Some(used) = all.get_mut(&hub) else { return };
+        *used = used.saturating_sub(bytes);
+        // Hubs come and go, and their numbers do not come again.
+        if *used == 0 {
+            all.remove(&hub);
         }
     }
 

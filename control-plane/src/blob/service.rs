@@ -26,7 +26,7 @@ use super::transfer::{Permit, Transfer};
 use super::{ACCOUNT, BlobCounters, BlobSink, StorageError, access};
 use crate::api::Request;
 use crate::clock;
-use crate::directory::Hub;
+use crate::directory::{Directory, Hub};
 use crate::file_upload::BlobProperties;
 
 /// Threads of the store. An upload belongs to one of them, so that its pieces stay in order; what
@@ -66,11 +66,11 @@ impl std::fmt::Debug for BlobService {
 
 impl BlobService {
     /// Opens the store in `directory`, removes what uploads have left that a crash cut short, and
-    /// starts the threads.
+    /// starts the threads. Only hubs of `hubs` get blobs.
     ///
     /// # Errors
     /// What the system says of the files.
-    pub fn open(directory: &Path) -> io::Result<Self> {
+    pub(crate) fn open(directory: &Path, hubs: &Arc<Directory>) -> io::Result<Self> {
         fs::create_dir_all(directory)?;
         let secret = Secret::open(directory)?;
         let index = Index::open(directory)?;
@@ -80,7 +80,8 @@ impl BlobService {
         let quota = Arc::new(Quota::default());
         known.iter().for_each(|file| quota.restore(file.hub, file.size));
         let index = Arc::new(Mutex::new(index));
-        let store = Store { index, files, quota, counters: Arc::default() };
+        let (counters, directory) = (Arc::default(), Arc::clone(hubs));
+        let store = Store { index, files, quota, counters, directory };
         let start = |number| Store::start(number, store.clone());
         let threads = (0..THREADS).map(start).collect::<io::Result<Vec<_>>>()?;
         let (jobs, threads): (Vec<_>, Vec<_>) = threads.into_iter().unzip();

@@ -68,7 +68,7 @@ fn answer(request: &BlobRequest, store: &Store) -> Result<Response, StorageError
         Operation::CreateContainer => {
             let headers = request.metadata()?;
             let now = clock::now();
-            let made = store.index().create_container(hub, container()?, &headers, now)?;
+            let made = store.index_for(hub)?.create_container(hub, container()?, &headers, now)?;
             Ok(answer::made(made.etag, made.modified))
         }
         Operation::ShowContainer => {
@@ -114,7 +114,7 @@ fn make_if_own(
     if !request.makes_container {
         return Ok(());
     }
-    store.index().ensure_container(request.hub, name, clock::now())
+    store.index_for(request.hub)?.ensure_container(request.hub, name, clock::now())
 }
 
 fn put_block_list(request: &BlobRequest, store: &Store) -> Result<Response, StorageError> {
@@ -122,7 +122,7 @@ fn put_block_list(request: &BlobRequest, store: &Store) -> Result<Response, Stor
     let text = std::str::from_utf8(request.body()).map_err(|_| malformed)?;
     let list = parse_block_list(text)?;
     let new = request.new_blob(BlobHeaders::of_write(&request.request.headers, false)?)?;
-    let written = store.index().put_block_list(&new, &list, clock::now())?;
+    let written = store.index_for(request.hub)?.put_block_list(&new, &list, clock::now())?;
     store.free(written.freed);
     Ok(answer::made(written.etag, written.modified))
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use flume::RecvTimeoutError;
+use ringhub_core::id::HubId;
 
 use super::counters::BlobCounters;
 use super::files::Files;
@@ -18,6 +19,7 @@ use super::quota::Quota;
 use super::task::Task;
 use super::{BlobNews, BlobRequest, BlobSink, StorageError, sweep};
 use crate::background;
+use crate::directory::Directory;
 
 /// How often blocks are looked for that nobody has made a blob of.
 const SWEEP_INTERVAL: Duration = Duration::from_mins(10);
@@ -61,6 +63,8 @@ pub(super) struct Store {
     pub(super) files: Arc<Files>,
     pub(super) quota: Arc<Quota>,
     pub(super) counters: Arc<BlobCounters>,
+    /// Says which hubs there are.
+    pub(super) directory: Arc<Directory>,
 }
 
 impl Store {
@@ -86,6 +90,13 @@ impl Store {
     pub(super) fn refuse(&self, sink: &BlobSink, error: &StorageError) {
         self.counters.count_refusal(error);
         sink.tell(BlobNews::Done(error.response()));
+    }
+
+    /// The index, for whoever adds something to a hub. One that was deleted gets nothing any more:
+    /// nobody finds it before its blobs go, so what is added under this lock goes with them.
+    pub(super) fn index_for(&self, hub: HubId) -> Result<MutexGuard<'_, Index>, StorageError> {
+        let index = self.index();
+        if self.directory.has_hub(hub) { Ok(index) } else { Err(StorageError::Resource) }
     }
 
     /// Removes files that nothing refers to any more.
