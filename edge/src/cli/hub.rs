@@ -1,6 +1,7 @@
 //! `ringhub hub`.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::thread;
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ Examples:
   ringhub device-identity create -d pump-7 -n plant-2  each command takes the name of a hub
   ringhub hub create -n plant-3 --partition-count 8 --retention-day 7 --tags site=north
   ringhub hub update -n plant-2 --retention-day 3
+  ringhub hub update -n plant-2 --fcs @account --fc files   files of its devices go to that account
   ringhub hub show -n plant-2
   ringhub hub delete -n plant-2                       with devices, keys and events, for good
 
@@ -127,6 +129,43 @@ struct Settings {
     /// Tags, in place of all that there are
     #[arg(long, value_name = "NAME=VALUE", num_args = 0.., value_parser = tag)]
     tags: Option<Vec<(String, String)>>,
+    #[command(flatten)]
+    upload: UploadSettings,
+    /// Refuse tokens that policies have signed; this stops the other commands for the hub as well
+    #[arg(long, visible_alias = "dla", value_name = "true|false")]
+    disable_local_auth: Option<bool>,
+    /// Refuse tokens that keys of devices have signed
+    #[arg(long, visible_alias = "dds", value_name = "true|false")]
+    disable_device_sas: Option<bool>,
+    /// Refuse tokens that keys of modules have signed
+    #[arg(long, visible_alias = "dms", value_name = "true|false")]
+    disable_module_sas: Option<bool>,
+}
+
+/// Where files of devices go, and who is told.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+struct UploadSettings {
+    /// Connection string of the storage account for files of devices, or @FILE with it; empty: the
+    /// account that the hub has of its own
+    #[arg(long, visible_alias = "fcs", value_name = "TEXT|@FILE", value_parser = text_or_file)]
+    fileupload_storage_connectionstring: Option<String>,
+    /// Container of that account
+    #[arg(long, visible_alias = "fc", value_name = "NAME")]
+    fileupload_storage_container_name: Option<String>,
+    /// Whether back ends are told of files
+    #[arg(long, visible_alias = "fn", value_name = "true|false")]
+    fileupload_notifications: Option<bool>,
+}
+
+/// A text, or what is in the file that `@` stands before.
+fn text_or_file(text: &str) -> Result<String, String> {
+    match text.strip_prefix('@') {
+        None => Ok(text.to_owned()),
+        Some(file) => match fs::read_to_string(file) {
+            Ok(content) => Ok(content.trim().to_owned()),
+            Err(error) => Err(format!("cannot read {file}: {error}")),
+        },
+    }
 }
 
 fn tag(text: &str) -> Result<(String, String), String> {
@@ -231,6 +270,26 @@ impl Settings {
         if let Some(tags) = &self.tags {
             let tags: BTreeMap<_, _> = tags.iter().cloned().collect();
             say(&["tags"], json!(tags));
+        }
+        for (name, value) in [
+            ("disableLocalAuth", self.disable_local_auth),
+            ("disableDeviceSAS", self.disable_device_sas),
+            ("disableModuleSAS", self.disable_module_sas),
+            ("enableFileUploadNotifications", self.upload.fileupload_notifications),
+        ] {
+            if let Some(value) = value {
+                say(&["properties", name], json!(value));
+            }
+        }
+        let [one, two, three] = ["properties", "storageEndpoints", "$default"];
+        if let Some(string) = &self.upload.fileupload_storage_connectionstring {
+            say(&[one, two, three, "connectionString"], json!(string));
+            if string.is_empty() {
+                say(&[one, two, three, "containerName"], json!(""));
+            }
+        }
+        if let Some(container) = &self.upload.fileupload_storage_container_name {
+            say(&[one, two, three, "containerName"], json!(container));
         }
     }
 }
