@@ -1,10 +1,10 @@
 //! Calls storage accounts elsewhere, for the uploads of devices.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use http::header::{CONTENT_LENGTH, LAST_MODIFIED};
 use http::{HeaderMap, Method, Request, Response};
@@ -12,6 +12,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ringhub_control_plane::file_upload::{
     BlobFound, BlobProperties, ContainerReady, StorageClient, StorageUnavailable,
 };
+use ringhub_core::limits::STORAGE_PLACES_KNOWN_MAX;
 use ringhub_core::storage::{
     BlobName, ContainerName, StorageAccount, signed_account_query, signed_blob_query,
 };
@@ -26,11 +27,16 @@ use crate::client::https_agent_config;
 /// Calls that wait. More: refused, and the device tries again.
 const CALLS_MAX: usize = 256;
 
-/// Threads, so that one account that does not answer does not hold up all others.
-const THREADS: usize = 2;
+/// Threads, so that an account that does not answer does not hold up all others: calls to it are
+/// few, because it [rests](REST) after each.
+const THREADS: usize = 4;
 
 /// Longest time for one call.
 const CALL_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// How long an account that could not be reached is not called again: whoever asks is told so at
+/// once.
+const REST: Duration = Duration::from_secs(10);
 
 /// How long the signature of a call is good for.
 const SIGNATURE_TTL: Duration = Duration::from_mins(5);
@@ -60,10 +66,10 @@ impl StorageCalls {
     pub(crate) fn start(roots: &[CertificateDer<'_>]) -> io::Result<Self> {
         let (calls, waiting) = flume::bounded(CALLS_MAX);
         let agent = Agent::new_with_config(https_agent_config(roots));
-        let ready = Arc::new(Mutex::new(HashSet::new()));
+        let known = Arc::new(Mutex::new(Known::default()));
         for number in 0..THREADS {
             let caller =
-                Caller { agent: agent.clone(), waiting: waiting.clone(), ready: ready.clone() };
+                Caller { agent: agent.clone(), waiting: waiting.clone(), known: known.clone() };
             thread::Builder::new().name(format!("storage-{number}")).spawn(move || caller.run())?;
         }
         Ok(Self(calls))
@@ -101,12 +107,45 @@ impl StorageClient for StorageCalls {
     }
 }
 
+/// What calls have shown.
+#[derive(Debug, Default)]
+struct Known {
+    /// Containers that were there when they were looked for, by host and path.
+    ready: HashSet<String>,
+    /// Hosts that could not be reached, until when they rest.
+    resting: HashMap<String, Instant>,
+}
+
+impl Known {
+    fn note_ready(&mut self, container: String) {
+        if self.ready.len() >= STORAGE_PLACES_KNOWN_MAX {
+            self.ready.clear();
+        }
+        self.ready.insert(container);
+    }
+
+    fn note_unreachable(&mut self, host: &str, now: Instant) {
+        if self.resting.len() >= STORAGE_PLACES_KNOWN_MAX {
+            self.resting.clear();
+        }
+        self.resting.insert(host.to_owned(), now + REST);
+    }
+
+    /// Whether a host is not to be called yet.
+    fn rests(&mut self, host: &str, now: Instant) -> bool {
+        let rests = self.resting.get(host).is_some_and(|until| now < *until);
+        if !rests {
+            self.resting.remove(host);
+        }
+        rests
+    }
+}
+
 /// One thread.
 struct Caller {
     agent: Agent,
     waiting: flume::Receiver<Call>,
-    /// Containers that were there when they were looked for, by host and path.
-    ready: Arc<Mutex<HashSet<String>>>,
+    known: Arc<Mutex<Known>>,
 }
 
 impl Caller {
@@ -145,7 +184,7 @@ impl Caller {
     ) -> Result<(), StorageUnavailable> {
         let path = account.container_path(container.as_str());
         let name = format!("{}/{path}", account.host());
-        if self.ready().contains(&name) {
+        if self.known().ready.contains(&name) {
             return Ok(());
         }
         let query = signed_account_query(account.key(), &account.name, soon());
@@ -155,7 +194,7 @@ impl Caller {
         if !matches!(answer.status().as_u16(), 201 | 409) {
             return Err(refusal(account, &answer));
         }
-        self.ready().insert(name);
+        self.known().note_ready(name);
         Ok(())
     }
 
@@ -168,6 +207,10 @@ impl Caller {
     ) -> Result<Response<Body>, StorageUnavailable> {
         let path = utf8_percent_encode(path, PATH);
         let host = account.host();
+        if self.known().rests(host, Instant::now()) {
+            let text = format!("{host} could not be called a moment ago");
+            return Err(StorageUnavailable(text));
+        }
         let request = Request::builder()
             .method(method)
             .uri(format!("https://{host}/{path}?{query}"))
@@ -180,11 +223,14 @@ impl Caller {
         let request = request.map_err(|error| unavailable(&error))?;
         let request = self.agent.configure_request(request);
         let request = request.timeout_global(Some(CALL_TIME_MAX)).build();
-        self.agent.run(request).map_err(|error| unavailable(&error))
+        self.agent.run(request).map_err(|error| {
+            self.known().note_unreachable(host, Instant::now());
+            unavailable(&error)
+        })
     }
 
-    fn ready(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -210,4 +256,25 @@ pub(crate) fn time_after(life: Duration) -> UnixMillis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = UnixMillis::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
     now + life
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_that_cannot_be_reached_rests_and_others_do_not() {
+        let (mut known, now) = (Known::default(), Instant::now());
+        known.note_unreachable("a.example", now);
+        assert!(known.rests("a.example", now + REST / 2));
+        assert!(!known.rests("b.example", now));
+        assert!(!known.rests("a.example", now + REST));
+        assert!(known.resting.is_empty());
+        for number in 0..=STORAGE_PLACES_KNOWN_MAX {
+            known.note_ready(number.to_string());
+            known.note_unreachable(&number.to_string(), now);
+        }
+        assert!(known.ready.len() <= STORAGE_PLACES_KNOWN_MAX);
+        assert!(known.resting.len() <= STORAGE_PLACES_KNOWN_MAX);
+    }
 }

@@ -58,4 +58,8 @@ pub const BLOB_REMOVAL_FILES_MAX: usize = 256;
 /// Most blobs or containers of one page of a list.
 pub const BLOB_PAGE_MAX: usize = 5000;
 
+/// Containers of storage accounts elsewhere that are known to be there, and accounts that are known
+/// not to be reached. More: all are forgotten, and found out again.
+pub const STORAGE_PLACES_KNOWN_MAX: usize = 4096;
+
 const _: () = assert!(BLOB_PIECE_BYTES <= BLOB_WINDOW_BYTES);
