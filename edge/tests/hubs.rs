@@ -5,9 +5,14 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use ringhub_control_plane::{HubError, NewHub};
 use ringhub_core::session::amqp::ClientSasl;
@@ -38,8 +43,13 @@ fn register(target: &Target, id: &str) -> Credential {
     Credential::new(Principal::Device(id.to_owned()), key).expect("keys are base64")
 }
 
-/// Sends a file of a device to the storage account of its hub.
-fn upload(tenants: &Tenants, at: &Target, device: &str, key: &Credential) {
+/// Begins an upload of a device; the connection, and the path that the file goes to.
+fn start_upload(
+    tenants: &Tenants,
+    at: &Target,
+    device: &str,
+    key: &Credential,
+) -> (HttpConnection, String) {
     let stream = tenants.dial(tenants.address.https_port, &at.host_name, None);
     let (host, token) = (at.host_name.clone(), key.token(&at.host_name));
     let mut http = HttpConnection::over(stream.expect("it listens"), host, token);
@@ -48,12 +58,16 @@ fn upload(tenants: &Tenants, at: &Target, device: &str, key: &Credential) {
         http.exchange("POST", &path, "", r#"{"blobName": "log.txt"}"#).expect("it answers");
     let address: Value = serde_json::from_str(&answer.body).expect("an address");
     let text = |name: &str| address[name].as_str().expect("all members are texts");
+    let path = format!("/{}/{}{}", text("containerName"), text("blobName"), text("sasToken"));
+    (http, path)
+}
+
+/// Sends a file of a device to the storage account of its hub.
+fn upload(tenants: &Tenants, at: &Target, device: &str, key: &Credential) {
+    let (mut http, path) = start_upload(tenants, at, device, key);
     let request = format!(
-        "PUT /{}/{}{} HTTP/1.1\r\nHost: {}\r\nx-ms-blob-type: BlockBlob\r\n\
+        "PUT {path} HTTP/1.1\r\nHost: {}\r\nx-ms-blob-type: BlockBlob\r\n\
          Content-Length: 5\r\n\r\nhello",
-        text("containerName"),
-        text("blobName"),
-        text("sasToken"),
         at.host_name
     );
     http.send(request.as_bytes()).expect("it reads");
@@ -388,7 +402,7 @@ fn a_hub_that_goes_ends_what_is_connected_and_no_more() {
         "maxExecutionTimeInSeconds": 3600,
     });
     put(&rest, "/jobs/v2/j", &job);
-    let waiting = std::thread::spawn({
+    let waiting = thread::spawn({
         let rest = rest.clone();
         move || {
             let call = json!({"methodName": "m", "connectTimeoutInSeconds": 300});
@@ -397,7 +411,7 @@ fn a_hub_that_goes_ends_what_is_connected_and_no_more() {
         }
     });
     let hub = tenants.control().directory().hub_by_host(TWO).expect("it is there").id;
-    std::thread::sleep(MOMENT);
+    thread::sleep(MOMENT);
     assert_eq!(tenants.control().blobs().used_bytes(hub), 5);
 
     tenants.control().delete_hub(hub).expect("it is there");
@@ -417,6 +431,131 @@ fn a_hub_that_goes_ends_what_is_connected_and_no_more() {
     let mut device = MqttClient::connect(&again, &key, None).expect("its own key is good");
     publish(&mut device, "pump", "second");
     assert_eq!(events(&again, 1), ["second"]);
+}
+
+/// Devices that are connected to a hub when it goes.
+const DEVICES: usize = 1000;
+
+/// Registers devices with one key for all; what each logs in with.
+fn register_many(rest: &RestClient) -> Vec<(String, Credential)> {
+    let key = STANDARD.encode([7; 32]);
+    let ids: Vec<_> = (0..DEVICES).map(|number| format!("d{number}")).collect();
+    for ids in ids.chunks(100) {
+        let keys = json!({ "primaryKey": key, "secondaryKey": key });
+        let item = |id: &String| json!({ "id": id, "importMode": "create", "authentication": { "symmetricKey": keys } });
+        let list = Value::Array(ids.iter().map(item).collect());
+        rest.send(Method::POST, "/devices", Precondition::Absent, Some(&list)).expect("made");
+    }
+    let credential = |id: String| {
+        let key = Credential::new(Principal::Device(id.clone()), &key);
+        (id, key.expect("keys are base64"))
+    };
+    ids.into_iter().map(credential).collect()
+}
+
+/// Begins to send a file, and gives the connection on which half of it is still to come.
+fn upload_half(tenants: &Tenants, at: &Target, device: &str, key: &Credential) -> HttpConnection {
+    let (mut http, path) = start_upload(tenants, at, device, key);
+    let head = format!(
+        "PUT {path} HTTP/1.1\r\nHost: {}\r\nx-ms-blob-type: BlockBlob\r\n\
+         Content-Length: {}\r\n\r\n",
+        at.host_name,
+        2 * HALF.len()
+    );
+    http.send(head.as_bytes()).expect("it reads");
+    http.send(&HALF).expect("it reads");
+    http
+}
+
+static HALF: [u8; 300 * 1024] = [b'x'; 300 * 1024];
+
+/// Files with the bytes of blobs.
+fn blob_files(tenants: &Tenants) -> usize {
+    let folders = std::fs::read_dir(tenants.home.join("data/blobs/files")).expect("it is there");
+    let files = folders.flatten().map(|folder| std::fs::read_dir(folder.path()));
+    files.map(|files| files.expect("it is a folder").count()).sum()
+}
+
+/// Jobs of each kind that do not end by themselves for a while: calls that nobody answers, and a
+/// storage account that never speaks.
+fn start_jobs(tenants: &Tenants, rest: &RestClient) -> TcpListener {
+    for mut job in [
+        json!({ "type": "scheduleDeviceMethod",
+                "cloudToDeviceMethod": { "methodName": "m", "responseTimeoutInSeconds": 300 } }),
+        json!({ "type": "scheduleUpdateTwin",
+                "updateTwin": { "etag": "*", "tags": { "site": "north" } } }),
+    ] {
+        (job["queryCondition"], job["maxExecutionTimeInSeconds"]) = (json!("*"), json!(3600));
+        put(rest, &format!("/jobs/v2/{}", job["type"].as_str().unwrap_or_default()), &job);
+    }
+    let silent = TcpListener::bind((tenants.address.ip, 0)).expect("a port is free");
+    let account = silent.local_addr().expect("it is bound");
+    let export = json!({
+        "type": "export", "outputBlobContainerUri": format!("https://{account}/c?sig=x"),
+    });
+    let made = rest.send(Method::POST, "/jobs/create", Precondition::Absent, Some(&export));
+    let path = format!("/jobs/{}", made.expect("made")["jobId"].as_str().expect("an id"));
+    eventually("the export runs", || rest.read(&path).expect("it is there")["status"] == "running");
+    silent
+}
+
+/// Goal: the end of a large hub amid everything is no matter of its neighbours, and leaves nothing.
+/// Method: a thousand connected devices, jobs of all kinds, and an upload of which half is there,
+/// while a device of another hub sends all the time.
+#[test]
+fn a_hub_goes_beside_a_thousand_devices_running_jobs_and_an_upload() {
+    let tenants = Tenants::start();
+    let (one, two) = (tenants.configured(), tenants.create(TWO));
+    let pump = register(&one, "pump");
+    let files_before = blob_files(&tenants);
+    let rest = RestClient::new(&two);
+    let devices = register_many(&rest);
+    let connect = |(_, key): &(String, Credential)| MqttClient::connect(&two, key, None);
+    let mut connected: Vec<_> =
+        devices.iter().map(|one| connect(one).expect("its own key is good")).collect();
+    let mut half = upload_half(&tenants, &two, &devices[0].0, &devices[0].1);
+    let _silent = start_jobs(&tenants, &rest);
+    eventually("half of the file is there", || blob_files(&tenants) > files_before);
+
+    let hub = tenants.control().directory().hub_by_host(TWO).expect("it is there").id;
+    let (is_over, sent) = (AtomicBool::new(false), AtomicU64::new(0));
+    let slowest = thread::scope(|scope| {
+        let neighbour = scope.spawn(|| {
+            let mut device = MqttClient::connect(&one, &pump, None).expect("its own key is good");
+            let mut slowest = Duration::ZERO;
+            while !is_over.load(Ordering::SeqCst) {
+                let began = Instant::now();
+                publish(&mut device, "pump", "still here");
+                slowest = slowest.max(began.elapsed());
+                sent.fetch_add(1, Ordering::SeqCst);
+            }
+            slowest
+        });
+        let more = || {
+            let enough = sent.load(Ordering::SeqCst) + 10;
+            eventually("the neighbour is served", || sent.load(Ordering::SeqCst) >= enough);
+        };
+        more();
+        tenants.control().delete_hub(hub).expect("it is there");
+        for device in &mut connected {
+            eventually("the device is cut off", || device.next(MOMENT).is_err());
+        }
+        eventually("the rest is removed", || tenants.control().deleting_hubs().is_empty());
+        more();
+        is_over.store(true, Ordering::SeqCst);
+        neighbour.join().expect("it is served throughout")
+    });
+    println!("the neighbour sent {sent:?} messages meanwhile, the slowest took {slowest:?}");
+    let answer = half.send(&HALF).and_then(|()| half.read_response());
+    assert!(!answer.as_ref().is_ok_and(|answer| answer.status == 201), "{answer:?}");
+    drop(half);
+    eventually("half a file goes as well", || blob_files(&tenants) == files_before);
+    assert_eq!(tenants.control().blobs().used_bytes(hub), 0);
+
+    let again = RestClient::new(&tenants.create(TWO));
+    for path in ["/devices", "/jobs", "/jobs/v2/query"] {
+        assert_eq!(again.read(path).expect("it answers"), json!([]), "{path}");
+    }
 }
 
 /// Makes this test binary play the process that is killed.

@@ -9,13 +9,19 @@ use std::process::Command;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use support::azurite_account::AzuriteAccount;
 use support::factory::Made;
 use support::history::read_all;
 use support::hub::Hub;
 use support::node::Node;
-use support::provider::{CONFIGURED_GROUP, CONFIGURED_SUBSCRIPTION, admin_token, base_url};
+use support::provider::{
+    Administrator, CONFIGURED_GROUP, CONFIGURED_SUBSCRIPTION, admin_token, base_url,
+};
 use support::provision::scripts_dir;
 use support::python::Python;
+use support::registry_job::{ended, hub_with, lines};
+use support::rest;
+use support::storage_account::StorageAccount;
 
 /// What calls have given, one by one.
 struct Results(Vec<Value>);
@@ -305,4 +311,111 @@ fn devices_and_back_ends_use_a_hub_that_was_made() {
     assert!(read_all(&hub).is_empty(), "the other hub has none of it");
     command(&["hub", "delete", "-n", name]);
     assert!(!command(&["hub", "list"]).contains(name));
+}
+
+/// What both SDKs say of jobs and routes. The job of call 0 has ended; call 1 has made the import.
+fn check_jobs(results: &Results, account: &StorageAccount, container: &str, words: [&str; 2]) {
+    let [start, job_id] = words;
+    let exported = account.get(container, "exported.txt").expect("it was exported");
+    let ids: Vec<_> = lines(&exported).iter().map(|line| line["id"].clone()).collect();
+    assert_eq!(ids, ["a", "b"]);
+    let (shown, imported) = (results.of(0), results.of(1));
+    assert_eq!((&shown["type"], &shown["status"]), (&json!("export"), &json!("completed")));
+    assert!(shown[start].is_string(), "{shown}");
+    assert_eq!((&imported["type"], &imported["status"]), (&json!("import"), &json!("enqueued")));
+    let jobs = results.of(2).as_array().expect("a list");
+    let known: Vec<_> = jobs.iter().map(|job| &job[job_id]).collect();
+    assert!(known.contains(&&shown[job_id]) && known.contains(&&imported[job_id]), "{jobs:?}");
+    assert_eq!(results.refusal(3).0, 404);
+    let (status, text) = results.refusal(4);
+    assert_eq!(status, 400);
+    assert!(text.contains("is not https"), "{text}");
+    assert_eq!(results.of(5)["routes"][0]["properties"]["name"], "$fallback");
+    assert_eq!(results.of(6)["result"], "true");
+    let (status, text) = results.refusal(7);
+    assert_eq!(status, 400);
+    assert!(text.contains("is no location of the hub"), "{text}");
+    assert_eq!(results.of(8), &json!([]));
+}
+
+/// A hub with two devices, its name and the token of its administrators.
+fn hub_with_two_devices(account: &StorageAccount) -> (Hub, String, String) {
+    let hub = hub_with(account, "1min");
+    ["a", "b"].into_iter().for_each(|id| drop(rest::Device::create(&hub, id)));
+    let path =
+        format!("/subscriptions/{CONFIGURED_SUBSCRIPTION}/providers/Microsoft.Devices/IotHubs");
+    let mut administrator = Administrator::connect(&hub).expect("the hub listens");
+    let hubs = administrator.good("GET", &path, &Value::Null);
+    let name = hubs["value"][0]["name"].as_str().expect("a name").to_owned();
+    let token = admin_token(&hub);
+    (hub, name, token)
+}
+
+#[test]
+fn the_python_sdk_exports_and_imports_and_tests_routes() {
+    let (Some(interpreter), Some(azurite)) = (Python::provisioned(), AzuriteAccount::start())
+    else {
+        return;
+    };
+    let account = &azurite.account;
+    let (hub, name, token) = hub_with_two_devices(account);
+    let (group, container) = (CONFIGURED_GROUP, account.container("python"));
+    let export = json!({ "export_blob_container_uri": container, "exclude_keys": false,
+        "export_blob_name": "exported.txt", "authentication_type": "keyBased" });
+    let made = json!([["iot_hub_resource", "export_devices", group, name, export]]);
+    let made = python(&interpreter, &hub, &token, &made);
+    let id = made.of(0)["job_id"].as_str().expect("an id");
+    ended(&hub, id, |_| {});
+    let import = json!({ "input_blob_container_uri": container, "input_blob_name": "exported.txt",
+        "output_blob_container_uri": container });
+    let plain = json!({ "export_blob_container_uri": "http://a.example/c", "exclude_keys": false });
+    let route = json!({ "route": { "name": "r", "source": "DeviceMessages", "condition": "true",
+        "endpoint_names": ["events"], "is_enabled": true } });
+    let calls = json!([
+        ["iot_hub_resource", "get_job", group, name, id],
+        ["iot_hub_resource", "import_devices", group, name, import],
+        ["iot_hub_resource", "list_jobs", group, name],
+        ["iot_hub_resource", "get_job", group, name, "none"],
+        ["iot_hub_resource", "export_devices", group, name, plain],
+        ["iot_hub_resource", "test_all_routes", name, group, { "routing_source": "DeviceMessages" }],
+        ["iot_hub_resource", "test_route", name, group, route],
+        ["iot_hub", "begin_manual_failover", name, group, { "failover_region": "West US" }],
+        ["private_endpoint_connections", "list", group, name],
+    ]);
+    let results = python(&interpreter, &hub, &token, &calls);
+    check_jobs(&results, account, &container, ["start_time_utc", "job_id"]);
+}
+
+#[test]
+fn the_node_sdk_exports_and_imports_and_tests_routes() {
+    let (Some(interpreter), Some(azurite)) = (Node::provisioned(), AzuriteAccount::start()) else {
+        return;
+    };
+    let account = &azurite.account;
+    let (hub, name, token) = hub_with_two_devices(account);
+    let (group, container) = (CONFIGURED_GROUP, account.container("node"));
+    let export = json!({ "exportBlobContainerUri": container, "excludeKeys": false,
+        "exportBlobName": "exported.txt" });
+    let made = json!([["iotHubResource", "exportDevices", group, name, export]]);
+    let made = node(&interpreter, &hub, &token, &made);
+    let id = made.of(0)["jobId"].as_str().expect("an id");
+    ended(&hub, id, |_| {});
+    let import = json!({ "inputBlobContainerUri": container, "inputBlobName": "exported.txt",
+        "outputBlobContainerUri": container });
+    let plain = json!({ "exportBlobContainerUri": "http://a.example/c", "excludeKeys": false });
+    let route = json!({ "route": { "name": "r", "source": "DeviceMessages", "condition": "true",
+        "endpointNames": ["events"], "isEnabled": true } });
+    let calls = json!([
+        ["iotHubResource", "getJob", group, name, id],
+        ["iotHubResource", "importDevices", group, name, import],
+        ["iotHubResource", "listJobs", group, name],
+        ["iotHubResource", "getJob", group, name, "none"],
+        ["iotHubResource", "exportDevices", group, name, plain],
+        ["iotHubResource", "testAllRoutes", name, group, { "routingSource": "DeviceMessages" }],
+        ["iotHubResource", "testRoute", name, group, route],
+        ["iotHub", "beginManualFailoverAndWait", name, group, { "failoverRegion": "West US" }],
+        ["privateEndpointConnections", "list", group, name],
+    ]);
+    let results = node(&interpreter, &hub, &token, &calls);
+    check_jobs(&results, account, &container, ["startTimeUtc", "jobId"]);
 }
