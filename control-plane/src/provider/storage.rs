@@ -144,9 +144,9 @@ pub(super) fn leave_to_configuration(
 fn agrees(said: &Value, shown: &Value) -> bool {
     match (said, shown) {
         (Value::Null, _) => true,
-        (Value::Object(said), Value::Object(shown)) => said.iter().all(|(name, said)| {
-            member(shown, name).map_or(said.is_null(), |shown| agrees(said, shown))
-        }),
+        (Value::Object(said), Value::Object(shown)) => said
+            .iter()
+            .all(|(name, said)| agrees(said, member(shown, name).unwrap_or(&Value::Null))),
         (said, shown) => said == shown,
     }
 }
