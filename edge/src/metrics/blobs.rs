@@ -12,7 +12,7 @@ pub(super) fn write_hub(sources: &Sources, hub: HubId, page: &mut Page) {
     let help = "Bytes of the hub's own storage account, uploads under way included.";
     page.single("ringhub_blob_bytes", Kind::Gauge, help, used);
     let help = "Bytes that it may have.";
-    page.single("ringhub_blob_quota_bytes", Kind::Gauge, help, found.file_upload.quota_bytes);
+    page.single("ringhub_blob_quota_bytes", Kind::Gauge, help, found.file_upload().quota_bytes);
 }
 
 /// What all hubs share.
