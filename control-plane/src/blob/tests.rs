@@ -19,6 +19,7 @@ use super::quota::Quota;
 use super::thread::Store;
 use super::{StorageError, sweep};
 use crate::clock;
+use crate::directory::{Directory, Hub};
 use crate::tests::TempDir;
 
 const HUB: HubId = HubId(0);
@@ -94,7 +95,10 @@ fn room_of_forsaken_blocks_is_given_back() {
         files: Arc::new(Files::open(dir.path(), &HashSet::new()).expect("made")),
         quota: Arc::default(),
         counters: Arc::default(),
+        directory: Arc::new(Directory::new(vec![Hub::bare(HUB, "hub.example.net")])),
     };
+    assert!(store.index_for(HUB).is_ok());
+    assert_eq!(store.index_for(HubId(1)).err(), Some(StorageError::Resource), "it is gone");
     store.quota.reserve(HUB, 30, 100).expect("there is room");
     let mut files = Vec::new();
     for (name, age, bytes) in [("old", 2 * BLOCK_RETENTION, 10), ("young", Duration::ZERO, 20)] {
