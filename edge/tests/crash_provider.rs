@@ -5,7 +5,7 @@
 //! would have made of it: tags, retention, policies with their keys, consumer groups. Method: each
 //! administrator has a model of one hub and takes a random step at a time; a step without an answer
 //! may have happened. After the restart all of the hub is read and compared with both states, and
-//! its key must open it. Hubs whose end was acknowledged must not come back, and must leave nothing.
+//! its key must open it. Hubs whose end was acknowledged must not come back, nor leave anything.
 //!
 //! `RINGHUB_CRASH_ROUNDS` and `RINGHUB_CRASH_SEED` repeat a run; the seed is printed.
 
