@@ -1,10 +1,10 @@
 //! The answers of the provider against the OpenAPI document of its version 2020-03-01.
 //!
-//! Goal: every operation of the document is there, and whatever it answers has a status and a shape
-//! that the document has for it. Method: `contract.json` has the operations and the types of their
-//! answers, and nothing else of the document; a life of a hub asks for each at least once, and
-//! every answer is checked, refusals too. Members that the document does not know are allowed, as newer
-//! versions have them.
+//! Goal: every operation of the document is there, and whatever it answers has a status and a
+//! shape that the document has for it. Method: `contract.json` has the operations and the types of
+//! their answers, and nothing else of the document; a life of a hub asks for each at least once,
+//! and every answer is checked, refusals too. Members that the document does not know are allowed,
+//! as newer versions have them.
 
 use std::collections::BTreeSet;
 use std::thread;
