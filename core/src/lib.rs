@@ -32,6 +32,8 @@ pub mod message;
 
 pub mod method;
 
+pub mod quota;
+
 pub mod ring;
 
 pub mod log;

@@ -9,6 +9,7 @@ mod partition;
 mod provider;
 mod query;
 mod query_index;
+mod quota;
 mod registry_job;
 mod storage;
 
@@ -23,6 +24,7 @@ pub use partition::*;
 pub use provider::*;
 pub use query::*;
 pub use query_index::*;
+pub use quota::*;
 pub use registry_job::*;
 pub use storage::*;
 
