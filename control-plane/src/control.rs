@@ -8,24 +8,28 @@ use std::thread::{self, JoinHandle};
 use bytes::Bytes;
 use http::header::HOST;
 use ringhub_core::auth::CertificateChain;
+use ringhub_core::c2d::DeviceMessage;
 use ringhub_core::id::{HubId, Identity};
 use ringhub_core::limits::REST_QUEUE_MAX;
+use ringhub_core::quota::{HubQuota, OperationClass, QuotaPlan, QuotaRefusal};
 
 use crate::api::{
-    Api, ApiError, DeviceRequest, Front, Passed, QUERY_THREADS, QueryJob, QueryService, Reply,
-    Request, Response, find_hub,
+    Api, ApiError, DeviceRequest, Front, Passed, QUERY_THREADS, QueryService, Reply, Request,
+    Response, find_hub,
 };
 use crate::blob::{BlobRequest, BlobService, StorageError};
-use crate::c2d::C2d;
+use crate::c2d::{C2d, C2dDone, C2dRefusal};
 use crate::configuration::Evaluator;
 use crate::directory::{Directory, Grant, Hub, Policy};
 use crate::file_upload::{StorageClient, Uploads};
 use crate::hub::{HubError, HubLife, HubParts, HubUpdate, NewHub, NewPolicy};
+use crate::intake::{Intake, Job};
 use crate::job::JobExecutor;
 use crate::method::{MethodClock, Methods};
 use crate::presence::{self, PresenceSaver};
 use crate::provider::{Provider, ProviderSettings, ProviderState};
-use crate::registry::{Change, KeyChoice, Mint, ModelRecord};
+use crate::quota::{self, AnswerCost, Cost, Gate, QuotaThread};
+use crate::registry::{Change, KeyChoice, Mint, ModelRecord, RegistryError};
 use crate::registry_job::{BlobStorage, OwnAccounts, RegistryJobs};
 use crate::shards::Shards;
 use crate::store::{
@@ -52,6 +56,8 @@ pub struct ControlPlaneConfig {
     pub job_devices_per_second: u32,
     /// How import and export jobs reach storage accounts other than those of the hubs.
     pub storage: Arc<dyn BlobStorage>,
+    /// What hubs may do.
+    pub quotas: QuotaPlan,
 }
 
 /// Somebody wants to know whether subscriptions are durable.
@@ -64,13 +70,13 @@ pub type SubscriptionsDone = Box<dyn FnOnce(bool) + Send>;
 pub struct ControlPlane {
     directory: Arc<Directory>,
     methods: Arc<Methods>,
-    front: Front,
+    intake: Intake,
+    quotas: QuotaThread,
     method_clock: MethodClock,
     presence: PresenceSaver,
     evaluator: Evaluator,
     jobs: JobExecutor,
     registry_jobs: RegistryJobs,
-    requests: flume::Sender<Job>,
     queries: QueryService,
     writes: WriteQueue,
     hubs: Arc<HubLife>,
@@ -79,11 +85,6 @@ pub struct ControlPlane {
     uploads: Arc<Uploads>,
     blobs: Arc<BlobService>,
     _database: Arc<Database>,
-}
-
-struct Job {
-    passed: Passed,
-    reply: Reply,
 }
 
 impl ControlPlane {
@@ -96,7 +97,7 @@ impl ControlPlane {
         let explain = |error: StoreError| database.explain(&error);
         let connection = database.connect().map_err(explain)?;
         let hubs = open_hubs(&database, &connection, &config.hubs)?;
-        let directory = Arc::new(Directory::new(hubs));
+        let directory = Arc::new(Directory::new(hubs, config.quotas));
         let mint = Mint::after(load(&connection, &directory).map_err(explain)?);
         let checkpoints = database.connect().map_err(explain)?;
         let methods = Methods::new(directory.clone(), shards.clone());
@@ -107,6 +108,9 @@ impl ControlPlane {
             .map_err(OpenError::Thread)?;
         let writes = writer.queue();
         let store = SqliteStore::new(database.connect_read_only().map_err(explain)?);
+        quota::restore(&store, &directory).map_err(explain)?;
+        let quotas = QuotaThread::start(directory.clone(), writes.clone());
+        let quotas = quotas.map_err(OpenError::Thread)?;
         let of_hubs = (directory.clone(), methods.clone(), shards.clone(), writes.clone());
         let hubs = Arc::new(HubLife::new(of_hubs, store.deleted_hubs().map_err(explain)?));
         let presence = PresenceSaver::start(directory.clone(), writes.clone());
@@ -116,14 +120,14 @@ impl ControlPlane {
             .map_err(OpenError::Thread)?;
         let store = SqliteStore::new(database.connect_read_only().map_err(explain)?);
         let (rate, of_jobs) = (config.job_devices_per_second, methods.clone());
-        let jobs = JobExecutor::start(rate, store, directory.clone(), of_jobs, writes.clone())
-            .map_err(OpenError::Thread)?;
+        let of_jobs = (directory.clone(), of_jobs, writes.clone(), quotas.gate());
+        let jobs = JobExecutor::start(rate, store, of_jobs).map_err(OpenError::Thread)?;
         let blobs = BlobService::open(&config.blob_dir, &directory);
         let blobs = Arc::new(blobs.map_err(|e| OpenError::of_blobs(&config.blob_dir, e))?);
         let registry_jobs = start_registry_jobs(config, &blobs, &database, &directory, &writes)?;
         let (requests, waiting) = flume::bounded(REST_QUEUE_MAX);
         let provider = Arc::new(config.provider.clone());
-        let front = Front::new(directory.clone(), methods.clone(), provider.clone());
+        let front = Front::new(directory.clone(), methods.clone(), provider.clone()).into();
         let provider = Arc::new(ProviderState::new(provider, hubs.clone()));
         let workers = (0..WORKERS)
             .map(|number| {
@@ -135,22 +139,19 @@ impl ControlPlane {
                     .map_err(OpenError::Thread)
             })
             .collect::<Result<_, _>>()?;
-        let stores = (0..QUERY_THREADS)
-            .map(|_| Ok(SqliteStore::new(database.connect_read_only()?)))
-            .collect::<Result<_, _>>()
-            .map_err(explain)?;
-        let queries = QueryService::start(&directory, stores).map_err(OpenError::Thread)?;
+        let queries = start_queries(&database, &directory)?;
         let uploads = Uploads::new(directory.clone(), writes.clone(), blobs.clone());
+        let intake = Intake { front, requests, queries: queries.queue(), gate: quotas.gate() };
         Ok(Self {
             directory,
             methods,
-            front,
+            intake,
+            quotas,
             method_clock,
             presence,
             evaluator,
             jobs,
             registry_jobs,
-            requests,
             queries,
             writes,
             hubs,
@@ -279,16 +280,7 @@ impl ControlPlane {
         certificate: Option<&CertificateChain>,
         reply: Reply,
     ) {
-        let Some((passed, reply)) = self.front.pass(request, certificate, reply) else { return };
-        let passed = match passed {
-            Passed::Hub(context) if context.is_query() => {
-                return self.queries.submit(QueryJob { context, reply });
-            }
-            passed => passed,
-        };
-        if let Err(refused) = self.requests.try_send(Job { passed, reply }) {
-            (refused.into_inner().reply)(ApiError::Busy.response());
-        }
+        self.intake.submit(request, certificate, reply);
     }
 
     /// Who asks for what on a route of devices; `None` for other routes, which are for
@@ -303,7 +295,7 @@ impl ControlPlane {
         request: &Request,
         certificate: Option<&CertificateChain>,
     ) -> Option<Result<DeviceRequest, Box<Response>>> {
-        let admitted = self.front.admit_device(request, certificate)?;
+        let admitted = self.intake.admit_device(request, certificate)?;
         Some(admitted.map_err(|error| Box::new(error.response())))
     }
 
@@ -313,7 +305,7 @@ impl ControlPlane {
     /// # Errors
     /// The answer that refuses.
     pub fn allow_metrics(&self, request: Request) -> Result<HubId, Box<Response>> {
-        self.front.allow_metrics(request).map_err(|error| Box::new(error.response()))
+        self.intake.front.allow_metrics(request).map_err(|error| Box::new(error.response()))
     }
 
     /// The answer for a request that finds too many others waiting.
@@ -407,9 +399,14 @@ impl ControlPlane {
         request: &Request,
         reply: Reply,
     ) {
+        let hub = grant.hub;
         let host = request.headers.get(HOST).and_then(|host| host.to_str().ok());
-        let host = host.unwrap_or_default();
-        self.uploads.start(grant, host, name, &request.body, reply);
+        let host = host.unwrap_or_default().to_owned();
+        let (uploads, grant, body) =
+            (Arc::clone(&self.uploads), grant.clone(), request.body.clone());
+        let cost = |_: &_, _: &_| Some(Cost::one(OperationClass::FileUploads, 1));
+        let go_on = move |reply| uploads.start(&grant, &host, name, &body, reply);
+        self.gate().enter(hub, cost, reply, go_on, refuse);
     }
 
     /// Ends an upload of a device: the one of this id, or that which the body of `request` names.
@@ -421,6 +418,7 @@ impl ControlPlane {
         request: &Request,
         reply: Reply,
     ) {
+        self.gate().charge(grant.hub, 1);
         self.uploads.finish(grant, correlation_id, &request.body, reply);
     }
 
@@ -428,7 +426,19 @@ impl ControlPlane {
     ///
     /// Never blocks: when too many wait, `done` gets 503 at once and on this thread.
     pub fn read_twin(&self, grant: &Grant, done: TwinReplyDone) {
-        self.submit_twin(TwinChange::Read(grant.into()), done);
+        let cost = |_: &_, _: &_| Some(Cost::one(OperationClass::TwinReads, 1));
+        let (gate, hub) = (self.gate().clone(), grant.hub);
+        let done = if gate.is_open() {
+            done
+        } else {
+            Box::new(move |reply| {
+                if let TwinReply::Twin(twin) = &reply {
+                    gate.charge_answer(hub, AnswerCost::Rest, twin.len());
+                }
+                done(reply);
+            })
+        };
+        self.submit_twin(hub, cost, TwinChange::Read(grant.into()), done);
     }
 
     /// Merges `patch`, which is not yet looked at, into the reported properties of an identity;
@@ -442,13 +452,49 @@ impl ControlPlane {
         patch: Bytes,
         done: TwinReplyDone,
     ) {
-        let sender = grant.into();
-        self.submit_twin(TwinChange::Report { sender, patch, version }, done);
+        let (sender, bytes) = (grant.into(), patch.len());
+        let cost = move |_: &_, quota: &HubQuota| {
+            Some(Cost::one(OperationClass::TwinUpdates, quota.messages_of(bytes).into()))
+        };
+        self.submit_twin(grant.hub, cost, TwinChange::Report { sender, patch, version }, done);
     }
 
-    fn submit_twin(&self, change: TwinChange, done: TwinReplyDone) {
-        let done = Box::new(move |outcome: Result<_, _>| done(TwinReply::from(outcome)));
-        self.writes.submit(Write { change: Change::Twin(change), done });
+    fn submit_twin(
+        &self,
+        hub: HubId,
+        cost: impl FnOnce(&TwinReplyDone, &HubQuota) -> Option<Cost>,
+        change: TwinChange,
+        done: TwinReplyDone,
+    ) {
+        let writes = self.writes.clone();
+        let go_on = move |done: TwinReplyDone| {
+            let done = Box::new(move |outcome: Result<_, _>| done(TwinReply::from(outcome)));
+            writes.submit(Write { change: Change::Twin(change), done });
+        };
+        self.gate().enter(hub, cost, done, go_on, |done, why| {
+            done(TwinReply::from(Err(RegistryError::Quota(why))));
+        });
+    }
+
+    /// Stores a message to a device of a hub; `done` is told when it is durable and in the queue,
+    /// or why not. Never blocks.
+    pub fn send_to_device(&self, hub: HubId, message: DeviceMessage, done: C2dDone) {
+        let Some(queues) = self.directory.c2d(hub) else {
+            return done(Err(C2dRefusal::DeviceNotFound));
+        };
+        let bytes = message.content.len();
+        let cost = move |_: &_, quota: &HubQuota| {
+            Some(Cost::one(OperationClass::C2dSends, quota.messages_of(bytes).into()))
+        };
+        let (directory, writes) = (Arc::clone(&self.directory), self.writes.clone());
+        let go_on = move |done| {
+            C2d { hub, queues, directory: &directory, writes: &writes }.enqueue(message, done);
+        };
+        self.gate().enter(hub, cost, done, go_on, |done, why| done(Err(why.into())));
+    }
+
+    fn gate(&self) -> &Gate {
+        &self.intake.gate
     }
 
     /// Answers what is queued, saves presence, moves the log into the database, ends all threads.
@@ -457,7 +503,8 @@ impl ControlPlane {
         presence::save(&self.directory, &self.writes);
         self.presence.finish();
         self.evaluator.finish();
-        drop((self.jobs, self.registry_jobs, self.requests, self.writes, self.method_clock));
+        self.quotas.finish();
+        drop((self.jobs, self.registry_jobs, self.intake, self.writes, self.method_clock));
         self.blobs.finish();
         drop(self.uploads);
         self.queries.finish();
@@ -473,6 +520,20 @@ impl ControlPlane {
         }
         self.writer.finish();
     }
+}
+
+fn start_queries(
+    database: &Database,
+    directory: &Arc<Directory>,
+) -> Result<QueryService, OpenError> {
+    let store = |_| Ok(SqliteStore::new(database.connect_read_only()?));
+    let stores = (0..QUERY_THREADS).map(store).collect::<Result<_, StoreError>>();
+    let stores = stores.map_err(|error| database.explain(&error))?;
+    QueryService::start(directory, stores).map_err(OpenError::Thread)
+}
+
+fn refuse(reply: Reply, why: QuotaRefusal) {
+    reply(ApiError::from(RegistryError::Quota(why)).response());
 }
 
 fn start_registry_jobs(

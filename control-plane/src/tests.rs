@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use ringhub_core::id::HubId;
 use ringhub_core::limits::JOB_DEVICES_PER_SECOND;
+use ringhub_core::quota::QuotaPlan;
 
 use crate::c2d::CloudToDevice;
 use crate::file_upload::FileUpload;
@@ -63,6 +64,7 @@ pub(crate) fn config(dir: &Path) -> ControlPlaneConfig {
         provider: provider(),
         job_devices_per_second: JOB_DEVICES_PER_SECOND,
         storage: Arc::new(NoStorage),
+        quotas: QuotaPlan::default(),
     }
 }
 

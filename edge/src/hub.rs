@@ -129,6 +129,7 @@ impl Hub {
             control: Arc::clone(&control),
             registry_directory: prepared.data_directory.path().join(REGISTRY_DIRECTORY),
             certificates: Arc::clone(&prepared.certificates),
+            clock,
         };
         let inspector = InspectorThread::start(sources, inspections)?;
         control.serve_hubs(hub_parts)?;
@@ -230,6 +231,7 @@ fn open_control_plane(
         },
         job_devices_per_second: config.jobs.devices_per_second,
         storage: Arc::new(AccountClient(StorageClient::new(&config.storage, &authorities))),
+        quotas: config.quota.plan(config.hub.quota),
     };
     let key_files = KeyFiles::of(prepared, EVENT_HUB);
     let shards = Arc::new(MailboxShards::new(mailboxes.clone(), key_files));

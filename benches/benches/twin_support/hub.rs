@@ -21,6 +21,7 @@ use ringhub_control_plane::{
 use ringhub_core::auth::sas_token::sign;
 use ringhub_core::id::HubId;
 use ringhub_core::limits::JOB_DEVICES_PER_SECOND;
+use ringhub_core::quota::QuotaPlan;
 
 use super::{now, patch};
 
@@ -76,6 +77,7 @@ impl TwinHub {
             provider: ProviderSettings::default(),
             job_devices_per_second: JOB_DEVICES_PER_SECOND,
             storage: Arc::new(NoStorage),
+            quotas: QuotaPlan::default(),
         };
         let control = ControlPlane::open(&config, Arc::new(NoShards));
         let control = control.expect("a fresh directory opens");

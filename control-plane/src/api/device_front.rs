@@ -11,6 +11,7 @@ use percent_encoding::percent_decode_str;
 use ringhub_core::auth::CertificateChain;
 use ringhub_core::c2d::{HttpForm, LockToken, Verdict};
 use ringhub_core::limits::{C2D_LOCK_TIME, C2D_LOCK_TIME_MAX, C2D_LOCK_TIME_MIN};
+use ringhub_core::quota::QuotaRefusal;
 
 use super::request::{check_version, find_hub, parameter, unauthorized};
 use super::route::Routes;
@@ -67,6 +68,8 @@ pub enum DeviceRefusal {
     Storage,
     /// Too many requests wait.
     Busy,
+    /// The hub has used up what it may.
+    Quota(QuotaRefusal),
 }
 
 impl From<C2dRefusal> for DeviceRefusal {
@@ -79,6 +82,7 @@ impl From<C2dRefusal> for DeviceRefusal {
             C2dRefusal::DiskFull => Self::DiskFull,
             C2dRefusal::Failed => Self::Failed,
             C2dRefusal::Storage => Self::Storage,
+            C2dRefusal::Quota(why) => Self::Quota(why),
         }
     }
 }
@@ -97,6 +101,7 @@ impl DeviceRefusal {
             Self::Failed => RegistryError::Failed.into(),
             Self::Storage => RegistryError::Storage.into(),
             Self::Busy => ApiError::Busy,
+            Self::Quota(why) => RegistryError::from(why).into(),
         };
         error.response()
     }

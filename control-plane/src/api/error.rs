@@ -7,6 +7,7 @@ use http::header::RETRY_AFTER;
 use http::{HeaderName, HeaderValue, StatusCode};
 use ringhub_core::c2d::Unacceptable;
 use ringhub_core::limits::{DISK_FULL_RETRY, QUERY_CHARS_MAX};
+use ringhub_core::quota::QuotaRefusal;
 use serde::Serialize;
 use serde_json::json;
 use time::OffsetDateTime;
@@ -131,6 +132,14 @@ fn code_of_configuration(why: &ConfigurationError) -> Code {
     }
 }
 
+const fn code_of_quota(why: QuotaRefusal) -> Code {
+    match why {
+        QuotaRefusal::Throttled { .. } => code(429_001, "ThrottlingException"),
+        QuotaRefusal::DailyQuota => code(403_002, "IotHubQuotaExceeded"),
+        QuotaRefusal::Tier => code(403_010, "OperationNotAvailableInCurrentTier"),
+    }
+}
+
 fn code_of_upload(why: &UploadError) -> Code {
     match why {
         UploadError::Name(_) => code(400_004, "ArgumentInvalid"),
@@ -156,6 +165,7 @@ impl RegistryError {
             Self::Certificate(error) => code_of_certificate(*error),
             Self::Configuration(why) => code_of_configuration(why),
             Self::Upload(why) => code_of_upload(why),
+            Self::Quota(why) => code_of_quota(*why),
             Self::BodyMissing => code(400_005, "ArgumentNull"),
             Self::DeviceScope => code(400_028, "InvalidDeviceScope"),
             Self::SystemModule => code(401_100, "SystemModuleModifyUnauthorizedAccess"),
@@ -235,11 +245,14 @@ impl ApiError {
 
     /// Seconds after which to try again what passes by itself once there is room.
     pub(crate) fn retry_after(&self) -> Option<HeaderValue> {
-        let is_disk_full = matches!(
-            self,
-            Self::Registry(RegistryError::DiskFull) | Self::C2d(C2dRefusal::DiskFull)
-        );
-        is_disk_full.then(|| HeaderValue::from(DISK_FULL_RETRY.as_secs()))
+        let after = match self {
+            Self::Registry(RegistryError::DiskFull) | Self::C2d(C2dRefusal::DiskFull) => {
+                DISK_FULL_RETRY
+            }
+            Self::Registry(RegistryError::Quota(QuotaRefusal::Throttled { after })) => *after,
+            _ => return None,
+        };
+        Some(HeaderValue::from(after.as_secs().max(1)))
     }
 }
 
@@ -304,6 +317,7 @@ fn code_of_c2d(why: C2dRefusal) -> Code {
         C2dRefusal::DiskFull => RegistryError::DiskFull.code(),
         C2dRefusal::Failed => RegistryError::Failed.code(),
         C2dRefusal::Storage => RegistryError::Storage.code(),
+        C2dRefusal::Quota(why) => code_of_quota(why),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::directory::Directory;
 use crate::method::Methods;
 use crate::provider::{ProviderRequest, ProviderSettings, is_of_provider};
 
-/// A request that is left for a worker.
+/// A request that was let in.
 pub(crate) enum Passed {
     /// To a hub.
     Hub(Context),
@@ -41,11 +41,9 @@ impl Front {
         Self { directory, methods, routes: Routes::new(), provider }
     }
 
-    /// Returns what is left for a worker. Refusals are answered here and at once, method calls by
-    /// their device.
+    /// Returns what may go on. Refusals are answered here and at once.
     ///
-    /// `certificate` is that of the handshake. Costs the check of a token; for a method call also
-    /// the reading of its body.
+    /// `certificate` is that of the handshake. Costs the check of a token.
     pub(crate) fn pass(
         &self,
         request: Request,
@@ -68,10 +66,6 @@ impl Front {
                 return None;
             }
         };
-        if let Resource::Methods(identity) = context.resource {
-            self.invoke_method(context.hub, identity, &context.request.body, reply);
-            return None;
-        }
         Some((Passed::Hub(context), reply))
     }
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::StatusCode;
 use ringhub_core::codec::json_text;
-use ringhub_core::id::{HubId, Identity};
 use ringhub_core::limits::METHOD_PAYLOAD_BYTES_MAX;
 use ringhub_core::method::{Invocation, Patience, Target, check_method_name};
 use serde_json::value::RawValue;
@@ -16,7 +15,8 @@ use serde_json::{Map, Value};
 use super::error::{Code, DeviceError, code};
 use super::front::Front;
 use super::json::Members;
-use super::{Reply, Response};
+use super::route::Resource;
+use super::{ApiError, Context, Reply, Response};
 use crate::method::{MethodAnswer, MethodError};
 use crate::registry::RegistryError;
 
@@ -63,11 +63,27 @@ fn outcome_response(outcome: Result<MethodAnswer, MethodError>) -> Response {
     }
 }
 
+impl Context {
+    /// Whether it is a method call, which goes to its device without a worker.
+    pub(crate) fn is_method(&self) -> bool {
+        matches!(self.resource, Resource::Methods(_))
+    }
+
+    /// The answer that refuses it, in the shape of its resource.
+    pub(crate) fn refusal(&self, why: RegistryError) -> Response {
+        if self.is_method() { MethodError::from(why).response() } else { self.refuse()(why.into()) }
+    }
+}
+
 impl Front {
-    /// A refusal reaches the device's callers in the shape of all that concerns devices.
-    pub(super) fn invoke_method(&self, hub: HubId, identity: Identity, body: &[u8], reply: Reply) {
+    /// Sends a [method call](Context::is_method) on its way. A refusal reaches the device's callers
+    /// in the shape of all that concerns devices. Costs the reading of the body.
+    pub(crate) fn invoke_method(&self, context: Context, reply: Reply) {
+        let Context { hub, resource: Resource::Methods(identity), request, .. } = context else {
+            return reply(ApiError::NotFound.response());
+        };
         let target = Target { hub, identity };
-        match self.methods.check_target(&target).and_then(|()| Call::parse(body)) {
+        match self.methods.check_target(&target).and_then(|()| Call::parse(&request.body)) {
             Ok(Call { invocation, patience }) => {
                 let done = Box::new(|outcome| reply(outcome_response(outcome)));
                 self.methods.invoke(target, invocation, patience, done);

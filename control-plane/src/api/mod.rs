@@ -9,6 +9,7 @@ mod bulk_item;
 mod certificates;
 mod commands;
 mod configurations;
+mod cost;
 mod device_bound;
 mod device_front;
 mod device_list;
@@ -63,7 +64,7 @@ pub(crate) use hub::policy_json;
 pub(crate) use json::{Members, parse as parse_body};
 pub(crate) use methods::Call;
 pub(crate) use modules::module_json;
-pub(crate) use query_service::{QUERY_THREADS, QueryJob, QueryService};
+pub(crate) use query_service::{QUERY_THREADS, QueryJob, QueryQueue, QueryService};
 pub(crate) use registry_jobs::{
     blob_name, check_authentication, container, import_containers, status_message,
 };

@@ -25,12 +25,18 @@ pub(crate) struct QueryJob {
     pub(crate) reply: Reply,
 }
 
-/// Hands queries to their threads.
-#[derive(Debug)]
-pub(crate) struct QueryService {
+/// Hands queries to their threads. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub(crate) struct QueryQueue {
     jobs: flume::Sender<QueryJob>,
     /// Queries that run or wait.
     count: Arc<AtomicUsize>,
+}
+
+/// The threads that answer queries.
+#[derive(Debug)]
+pub(crate) struct QueryService {
+    queue: QueryQueue,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -66,9 +72,26 @@ impl QueryService {
             background::spawn(format!("control-query-{number}"), move || worker.run())
         };
         let threads = stores.into_iter().enumerate().map(start).collect::<io::Result<_>>()?;
-        Ok(Self { jobs, count, threads })
+        Ok(Self { queue: QueryQueue { jobs, count }, threads })
     }
 
+    /// The way to them.
+    pub(crate) fn queue(&self) -> QueryQueue {
+        self.queue.clone()
+    }
+
+    /// Answers what is queued and ends the threads, once nobody else has the way to them.
+    pub(crate) fn finish(self) {
+        drop(self.queue);
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread for queries has panicked");
+            }
+        }
+    }
+}
+
+impl QueryQueue {
     /// Queues a query. When as many run and wait as may, the answer is 503, at once and on this
     /// thread.
     pub(crate) fn submit(&self, job: QueryJob) {
@@ -80,16 +103,6 @@ impl QueryService {
         if let Some(job) = refused {
             self.count.fetch_sub(1, Relaxed);
             (job.reply)(ApiError::Busy.response());
-        }
-    }
-
-    /// Answers what is queued and ends the threads.
-    pub(crate) fn finish(self) {
-        drop(self.jobs);
-        for thread in self.threads {
-            if thread.join().is_err() {
-                tracing::error!("a thread for queries has panicked");
-            }
         }
     }
 }

@@ -41,6 +41,11 @@ impl Context {
         Self { hub, resource, request, provider_path: Some(path) }
     }
 
+    /// The hub that it is for.
+    pub(crate) fn hub(&self) -> HubId {
+        self.hub
+    }
+
     /// How ids of what the hub has begin.
     pub(super) fn parent(&self) -> &str {
         self.provider_path.as_deref().unwrap_or_default()

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue};
 use ringhub_core::id::HubId;
 use ringhub_core::limits::{BLOB_REMOVAL_FILES_MAX, BLOCK_RETENTION};
+use ringhub_core::quota::QuotaPlan;
 use ringhub_core::storage::{BlobName, BlockChoice, ContainerName, StorageQuery};
 use ringhub_core::time::UnixMillis;
 
@@ -95,7 +96,10 @@ fn room_of_forsaken_blocks_is_given_back() {
         files: Arc::new(Files::open(dir.path(), &HashSet::new()).expect("made")),
         quota: Arc::default(),
         counters: Arc::default(),
-        directory: Arc::new(Directory::new(vec![Hub::bare(HUB, "hub.example.net")])),
+        directory: Arc::new(Directory::new(
+            vec![Hub::bare(HUB, "hub.example.net")],
+            QuotaPlan::default(),
+        )),
     };
     assert!(store.index_for(HUB).is_ok());
     assert_eq!(store.index_for(HubId(1)).err(), Some(StorageError::Resource), "it is gone");

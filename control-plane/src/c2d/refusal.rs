@@ -1,6 +1,7 @@
 //! Why a message or a verdict is not taken.
 
 use ringhub_core::c2d::{LockLost, QueueFull};
+use ringhub_core::quota::QuotaRefusal;
 
 use crate::registry::RegistryError;
 
@@ -34,6 +35,9 @@ pub enum C2dRefusal {
     /// The store could not do it.
     #[error("the message could not be stored")]
     Storage,
+    /// The hub has used up what it may.
+    #[error(transparent)]
+    Quota(#[from] QuotaRefusal),
 }
 
 impl From<RegistryError> for C2dRefusal {

@@ -1,7 +1,7 @@
 //! Hubs: what is fixed for their life, such as their names, and what they have at the moment.
 
 use std::borrow::Cow;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use ringhub_core::auth::{KeyPair, Permissions, Segment};
 use ringhub_core::id::{ConsumerGroup, DeviceId, HubId, PartitionId};
 use ringhub_core::message::PartitionMapping;
+use ringhub_core::quota::{HubQuota, QuotaLimits};
 use ringhub_core::time::UnixMillis;
 
 use super::{Authorities, KeyRules};
@@ -107,6 +108,8 @@ pub struct Hub {
     /// When the hub was made.
     pub created: UnixMillis,
     pub(crate) properties: ArcSwap<HubProperties>,
+    /// Set when the directory takes the hub in, if it has limits.
+    pub(crate) quota: OnceLock<Box<HubQuota>>,
 }
 
 /// No two hubs have a number.
@@ -138,6 +141,7 @@ impl Hub {
                 CloudToDevice::default(),
                 String::new(),
             )),
+            quota: OnceLock::new(),
         }
     }
 
@@ -156,6 +160,19 @@ impl Hub {
     /// Whose keys count at this moment.
     pub(super) fn keys(&self) -> KeyRules {
         self.properties.load().keys
+    }
+
+    /// Its quotas and throttles; `None` if it has none. Costs a look at a place that no thread
+    /// writes any more.
+    #[must_use]
+    #[inline]
+    pub fn quota(&self) -> Option<&HubQuota> {
+        self.quota.get().map(Box::as_ref)
+    }
+
+    /// Lets limits count from now on.
+    pub(super) fn set_limits(&self, limits: &QuotaLimits) {
+        self.quota.get_or_init(|| Box::new(HubQuota::new(limits))).set_limits(limits);
     }
 
     pub(super) fn set_properties(&self, properties: HubProperties) {

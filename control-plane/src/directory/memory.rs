@@ -116,6 +116,7 @@ impl Directory {
 mod tests {
     use ringhub_core::auth::KeyPair;
     use ringhub_core::id::Identity;
+    use ringhub_core::quota::QuotaPlan;
 
     use super::super::{GenerationId, Hub, IdentityRecord, Status};
     use super::*;
@@ -123,7 +124,7 @@ mod tests {
     const HUB: HubId = HubId(0);
 
     fn directory() -> Directory {
-        Directory::new(vec![Hub::bare(HUB, "hub")])
+        Directory::new(vec![Hub::bare(HUB, "hub")], QuotaPlan::default())
     }
 
     fn register(directory: &Directory, number: usize) {

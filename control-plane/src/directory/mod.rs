@@ -23,6 +23,7 @@ use std::sync::atomic::AtomicUsize;
 
 use arc_swap::ArcSwap;
 use ringhub_core::id::{ConsumerGroup, HubId, Identity, SeatId};
+use ringhub_core::quota::QuotaPlan;
 
 pub(crate) use authorities::Authorities;
 pub use credential::{Access, Credential};
@@ -38,6 +39,7 @@ pub use verdict::{AuthFailure, Grant, Principal, ServiceGrant};
 
 use crate::c2d::C2dQueues;
 use crate::configuration::{Configuration, EvaluationBell};
+use crate::provider::tier_of;
 use crate::query_index::QueryIndex;
 use tables::{Stripe, Table, TableRef, Tables};
 
@@ -94,16 +96,19 @@ pub struct Counts {
 #[derive(Debug)]
 pub struct Directory {
     tables: ArcSwap<Tables>,
+    quotas: QuotaPlan,
     evaluation: EvaluationBell,
     /// Bytes of the messages to devices of all hubs.
     c2d_memory: Arc<AtomicUsize>,
 }
 
 impl Directory {
-    /// Makes an empty directory of `hubs`.
-    pub(crate) fn new(hubs: Vec<Hub>) -> Self {
+    /// Makes an empty directory of `hubs`, whose limits, and those of hubs that are made, follow
+    /// from `quotas`.
+    pub(crate) fn new(hubs: Vec<Hub>, quotas: QuotaPlan) -> Self {
         let directory = Self {
             tables: ArcSwap::default(),
+            quotas,
             evaluation: EvaluationBell::default(),
             c2d_memory: Arc::default(),
         };
@@ -112,7 +117,20 @@ impl Directory {
         directory
     }
 
+    /// Whether a hub may have limits.
+    pub(crate) fn has_quotas(&self) -> bool {
+        self.quotas.is_any()
+    }
+
+    /// Lets the limits of a hub count that it is to have as it is now.
+    fn limit(&self, hub: &Hub) {
+        if let Some(limits) = self.quotas.limits(|| tier_of(hub)) {
+            hub.set_limits(&limits);
+        }
+    }
+
     fn make_table(&self, hub: Arc<Hub>) -> Arc<Table> {
+        self.limit(&hub);
         let settings = hub.properties().cloud_to_device;
         let files = hub.file_upload().notifications;
         let c2d = C2dQueues::new(hub.id, settings, files, Arc::clone(&self.c2d_memory));
@@ -177,6 +195,7 @@ impl Directory {
             let files = properties.file_upload.notifications;
             table.c2d.set_settings(properties.cloud_to_device, files);
             table.hub.set_properties(properties);
+            self.limit(&table.hub);
         }
     }
 

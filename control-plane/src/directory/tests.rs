@@ -7,6 +7,7 @@ use ringhub_core::id::{
     ConnectionId, DeviceId, ExecutorId, HubId, Identity, ModuleId, SeatId, ShardId,
 };
 use ringhub_core::position::{RingPosition, Ticket};
+use ringhub_core::quota::QuotaPlan;
 use ringhub_core::session::takeover::{Admission, Reservation};
 use ringhub_core::time::UnixMillis;
 
@@ -54,7 +55,7 @@ fn directory() -> Directory {
         policies: Shared::new(DEFAULT_POLICIES.map(policy).into()),
         ..Hub::bare(HUB, "Hub.example.net")
     };
-    let directory = Directory::new(vec![hub]);
+    let directory = Directory::new(vec![hub], QuotaPlan::default());
     directory.put_device(HUB, &id("d"), Status::Enabled, record(1, keys(DEVICE_KEY)));
     directory.put_module(HUB, &id("d"), &module_id(), record(2, keys(MODULE_KEY)));
     let authority = record(3, Credentials::CertificateAuthority);

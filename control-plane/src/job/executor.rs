@@ -8,7 +8,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use flume::RecvTimeoutError;
+use ringhub_core::id::HubId;
 use ringhub_core::limits::{JOB_LOOK_INTERVAL, JOB_RETENTION, JOB_ROWS_KEPT_MAX, JOBS_KEPT_MAX};
+use ringhub_core::quota::OperationClass;
 use ringhub_core::time::UnixMillis;
 
 use super::schedule::{Schedule, Step};
@@ -18,6 +20,7 @@ use crate::background;
 use crate::clock;
 use crate::directory::Directory;
 use crate::method::Methods;
+use crate::quota::{Cost, Gate};
 use crate::registry::{Change, Outcome, RegistryError};
 use crate::store::{JobStore as _, SqliteStore, StoreError, Write, WriteQueue};
 
@@ -70,12 +73,10 @@ impl JobExecutor {
     pub(crate) fn start(
         devices_per_second: u32,
         store: SqliteStore,
-        directory: Arc<Directory>,
-        methods: Arc<Methods>,
-        writes: WriteQueue,
+        (directory, methods, writes, gate): (Arc<Directory>, Arc<Methods>, WriteQueue, Gate),
     ) -> io::Result<Self> {
         let (news, heard) = flume::unbounded();
-        let ways = Ways { store, directory, methods, writes, news: news.clone() };
+        let ways = Ways { store, directory, methods, writes, gate, news: news.clone() };
         let worker = Worker {
             ways,
             schedule: Schedule::new(devices_per_second),
@@ -106,6 +107,7 @@ pub(super) struct Ways {
     pub(super) directory: Arc<Directory>,
     pub(super) methods: Arc<Methods>,
     writes: WriteQueue,
+    gate: Gate,
     news: flume::Sender<News>,
 }
 
@@ -115,6 +117,21 @@ impl Ways {
         let news = self.news.clone();
         let done = Box::new(move |outcome| drop(news.send(News::Written(job, wrote, outcome))));
         self.writes.submit(Write { change: Change::Job(change), done });
+    }
+
+    /// [`write`](Self::write) for a step that does something to so many devices of a hub, when that
+    /// may do so; a refusal is told as one of the store.
+    fn write_devices(&self, hub: HubId, devices: usize, job: JobNumber, change: JobChange) {
+        let devices = devices as u64;
+        let cost = move |_: &_, _: &_| {
+            let class = OperationClass::JobDevices;
+            Some(Cost { class, units: devices, messages: devices })
+        };
+        let (news, writes) = (self.news.clone(), self.writes.clone());
+        let done = move |outcome| drop(news.send(News::Written(job, Wrote::Step, outcome)));
+        let go_on = move |done| writes.submit(Write { change: Change::Job(change), done });
+        let done: Box<dyn FnOnce(Result<Outcome, RegistryError>) + Send> = Box::new(done);
+        self.gate.enter(hub, cost, done, go_on, |done, why| done(Err(why.into())));
     }
 
     /// A way for one call to tell its end.
@@ -216,7 +233,9 @@ impl Worker {
                 if let JobChange::UpdateTwins(_, targets, _) | JobChange::StartCalls(_, targets) =
                     &change
                 {
-                    self.schedule.handle_devices(targets.len(), now);
+                    let devices = targets.len();
+                    self.schedule.handle_devices(devices, now);
+                    return ways.write_devices(task.hub(), devices, job, change);
                 }
                 ways.write(job, Wrote::Step, change);
             }
@@ -262,6 +281,7 @@ impl Worker {
                     RegistryError::Busy
                     | RegistryError::DiskFull
                     | RegistryError::Failed
+                    | RegistryError::Quota(_)
                     | RegistryError::Storage,
                 ),
             ) => {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ringhub_core::id::HubId;
 use ringhub_core::limits::{JOB_LOOK_ROWS, JOB_TURN_DEVICES, JOB_TURN_TARGETS, QUERY_TURN};
 use ringhub_core::method::{Invocation, Patience, Target};
 use ringhub_core::time::UnixMillis;
@@ -54,6 +55,11 @@ impl Task {
             ended: Vec::new(),
             recording: None,
         }
+    }
+
+    /// The hub of the job.
+    pub(super) fn hub(&self) -> HubId {
+        self.job.hub
     }
 
     /// The end of a job whose time is over.

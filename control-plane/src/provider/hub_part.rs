@@ -2,12 +2,14 @@
 
 use http::{Method, StatusCode};
 use ringhub_core::limits::{DEVICES_PER_HUB_MAX, LOCATION_CHARS_MAX};
+use ringhub_core::quota::Day;
 use serde_json::{Value, json};
 
 use super::route::Part;
 use super::route_test::{test_all_routes, test_route};
 use super::{Found, Provider, ProviderError, page};
 use crate::api::{Context, Members, Reply, Request, Resource, Response, parse_body, policy_json};
+use crate::clock;
 use crate::registry::RegistryError;
 
 /// Arrays of `routing.endpoints` that hold endpoints of the user's own.
@@ -68,7 +70,13 @@ impl Provider<'_> {
     fn quota_metrics(&self, found: &Found) -> Vec<Value> {
         let devices = self.api.directory().counts(found.hub.id).devices;
         let metric = |name: &str, value: u64, most: u64| json!({ "name": name, "currentValue": value, "maxValue": most });
-        vec![metric("TotalDeviceCount", devices, DEVICES_PER_HUB_MAX)]
+        // Nothing counts messages for a day where nothing limits them.
+        let messages = found.hub.quota().and_then(|quota| {
+            let used = quota.used(Day::of(clock::now())).messages;
+            Some(metric("TotalMessages", used, quota.messages_per_day()?))
+        });
+        let devices = metric("TotalDeviceCount", devices, DEVICES_PER_HUB_MAX);
+        messages.into_iter().chain([devices]).collect()
     }
 }
 

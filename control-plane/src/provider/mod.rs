@@ -41,6 +41,7 @@ use std::sync::{Arc, Mutex};
 
 use http::StatusCode;
 use ringhub_core::limits::HUBS_MAX;
+use ringhub_core::quota::TierUnits;
 use serde_json::{Value, json};
 
 pub use admin_token::AdminToken;
@@ -157,6 +158,11 @@ impl Provider<'_> {
         let found = self.all().find(|found| found.resource.is_at(path));
         found.ok_or_else(|| ProviderError::HubNotFound(Box::new(path.clone())))
     }
+}
+
+/// The tier of a hub by its SKU.
+pub(crate) fn tier_of(hub: &Hub) -> Option<TierUnits> {
+    Resource::of(hub)?.sku.tier_units()
 }
 
 /// A list that has no next page.

@@ -1,5 +1,6 @@
 //! Tiers of hubs and their units.
 
+use ringhub_core::quota::TierUnits;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -56,6 +57,11 @@ impl Sku {
             return Err(ProviderError::member("sku.capacity", rule));
         }
         Ok(Self { name: tier.name.to_owned(), capacity: units })
+    }
+
+    /// The tier as quotas know it.
+    pub(super) fn tier_units(&self) -> Option<TierUnits> {
+        TierUnits::new(&self.name, self.capacity).ok()
     }
 
     fn tier(&self) -> &'static Tier {

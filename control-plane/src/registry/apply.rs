@@ -3,6 +3,7 @@
 
 use ringhub_core::id::{DeviceId, HubId, Identity, ModuleId};
 use ringhub_core::limits::{DEVICES_PER_HUB_MAX, MODULES_PER_DEVICE_MAX};
+use ringhub_core::quota::Usage;
 use ringhub_core::time::UnixMillis;
 
 use super::{
@@ -59,6 +60,7 @@ impl Applier<'_> {
             }
             Change::SetModel(record) => self.set_model(record),
             Change::Presence(records) => self.save_presence(&records),
+            Change::QuotaUsage(used) => self.save_quota_usage(&used),
             Change::C2d(change) => {
                 let Self { store, directory, effects, now, .. } = self;
                 C2dApplier { store: *store, directory, effects }.apply(change, *now)
@@ -96,6 +98,14 @@ impl Applier<'_> {
             Change::RotateKeys(hub, identity, keys) => self.rotate_keys(hub, &identity, keys),
             Change::Bulk(items) => self.bulk(items),
         }
+    }
+
+    fn save_quota_usage(&self, used: &[(HubId, Usage)]) -> Result<Outcome, ChangeError> {
+        let is_there = |(hub, _): &&(HubId, Usage)| self.directory.has_hub(*hub);
+        for (hub, usage) in used.iter().filter(is_there) {
+            self.store.put_quota_usage(*hub, *usage)?;
+        }
+        Ok(Outcome::Done)
     }
 
     fn bulk(

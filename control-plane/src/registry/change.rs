@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ringhub_core::auth::Authority;
 use ringhub_core::id::{ConsumerGroup, DeviceId, HubId, Identity, ModuleId};
 use ringhub_core::limits::HUB_REMOVAL_ROWS;
+use ringhub_core::quota::Usage;
 
 use super::{CredentialsDraft, Device, ETag, Module, RegistryError};
 use crate::c2d::{C2dChange, C2dEffect};
@@ -96,6 +97,8 @@ pub(crate) enum Change {
     SetModel(ModelRecord),
     /// What the directory has observed.
     Presence(Vec<PresenceRecord>),
+    /// What hubs have used of their day.
+    QuotaUsage(Vec<(HubId, Usage)>),
     C2d(C2dChange),
     Upload(UploadChange),
     Twin(TwinChange),
@@ -137,6 +140,7 @@ impl Change {
         match self {
             Self::Bulk(items) => items.len(),
             Self::Presence(records) => records.len(),
+            Self::QuotaUsage(records) => records.len(),
             Self::C2d(change) => change.len(),
             Self::Job(change) => change.len(),
             Self::RegistryJob(change) => change.len(),
@@ -167,7 +171,7 @@ impl Change {
             Self::Twin(change) => Some(change.hub()),
             Self::Job(change) => change.hub(),
             Self::RegistryJob(change) => change.hub(),
-            Self::Presence(_) | Self::CreateHub(_) | Self::Bulk(_) => None,
+            Self::Presence(_) | Self::QuotaUsage(_) | Self::CreateHub(_) | Self::Bulk(_) => None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use ringhub_core::auth::InvalidKey;
 use ringhub_core::id::{InvalidConsumerGroup, InvalidId};
+use ringhub_core::quota::QuotaRefusal;
 use ringhub_core::twin::TwinError;
 
 use crate::certificate::CertificateError;
@@ -28,6 +29,8 @@ pub(crate) enum RegistryError {
     Configuration(#[from] ConfigurationError),
     #[error(transparent)]
     Upload(#[from] UploadError),
+    #[error(transparent)]
+    Quota(#[from] QuotaRefusal),
     #[error("the request needs a body")]
     BodyMissing,
     #[error("the scope names no edge device")]

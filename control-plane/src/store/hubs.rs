@@ -1,6 +1,6 @@
 //! Hubs with their policies and consumer groups: made on first sight, then read.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -431,6 +431,7 @@ fn hub_of(
         query_indexes: Shared::new(query_indexes(connection, id)?),
         created: UnixMillis::from_millis(row.get(4)?),
         properties: ArcSwap::from(Arc::new(properties)),
+        quota: OnceLock::new(),
     })
 }
 

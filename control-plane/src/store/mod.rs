@@ -24,6 +24,7 @@ mod models;
 mod outage;
 mod query;
 mod query_indexes;
+mod quota_usage;
 mod recover;
 mod registry_jobs;
 mod row;
@@ -64,6 +65,7 @@ pub(crate) use query::{
     ID_END, ScanPlan, SectionName, StoredTwin, TwinColumns, TwinKeys, TwinScan, TwinScans,
 };
 pub(crate) use query_indexes::{IndexedKeys, QueryIndexStore};
+pub(crate) use quota_usage::QuotaStore;
 pub(crate) use registry_jobs::RegistryJobStore;
 pub(crate) use schema::Database;
 pub use schema::REGISTRY_FILE;
@@ -82,6 +84,7 @@ pub(crate) trait Store:
     + JobStore
     + ModelStore
     + QueryIndexStore
+    + QuotaStore
     + RegistryJobStore
     + TwinScans
     + TwinStore

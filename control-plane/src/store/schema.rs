@@ -12,14 +12,14 @@ use super::fault::Fault;
 use super::recover::recover;
 use super::{
     OpenError, StoreError, StoreState, c2d, certificates, configurations, jobs, query_indexes,
-    registry_jobs, twin_tables, uploads,
+    quota_usage, registry_jobs, twin_tables, uploads,
 };
 
 /// `application_id` of the file: "rhub".
 const APPLICATION_ID: i64 = 0x7268_7562;
 
 /// `user_version` of the file; rises when the tables change.
-pub(super) const VERSION: i64 = 13;
+pub(super) const VERSION: i64 = 14;
 
 /// `user_version` of files that keep nothing of a conversation with devices.
 pub(super) const VERSION_WITHOUT_CONVERSATION: i64 = 1;
@@ -57,6 +57,9 @@ const VERSION_WITH_TWINS_IN_INDEXES: i64 = 11;
 
 /// `user_version` of files that do not say when consumer groups were made.
 const VERSION_WITHOUT_GROUP_TIMES: i64 = 12;
+
+/// `user_version` of files that keep nothing of quotas.
+const VERSION_WITHOUT_QUOTAS: i64 = 13;
 
 /// Name of the database file.
 pub const REGISTRY_FILE: &str = "registry.db";
@@ -360,6 +363,9 @@ fn add_since(connection: &Connection, version: i64) -> Result<(), rusqlite::Erro
     }
     if version <= VERSION_WITHOUT_GROUP_TIMES {
         connection.execute_batch(GROUP_COLUMN)?;
+    }
+    if version <= VERSION_WITHOUT_QUOTAS {
+        connection.execute_batch(quota_usage::TABLE)?;
     }
     connection.pragma_update(None, "user_version", VERSION)
 }

@@ -325,7 +325,8 @@ fn a_registry_of_any_version_before_is_brought_up_to_date() {
     let control = open(&dir);
     put(&control, "/devices/d", &json!({}));
     control.shutdown();
-    let added_since_10 = vec!["registry_job", "registry_job_error"];
+    let added_since_11 = vec!["quota_usage"];
+    let added_since_10 = [&["registry_job", "registry_job_error"], &added_since_11[..]].concat();
     let added_since_9 = [&["hub_number"], &added_since_10[..]].concat();
     let added_since_8 = [&["file_upload", "file_notification"], &added_since_9[..]].concat();
     let added_since_7 = [&["query_index", "query_index_key"], &added_since_8[..]].concat();
@@ -339,8 +340,9 @@ fn a_registry_of_any_version_before_is_brought_up_to_date() {
         [&["presence", "twin", "twin_reported", "c2d_message", "c2d_feedback"], &added_since_2[..]]
             .concat();
     for (version, added) in [
-        (12, &Vec::new()),
-        (11, &Vec::new()),
+        (13, &added_since_11),
+        (12, &added_since_11),
+        (11, &added_since_11),
         (10, &added_since_10),
         (9, &added_since_9),
         (8, &added_since_8),
@@ -360,8 +362,11 @@ fn a_registry_of_any_version_before_is_brought_up_to_date() {
             _ => (&columns[..], PartitionMapping::Crc64),
         };
         let drop = |column: &&str| format!("ALTER TABLE hub DROP COLUMN {column}; ");
-        let of_groups = "ALTER TABLE consumer_group DROP COLUMN created_ms; ".to_owned();
-        let drops: String = columns.iter().map(drop).chain([drops, of_groups]).collect();
+        let of_groups = match version {
+            13.. => "",
+            _ => "ALTER TABLE consumer_group DROP COLUMN created_ms; ",
+        };
+        let drops: String = columns.iter().map(drop).chain([drops, of_groups.to_owned()]).collect();
         run_sql(&dir, &format!("{drops}PRAGMA user_version = {version}"));
         for _ in 0..2 {
             let control = open(&dir);

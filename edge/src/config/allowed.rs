@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::ByteSize;
+use super::quota::parse_imitated;
 
 /// Word for a value that the hub chooses itself.
 pub(super) const AUTO: &str = "auto";
@@ -59,6 +60,8 @@ pub enum Allowed {
     File,
     /// The name of a container of blobs.
     Container,
+    /// A tier whose limits a hub has.
+    Quota,
 }
 
 impl Allowed {
@@ -86,6 +89,7 @@ impl Allowed {
             ),
             Self::LogLevel => "off, error, warn, info, debug or trace, or such a level for each of several modules, like \"warn,ringhub_edge=debug\"".to_owned(),
             Self::File => "the path of a file".to_owned(),
+            Self::Quota => "\"none\", \"sku\", or a tier with its units: F1, B1 to B3 or S1 to S3, like \"S1 x 2\"".to_owned(),
             Self::Container => "a name of 3 to 63 lower-case letters, digits and single `-`, none at its ends".to_owned(),
         }
     }
@@ -115,6 +119,7 @@ impl Allowed {
             Self::LogLevel => text.is_some_and(is_log_level),
             Self::File => text.is_some_and(|text| !text.is_empty()),
             Self::Container => text.is_some_and(|text| ContainerName::parse(text).is_ok()),
+            Self::Quota => text.is_some_and(|text| parse_imitated(text).is_some()),
         }
     }
 

@@ -12,8 +12,9 @@ use ringhub_core::limits::{
 
 use super::Allowed::{
     Address, Auto, ConsumerGroups, Container, Duration as Time, File, HostName, LogLevel, Number,
-    Size, Switch, Word,
+    Quota, Size, Switch, Word,
 };
+use super::quota_keys::QUOTA;
 use super::{Allowed, ByteSize, Key, Section};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -23,8 +24,9 @@ const PORT: Allowed = Number { min: 1, max: u16::MAX as i64, unit: "(TCP port)" 
 const DELIVERIES: Allowed = Number { min: 1, max: 100, unit: "deliveries" };
 
 /// All sections, in the order in which they are shown.
-pub static SECTIONS: [&Section; 14] = [
+pub static SECTIONS: [&Section; 15] = [
     &HUB,
+    &QUOTA,
     &FORMAT,
     &CLOUD_TO_DEVICE,
     &FILE_UPLOAD,
@@ -72,6 +74,14 @@ static HUB: Section = Section {
             allowed: ConsumerGroups(CONSUMER_GROUPS_MAX),
             meaning: "Besides $Default, which is always there; more can be made while the hub runs.",
             cost: "nothing while nobody reads",
+        },
+        Key {
+            name: "quota",
+            default: r#""none""#,
+            allowed: Quota,
+            meaning: "Tier whose quotas and throttles each hub of the process has; \"sku\": that of its \
+                  own SKU, which the resource provider changes.",
+            cost: "clients are delayed and refused as in that tier; 20 ns for each message",
         },
     ],
 };

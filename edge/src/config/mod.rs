@@ -25,6 +25,8 @@ mod file_upload;
 mod key;
 mod keys;
 mod origin;
+mod quota;
+mod quota_keys;
 mod relations;
 mod render;
 mod sections;
@@ -43,6 +45,7 @@ pub use file_upload::{FileUpload, FileUploadError, Storage};
 pub use key::{Key, Section};
 pub use keys::SECTIONS;
 pub use origin::Origin;
+pub use quota::{OwnRate, Quota};
 pub use render::{defaults, effective};
 pub use sections::{
     CertificateFiles, Executors, Format, Hub, Jobs, Limits, Listen, Log, Logging, Shards, Tls,
@@ -81,6 +84,8 @@ pub struct Config {
     pub tls: Tls,
     /// Bounds on what peers may do.
     pub limits: Limits,
+    /// Limits of each hub.
+    pub quota: Quota,
     /// Storage accounts that imports and exports of identities use.
     pub storage: StorageAccounts,
 }

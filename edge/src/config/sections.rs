@@ -4,12 +4,14 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ringhub_core::quota::Imitated;
 use ringhub_core::session::http::HttpLimits;
 use serde::{Deserialize, Deserializer, de};
 use toml::Value;
 
 use super::ByteSize;
 use super::allowed::AUTO;
+use super::quota::imitated;
 use crate::logging::LogFormat;
 
 /// Below this name every name is of this machine.
@@ -29,6 +31,9 @@ pub struct Hub {
     pub retention: Duration,
     /// Consumer groups besides `$Default`.
     pub consumer_groups: Vec<String>,
+    /// The tier whose limits hubs have.
+    #[serde(deserialize_with = "imitated")]
+    pub quota: Imitated,
 }
 
 impl Hub {

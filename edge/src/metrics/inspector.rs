@@ -12,10 +12,10 @@ use ringhub_control_plane::api::{Reply, Response};
 use ringhub_core::id::HubId;
 
 use super::page::{self, Page};
-use super::{blobs, certificates, executors, hubs, process, registry, shards, stages};
+use super::{blobs, certificates, executors, hubs, process, quotas, registry, shards, stages};
 use crate::partition::PartitionsView;
 use crate::shard::mailbox::Mailboxes;
-use crate::shard::{ShardCounters, ShardHandle};
+use crate::shard::{Clock, ShardCounters, ShardHandle};
 use crate::tls::Certificates;
 
 /// Requests for a page that may wait; more are answered that the hub is busy.
@@ -70,6 +70,8 @@ pub struct Sources {
     pub registry_directory: PathBuf,
     /// What handshakes choose from.
     pub certificates: Arc<Certificates>,
+    /// The clocks.
+    pub clock: Clock,
 }
 
 impl Sources {
@@ -99,6 +101,7 @@ impl Sources {
         let mut page = Page::new(&found.host_name);
         registry::write_hub(self, hub, &mut page);
         blobs::write_hub(self, hub, &mut page);
+        quotas::write(&[found], self.clock.wall(), &mut page);
         page.into_text()
     }
 
@@ -113,6 +116,7 @@ impl Sources {
         hubs::write(self, &mut page);
         registry::write(self, &mut page);
         blobs::write(self, &mut page);
+        quotas::write(&self.control.hubs(), self.clock.wall(), &mut page);
         process::write(&mut page);
         certificates::write(&self.certificates, &mut page);
         page.into_text()

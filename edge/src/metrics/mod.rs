@@ -15,6 +15,7 @@ mod hubs;
 mod inspector;
 mod page;
 mod process;
+mod quotas;
 mod registry;
 mod shards;
 mod stages;

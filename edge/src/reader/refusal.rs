@@ -11,6 +11,7 @@ use ringhub_control_plane::directory::AuthFailure;
 use ringhub_core::auth::TokenRefused;
 use ringhub_core::codec::amqp::performative::{AmqpError, Condition};
 use ringhub_core::codec::amqp::section::MessageId;
+use ringhub_core::quota::QuotaRefusal;
 use ringhub_core::session::amqp::RequestReply;
 
 use crate::partition::ReadRefused;
@@ -90,6 +91,18 @@ impl Refusal {
     pub(crate) fn not_offered(node: &str) -> Self {
         let text = format!("This hub does not offer {node} over AMQP yet.");
         Self::new(Condition::NotImplemented, text)
+    }
+
+    /// A hub takes nothing more of a device for the moment.
+    ///
+    /// Source: device-endpoints reference, "How it feels on the wire".
+    pub(crate) fn of_quota(refusal: QuotaRefusal) -> Self {
+        let (condition, number) = match refusal {
+            QuotaRefusal::Throttled { .. } => (Condition::DeviceContainerThrottled, 429_001),
+            QuotaRefusal::DailyQuota => (Condition::ResourceLimitExceeded, 403_002),
+            QuotaRefusal::Tier => (Condition::NotAllowed, 403_010),
+        };
+        Self::new(condition, format!("{refusal} ({number})."))
     }
 
     /// The log is gone.

@@ -5,6 +5,7 @@
 use ringhub_control_plane::c2d::C2dRefusal;
 use ringhub_core::c2d::Unacceptable;
 use ringhub_core::codec::amqp::performative::Condition;
+use ringhub_core::quota::QuotaRefusal;
 
 use crate::reader::Refusal;
 
@@ -16,6 +17,9 @@ pub(crate) fn refusal_of_c2d(refusal: C2dRefusal) -> Refusal {
         C2dRefusal::LockLost => Condition::MessageLockLost,
         C2dRefusal::Busy | C2dRefusal::DiskFull | C2dRefusal::Failed => Condition::ServerBusy,
         C2dRefusal::Storage => Condition::InternalError,
+        C2dRefusal::Quota(QuotaRefusal::Throttled { .. }) => Condition::DeviceContainerThrottled,
+        C2dRefusal::Quota(QuotaRefusal::DailyQuota) => Condition::QuotaExceeded,
+        C2dRefusal::Quota(QuotaRefusal::Tier) => Condition::NotAllowed,
     };
     Refusal::new(condition, refusal.to_string())
 }

@@ -23,15 +23,22 @@ use super::tls::{Certificate, TlsStream, connect_at};
 pub(crate) struct Tenants {
     pub(crate) address: Loopback,
     pub(crate) home: PathBuf,
+    /// The configuration file.
+    config: String,
     running: Option<Running>,
 }
 
 impl Tenants {
     /// Starts with one hub, which is called like its address.
     pub(crate) fn start() -> Self {
+        Self::start_with(SMALL_SEGMENTS)
+    }
+
+    /// As above with this in the configuration file.
+    pub(crate) fn start_with(config: &str) -> Self {
         let address = Loopback::claim();
         let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("tenants-{}", address.ip));
-        let mut tenants = Self { address, home, running: None };
+        let mut tenants = Self { address, home, config: config.to_owned(), running: None };
         let _ = fs::remove_dir_all(&tenants.home);
         tenants.launch();
         tenants
@@ -39,7 +46,7 @@ impl Tenants {
 
     /// Starts on data that are there.
     pub(crate) fn launch(&mut self) {
-        self.running = Some(serve(&self.home, self.address));
+        self.running = Some(serve_with(&self.home, self.address, &self.config));
     }
 
     pub(crate) fn stop(&mut self) {
@@ -117,9 +124,13 @@ impl Drop for Tenants {
 
 /// Starts hubs on the data in a directory; devices are accepted when it returns.
 pub(crate) fn serve(home: &Path, address: Loopback) -> Running {
+    serve_with(home, address, SMALL_SEGMENTS)
+}
+
+fn serve_with(home: &Path, address: Loopback, text: &str) -> Running {
     fs::create_dir_all(home).expect("the target directory is writable");
     let config = home.join("ringhub.toml");
-    fs::write(&config, SMALL_SEGMENTS).expect("the home is writable");
+    fs::write(&config, text).expect("the home is writable");
     let arguments = ServeArguments {
         config: Some(config),
         data_dir: Some(home.join("data")),

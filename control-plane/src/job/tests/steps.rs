@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ringhub_core::id::{HubId, JobId};
 use ringhub_core::limits::JOB_RETENTION;
+use ringhub_core::quota::QuotaPlan;
 use ringhub_core::time::UnixMillis;
 use ringhub_core::twin::{Mode, ServiceChange};
 use serde_json::json;
@@ -44,7 +45,8 @@ impl Bench {
             generation: device.generation,
             identity: ringhub_core::id::Identity { device: device.id, module: None },
         };
-        let directory = Directory::new(vec![Hub::bare(HUB, "hub.example.net")]);
+        let directory =
+            Directory::new(vec![Hub::bare(HUB, "hub.example.net")], QuotaPlan::default());
         Self { targets: devices.into_iter().map(target).collect(), directory, store }
     }
 

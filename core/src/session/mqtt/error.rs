@@ -77,6 +77,8 @@ pub enum CloseReason {
     LogFailed,
     /// The hub stops.
     ShuttingDown,
+    /// The hub takes no more messages for the moment.
+    QuotaExceeded,
 }
 
 impl CloseReason {
@@ -90,7 +92,9 @@ impl CloseReason {
             Self::Error(error) => error.connack_code(),
             Self::Refused(code) => Some(code),
             Self::IdentityRemoved => Some(ConnackCode::NotAuthorized),
-            Self::LogFailed | Self::ShuttingDown => Some(ConnackCode::ServerUnavailable),
+            Self::LogFailed | Self::ShuttingDown | Self::QuotaExceeded => {
+                Some(ConnackCode::ServerUnavailable)
+            }
             Self::Disconnect | Self::TransportLost | Self::TakenOver => None,
         }
     }

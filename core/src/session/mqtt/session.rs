@@ -264,6 +264,11 @@ impl MqttSession {
         }
     }
 
+    /// The hub reads again after a time in which it did not: silence counts from now on.
+    pub fn handle_resumed(&mut self, now: Timestamp) {
+        self.timers.heard(now);
+    }
+
     /// Next deadline; `None` after the end.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {

@@ -7,6 +7,9 @@ use crate::picture::{bytes, count, duration, table};
 const STAGES: [&str; 8] =
     ["listener", "tls", "codec", "session", "ring", "log", "acknowledge", "reader"];
 
+/// Hubs whose quotas are shown.
+const QUOTA_LINES_MAX: usize = 8;
+
 const STAGE_DURATION: &str = "ringhub_stage_duration_seconds";
 
 /// Renders what happened between `before` and `now`.
@@ -37,9 +40,10 @@ impl Frame<'_> {
         let hub = self.now.values_of("ringhub_devices", "hub").join(" ");
         let refusals = self.rate("ringhub_refusals_total", &[]);
         let gauge = |name| self.now.sum(name, &[]);
+        let quotas = self.quotas();
         format!(
             "{hub}   connections {}   devices {} of {}   refusals/s {refusals:.0}\n\
-             messages/s in {}   to readers {}   to devices {}   CPU {:.0} %   memory {}\n",
+             messages/s in {}   to readers {}   to devices {}   CPU {:.0} %   memory {}\n{quotas}",
             count(gauge("ringhub_connections")),
             count(self.now.sum("ringhub_devices", &[("state", "connected")])),
             count(self.now.sum("ringhub_devices", &[("state", "registered")])),
@@ -49,6 +53,23 @@ impl Frame<'_> {
             self.rate("process_cpu_seconds_total", &[]) * 100.0,
             bytes(gauge("process_resident_memory_bytes")),
         )
+    }
+
+    /// A line for each hub that has quotas.
+    fn quotas(&self) -> String {
+        let hubs = self.now.values_of("ringhub_quota_messages", "hub");
+        let line = |hub: &String| {
+            let of = [("hub", hub.as_str())];
+            let limit = self.now.sum("ringhub_quota_messages_max", &of);
+            let limit = if limit > 0.0 { count(limit) } else { "any number".to_owned() };
+            format!(
+                "quota of {hub}: {} of {limit} messages today   delayed/s {}   refused/s {}\n",
+                count(self.now.sum("ringhub_quota_messages", &of)),
+                count(self.rate("ringhub_quota_delayed_total", &of)),
+                count(self.rate("ringhub_quota_refused_total", &of)),
+            )
+        };
+        hubs.iter().take(QUOTA_LINES_MAX).map(line).collect()
     }
 
     fn stages(&self) -> String {

@@ -29,6 +29,7 @@ fn inside(allowed: &Allowed) -> Vec<Value> {
         Allowed::LogLevel => texts(&["off", "TRACE", "warn,ringhub_edge::shard=debug"]),
         Allowed::File => texts(&["/c.pem"]),
         Allowed::Container => texts(&["abc", &"a".repeat(63)]),
+        Allowed::Quota => texts(&["none", "sku", "F1", "S1 x 200", "b3x10"]),
     }
 }
 
@@ -56,6 +57,7 @@ fn outside(allowed: &Allowed) -> Vec<Value> {
         Allowed::LogLevel => texts(&["inof", "ringhub_edge=loud", ""]),
         Allowed::File => return texts(&[""]),
         Allowed::Container => texts(&["ab", "Abc", "a--b", &"a".repeat(64)]),
+        Allowed::Quota => texts(&["S4", "S1 x 0", "S1 x 201", "SKU"]),
         Allowed::Switch | Allowed::Word(_) | Allowed::Address => Vec::new(),
     };
     [beyond, texts(&["no such thing"])].concat()
@@ -120,6 +122,7 @@ fn every_key_is_documented_and_every_field_is_a_key() {
         include_str!("../sections.rs"),
         include_str!("../cloud_to_device.rs"),
         include_str!("../file_upload.rs"),
+        include_str!("../quota.rs"),
         include_str!("../storage.rs"),
     ];
     let fields = sources.iter().flat_map(|source| source.lines()).filter_map(|line| {

@@ -18,7 +18,7 @@ use ringhub_core::time::Timestamp;
 use tracing::debug;
 
 use self::blob::BlobExchange;
-use self::device::Sending;
+use self::device::{Receiving, Sending};
 use self::own::Own;
 use crate::shard::mailbox::Mail;
 use crate::shard::{Close, HubServices, Protocol, ShardContext, ShardCounters};
@@ -32,6 +32,8 @@ pub(super) struct HttpDriver {
     upgraded_to: Option<Carried>,
     /// The messages of the request that awaits its answer.
     sending: Option<Box<Sending>>,
+    /// The request for a message that waits for its time.
+    receiving: Option<Box<Receiving>>,
     /// The blob of the request that comes, or that is being answered.
     blob: Option<BlobExchange>,
     /// What the handshake proved, for the requests of devices; a WebSocket takes it along.
@@ -45,7 +47,8 @@ impl HttpDriver {
         now: Timestamp,
     ) -> Self {
         let exchange = HttpExchange::new(services.hub.http, now).streaming(is_streamed);
-        Self { exchange, upgraded_to: None, sending: None, blob: None, certificate }
+        let (upgraded_to, sending, receiving, blob) = (None, None, None, None);
+        Self { exchange, upgraded_to, sending, receiving, blob, certificate }
     }
 
     /// The chain of the handshake, for what the connection carries from now on.
@@ -164,6 +167,7 @@ impl Protocol for HttpDriver {
         if self.retry_at().is_some_and(|at| at <= cx.now) {
             self.go_on_sending(cx);
         }
+        self.go_on_receiving(cx);
         self.exchange.handle_timeout(cx.now, cx.wall);
         while let Some(event) = self.exchange.poll_event() {
             self.on_event(event, cx);
@@ -179,12 +183,14 @@ impl Protocol for HttpDriver {
 
     fn handle_closed(&mut self, _: Close, cx: &mut Context<'_>) {
         self.stop_sending(cx);
+        self.receiving = None;
         self.blob = None;
         self.exchange.shut_down();
     }
 
     fn poll_timeout(&self) -> Option<Timestamp> {
-        [self.exchange.poll_timeout(), self.retry_at()].into_iter().flatten().min()
+        let receiving = self.receiving.as_ref().map(|asked| asked.until);
+        [self.exchange.poll_timeout(), self.retry_at(), receiving].into_iter().flatten().min()
     }
 
     fn poll_transmit(&mut self, out: &mut BytesMut) -> bool {

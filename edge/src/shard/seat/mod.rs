@@ -12,6 +12,7 @@
 mod activity;
 mod c2d;
 mod method;
+mod quota;
 mod telemetry;
 mod twin;
 
@@ -25,6 +26,7 @@ use ringhub_core::session::takeover::Admission;
 use ringhub_core::time::Timestamp;
 
 use self::activity::Activity;
+pub(crate) use self::quota::operate;
 pub(crate) use self::telemetry::NotTaken;
 pub(crate) use self::twin::TwinBusy;
 use super::mailbox::Mail;

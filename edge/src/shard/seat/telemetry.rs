@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use ringhub_core::message::{D2cMessage, MessageTooLarge};
 use ringhub_core::position::Ticket;
+use ringhub_core::quota::Verdict;
 use tracing::warn;
 
 use super::{Context, Seat};
@@ -69,6 +70,10 @@ impl Seat {
         if !self.admission.may_leave_will(*shard, |fence| pipeline.is_committed(&fence)) {
             let reason = "messages of the connection before are not committed yet";
             return self.log_lost_will(reason, cx);
+        }
+        // It cannot wait: its connection is gone.
+        if let Verdict::Refused(_) = self.pay(self.messages_of(will.body.len()), cx) {
+            return self.log_lost_will("the hub takes no more messages", cx);
         }
         match self.push(will, cx) {
             Ok(_) | Err(NotTaken::TooLarge(_) | NotTaken::LogFailed) => {}

@@ -100,6 +100,10 @@ conditions! {
     LinkCreationConflict = "com.microsoft:link-creation-conflict",
     /// The device is not connected or not known.
     DeviceNotFound = "com.microsoft:device-not-found",
+    /// The hub does not take so much in a second.
+    DeviceContainerThrottled = "com.microsoft:device-container-throttled",
+    /// The hub does not take so much in a day.
+    QuotaExceeded = "com.microsoft:quota-exceeded",
     /// The lock token is no longer valid.
     MessageLockLost = "com.microsoft:message-lock-lost",
 }

@@ -88,7 +88,10 @@ impl AmqpDriver {
             read.map_err(|why| refusal_of_message(&why))
         };
         match message {
-            Ok(message) => c2d.enqueue(message, cx.services.c2d_done(cx.connection, token)),
+            Ok(message) => {
+                let done = cx.services.c2d_done(cx.connection, token);
+                cx.services.control.send_to_device(hub, message, done);
+            }
             Err(refusal) => {
                 let (reason, connection) = (&refusal.text, cx.connection);
                 debug!(hub = %cx.services.hub_name(hub), %connection, %reason, "message to a device refused");

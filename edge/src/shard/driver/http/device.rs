@@ -4,6 +4,7 @@
 //! it, and becomes what the next one waits for.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
@@ -12,18 +13,19 @@ use ringhub_control_plane::api::{
     delivery_response, done,
 };
 use ringhub_control_plane::c2d::C2dRefusal;
-use ringhub_control_plane::directory::Grant;
+use ringhub_control_plane::directory::{Grant, Hub};
 use ringhub_core::c2d::{LockToken, Verdict};
 use ringhub_core::id::{ExecutorId, SeatId};
 use ringhub_core::limits::{HTTP_SEND_TIME_MAX, RING_RETRY_INTERVAL};
 use ringhub_core::message::{BATCH_CONTENT_TYPE, HttpMessage, InvalidBatch, MessageTooLarge};
 use ringhub_core::position::{Committed, Ticket};
+use ringhub_core::quota::{OperationClass, Verdict as QuotaVerdict};
 use ringhub_core::session::http::Request;
 use ringhub_core::time::Timestamp;
 
 use super::{Context, HttpDriver, reply};
 use crate::partition::LogState;
-use crate::shard::seat::{NotTaken, Seat};
+use crate::shard::seat::{NotTaken, Seat, operate};
 
 /// Arrays of messages have types of this family, of which the hub knows one.
 const BATCH_FAMILY: &str = "application/vnd.microsoft.iothub.";
@@ -34,12 +36,25 @@ pub(super) struct Sending {
     /// Until all are in the ring.
     seat: Option<Seat>,
     messages: VecDeque<HttpMessage>,
-    /// When to try again a ring that was full.
+    /// What they are charged as.
+    charge: u32,
+    is_paid: bool,
+    /// When to try again a ring that was full, or what the hub delays.
     retry_at: Option<Timestamp>,
+    /// When the hub takes them, if it delays them.
+    delayed_to: Option<Timestamp>,
     /// When to wait no longer.
     until: Timestamp,
     /// The last of those that are in the ring.
     last: Option<Ticket>,
+}
+
+/// A request for a message that the hub delays.
+#[derive(Debug)]
+pub(super) struct Receiving {
+    grant: Grant,
+    lock_time: Duration,
+    pub(super) until: Timestamp,
 }
 
 impl Sending {
@@ -54,6 +69,18 @@ impl Sending {
             }));
         }
         let seat = self.seat.as_mut().filter(|seat| seat.is_open())?;
+        if !self.is_paid {
+            match seat.pay(self.charge, cx) {
+                QuotaVerdict::Pass => {}
+                QuotaVerdict::Delayed(until) => self.delayed_to = Some(until),
+                QuotaVerdict::Refused(why) => return Some(Err(DeviceRefusal::Quota(why))),
+            }
+            self.is_paid = true;
+        }
+        if let Some(until) = self.delayed_to.filter(|until| *until > cx.now) {
+            self.retry_at = Some(until);
+            return None;
+        }
         while let Some(message) = self.messages.front() {
             match seat.publish(message.as_d2c(), cx) {
                 Ok(ticket) => {
@@ -92,9 +119,11 @@ impl Sending {
     }
 
     fn leave(&mut self, cx: &Context<'_>) {
-        if let Some(seat) = self.seat.take() {
-            seat.leave(cx);
+        let Some(seat) = self.seat.take() else { return };
+        if self.is_paid && self.last.is_none() && !self.messages.is_empty() {
+            seat.give_back(self.charge, cx);
         }
+        seat.leave(cx);
     }
 }
 
@@ -110,10 +139,7 @@ impl HttpDriver {
         let DeviceRequest { grant, operation } = device;
         match operation {
             DeviceOperation::Send => self.on_send(grant, request, api, cx),
-            DeviceOperation::Receive(lock_time) => {
-                let response = receive(&grant, lock_time, cx).unwrap_or_else(done);
-                self.respond(&response, cx);
-            }
+            DeviceOperation::Receive(lock_time) => self.on_receive(grant, lock_time, cx),
             DeviceOperation::Settle(Some(token), verdict) => settle(&grant, token, verdict, cx),
             DeviceOperation::Settle(None, _) => {
                 self.respond(&DeviceRefusal::LockLost.response(), cx);
@@ -127,11 +153,50 @@ impl HttpDriver {
         }
     }
 
+    /// Looks for a message when the hub takes the request.
+    fn on_receive(&mut self, grant: Grant, lock_time: Duration, cx: &mut Context<'_>) {
+        let hub = cx.services.control.directory().hub(grant.hub);
+        let ask = |hub: Arc<Hub>| operate(&hub, OperationClass::C2dReceives, cx);
+        match hub.map_or(QuotaVerdict::Pass, ask) {
+            QuotaVerdict::Pass => {
+                let response = receive(&grant, lock_time, cx).unwrap_or_else(done);
+                self.respond(&response, cx);
+            }
+            QuotaVerdict::Delayed(until) => {
+                self.receiving = Some(Box::new(Receiving { grant, lock_time, until }));
+            }
+            QuotaVerdict::Refused(why) => self.respond(&DeviceRefusal::Quota(why).response(), cx),
+        }
+    }
+
+    /// Answers a request for a message whose time has come.
+    pub(super) fn go_on_receiving(&mut self, cx: &mut Context<'_>) {
+        if let Some(asked) = self.receiving.take_if(|asked| asked.until <= cx.now) {
+            let Receiving { grant, lock_time, .. } = *asked;
+            let response = receive(&grant, lock_time, cx).unwrap_or_else(done);
+            self.respond(&response, cx);
+        }
+    }
+
     fn on_send(&mut self, grant: Grant, request: &Request, api: &ApiRequest, cx: &mut Context<'_>) {
         let sending = messages_of(request, api).and_then(|messages| {
             let seat = Seat::visit(grant, cx).map_err(DeviceRefusal::Gone)?;
+            let sizes =
+                messages.iter().map(|message| seat.messages_of(message.as_d2c().body.len()));
+            let charge = sizes.fold(0, u32::saturating_add);
+            let (retry_at, delayed_to) = (None, None);
             let until = cx.now + HTTP_SEND_TIME_MAX;
-            Ok(Sending { seat: Some(seat), messages, retry_at: None, until, last: None })
+            let seat = Some(seat);
+            Ok(Sending {
+                seat,
+                messages,
+                charge,
+                is_paid: false,
+                retry_at,
+                delayed_to,
+                until,
+                last: None,
+            })
         });
         match sending {
             Err(refusal) => self.respond(&refusal.response(), cx),

@@ -6,11 +6,13 @@ use ringhub_control_plane::directory::{Credential, Grant, IdentityRef};
 use ringhub_core::auth::CertificateChain;
 use ringhub_core::codec::mqtt::ConnackCode;
 use ringhub_core::limits::{MODEL_ID_BYTES_MAX, TOKEN_EXPIRY_GRACE};
+use ringhub_core::quota::Verdict;
 use ringhub_core::session::mqtt::user_name::{ApiVersion, UserName};
 use ringhub_core::session::mqtt::{Acceptance, CloseReason, ConnectRequest, Subscriptions};
 use ringhub_core::time::{Timestamp, UnixMillis};
 use tracing::{debug, info};
 
+use super::throttle::Throttle;
 use super::{Context, MqttDriver};
 use crate::shard::Close;
 use crate::shard::seat::Seat;
@@ -42,16 +44,24 @@ impl MqttDriver {
         if request.clean_session && stored != Subscriptions::NONE {
             cx.services.store_subscriptions(taken.seat.grant(), Subscriptions::NONE, None);
         }
+        let verdict = taken.seat.pay_connect(cx);
         self.seat = Some(Box::new(taken.seat));
+        match verdict {
+            Verdict::Pass => {}
+            Verdict::Delayed(until) => self.throttle = Some(Box::new(Throttle::Connect(until))),
+            Verdict::Refused(_) => {
+                return Err(self.end(CloseReason::Refused(ConnackCode::ServerUnavailable)));
+            }
+        }
         self.accept_if_alone(cx);
         Ok(())
     }
 
-    /// Sends CONNACK once no former seat of the identity is left; what they pushed last is awaited
-    /// before anything is read.
+    /// Sends CONNACK once no former seat of the identity is left and the hub takes it; what those
+    /// pushed last is awaited before anything is read.
     pub(super) fn accept_if_alone(&mut self, cx: &mut Context<'_>) {
         let Some(seat) = &mut self.seat else { return };
-        if !seat.admit(cx) {
+        if matches!(self.throttle.as_deref(), Some(Throttle::Connect(_))) || !seat.admit(cx) {
             return;
         }
         let Some(acceptance) = self.acceptance.take() else { return };

@@ -5,6 +5,7 @@ mod c2d;
 mod connect;
 mod method;
 mod telemetry;
+mod throttle;
 mod twin;
 
 use bytes::BytesMut;
@@ -19,6 +20,7 @@ use ringhub_core::session::mqtt::{
 use ringhub_core::time::Timestamp;
 use tracing::{debug, info};
 
+use self::throttle::Throttle;
 use crate::shard::mailbox::Mail;
 use crate::shard::recorder::Part;
 use crate::shard::seat::Seat;
@@ -39,6 +41,8 @@ pub(crate) struct MqttDriver {
     blocked_bytes: Option<usize>,
     /// When a delivery is tried again to a client that does not take its bytes.
     deliver_at: Option<Box<Timestamp>>,
+    /// What it waits for because of the limits of its hub.
+    throttle: Option<Box<Throttle>>,
     /// CONNACK 0 was sent.
     was_accepted: bool,
     /// The reason to close, while the shard only knows its kind.
@@ -62,6 +66,7 @@ impl MqttDriver {
             acceptance: None,
             blocked_bytes: None,
             deliver_at: None,
+            throttle: None,
             was_accepted: false,
             reason: None,
         }
@@ -73,7 +78,7 @@ impl MqttDriver {
             (Some(record_bytes), Some(seat)) => seat.has_room(record_bytes, services),
             _ => true,
         };
-        is_open && has_room && self.session.can_read()
+        is_open && has_room && !self.is_throttled() && self.session.can_read()
     }
 
     /// The hub of the device, as log lines name it.
@@ -239,6 +244,10 @@ impl Protocol for MqttDriver {
         if self.deliver_at.take_if(|at| **at <= cx.now).is_some() {
             self.deliver_waiting(cx);
         }
+        self.end_wait(cx)?;
+        if self.is_throttled() {
+            return Ok(());
+        }
         match self.session.handle_timeout(cx.now) {
             Ok(()) => Ok(()),
             Err(error) => Err(self.end(CloseReason::Error(error))),
@@ -265,6 +274,7 @@ impl Protocol for MqttDriver {
         if !self.was_accepted {
             count_refusal(reason, cx.counters());
         }
+        self.give_back(cx);
         self.publish_will(reason, cx);
         if let Some(seat) = self.seat.take() {
             seat.leave(cx);
@@ -274,7 +284,10 @@ impl Protocol for MqttDriver {
     fn poll_timeout(&self) -> Option<Timestamp> {
         let report = self.seat.as_ref().and_then(|seat| seat.poll_timeout());
         let retry = self.deliver_at.as_deref().copied();
-        [self.session.poll_timeout(), report, retry].into_iter().flatten().min()
+        // A client that is not read is not silent.
+        let wait = self.throttle_timeout();
+        let session = if wait.is_some() { None } else { self.session.poll_timeout() };
+        [session, report, retry, wait].into_iter().flatten().min()
     }
 
     fn poll_transmit(&mut self, out: &mut BytesMut) -> bool {

@@ -19,6 +19,9 @@ impl MqttDriver {
         publish: &D2cPublish<'_>,
         cx: &mut Context<'_>,
     ) -> Result<Next, Close> {
+        if let Some(next) = self.pay(publish, cx) {
+            return Ok(next);
+        }
         let Some(seat) = &mut self.seat else {
             return Err(self.end(CloseReason::Error(SessionError::ExpectedConnect)));
         };
@@ -26,6 +29,7 @@ impl MqttDriver {
         match seat.publish(d2c_message(publish, &system), cx) {
             Ok(ticket) => {
                 self.blocked_bytes = None;
+                self.throttle = None;
                 self.session.handle_accepted(publish.receipt, ticket.position);
                 if publish.receipt.awaits_puback() {
                     seat.await_commit(ticket, cx);
@@ -34,10 +38,12 @@ impl MqttDriver {
             }
             Err(NotTaken::RingFull(record_bytes)) => {
                 self.blocked_bytes = Some(record_bytes);
+                self.keep_paid(publish.payload.len());
                 Ok(Next::Keep)
             }
             Err(NotTaken::LogFailed) => Err(self.end(CloseReason::LogFailed)),
             Err(NotTaken::TooLarge(bytes)) => {
+                self.keep_paid(publish.payload.len());
                 Err(self.end(CloseReason::Error(SessionError::MessageTooLarge(bytes))))
             }
         }

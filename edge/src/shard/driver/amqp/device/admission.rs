@@ -4,6 +4,7 @@ use ringhub_control_plane::directory::{AuthFailure, CutReason, Grant};
 use ringhub_core::codec::amqp::performative::{Attach, Condition};
 use ringhub_core::id::{HubId, Identity, SeatId};
 use ringhub_core::limits::{D2C_TRANSFER_BYTES_MAX, DEVICE_LINK_CREDIT, MODEL_ID_BYTES_MAX};
+use ringhub_core::quota::Verdict;
 use ringhub_core::session::amqp::{DeviceLink, DeviceNode, LinkAccept, LinkId};
 use ringhub_core::time::Timestamp;
 use tracing::{debug, info};
@@ -78,7 +79,20 @@ impl AmqpDriver {
         let ends = end(&grant, cx);
         let number = self.devices.next_number();
         let taken = Seat::take(grant, announced_model(attach), number, cx);
-        self.devices.insert(number, taken.map_err(Refusal::of_token)?.seat, ends);
+        let seat = taken.map_err(Refusal::of_token)?.seat;
+        let connects_at = match seat.pay_connect(cx) {
+            Verdict::Pass => None,
+            Verdict::Delayed(until) => Some(until),
+            Verdict::Refused(why) => {
+                seat.leave(cx);
+                return Err(Refusal::of_quota(why));
+            }
+        };
+        self.devices.insert(number, seat, ends);
+        if let Some(device) = self.devices.get_mut(number) {
+            device.connects_at = connects_at;
+        }
+        self.devices.rearm(number);
         self.connection.permit_partial_bytes(self.devices.partial_bytes_max());
         Ok(number)
     }
@@ -114,10 +128,12 @@ impl AmqpDriver {
     fn answer_attaches(&mut self, number: u32, cx: &mut Context<'_>) {
         let Some(device) = self.devices.get_mut(number) else { return };
         if !device.is_admitted {
-            if !device.seat.admit(cx) {
+            let is_early = device.connects_at.is_some_and(|at| at > cx.now);
+            if is_early || !device.seat.admit(cx) {
                 return;
             }
             device.is_admitted = true;
+            device.connects_at = None;
             cx.counters().amqp_seats_admitted.add(1);
             let (hub, connection) = (device.seat.hub_name(), device.seat.id(cx));
             debug!(hub, identity = %device.seat.grant().identity, %connection, "device connected");
@@ -263,6 +279,7 @@ impl AmqpDriver {
         if let Some(device) = self.devices.remove(number) {
             let (hub, connection) = (device.seat.hub_name(), device.seat.id(cx));
             debug!(hub, identity = %device.seat.grant().identity, %connection, "device disconnected");
+            device.seat.give_back(device.telemetry.unused(), cx);
             device.seat.leave(cx);
             self.connection.permit_partial_bytes(self.devices.partial_bytes_max());
         }
@@ -295,6 +312,10 @@ impl AmqpDriver {
         device.seat.handle_timeout(cx);
         if device.ends <= cx.now {
             self.check_credential(number, cx);
+        }
+        let device = self.devices.get_mut(number);
+        if device.is_some_and(|device| device.connects_at.take_if(|at| *at <= cx.now).is_some()) {
+            self.answer_attaches(number, cx);
         }
         self.retry_telemetry(number, cx);
         self.retry_sending(number, cx);

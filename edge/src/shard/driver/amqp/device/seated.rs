@@ -21,6 +21,8 @@ pub(super) struct SeatedDevice {
     /// Links that wait for the seat to be admitted.
     pub(super) asked: Vec<(LinkId, DeviceLink)>,
     pub(super) is_admitted: bool,
+    /// When its hub takes it, if it has to wait for that.
+    pub(super) connects_at: Option<Timestamp>,
     /// Messages that were done with on each link since credit was given there last.
     done: [u32; FUNCTIONS],
     /// When its credential is looked at again.
@@ -41,6 +43,7 @@ impl SeatedDevice {
             links: [None; FUNCTIONS],
             asked: Vec::new(),
             is_admitted: false,
+            connects_at: None,
             done: [0; FUNCTIONS],
             ends,
             retry_at: None,
@@ -112,6 +115,7 @@ impl SeatedDevice {
     pub(super) fn poll_timeout(&self) -> Option<Timestamp> {
         let report = self.seat.poll_timeout();
         let retry = self.telemetry.retry_at();
-        [Some(self.ends), report, retry, self.retry_at].into_iter().flatten().min()
+        let times = [Some(self.ends), report, retry, self.retry_at, self.connects_at];
+        times.into_iter().flatten().min()
     }
 }

@@ -5,6 +5,7 @@
 //! with it. Other seats go on.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 
 use bytes::Bytes;
 use ringhub_core::codec::amqp::performative::{Condition, DeliveryState};
@@ -12,6 +13,7 @@ use ringhub_core::id::SeatId;
 use ringhub_core::limits::{DEVICE_LINK_CREDIT, RING_RETRY_INTERVAL};
 use ringhub_core::message::{AmqpTelemetry, InvalidTelemetry};
 use ringhub_core::position::{Committed, RingPosition, Ticket};
+use ringhub_core::quota::Verdict;
 use ringhub_core::session::amqp::{DeliveryId, DeviceLink, LinkId};
 use ringhub_core::time::Timestamp;
 use tracing::debug;
@@ -42,6 +44,8 @@ struct Held {
     payload: Bytes,
     /// Messages of it that are in the ring already.
     published: usize,
+    /// What it was charged as when its hub let it through; before, that is to be asked.
+    paid: Option<u32>,
 }
 
 /// A transfer as it came.
@@ -65,11 +69,13 @@ enum Progress {
     Published(Ticket),
     /// The next of its messages needs this many bytes in the ring, or comes after one that does.
     Stopped(usize),
+    /// It is paid for, and the hub takes it at this time.
+    Delayed(Timestamp),
     Refused(Refusal),
 }
 
 impl TelemetryLink {
-    /// When the ring is tried again.
+    /// When what is held goes on.
     pub(super) fn retry_at(&self) -> Option<Timestamp> {
         self.retry_at
     }
@@ -79,17 +85,20 @@ impl TelemetryLink {
         self.held.len() + self.committing.len()
     }
 
+    /// What was paid for and is not in the ring, if the seat ends now.
+    pub(super) fn unused(&self) -> u32 {
+        let first = self.held.front().filter(|first| first.published == 0);
+        first.and_then(|first| first.paid).unwrap_or(0)
+    }
+
     /// Bytes of the transfers that are not in the ring.
     pub(super) fn held_bytes(&self) -> usize {
         self.held_bytes
     }
 
-    fn hold(&mut self, held: Held, record_bytes: usize, now: Timestamp) {
+    fn hold(&mut self, held: Held) {
         self.held_bytes += held.payload.len();
         self.held.push_back(held);
-        if record_bytes > 0 {
-            self.stop(record_bytes, now);
-        }
     }
 
     /// Takes out the oldest transfers that are durable and can be told in one range.
@@ -106,6 +115,12 @@ impl TelemetryLink {
         Some(run)
     }
 
+    /// The oldest of what is held goes on at this time.
+    fn wait(&mut self, until: Timestamp) {
+        self.record_bytes = 0;
+        self.retry_at = Some(until);
+    }
+
     fn stop(&mut self, record_bytes: usize, now: Timestamp) {
         self.record_bytes = record_bytes;
         self.retry_at = Some(now + RING_RETRY_INTERVAL);
@@ -117,7 +132,10 @@ impl Held {
     fn publish(&mut self, seat: &mut Seat, cx: &mut Context<'_>) -> Progress {
         let mut telemetry = AmqpTelemetry::default();
         match telemetry.read(self.received.format, &self.payload) {
-            Ok(()) => publish(&telemetry, &mut self.published, seat, cx),
+            Ok(()) => {
+                let Self { published, paid, .. } = self;
+                publish(&telemetry, (published, paid), seat, cx)
+            }
             Err(why) => Progress::Refused(refusal_of(&why)),
         }
     }
@@ -144,22 +162,27 @@ impl AmqpDriver {
         let Some(device) = seats.get_mut(&number) else { return };
         *in_flight += 1;
         let SeatedDevice { seat, telemetry, .. } = device;
-        let mut published = 0;
+        let (mut published, mut paid) = (0, None);
         let mut messages = AmqpTelemetry::default();
         let progress = match messages.read(received.format, payload) {
             Err(why) => Progress::Refused(refusal_of(&why)),
             Ok(()) if !telemetry.held.is_empty() => Progress::Stopped(0),
-            Ok(()) => publish(&messages, &mut published, seat, cx),
+            Ok(()) => publish(&messages, (&mut published, &mut paid), seat, cx),
         };
         let unfinished = match progress {
             Progress::Published(last) if !received.settled => {
                 device.await_outcome(last, received.delivery, cx);
                 None
             }
-            Progress::Stopped(record_bytes) => {
+            Progress::Stopped(_) | Progress::Delayed(_) => {
                 let payload = Bytes::copy_from_slice(payload);
                 *held_bytes += payload.len();
-                telemetry.hold(Held { received, payload, published }, record_bytes, cx.now);
+                telemetry.hold(Held { received, payload, published, paid });
+                match progress {
+                    Progress::Delayed(until) => telemetry.wait(until),
+                    Progress::Stopped(bytes) if bytes > 0 => telemetry.stop(bytes, cx.now),
+                    _ => {}
+                }
                 None
             }
             progress => Some(progress),
@@ -177,9 +200,10 @@ impl AmqpDriver {
             let SeatedDevice { seat, telemetry, .. } = device;
             let Some(first) = telemetry.held.front_mut() else { return };
             let progress = first.publish(seat, cx);
-            if let Progress::Stopped(record_bytes) = progress {
-                telemetry.stop(record_bytes, cx.now);
-                return;
+            match progress {
+                Progress::Stopped(record_bytes) => return telemetry.stop(record_bytes, cx.now),
+                Progress::Delayed(until) => return telemetry.wait(until),
+                Progress::Published(_) | Progress::Refused(_) => {}
             }
             let Some(Held { received, payload, .. }) = telemetry.held.pop_front() else { return };
             telemetry.held_bytes -= payload.len();
@@ -261,7 +285,7 @@ impl AmqpDriver {
                     self.connection.settle(delivery, DeliveryState::Rejected(error));
                 }
             }
-            Progress::Published(_) | Progress::Stopped(_) => {}
+            Progress::Published(_) | Progress::Stopped(_) | Progress::Delayed(_) => {}
         }
         self.count_done(number, delivery);
     }
@@ -281,13 +305,42 @@ impl AmqpDriver {
     }
 }
 
+/// Pays for a transfer as a whole. What it is charged as is noted where it is let through.
+fn pay(
+    messages: &AmqpTelemetry<'_>,
+    paid: &mut Option<u32>,
+    seat: &Seat,
+    cx: &Context<'_>,
+) -> Verdict {
+    let mut charge = 0_u32;
+    // Without limits each counts 0, and the parts of a batch are not looked at.
+    if seat.messages_of(0) > 0 {
+        let _ = messages.try_for_each(0, |message| {
+            charge = charge.saturating_add(seat.messages_of(message.as_d2c().body.len()));
+            Ok::<_, Infallible>(())
+        });
+    }
+    let verdict = seat.pay(charge, cx);
+    if !matches!(verdict, Verdict::Refused(_)) {
+        *paid = Some(charge);
+    }
+    verdict
+}
+
 /// Puts the messages of a transfer into the ring, beginning behind those that `published` counts.
 fn publish(
     messages: &AmqpTelemetry<'_>,
-    published: &mut usize,
+    (published, paid): (&mut usize, &mut Option<u32>),
     seat: &mut Seat,
     cx: &mut Context<'_>,
 ) -> Progress {
+    if paid.is_none() {
+        match pay(messages, paid, seat, cx) {
+            Verdict::Pass => {}
+            Verdict::Delayed(until) => return Progress::Delayed(until),
+            Verdict::Refused(why) => return Progress::Refused(Refusal::of_quota(why)),
+        }
+    }
     let mut last = None;
     let taken = messages.try_for_each(*published, |message| {
         last = Some(seat.publish(message.as_d2c(), cx)?);
