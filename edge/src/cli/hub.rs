@@ -33,7 +33,7 @@ Examples:
   ringhub device-identity create -d pump-7 -n plant-2  each command takes the name of a hub
   ringhub hub create -n plant-3 --partition-count 8 --retention-day 7 --tags site=north
   ringhub hub update -n plant-2 --retention-day 3
-  ringhub hub update -n plant-2 --fcs @account --fc files   files of its devices go to that account
+  ringhub hub update -n plant-2 --fcs \"$ACCOUNT\" --fc files   devices upload there
   ringhub hub show -n plant-2
   ringhub hub delete -n plant-2                       with devices, keys and events, for good
 

@@ -13,7 +13,7 @@ use super::{CHILD_DIR, HUB, call, device, put};
 use crate::tests::{NoShards, TempDir, config, open, this_binary};
 use crate::{ControlPlane, REGISTRY_FILE};
 
-/// The tables as version 11 had them.
+/// The tables as version 11 had them, and nothing that came after it.
 const BEFORE: &str = "
 ALTER TABLE twin RENAME TO present_twin;
 ALTER TABLE twin_reported RENAME TO present_twin_reported;
@@ -41,6 +41,8 @@ INSERT INTO twin SELECT * FROM present_twin;
 INSERT INTO twin_reported SELECT * FROM present_twin_reported;
 DROP TABLE present_twin;
 DROP TABLE present_twin_reported;
+DROP TABLE quota_usage;
+ALTER TABLE consumer_group DROP COLUMN created_ms;
 PRAGMA user_version = 11;
 ";
 /// Rows of a hub that the test does not open: they move like all others.
