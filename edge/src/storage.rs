@@ -208,7 +208,7 @@ impl Caller {
         let path = utf8_percent_encode(path, PATH);
         let host = account.host();
         if self.known().rests(host, Instant::now()) {
-            let text = format!("{host} could not be called a moment ago");
+            let text = format!("{host} cannot be called: it did not answer a moment ago");
             return Err(StorageUnavailable(text));
         }
         let request = Request::builder()
