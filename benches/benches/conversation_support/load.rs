@@ -80,9 +80,10 @@ impl Load<'_> {
         })?;
         let mut run = Run::of(&all, window.begin);
         let seconds = (LEAD + window.begin.elapsed()).as_secs_f64();
-        run.cores.hub = (cpu_of(self.hub.process_id()) - hub).as_secs_f64() / seconds;
+        // Threads that have ended meanwhile are not among those of their process any more.
+        let of_hub = cpu_of(self.hub.process_id()).saturating_sub(hub);
+        run.cores.hub = of_hub.as_secs_f64() / seconds;
         run.cores.publishers = all.iter().map(|one| one.cpu.as_secs_f64()).sum::<f64>() / seconds;
-        // Threads of the run have ended and are not among those of the process any more.
         let answering = cpu_of(std::process::id()).saturating_sub(clients);
         run.cores.conversation = (talking + answering).as_secs_f64() / seconds;
         Ok(run)
