@@ -81,7 +81,7 @@ static HUB: Section = Section {
             allowed: Quota,
             meaning: "Tier whose quotas and throttles each hub of the process has; \"sku\": that of its \
                   own SKU, which the resource provider changes.",
-            cost: "clients are delayed and refused as in that tier; 20 ns for each message",
+            cost: "clients are delayed and refused as in that tier; 6 ns for each message",
         },
     ],
 };
