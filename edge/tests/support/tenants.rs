@@ -5,13 +5,15 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
+use http::Method;
 use ringhub_control_plane::{ControlPlane, NewHub};
 use ringhub_core::session::amqp::ClientSasl;
 use ringhub_edge::cli::ServeArguments;
-use ringhub_edge::client::{Credential, Principal, Target};
+use ringhub_edge::client::{Credential, Precondition, Principal, RestClient, Target};
 use ringhub_edge::hub::{EVENT_HUB, Hub as Running};
 use ringhub_edge::startup::{Endpoints, KeyFiles, prepare};
 use rustls::pki_types::ServerName;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::address::{AMQP_PORT, Loopback};
@@ -151,4 +153,16 @@ fn serve_with(home: &Path, address: Loopback, text: &str) -> Running {
     let data = prepared.data_directory.path();
     Endpoints::of(&prepared, EVENT_HUB).write(data).expect("the home is writable");
     running
+}
+
+/// Makes what was not there over REST.
+pub(crate) fn put(rest: &RestClient, path: &str, body: &Value) -> Value {
+    rest.send(Method::PUT, path, Precondition::Absent, Some(body)).expect("it is made")
+}
+
+/// Registers a device with keys.
+pub(crate) fn register(target: &Target, id: &str) -> Credential {
+    let made = put(&RestClient::new(target), &format!("/devices/{id}"), &json!({"deviceId": id}));
+    let key = made["authentication"]["symmetricKey"]["primaryKey"].as_str().expect("keys");
+    Credential::new(Principal::Device(id.to_owned()), key).expect("keys are base64")
 }
