@@ -10,21 +10,14 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::address::Loopback;
 use super::authority::Authority;
 use super::patience::eventually;
-use super::provision::Provision;
+use super::provision::{Provision, npm_packages};
 use super::storage_account::StorageAccount;
 
 const PROVISION: Provision = Provision {
     name: "azurite",
     pins: &["package.json", "package-lock.json"],
     tools: &[("node", "nodejs"), ("npm", "npm")],
-    install: |target, pins| {
-        for file in ["package.json", "package-lock.json", ".npmrc"] {
-            fs::copy(pins.join(file), target.join(file)).expect("the pins are part of the sources");
-        }
-        let mut packages = Command::new("npm");
-        packages.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(target);
-        vec![packages]
-    },
+    install: npm_packages,
 };
 
 /// The account that every Azurite has.

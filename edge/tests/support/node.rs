@@ -1,13 +1,11 @@
 //! The Node SDKs: azure-iot-device, azure-iothub and @azure/event-hubs.
 
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::{Value, json};
 
 use super::hub::Hub;
-use super::provision::{Provision, scripts_dir};
+use super::provision::{Provision, npm_packages, scripts_dir};
 use super::rest::Device;
 use super::script::{Lines, Script};
 
@@ -15,14 +13,7 @@ const PROVISION: Provision = Provision {
     name: "node",
     pins: &["package.json", "package-lock.json"],
     tools: &[("node", "nodejs"), ("npm", "npm")],
-    install: |target, pins| {
-        for file in ["package.json", "package-lock.json", ".npmrc"] {
-            fs::copy(pins.join(file), target.join(file)).expect("the pins are part of the sources");
-        }
-        let mut packages = Command::new("npm");
-        packages.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(target);
-        vec![packages]
-    },
+    install: npm_packages,
 };
 
 /// A Node with the pinned SDKs.

@@ -105,6 +105,32 @@ impl Provision {
     }
 }
 
+/// Installs what `package-lock.json` pins.
+pub(crate) fn npm_packages(target: &Path, pins: &Path) -> Vec<Command> {
+    for file in ["package.json", "package-lock.json", ".npmrc"] {
+        fs::copy(pins.join(file), target.join(file)).expect("the pins are part of the sources");
+    }
+    let mut packages = Command::new("npm");
+    packages.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(target);
+    vec![packages]
+}
+
+/// Installs what `requirements.txt` pins, into an environment of its own.
+pub(crate) fn pip_packages(target: &Path, pins: &Path) -> Vec<Command> {
+    let mut environment = Command::new("python3");
+    environment.args(["-m", "venv"]).arg(target);
+    let mut packages = Command::new(interpreter(target));
+    packages
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
+        .arg(pins.join("requirements.txt"));
+    vec![environment, packages]
+}
+
+/// The Python of such an environment.
+pub(crate) fn interpreter(target: &Path) -> PathBuf {
+    target.join("bin/python")
+}
+
 /// The folder of the scripts and pins of one language.
 pub(crate) fn scripts_dir(language: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop").join(language)

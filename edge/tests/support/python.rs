@@ -1,13 +1,12 @@
 //! The Python SDKs: azure-iot-device, azure-iot-hub, azure-eventhub over both AMQP stacks, and
 //! paho-mqtt.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
 use serde_json::Value;
 
 use super::hub::Hub;
-use super::provision::{Provision, scripts_dir};
+use super::provision::{Provision, interpreter, pip_packages, scripts_dir};
 use super::rest::Device;
 use super::script::{Lines, Script};
 
@@ -15,15 +14,7 @@ const PROVISION: Provision = Provision {
     name: "python",
     pins: &["requirements.txt"],
     tools: &[("python3", "python3 python3-venv")],
-    install: |target, pins| {
-        let mut environment = Command::new("python3");
-        environment.args(["-m", "venv"]).arg(target);
-        let mut packages = Command::new(interpreter(target));
-        packages
-            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
-            .arg(pins.join("requirements.txt"));
-        vec![environment, packages]
-    },
+    install: pip_packages,
 };
 
 /// A Python with the pinned SDKs.
@@ -97,8 +88,4 @@ impl Python {
     pub(crate) fn reader_with(&self, hub: &Hub, connection_string: &str) -> Script {
         self.script("reader.py").arg(connection_string).arg("--ca").arg(hub.ca_file())
     }
-}
-
-fn interpreter(target: &Path) -> PathBuf {
-    target.join("bin/python")
 }
