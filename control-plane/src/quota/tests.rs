@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use http::StatusCode;
 use http::header::RETRY_AFTER;
 use ringhub_core::id::HubId;
-use ringhub_core::limits::QUOTA_SAVE_INTERVAL;
 use ringhub_core::quota::{Day, Imitated, OperationClass, QuotaPlan, Rate, Shaping};
+use rusqlite::{Connection, OpenFlags};
 use serde_json::json;
 
-use crate::ControlPlane;
 use crate::api::tests::{Client, body};
 use crate::clock;
-use crate::tests::{NoShards, TempDir, config};
+use crate::tests::{NoShards, TempDir, config, this_binary};
+use crate::{ControlPlane, REGISTRY_FILE};
 
 const HUB: HubId = HubId(0);
 
@@ -81,11 +81,58 @@ fn a_day_is_used_up_by_what_is_charged_and_stays_so_over_a_restart() {
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     assert_eq!(refused.headers["iothub-errorcode"], "IotHubQuotaExceeded");
     assert_eq!(client.get("/devices/d").status, 200);
-    // Without an end in order, what was stored in time is there.
-    std::thread::sleep(3 * QUOTA_SAVE_INTERVAL);
-    drop(control);
-    let control = open(&dir, quotas);
-    assert_eq!(used(&control), 4);
+    control.shutdown();
+}
+
+const CHILD_DIR: &str = "RINGHUB_TEST_QUOTA_DIR";
+const DAY_OF_FOUR: QuotaPlan = QuotaPlan {
+    imitated: Imitated::Nothing,
+    rates: [None; OperationClass::COUNT],
+    messages_per_day: Some(4),
+    shaping: Shaping { burst: HOUR, wait_max: Duration::ZERO },
+};
+
+#[test]
+fn the_process_that_is_killed_with_messages_left() {
+    let Ok(dir) = std::env::var(CHILD_DIR) else { return };
+    let config = crate::ControlPlaneConfig { quotas: DAY_OF_FOUR, ..config(dir.as_ref()) };
+    let control = ControlPlane::open(&config, Arc::new(NoShards)).expect("the directory opens");
+    let client = Client::new(&control, "iothubowner");
+    client.put("/devices/d", None, &json!({}));
+    for _ in 0..3 {
+        assert_eq!(client.get("/twins/d").status, 200);
+    }
+    loop {
+        std::thread::park();
+    }
+}
+
+/// What the file says that hubs have used; nothing while there is no file yet.
+fn stored(dir: &TempDir) -> Option<i64> {
+    let file = dir.path().join(REGISTRY_FILE);
+    let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
+    connection.query_row("SELECT sum(messages) FROM quota_usage", [], |row| row.get(0)).ok()?
+}
+
+/// Goal: what was stored of a day is used up after a `kill -9` too. Method: another process uses
+/// three messages of four, and is killed once the file says so.
+#[test]
+fn a_kill_gives_no_messages_anew() {
+    let dir = TempDir::new();
+    let mut child = this_binary("the_process_that_is_killed_with_messages_left")
+        .env(CHILD_DIR, dir.path())
+        .spawn()
+        .expect("the test binary starts");
+    while stored(&dir) != Some(3) {
+        assert!(child.try_wait().expect("it is a child of this process").is_none(), "it waits");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.kill().expect("the process runs still");
+    child.wait().expect("it is a child of this process");
+    let control = open(&dir, DAY_OF_FOUR);
+    let client = Client::new(&control, "iothubowner");
+    assert_eq!(client.get("/twins/d").status, 200);
+    assert_eq!(client.get("/twins/d").status, StatusCode::FORBIDDEN);
     control.shutdown();
 }
 
